@@ -1,0 +1,22 @@
+namespace Asni;
+
+/// <summary>
+/// A failure the user can act on. The message is one sentence that names the thing, what was expected and the remedy;
+/// the command line prints it alone, without a stack trace, and exits with <see cref="ExitCode"/>.
+/// </summary>
+public class AsniException : Exception
+{
+    public AsniException(string message, Exception? inner = null) : base(message, inner) { }
+
+    /// <summary>1: the work failed.</summary>
+    public virtual int ExitCode => 1;
+}
+
+/// <summary>The request itself is wrong (a flag, a recipe, a network name): nothing was started.</summary>
+public sealed class UsageException : AsniException
+{
+    public UsageException(string message, Exception? inner = null) : base(message, inner) { }
+
+    /// <summary>2: usage.</summary>
+    public override int ExitCode => 2;
+}

@@ -1,0 +1,41 @@
+using Asni.Tensors;
+
+namespace Asni.Data;
+
+/// <summary>Per-channel mean and standard deviation of pixels scaled to 0..1.</summary>
+public sealed record Normalization(float[] Mean, float[] Std);
+
+/// <summary>Labelled 8-bit images of one shape, readable from several threads at once.</summary>
+public abstract class Dataset
+{
+    /// <summary>As on the command line: "mnist", "cifar10", "digits", ...</summary>
+    public abstract string Name { get; }
+    public abstract int Count { get; }
+    public abstract int Classes { get; }
+    public abstract Chw Shape { get; }
+    public abstract Normalization Normalization { get; }
+    public abstract int Label(int index);
+
+    /// <summary>Writes image <paramref name="index"/> in CHW order.</summary>
+    public abstract void Read(int index, Span<byte> chw);
+}
+
+/// <summary>The two halves of a dataset, and a line that says where they came from.</summary>
+public sealed record DatasetSplit(Dataset Train, Dataset Test, string Source);
+
+/// <summary>Random changes to training images.</summary>
+/// <param name="CropPadding">Pads with 0 by this many pixels on each side and crops back at a random place; 0 for none.</param>
+/// <param name="Flip">Mirrors left-right with probability 1/2.</param>
+public readonly record struct Augmentation(int CropPadding, bool Flip)
+{
+    public static Augmentation None => default;
+}
+
+/// <summary>A reusable batch: 8-bit pixels (Count, C, H, W) and labels. Only the first <see cref="Count"/> samples are valid.</summary>
+public sealed class Batch(int capacity, Chw shape)
+{
+    public int Count { get; set; }
+    public int Capacity { get; } = capacity;
+    public byte[] Pixels { get; } = new byte[(long)capacity * shape.Elements];
+    public int[] Labels { get; } = new int[capacity];
+}

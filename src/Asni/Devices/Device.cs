@@ -1,0 +1,99 @@
+using System.Collections.Immutable;
+using Asni.Data;
+using Asni.Networks;
+using Asni.Tensors;
+
+namespace Asni.Devices;
+
+/// <summary>
+/// The contract a device implements: memory, prepared operations, and the multi-tensor work on parameters. Operations are prepared once
+/// for a maximal batch (so that a device may plan tiles, allocate scratch and choose kernels) and then run without allocating.
+/// Everything is ordered as issued; only Download, Read and Synchronize wait. Not thread-safe: one caller at a time.
+/// Argument order everywhere: inputs, sizes, outputs.
+/// </summary>
+public abstract class Device : IDisposable
+{
+    /// <summary>Short name as on the command line: "cpu", "cuda:0".</summary>
+    public abstract string Name { get; }
+
+    /// <summary>One line for people: "CPU, AVX-512, 2 threads".</summary>
+    public abstract string Description { get; }
+
+    /// <summary>Zeroed memory, aligned to at least 64 bytes.</summary>
+    public abstract DeviceBuffer Allocate(long bytes);
+
+    /// <summary>Bytes that an activation of this shape takes in the device's own layout.</summary>
+    public abstract long ActivationBytes(int batch, Chw shape);
+
+    /// <summary>Copies host activations in NCHW order to the device's layout.</summary>
+    public abstract void Upload(ReadOnlySpan<float> nchw, DeviceTensor to);
+
+    /// <summary>Copies activations to the host in NCHW order.</summary>
+    public abstract void Download(DeviceTensor from, Span<float> nchw);
+
+    /// <summary>Converts 8-bit images (N, C, H, W), 0..255, to (p / 255 - mean[c]) / std[c].</summary>
+    public abstract void UploadImages(ReadOnlySpan<byte> nchw, Normalization normalization, DeviceTensor to);
+
+    /// <summary>Copies class indices, one a sample, to an int32 buffer.</summary>
+    public abstract void UploadLabels(ReadOnlySpan<int> labels, DeviceBuffer to);
+
+    /// <summary>Values, gradients, optimizer state and masks of a network's parameters.</summary>
+    public abstract DeviceParameters CreateParameters(ImmutableArray<Parameter> parameters);
+
+    /// <summary>Convolution or linear layer with optional bias and activation fused.</summary>
+    public abstract ConvolutionOperation CreateConvolution(in ConvolutionSpec spec);
+
+    /// <summary>Batch-norm with optional residual add and activation fused.</summary>
+    public abstract BatchNormOperation CreateBatchNorm(in BatchNormSpec spec);
+
+    public abstract PoolingOperation CreatePooling(in PoolingSpec spec);
+
+    /// <summary>Mean softmax cross-entropy over a batch, with label smoothing, and top-1/top-5 counts.</summary>
+    public abstract LossOperation CreateLoss(int batch, int classes, float labelSmoothing);
+
+    /// <summary>y = activation(a + b). y may be a or b.</summary>
+    public abstract void Add(DeviceTensor a, DeviceTensor b, Activation activation, DeviceTensor y);
+
+    /// <summary>y = activation(x). y may be x.</summary>
+    public abstract void Activate(DeviceTensor x, Activation activation, DeviceTensor y);
+
+    /// <summary>dy *= activation'(y), in place; y is the activation's output.</summary>
+    public abstract void ActivateBackward(DeviceTensor y, Activation activation, DeviceTensor dy);
+
+    /// <summary>to = from, or to += from when <paramref name="accumulate"/>.</summary>
+    public abstract void Copy(DeviceTensor from, bool accumulate, DeviceTensor to);
+
+    /// <summary>Waits for everything issued.</summary>
+    public abstract void Synchronize();
+
+    public void Dispose()
+    {
+        Dispose(true);
+        GC.SuppressFinalize(this);
+    }
+
+    protected virtual void Dispose(bool disposing) { }
+}
+
+/// <summary>Device memory. Opaque outside the device that made it.</summary>
+public abstract class DeviceBuffer : IDisposable
+{
+    public abstract long Bytes { get; }
+    public abstract void Dispose();
+}
+
+/// <summary>
+/// Activations of <paramref name="Batch"/> samples inside a buffer, fp32, in the device's layout. The batch may be smaller than the one
+/// an operation was prepared for (the last batch of an epoch).
+/// </summary>
+public readonly record struct DeviceTensor(DeviceBuffer Buffer, long ByteOffset, int Batch, Chw Shape)
+{
+    public long Elements => (long)Batch * Shape.Elements;
+    public DeviceTensor WithBatch(int batch) => this with { Batch = batch };
+}
+
+/// <summary>One parameter's values or gradients inside a buffer, in the device's layout.</summary>
+public readonly record struct ParameterTensor(DeviceBuffer Buffer, long ByteOffset, Parameter Parameter);
+
+/// <summary>The activation function fused into an operation's output.</summary>
+public enum Activation { None, Relu, Relu6 }

@@ -1,0 +1,90 @@
+using System.Collections.Immutable;
+using Asni.Networks;
+using Asni.Tensors;
+
+namespace Asni.Devices;
+
+/// <summary>What is stored for a parameter. Running statistics have values only.</summary>
+public enum ParameterSlot
+{
+    Value,
+    Gradient,
+    /// <summary>SGD: momentum buffer. Adam: first moment.</summary>
+    State0,
+    /// <summary>Adam: second moment.</summary>
+    State1,
+}
+
+public enum UpdateKind { Sgd, Adam }
+
+/// <summary>One optimizer step, with PyTorch's meaning of every number (torch.optim.SGD with dampening 0; torch.optim.Adam).</summary>
+/// <param name="Step">1 for the first step (Adam's bias correction).</param>
+/// <param name="DecayVectors">Whether weight decay also applies to biases and batch-norm parameters (PyTorch's default: yes).</param>
+public readonly record struct UpdateRule(UpdateKind Kind, float LearningRate, float WeightDecay, bool DecayVectors, float Momentum, bool Nesterov,
+    float Beta1, float Beta2, float Epsilon, long Step);
+
+/// <summary>
+/// A cut through magnitudes that keeps exactly K elements: those with |w| greater than <paramref name="Magnitude"/>, and of those equal to it the
+/// first <paramref name="KeepEqual"/> by (parameter index, PyTorch element index).
+/// </summary>
+public readonly record struct MagnitudeThreshold(float Magnitude, long KeepEqual);
+
+/// <summary>Sums and counts of one parameter's live elements on either side of a pivot; elements equal to it belong to neither.</summary>
+public readonly record struct SideSums(double SumAbove, long CountAbove, double SumBelow, long CountBelow)
+{
+    /// <summary>Mean of the elements above, null when there are none.</summary>
+    public float? MeanAbove => CountAbove == 0 ? null : (float)(SumAbove / CountAbove);
+    public float? MeanBelow => CountBelow == 0 ? null : (float)(SumBelow / CountBelow);
+}
+
+/// <summary>
+/// All parameters of a network on a device: values, gradients, optimizer state, masks; and the operations over many of them at once.
+/// Parameters are named by <see cref="Parameter.Index"/>. Host data is always in PyTorch's element order.
+/// </summary>
+public abstract class DeviceParameters(ImmutableArray<Parameter> parameters) : IDisposable
+{
+    public ImmutableArray<Parameter> Parameters { get; } = parameters;
+
+    public abstract ParameterTensor Value(int parameter);
+    public abstract ParameterTensor Gradient(int parameter);
+
+    public abstract void Upload(int parameter, ParameterSlot slot, ReadOnlySpan<float> values);
+    public abstract void Download(int parameter, ParameterSlot slot, Span<float> values);
+
+    /// <summary>Sets or (null) removes a mask. Values and optimizer state of pruned elements become +0 at once.</summary>
+    public abstract void SetMask(int parameter, Mask? mask);
+
+    /// <summary>A copy of the mask, null when all elements live.</summary>
+    public abstract Mask? GetMask(int parameter);
+
+    /// <summary>Number of live elements.</summary>
+    public abstract long Live(int parameter);
+
+    /// <summary>
+    /// Updates every trained parameter from its gradient. A pruned element and its state are bitwise +0 afterwards, whatever its gradient.
+    /// </summary>
+    public abstract void Update(in UpdateRule rule);
+
+    /// <summary>Zeroes the optimizer state of all parameters.</summary>
+    public abstract void ResetState();
+
+    /// <summary>
+    /// The cut that keeps exactly <paramref name="keep"/> of the live elements of these parameters. Needs 0 &lt;= keep &lt;= live; O(N), no sort.
+    /// </summary>
+    /// <exception cref="AsniException">A value is NaN.</exception>
+    public abstract MagnitudeThreshold FindThreshold(ReadOnlySpan<int> parameters, long keep);
+
+    /// <summary>
+    /// Prunes every live element of these parameters that the cut does not keep. <paramref name="live"/>, as long as
+    /// <paramref name="parameters"/>, receives the number of live elements of each.
+    /// </summary>
+    public abstract void ApplyThreshold(ReadOnlySpan<int> parameters, MagnitudeThreshold threshold, Span<long> live);
+
+    /// <summary>Sums and counts of the live elements either side of pivots[i], accumulated in double, for each parameter.</summary>
+    public abstract void SumSides(ReadOnlySpan<int> parameters, ReadOnlySpan<float> pivots, Span<SideSums> sums);
+
+    /// <summary>Sets each live element above the pivot to <paramref name="above"/>, each below it to <paramref name="below"/>; equal ones stay.</summary>
+    public abstract void AssignSides(int parameter, float pivot, float above, float below);
+
+    public virtual void Dispose() => GC.SuppressFinalize(this);
+}

@@ -1,0 +1,116 @@
+using Asni.Networks;
+using Asni.Tensors;
+
+namespace Asni.Devices;
+
+/// <summary>
+/// A convolution, or a linear layer seen as one whose kernel covers its whole input (stride 1, no padding, one output position).
+/// </summary>
+/// <param name="Batch">Largest batch it will run with.</param>
+/// <param name="Filter">(out, in per group, kernel height, kernel width).</param>
+/// <param name="InputGradient">Whether BackwardData will be called.</param>
+/// <param name="Training">Whether any backward will be called.</param>
+public readonly record struct ConvolutionSpec(int Batch, Chw Input, FilterShape Filter, int Stride, int Padding, int Groups, bool Bias,
+    Activation Activation, bool Training, bool InputGradient)
+{
+    public Chw Output => new(Filter.Out, (Input.Height + 2 * Padding - Filter.Height) / Stride + 1, (Input.Width + 2 * Padding - Filter.Width) / Stride + 1);
+
+    /// <summary>Multiply-accumulates of one sample's forward pass.</summary>
+    public long Macs => (long)Output.Elements * Filter.FanIn;
+}
+
+/// <summary>A prepared convolution or linear layer: y = activation(conv(x, w) + b).</summary>
+public abstract class ConvolutionOperation(ConvolutionSpec spec) : IDisposable
+{
+    public ConvolutionSpec Spec { get; } = spec;
+
+    /// <summary>Tells which weights live (null: all), so that the device may choose a sparse kernel. Pruned weights are also 0 in w.</summary>
+    public virtual void SetMask(Mask? mask) { }
+
+    public abstract void Forward(DeviceTensor x, ParameterTensor w, ParameterTensor? b, DeviceTensor y);
+
+    /// <summary>
+    /// First call of the backward pass: dy *= activation'(y) in place, and db = sum of that over batch and positions when there is a bias.
+    /// </summary>
+    public abstract void BackwardOutput(DeviceTensor y, ParameterTensor? db, DeviceTensor dy);
+
+    /// <summary>dw = gradient of the weights (overwritten; at pruned positions any finite value).</summary>
+    public abstract void BackwardWeights(DeviceTensor x, DeviceTensor dy, ParameterTensor dw);
+
+    /// <summary>dx = gradient of the input, or dx += when <paramref name="accumulate"/>.</summary>
+    public abstract void BackwardData(DeviceTensor dy, ParameterTensor w, bool accumulate, DeviceTensor dx);
+
+    public virtual void Dispose() => GC.SuppressFinalize(this);
+}
+
+/// <param name="Batch">Largest batch it will run with.</param>
+/// <param name="Add">Whether a skip tensor is added before the activation.</param>
+public readonly record struct BatchNormSpec(int Batch, Chw Shape, float Epsilon, float Momentum, bool Add, Activation Activation, bool Training);
+
+/// <summary>A prepared batch-norm: y = activation(norm(x) * w + b [+ skip]). Keeps the batch's mean and 1/std for its backward pass.</summary>
+public abstract class BatchNormOperation(BatchNormSpec spec) : IDisposable
+{
+    public BatchNormSpec Spec { get; } = spec;
+
+    /// <summary>Normalizes with the batch's statistics and updates the running ones (unbiased variance), as PyTorch does.</summary>
+    public abstract void ForwardTraining(DeviceTensor x, BatchNormParameters p, DeviceTensor? skip, DeviceTensor y);
+
+    /// <summary>Normalizes with the running statistics.</summary>
+    public abstract void ForwardInference(DeviceTensor x, BatchNormParameters p, DeviceTensor? skip, DeviceTensor y);
+
+    /// <summary>
+    /// dx, dw, db and, with Add, dSkip (overwritten, or += when <paramref name="accumulateSkip"/>) from dy. dy may be overwritten; dx may be dy's memory.
+    /// </summary>
+    public abstract void Backward(DeviceTensor x, DeviceTensor y, DeviceTensor dy, ParameterTensor w, ParameterTensor dw, ParameterTensor db,
+        bool accumulateSkip, DeviceTensor? dSkip, DeviceTensor dx);
+
+    public virtual void Dispose() => GC.SuppressFinalize(this);
+}
+
+/// <summary>The four tensors of a batch-norm layer, each of C elements.</summary>
+public readonly record struct BatchNormParameters(ParameterTensor Weight, ParameterTensor Bias, ParameterTensor RunningMean, ParameterTensor RunningVariance);
+
+public enum PoolingKind { Max, GlobalAverage }
+
+/// <summary>Size, stride and padding are for max pooling; global average ignores them.</summary>
+public readonly record struct PoolingSpec(PoolingKind Kind, int Batch, Chw Input, int Size, int Stride, int Padding, bool Training)
+{
+    public Chw Output => Kind == PoolingKind.GlobalAverage
+        ? new(Input.Channels, 1, 1)
+        : new(Input.Channels, (Input.Height + 2 * Padding - Size) / Stride + 1, (Input.Width + 2 * Padding - Size) / Stride + 1);
+}
+
+/// <summary>A prepared pooling. Max pooling keeps the winner's place in each window (the first of equals in row order).</summary>
+public abstract class PoolingOperation(PoolingSpec spec) : IDisposable
+{
+    public PoolingSpec Spec { get; } = spec;
+    public abstract void Forward(DeviceTensor x, DeviceTensor y);
+
+    /// <summary>dx = gradient of the input, or dx += when <paramref name="accumulate"/>.</summary>
+    public abstract void Backward(DeviceTensor dy, bool accumulate, DeviceTensor dx);
+
+    public virtual void Dispose() => GC.SuppressFinalize(this);
+}
+
+/// <summary>Sums over the samples seen since the last read. Divide by <paramref name="Samples"/> for means.</summary>
+public readonly record struct LossSums(double Loss, long Top1, long Top5, long Samples);
+
+/// <summary>
+/// A prepared softmax cross-entropy. With smoothing s over c classes the target is (1 - s) * onehot + s / c (PyTorch's label_smoothing).
+/// A sample counts for top-k when fewer than k logits exceed its label's, a tie counting as exceeding when its class index is lower.
+/// A NaN logit makes the loss NaN and the sample wrong.
+/// </summary>
+public abstract class LossOperation(int batch, int classes, float labelSmoothing) : IDisposable
+{
+    public int Batch { get; } = batch;
+    public int Classes { get; } = classes;
+    public float LabelSmoothing { get; } = labelSmoothing;
+
+    /// <summary>Adds the batch's loss and counts to the sums and, when asked, writes dlogits of the batch's mean loss.</summary>
+    public abstract void Run(DeviceTensor logits, DeviceBuffer labels, DeviceTensor? dlogits);
+
+    /// <summary>Waits, returns the sums, and sets them to 0.</summary>
+    public abstract LossSums ReadAndReset();
+
+    public virtual void Dispose() => GC.SuppressFinalize(this);
+}

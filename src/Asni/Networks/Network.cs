@@ -1,0 +1,29 @@
+using System.Collections.Immutable;
+using Asni.Tensors;
+
+namespace Asni.Networks;
+
+/// <summary>
+/// An immutable graph in topological order: node 0 is the input, the last node gives the logits. Made by
+/// <see cref="NetworkBuilder"/>; holds no weights.
+/// </summary>
+/// <param name="Parameters">All stored tensors, trained ones and running statistics, in the order of PyTorch's state dict.</param>
+public sealed record Network(string Name, ImmutableArray<Node> Nodes, ImmutableArray<Parameter> Parameters)
+{
+    public Chw Input => Nodes[0].Output;
+
+    /// <summary>Length of the logits.</summary>
+    public int Classes => Nodes[^1].Output.Elements;
+
+    /// <summary>Parameters that the optimizer updates, in the order of PyTorch's parameters().</summary>
+    public IEnumerable<Parameter> Trained => Parameters.Where(p => p.IsTrained);
+
+    /// <summary>Convolution and linear weight tensors: what is pruned, L of them.</summary>
+    public IEnumerable<Parameter> Weights => Parameters.Where(p => p.IsWeight);
+
+    /// <summary>Number of trained elements (PyTorch's parameter count).</summary>
+    public long ParameterCount => Trained.Sum(p => p.Elements);
+
+    /// <summary>Number of prunable weights, N.</summary>
+    public long WeightCount => Weights.Sum(p => p.Elements);
+}

@@ -1,0 +1,65 @@
+using System.Numerics;
+
+namespace Asni.Tensors;
+
+/// <summary>
+/// Which elements of one parameter live: one bit an element, in the parameter's PyTorch (row-major) order; 1 = live, 0 = pruned.
+/// </summary>
+public sealed class Mask
+{
+    private readonly ulong[] _words;
+
+    public Mask(long length, bool live = true)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(length);
+        Length = length;
+        _words = new ulong[(length + 63) / 64];
+        if (!live) return;
+        Array.Fill(_words, ulong.MaxValue);
+        ClearTail();
+    }
+
+    private Mask(long length, ulong[] words) => (Length, _words) = (length, words);
+
+    public long Length { get; }
+
+    /// <summary>The bits, 64 a word, lowest bit first; bits past <see cref="Length"/> are 0.</summary>
+    public ReadOnlySpan<ulong> Words => _words;
+
+    public bool this[long index]
+    {
+        get => (_words[index >> 6] >> (int)(index & 63) & 1) != 0;
+        set
+        {
+            ulong bit = 1UL << (int)(index & 63);
+            if (value) _words[index >> 6] |= bit; else _words[index >> 6] &= ~bit;
+        }
+    }
+
+    /// <summary>Number of live elements.</summary>
+    public long Live
+    {
+        get
+        {
+            long n = 0;
+            foreach (ulong word in _words) n += BitOperations.PopCount(word);
+            return n;
+        }
+    }
+
+    public Mask Clone() => new(Length, (ulong[])_words.Clone());
+
+    /// <summary>True when every element that lives here lives in <paramref name="other"/> too.</summary>
+    public bool IsSubsetOf(Mask other)
+    {
+        if (other.Length != Length) return false;
+        for (int i = 0; i < _words.Length; i++)
+            if ((_words[i] & ~other._words[i]) != 0) return false;
+        return true;
+    }
+
+    private void ClearTail()
+    {
+        if ((Length & 63) != 0) _words[^1] &= (1UL << (int)(Length & 63)) - 1;
+    }
+}
