@@ -16,6 +16,9 @@ public abstract class Dataset
     public abstract Normalization Normalization { get; }
     public abstract int Label(int index);
 
+    /// <summary>True when <see cref="Read"/> is a plain copy, so that a loader gains nothing from reading ahead.</summary>
+    public virtual bool InMemory => false;
+
     /// <summary>Writes image <paramref name="index"/> in CHW order.</summary>
     public abstract void Read(int index, Span<byte> chw);
 }

@@ -1,0 +1,121 @@
+using Asni.Tensors;
+
+namespace Asni.Data;
+
+/// <summary>
+/// Fills reusable batches from a dataset. The order of an epoch is a function of (seed, epoch) and each image's augmentation of
+/// (seed, epoch, image index), so threads and interruptions change nothing. Batches that cost more than a copy are filled ahead
+/// on background threads; copies are made in place, where a hand-over between threads would cost more than the copy.
+/// One epoch may be enumerated at a time.
+/// </summary>
+public sealed class BatchLoader
+{
+    /// <summary>A copy of this many bytes takes some hundred microseconds; above, reading ahead pays.</summary>
+    private const long CopyAheadBytes = 4 << 20;
+
+    private const ulong OrderPurpose = 1, AugmentationPurpose = 2;
+
+    private readonly Dataset _data;
+    private readonly Augmentation _augmentation;
+    private readonly bool _shuffle;
+    private readonly ulong _seed;
+    private readonly int[] _order;
+    private readonly Batch[] _batches;
+    private readonly Augmenter[] _augmenters;
+    private readonly bool _ahead;
+    private bool _active;
+
+    /// <param name="data">Must allow reads from several threads.</param>
+    /// <param name="batchSize">Samples a batch; the last batch of an epoch holds what is left.</param>
+    /// <param name="augmentation">Random changes; <see cref="Augmentation.None"/> for evaluation.</param>
+    /// <param name="shuffle">A new order each epoch; otherwise the dataset's own.</param>
+    /// <param name="seed">The run's seed.</param>
+    /// <param name="workers">Threads that fill ahead, when filling ahead pays.</param>
+    public BatchLoader(Dataset data, int batchSize, Augmentation augmentation = default, bool shuffle = true, ulong seed = 0, int workers = 1)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(batchSize, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(workers, 1);
+        ArgumentOutOfRangeException.ThrowIfNegative(augmentation.CropPadding, nameof(augmentation));
+        (_data, _augmentation, _shuffle, _seed) = (data, augmentation, shuffle, seed);
+        BatchSize = Math.Min(batchSize, data.Count);
+        BatchesPerEpoch = (data.Count + BatchSize - 1) / BatchSize;
+        _order = new int[data.Count];
+        bool copies = data.InMemory && augmentation == Augmentation.None;
+        _ahead = BatchesPerEpoch > 1 && !(copies && (long)BatchSize * data.Shape.Elements < CopyAheadBytes);
+
+        // Reading ahead: one batch with the consumer, one ready, one in each worker's hands.
+        _batches = [.. Enumerable.Range(0, _ahead ? workers + 2 : 1).Select(_ => new Batch(BatchSize, data.Shape))];
+        _augmenters = [.. Enumerable.Range(0, _ahead ? workers : 1).Select(_ => new Augmenter(augmentation, data.Shape))];
+    }
+
+    /// <summary>Samples a full batch; never more than the dataset has.</summary>
+    public int BatchSize { get; }
+
+    /// <summary>Batches in an epoch, the last partial one included.</summary>
+    public int BatchesPerEpoch { get; }
+
+    /// <summary>True when batches are filled on background threads.</summary>
+    internal bool FillsAhead => _ahead;
+
+    /// <summary>
+    /// The batches of an epoch, from <paramref name="firstBatch"/> on (to resume within an epoch). A batch is valid until the next one
+    /// is asked for; an epoch allocates, a step does not. Leaving the loop early stops the background threads.
+    /// </summary>
+    /// <exception cref="InvalidOperationException">Another epoch of this loader is still being enumerated.</exception>
+    public IEnumerable<Batch> Epoch(int epoch, int firstBatch = 0)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(epoch);
+        ArgumentOutOfRangeException.ThrowIfNegative(firstBatch);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(firstBatch, BatchesPerEpoch);
+        return Enumerate(epoch, firstBatch);
+    }
+
+    private IEnumerable<Batch> Enumerate(int epoch, int firstBatch)
+    {
+        if (_active) throw new InvalidOperationException("One epoch of a loader at a time: its batches are shared.");
+        _active = true;
+        try
+        {
+            SetOrder(epoch);
+            ulong stream = SplitMix64.Fork(_seed, AugmentationPurpose, (ulong)epoch).State;
+            if (_ahead)
+            {
+                using var prefetcher = new BatchPrefetcher(_batches, _augmenters.Length, firstBatch, BatchesPerEpoch,
+                    (index, worker, batch) => Fill(index, stream, _augmenters[worker], batch));
+                while (prefetcher.Next() is { } batch) yield return batch;
+            }
+            else
+            {
+                for (int index = firstBatch; index < BatchesPerEpoch; index++)
+                {
+                    Fill(index, stream, _augmenters[0], _batches[0]);
+                    yield return _batches[0];
+                }
+            }
+        }
+        finally
+        {
+            _active = false;
+        }
+    }
+
+    private void SetOrder(int epoch)
+    {
+        for (int i = 0; i < _order.Length; i++) _order[i] = i;
+        if (_shuffle) SplitMix64.Fork(_seed, OrderPurpose, (ulong)epoch).Shuffle(_order.AsSpan());
+    }
+
+    private void Fill(int batchIndex, ulong stream, Augmenter augmenter, Batch batch)
+    {
+        int first = batchIndex * BatchSize, size = _data.Shape.Elements;
+        batch.Count = Math.Min(BatchSize, _order.Length - first);
+        for (int i = 0; i < batch.Count; i++)
+        {
+            int index = _order[first + i];
+            batch.Labels[i] = _data.Label(index);
+            Span<byte> pixels = batch.Pixels.AsSpan(i * size, size);
+            if (_augmentation == Augmentation.None) _data.Read(index, pixels);
+            else augmenter.Read(_data, index, stream, pixels);
+        }
+    }
+}

@@ -1,0 +1,21 @@
+using Asni.Tensors;
+
+namespace Asni.Data;
+
+/// <summary>Images held in memory, one after another in CHW order, one label byte each.</summary>
+internal sealed class MemoryDataset(string name, int classes, Chw shape, Normalization normalization, byte[] pixels, byte[] labels) : Dataset
+{
+    public override string Name => name;
+    public override int Count => labels.Length;
+    public override int Classes => classes;
+    public override Chw Shape => shape;
+    public override Normalization Normalization => normalization;
+    public override bool InMemory => true;
+    public override int Label(int index) => labels[index];
+
+    public override void Read(int index, Span<byte> chw)
+    {
+        int size = shape.Elements;
+        pixels.AsSpan(checked(index * size), size).CopyTo(chw);
+    }
+}

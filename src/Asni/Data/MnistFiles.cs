@@ -1,0 +1,45 @@
+using Asni.Tensors;
+
+namespace Asni.Data;
+
+/// <summary>MNIST and everything in its file layout: four IDX files in one folder, gzipped or not.</summary>
+internal static class MnistFiles
+{
+    private const int Classes = 10;
+
+    /// <summary>The existing file of one of the usual spellings, or null.</summary>
+    public static string? Find(string folder, string split, string kind)
+    {
+        string rank = kind == "images" ? "idx3" : "idx1";
+        foreach (string spelling in (ReadOnlySpan<string>)[$"{split}-{kind}-{rank}-ubyte", $"{split}-{kind}.{rank}-ubyte"])
+        foreach (string extension in (ReadOnlySpan<string>)["", ".gz"])
+            if (Path.Combine(folder, spelling + extension) is var path && File.Exists(path))
+                return path;
+        return null;
+    }
+
+    public static (Dataset Train, Dataset Test) Open(string name, string folder, Normalization normalization)
+    {
+        Dataset train = OpenSplit(name, folder, "train", normalization);
+        Dataset test = OpenSplit(name, folder, "t10k", normalization);
+        if (train.Shape != test.Shape)
+            throw new AsniException($"The {name} files in '{folder}' disagree: training images are {train.Shape}, test images {test.Shape}.");
+        return (train, test);
+    }
+
+    private static MemoryDataset OpenSplit(string name, string folder, string split, Normalization normalization)
+    {
+        IdxFile images = IdxFile.Read(Require(folder, split, "images"), rank: 3);
+        IdxFile labels = IdxFile.Read(Require(folder, split, "labels"), rank: 1);
+        if (images.Dims[0] != labels.Dims[0])
+            throw new AsniException(
+                $"'{labels.Path}' does not belong to '{images.Path}': expected {images.Dims[0]} labels, one an image, found {labels.Dims[0]}.");
+        int bad = labels.Data.AsSpan().IndexOfAnyExceptInRange((byte)0, (byte)(Classes - 1));
+        if (bad >= 0)
+            throw new AsniException($"'{labels.Path}' is damaged: expected labels 0 to {Classes - 1}, found {labels.Data[bad]} for image {bad}.");
+        return new MemoryDataset(name, Classes, new Chw(1, images.Dims[1], images.Dims[2]), normalization, images.Data, labels.Data);
+    }
+
+    private static string Require(string folder, string split, string kind) => Find(folder, split, kind) ??
+        throw new AsniException($"'{folder}' lacks the file '{split}-{kind}-idx{(kind == "images" ? 3 : 1)}-ubyte' (or the same with .gz).");
+}

@@ -1,0 +1,170 @@
+using System.Security.Cryptography;
+using Asni.Data;
+using Asni.Tensors;
+
+namespace Asni.Tests.Data;
+
+public class MnistFilesTests
+{
+    private static readonly Normalization Normalization = new([0.1307f], [0.3081f]);
+    private TemporaryFolder _folder = null!;
+
+    [SetUp]
+    public void SetUp()
+    {
+        _folder = new TemporaryFolder();
+        DataFiles.WriteMnist(_folder);
+    }
+
+    [TearDown]
+    public void TearDown() => _folder.Dispose();
+
+    private AsniException OpenFails() => Assert.Throws<AsniException>(() => MnistFiles.Open("mnist", _folder.Path, Normalization))!;
+
+    [Test]
+    public void Good_files_give_images_and_labels_in_order()
+    {
+        (Dataset train, Dataset test) = MnistFiles.Open("mnist", _folder.Path, Normalization);
+        byte[] image = new byte[784];
+        train.Read(13, image);
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(train.Count, Is.EqualTo(20));
+            Assert.That(test.Count, Is.EqualTo(10), "a short test set is taken as its header says");
+            Assert.That(train.Shape, Is.EqualTo(new Chw(1, 28, 28)));
+            Assert.That(train.Label(13), Is.EqualTo(3));
+            Assert.That(image, Is.All.EqualTo(13));
+        }
+    }
+
+    [TestCase("train-images-idx3-ubyte", "train-images.idx3-ubyte")]
+    [TestCase("t10k-labels-idx1-ubyte", "t10k-labels.idx1-ubyte")]
+    public void The_spelling_with_a_dot_is_found_too(string usual, string dotted)
+    {
+        File.Move(_folder.Combine(usual), _folder.Combine(dotted));
+        Assert.That(MnistFiles.Open("mnist", _folder.Path, Normalization).Train.Count, Is.EqualTo(20));
+    }
+
+    [Test]
+    public void Gzipped_files_are_read_with_or_without_the_extension([Values("", ".gz")] string extension)
+    {
+        byte[] plain = File.ReadAllBytes(_folder.Combine("train-images-idx3-ubyte"));
+        File.Delete(_folder.Combine("train-images-idx3-ubyte"));
+        _folder.Write("train-images-idx3-ubyte" + extension, DataFiles.Gzip(plain));
+        byte[] image = new byte[784];
+        MnistFiles.Open("mnist", _folder.Path, Normalization).Train.Read(19, image);
+        Assert.That(image, Is.All.EqualTo(19));
+    }
+
+    [TestCase(false, 0)]
+    [TestCase(false, 3)]
+    [TestCase(false, 15)]
+    [TestCase(false, 16)]
+    [TestCase(false, 5000)]
+    [TestCase(true, 15)]
+    [TestCase(true, 5000)]
+    public void A_truncated_file_is_an_error_that_names_it(bool gzip, int length)
+    {
+        byte[] cut = File.ReadAllBytes(_folder.Combine("train-images-idx3-ubyte"))[..length];
+        _folder.Write("train-images-idx3-ubyte", gzip ? DataFiles.Gzip(cut) : cut);
+        Assert.That(OpenFails().Message, Does.Contain("train-images-idx3-ubyte' is cut short"));
+    }
+
+    [Test]
+    public void A_gzip_stream_that_is_cut_is_an_error()
+    {
+        byte[] gzip = DataFiles.Gzip(File.ReadAllBytes(_folder.Combine("train-images-idx3-ubyte")));
+        _folder.Write("train-images-idx3-ubyte", gzip[..(gzip.Length / 2)]);
+        Assert.That(OpenFails().Message, Does.Contain("train-images-idx3-ubyte'"));
+    }
+
+    [Test]
+    public void A_damaged_gzip_stream_is_an_error()
+    {
+        byte[] gzip = DataFiles.Gzip(File.ReadAllBytes(_folder.Combine("train-labels-idx1-ubyte")));
+        gzip.AsSpan(10).Fill(0xff);
+        _folder.Write("train-labels-idx1-ubyte", gzip);
+        Assert.That(OpenFails().Message, Does.Contain("train-labels-idx1-ubyte' is a damaged gzip file"));
+    }
+
+    [Test]
+    public void A_wrong_magic_number_is_an_error_with_both_numbers()
+    {
+        _folder.Write("train-labels-idx1-ubyte", DataFiles.Idx(new byte[20 * 784], 20, 28, 28));
+        Assert.That(OpenFails().Message, Does.Contain("expected magic number 0x00000801, found 0x00000803"));
+    }
+
+    [Test]
+    public void A_longer_file_than_its_header_says_is_an_error()
+    {
+        _folder.Write("train-labels-idx1-ubyte", DataFiles.Idx(new byte[21], 20));
+        Assert.That(OpenFails().Message, Does.Contain("longer than its header says"));
+    }
+
+    [TestCase(0)]
+    [TestCase(-5)]
+    [TestCase(int.MaxValue)]
+    public void An_impossible_or_huge_count_is_an_error_and_takes_no_memory(int count)
+    {
+        _folder.Write("train-images-idx3-ubyte", DataFiles.Idx(new byte[784], count, 28, 28));
+        Assert.That(OpenFails().Message, Does.Contain("impossible IDX header").Or.Contain("cut short"));
+    }
+
+    [Test]
+    public void Counts_that_disagree_are_an_error_with_both_counts()
+    {
+        _folder.Write("train-labels-idx1-ubyte", DataFiles.Idx(new byte[19], 19));
+        Assert.That(OpenFails().Message, Does.Contain("expected 20 labels").And.Contain("found 19"));
+    }
+
+    [Test]
+    public void A_label_out_of_range_is_an_error_with_its_place()
+    {
+        _folder.Write("train-labels-idx1-ubyte", DataFiles.Idx(DataFiles.Bytes(20, i => i == 7 ? 10 : 0), 20));
+        Assert.That(OpenFails().Message, Does.Contain("found 10 for image 7"));
+    }
+
+    [Test]
+    public void A_missing_file_is_named()
+    {
+        File.Delete(_folder.Combine("t10k-labels-idx1-ubyte"));
+        Assert.That(OpenFails().Message, Does.Contain(_folder.Path).And.Contain("t10k-labels-idx1-ubyte"));
+    }
+
+    [Test]
+    public void Test_images_of_another_size_are_an_error()
+    {
+        _folder.Write("t10k-images-idx3-ubyte", DataFiles.Idx(new byte[10 * 100], 10, 10, 10));
+        Assert.That(OpenFails().Message, Does.Contain("training images are 1x28x28, test images 1x10x10"));
+    }
+
+    [Test]
+    public void The_real_MNIST_training_files_have_the_published_contents()
+    {
+        if (SharedData("mnist") is not { } folder)
+        {
+            Assert.Ignore("No folder shared/data/mnist above the tests: the real MNIST was not checked.");
+            return;
+        }
+        IdxFile images = IdxFile.Read(MnistFiles.Find(folder, "train", "images")!, 3);
+        (Dataset train, Dataset test) = MnistFiles.Open("mnist", folder, Normalization);
+        using (Assert.EnterMultipleScope())
+        {
+            byte[] file = DataFiles.Idx(images.Data, images.Dims);
+            Assert.That(Convert.ToHexStringLower(SHA256.HashData(file)),
+                Is.EqualTo("ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db"));
+            Assert.That(train.Count, Is.EqualTo(60_000));
+            Assert.That(test.Count, Is.AnyOf(3_000, 10_000));
+            Assert.That(Enumerable.Range(0, 8).Select(train.Label), Is.EqualTo((int[])[5, 0, 4, 1, 9, 2, 1, 3]));
+        }
+    }
+
+    /// <summary>The folder shared/data/NAME beside the repository, or null.</summary>
+    private static string? SharedData(string name)
+    {
+        for (DirectoryInfo? at = new(TestContext.CurrentContext.TestDirectory); at != null; at = at.Parent)
+            if (Path.Combine(at.FullName, "shared", "data", name) is var path && Directory.Exists(path))
+                return path;
+        return null;
+    }
+}
