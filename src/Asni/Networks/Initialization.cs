@@ -8,7 +8,7 @@ namespace Asni.Networks;
 /// <summary>
 /// The authors' initialization: Kaiming normal weights (He et al., ICCV 2015; fan-in, ReLU gain: standard deviation sqrt(2 / fan-in)), biases 0,
 /// batch-norm weight 1 and bias 0, running mean 0 and variance 1. Each parameter has its own random stream, from the seed and its index, so the
-/// values depend neither on threads nor on the order of filling.
+/// values depend neither on threads nor on the order of filling, and have the same bits on every processor with fused multiply-add.
 /// </summary>
 public static class Initialization
 {
