@@ -5,9 +5,6 @@ namespace Asni.Data;
 /// <summary>Applies an <see cref="Augmentation"/> to one image at a time. One instance a thread: it owns scratch memory and a generator.</summary>
 internal sealed class Augmenter(Augmentation augmentation, Chw shape)
 {
-    /// <summary>Odd and far from SplitMix64's own step, so that the streams of neighbouring samples do not overlap.</summary>
-    private const ulong SampleStride = 0xD1342543DE82EF95;
-
     private readonly byte[] _source = new byte[shape.Elements];
     private readonly SplitMix64 _random = new(0);
 
@@ -15,7 +12,7 @@ internal sealed class Augmenter(Augmentation augmentation, Chw shape)
     public void Read(Dataset data, int index, ulong stream, Span<byte> chw)
     {
         data.Read(index, _source);
-        _random.State = stream + (ulong)index * SampleStride;
+        _random.State = SampleStream.At(stream, index);
         int padding = augmentation.CropPadding;
         int top = padding == 0 ? 0 : _random.Next(2 * padding + 1) - padding;
         int left = padding == 0 ? 0 : _random.Next(2 * padding + 1) - padding;

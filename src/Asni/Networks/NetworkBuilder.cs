@@ -20,7 +20,7 @@ public sealed class NetworkBuilder
     private readonly HashSet<string> _names = [];
     private string _prefix = "";
     private string? _misfit;
-    private (int Height, int Width) _needed = (1, 1);
+    private int _needed;
 
     /// <param name="network">The network's name, for messages and files.</param>
     /// <param name="input">Shape of one sample.</param>
@@ -134,7 +134,7 @@ public sealed class NetworkBuilder
     public Network Build()
     {
         if (_misfit is not null)
-            throw new UsageException($"{_misfit}; use an input of at least {_needed.Height}x{_needed.Width}.");
+            throw new UsageException($"{_misfit}; use an input of at least {_needed}x{_needed}.");
         Node last = _nodes[^1];
         Require(last.Output.Positions == 1, last.Name,
             $"a network must end in one value a class, not {Text(last.Output)}; end it with a linear layer or a global average pool");
@@ -168,9 +168,7 @@ public sealed class NetworkBuilder
         if (height < 0 || width < 0)
         {
             _misfit ??= $"layer '{layer}' of {_network}: a {window} does not fit a {Text(input)} input";
-            int least = InputSizeFor(Math.Max(1, size - 2 * padding));
-            if (height < 0) _needed.Height = Math.Max(_needed.Height, least);
-            if (width < 0) _needed.Width = Math.Max(_needed.Width, least);
+            _needed = Math.Max(_needed, InputSizeFor(size - 2 * padding));
         }
         return (Math.Max(0, height) / stride + 1, Math.Max(0, width) / stride + 1);
     }
