@@ -46,7 +46,9 @@ internal sealed unsafe class Workers : IDisposable
 
     public int Count { get; }
 
-    /// <summary>Runs the body on every worker and returns when all are done. An exception of any worker is rethrown here.</summary>
+    /// <summary>
+    /// Runs the body, a local of the caller, on every worker and returns when all are done. An exception of any worker is rethrown here.
+    /// </summary>
     public void Run<TBody>(ref TBody body) where TBody : struct, IParallelBody
     {
         if (Count == 1)
@@ -54,6 +56,7 @@ internal sealed unsafe class Workers : IDisposable
             body.Execute(0, 1);
             return;
         }
+        _failure = null;
         _body = Unsafe.AsPointer(ref body);
         _entry = &Invoke<TBody>;
         Volatile.Write(ref _running, Count - 1);
@@ -71,15 +74,12 @@ internal sealed unsafe class Workers : IDisposable
             for (int i = 0; Volatile.Read(ref _running) != 0; i++)
                 if (i < SpinsBeforeSleep) Thread.SpinWait(4); else spin.SpinOnce();
         }
-        if (_failure is { } failure)
-        {
-            _failure = null;
-            throw new InvalidOperationException("a worker thread failed: " + failure.Message, failure);
-        }
+        if (_failure is { } failure) throw new InvalidOperationException("a worker thread failed: " + failure.Message, failure);
     }
 
     public void Dispose()
     {
+        if (_stop) return;
         _stop = true;
         Interlocked.Increment(ref _generation);
         for (int i = 0; i < _wake.Length; i++) _wake[i].Release();
