@@ -14,7 +14,7 @@ public class PlanGradientTests
 {
     private const double Step = 1e-6;
     private const double Tolerance = 1e-6;
-    private const int ElementsChecked = 6;
+    private const int ElementsChecked = 3;
 
     [Test]
     public void Gradients_of_a_whole_network_are_the_derivatives_of_its_loss(
