@@ -24,6 +24,7 @@ internal unsafe interface ILanes<V> where V : struct
     static abstract V Greater(V a, V b);
     static abstract V GreaterOrEqual(V a, V b);
     static abstract V Equal(V a, V b);
+    static abstract V IsNaN(V a);
     static abstract V And(V a, V b);
 
     /// <summary>a and not b.</summary>

@@ -84,8 +84,8 @@ internal sealed unsafe class CpuMaxPooling : PoolingOperation
                     for (int j = place.Left; j < place.Right; j++)
                     {
                         V value = L.Load(corner + ((long)i * w.Input.Width + j) * channels + c);
-                        // Not (best >= value) is also true of NaN, which wins from then on.
-                        V keep = first ? default : L.GreaterOrEqual(best, value);
+                        // A NaN wins, and then stays.
+                        V keep = first ? default : L.Or(L.GreaterOrEqual(best, value), L.IsNaN(best));
                         best = L.Select(keep, best, value);
                         winner = L.Select(keep, winner, L.CreateInteger(i * w.Size + j));
                         first = false;
@@ -106,7 +106,7 @@ internal sealed unsafe class CpuMaxPooling : PoolingOperation
                 for (int j = place.Left; j < place.Right; j++)
                 {
                     float value = corner[((long)i * w.Input.Width + j) * w.Input.Channels];
-                    if (winner >= 0 && best >= value) continue;
+                    if (winner >= 0 && (best >= value || float.IsNaN(best))) continue;
                     best = value;
                     winner = i * w.Size + j;
                 }
