@@ -6,9 +6,10 @@ using Asni.Tensors;
 namespace Asni.Networks;
 
 /// <summary>
-/// The authors' initialization: Kaiming normal weights (He et al., ICCV 2015; fan-in, ReLU gain: standard deviation sqrt(2 / fan-in)), biases 0,
-/// batch-norm weight 1 and bias 0, running mean 0 and variance 1. Each parameter has its own random stream, from the seed and its index, so the
-/// values depend neither on threads nor on the order of filling, and have the same bits on every processor with fused multiply-add.
+/// The authors' initialization: Kaiming normal weights (He et al., ICCV 2015; fan-in, ReLU gain: standard deviation sqrt(2 / fan-in)),
+/// biases 0, batch-norm weight 1 and bias 0, running mean 0 and variance 1. Each parameter has its own random stream, from the seed and
+/// its index, so the values depend neither on threads nor on the order of filling, and have the same bits with AVX-512 as with AVX2 and
+/// fused multiply-add.
 /// </summary>
 public static class Initialization
 {
@@ -51,8 +52,9 @@ public static class Initialization
     }
 
     /// <summary>
-    /// Normal values of mean 0. Sixteen draws of SplitMix64 make a block of 32: draw i gives, by Box-Muller from its upper and lower 32 bits, element i
-    /// (cosine) and element 16 + i (sine). Written for 512 bits; .NET splits the vectors where the processor has shorter ones.
+    /// Normal values of mean 0. Sixteen draws of SplitMix64 make a block of 32: draw i gives, by Box-Muller from its upper and lower 32
+    /// bits, element i (cosine) and element 16 + i (sine). Written for 512 bits; .NET splits the vectors where the processor has shorter
+    /// ones.
     /// </summary>
     private static void FillNormal(ulong state, float deviation, Span<float> values)
     {
@@ -72,7 +74,8 @@ public static class Initialization
         first = Mix(first);
         second = Mix(second);
         // The radius takes (k + 1) / 2^32, in (0, 1], whose logarithm is finite.
-        Vector512<float> uniform = (Vector512.ConvertToSingle(Vector512.Narrow(first >> 32, second >> 32)) + Vector512<float>.One) * (1f / 4294967296f);
+        Vector512<float> upper = Vector512.ConvertToSingle(Vector512.Narrow(first >> 32, second >> 32));
+        Vector512<float> uniform = (upper + Vector512<float>.One) * (1f / 4294967296f);
         Vector512<float> radius = Vector512.Sqrt(Vector512.Log(uniform) * -2f) * deviation;
         Vector512<float> angle = Vector512.ConvertToSingle(Vector512.Narrow(first, second)) * (float)(2 * Math.PI / 4294967296.0);
         (Vector512<float> sine, Vector512<float> cosine) = Vector512.SinCos(angle);

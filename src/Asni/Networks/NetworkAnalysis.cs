@@ -12,12 +12,13 @@ namespace Asni.Networks;
 /// <param name="Live">Weights that are not pruned.</param>
 /// <param name="Macs">Multiply-accumulates of a dense forward pass; 0 for layers without weights.</param>
 /// <param name="LiveMacs">Those of the live weights: each is used once per output position.</param>
-public sealed record LayerInfo(string Name, string Kind, Chw Output, Shape? WeightShape, long Parameters, long Weights, long Live, long Macs, long LiveMacs);
+public sealed record LayerInfo(string Name, string Kind, Chw Output, Shape? WeightShape, long Parameters, long Weights, long Live,
+    long Macs, long LiveMacs);
 
 /// <summary>
-/// The layers of a network in order, and their totals. Costs are multiply-accumulates (MACs) of convolution and linear weights for one sample, which
-/// is what papers print as "FLOPs" (ResNet-50: 4.09 G); batch-norm, activations and pooling count as nothing, and positions in the padding count
-/// in full, as is usual. A floating-point operation count in the strict sense is twice that.
+/// The layers of a network in order, and their totals. Costs are multiply-accumulates (MACs) of convolution and linear weights for one
+/// sample, which is what papers print as "FLOPs" (ResNet-50: 4.09 G); batch-norm, activations and pooling count as nothing, and positions
+/// in the padding count in full, as is usual. A floating-point operation count in the strict sense is twice that.
 /// </summary>
 public sealed record NetworkAnalysis(Network Network, ImmutableArray<LayerInfo> Layers)
 {

@@ -4,13 +4,13 @@ using Asni.Tensors;
 namespace Asni.Networks;
 
 /// <summary>
-/// Builds a <see cref="Network"/> layer by layer. Each call appends a layer that reads the current node, infers its output shape, and makes it
-/// current. Layer names are PyTorch's module names: parameters become "name.weight", "name.bias", and so on.
+/// Builds a <see cref="Network"/> layer by layer. Each call appends a layer that reads the current node, infers its output shape, and
+/// makes it current. Layer names are PyTorch's module names: parameters become "name.weight", "name.bias", and so on.
 /// </summary>
 /// <example><c>new NetworkBuilder("tiny", new Chw(1, 28, 28)).Linear("0", 100).Relu("1").Linear("2", 10).Build()</c></example>
 /// <remarks>
-/// A window that does not fit its input is reported by <see cref="Build"/>, which by then knows the smallest input that all layers accept; every other
-/// mistake throws <see cref="UsageException"/> at once.
+/// A window that does not fit its input is reported by <see cref="Build"/>, which by then knows the smallest input that all layers
+/// accept; every other mistake throws <see cref="UsageException"/> at once.
 /// </remarks>
 public sealed class NetworkBuilder
 {
@@ -40,19 +40,22 @@ public sealed class NetworkBuilder
     public Chw Output => _nodes[Current].Output;
 
     /// <summary>2-d convolution with a square kernel: weight [out, in / groups, kernel, kernel], bias [out].</summary>
-    public NetworkBuilder Convolution(string name, int channels, int kernel, int stride = 1, int padding = 0, int groups = 1, bool bias = false)
+    public NetworkBuilder Convolution(string name, int channels, int kernel, int stride = 1, int padding = 0, int groups = 1,
+        bool bias = false)
     {
         string full = Claim(name);
         Chw input = Output;
         Require(channels >= 1 && kernel >= 1 && stride >= 1 && padding >= 0 && groups >= 1, full,
-            $"a convolution needs positive channels, kernel, stride and groups and a padding of 0 or more, not {channels}, {kernel}, {stride}, {groups} and {padding}");
+            $"a convolution needs positive channels, kernel, stride and groups and a padding of 0 or more, " +
+            $"not {channels}, {kernel}, {stride}, {groups} and {padding}");
         Require(input.Channels % groups == 0 && channels % groups == 0, full,
             $"{groups} groups must divide both the {input.Channels} input and the {channels} output channels");
         (int height, int width) = Slide(full, $"{kernel}x{kernel} convolution", kernel, stride, padding);
         var filter = new FilterShape(channels, input.Channels / groups, kernel, kernel);
         Parameter weight = AddParameter(full, "weight", ParameterKind.Weight, new Shape(channels, filter.In, kernel, kernel), filter);
         Parameter? offset = bias ? AddVector(full, "bias", ParameterKind.Bias, channels) : null;
-        return Append(new ConvolutionNode(_nodes.Count, full, Current, new Chw(channels, height, width), weight, offset, stride, padding, groups));
+        var output = new Chw(channels, height, width);
+        return Append(new ConvolutionNode(_nodes.Count, full, Current, output, weight, offset, stride, padding, groups));
     }
 
     /// <summary>Fully connected layer over the flattened (CHW) input: weight [features, C * H * W], bias [features].</summary>
@@ -115,11 +118,14 @@ public sealed class NetworkBuilder
         int right = Current;
         string full = Claim("add");
         Chw a = _nodes[left].Output, b = _nodes[right].Output;
-        Require(a == b || _misfit is not null, full, $"the main branch gives {Text(a)} and the shortcut {Text(b)}, which cannot be added; make their strides and channels equal");
+        Require(a == b || _misfit is not null, full,
+            $"the main branch gives {Text(a)} and the shortcut {Text(b)}, which cannot be added; make their strides and channels equal");
         Append(new AddNode(_nodes.Count, full, left, right, a));
     });
 
-    /// <summary>Appends layers whose names are relative to <paramref name="name"/>: "conv1" inside "layer1.0" is "layer1.0.conv1".</summary>
+    /// <summary>
+    /// Appends layers whose names are relative to <paramref name="name"/>: "conv1" inside "layer1.0" is "layer1.0.conv1".
+    /// </summary>
     public NetworkBuilder Scope(string name, Action<NetworkBuilder> layers)
     {
         string outer = _prefix;
@@ -154,7 +160,8 @@ public sealed class NetworkBuilder
 
     private Parameter AddParameter(string layer, string name, ParameterKind kind, Shape shape, FilterShape filter)
     {
-        Require(shape.Elements <= Array.MaxLength, layer, $"a weight of {shape} has more elements than fit in memory; use a smaller input or fewer outputs");
+        Require(shape.Elements <= Array.MaxLength, layer,
+            $"a weight of {shape} has more elements than fit in memory; use a smaller input or fewer outputs");
         var parameter = new Parameter(_parameters.Count, $"{layer}.{name}", kind, shape, filter);
         _parameters.Add(parameter);
         return parameter;

@@ -2,13 +2,16 @@ using System.Text.Json;
 
 namespace Asni.Tests.Golden;
 
-/// <summary>One training step of a network, computed by PyTorch in float64 from the weights and inputs of <see cref="GoldenFormula"/>.</summary>
+/// <summary>
+/// One training step of a network, computed by PyTorch in float64 from the weights and inputs of <see cref="GoldenFormula"/>.
+/// </summary>
 public sealed record GoldenFile(string Network, int[] InputShape, int Classes, double LabelSmoothing, long ParameterCount, double Loss,
     double[] LogitsFirstSample, double[] EvalLogitsAfterOneTrainingForward, GoldenParameter[] Parameters)
 {
     /// <summary>The files, each with the name of its network in the zoo.</summary>
     public static IEnumerable<(string File, string Zoo)> All =>
-        [("lenet300", "lenet300"), ("conv6-cifar", "conv6"), ("vgg11-cifar", "vgg11"), ("resnet20-cifar", "resnet20"), ("resnet18", "resnet18")];
+        [("lenet300", "lenet300"), ("conv6-cifar", "conv6"),
+            ("vgg11-cifar", "vgg11"), ("resnet20-cifar", "resnet20"), ("resnet18", "resnet18")];
 
     private static readonly JsonSerializerOptions Options = new() { PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower };
 

@@ -2,7 +2,10 @@ using Asni.Networks;
 
 namespace Asni.Tests.Golden;
 
-/// <summary>The weights, inputs and labels of the golden steps: numbers from a formula, so that PyTorch and Asni start from the same without a file.</summary>
+/// <summary>
+/// The weights, inputs and labels of the golden steps: numbers from a formula, so that PyTorch and Asni start from the same without a
+/// file.
+/// </summary>
 public static class GoldenFormula
 {
     private const ulong Gamma = 0x9E3779B97F4A7C15;

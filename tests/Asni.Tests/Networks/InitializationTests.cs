@@ -113,6 +113,7 @@ public class InitializationTests
     public void A_buffer_of_another_length_is_refused()
     {
         Parameter weight = Weight("lenet300", "5.weight");
-        Assert.That(() => Initialization.Fill(weight, 1, new float[999]), Throws.ArgumentException.With.Message.Contains("1000 elements, not 999"));
+        Assert.That(() => Initialization.Fill(weight, 1, new float[999]),
+            Throws.ArgumentException.With.Message.Contains("1000 elements, not 999"));
     }
 }

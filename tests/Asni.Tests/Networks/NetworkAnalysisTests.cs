@@ -43,7 +43,8 @@ public class NetworkAnalysisTests
         Assert.That(layers.Select(l => l.Kind), Is.EqualTo(new[]
             { "input", "conv 3x3/2 in 2 groups", "conv 3x3 depthwise", "batch-norm", "relu6", "max-pool 2x2", "linear" }));
         // 5x4 positions, each 6 outputs of 2 channels x 3 x 3.
-        Assert.That(layers[1], Is.EqualTo(new LayerInfo("grouped", "conv 3x3/2 in 2 groups", new Chw(6, 5, 4), new Shape(6, 2, 3, 3), 114, 108, 108, 2160, 2160)));
+        Assert.That(layers[1], Is.EqualTo(
+            new LayerInfo("grouped", "conv 3x3/2 in 2 groups", new Chw(6, 5, 4), new Shape(6, 2, 3, 3), 114, 108, 108, 2160, 2160)));
         Assert.That(layers[2].Macs, Is.EqualTo(20 * 6 * 9));
         Assert.That(layers[3].Parameters, Is.EqualTo(12));
         Assert.That(layers[6], Is.EqualTo(new LayerInfo("fc", "linear", new Chw(3, 1, 1), new Shape(3, 72), 219, 216, 216, 216, 216)));

@@ -41,7 +41,8 @@ public class NetworkBuilderTests
     [TestCase("vgg19", 32)]
     public void The_size_that_an_error_asks_for_is_the_smallest_that_works(string name, int least)
     {
-        Assert.That(Refusal(() => NetworkZoo.Create(name, new Chw(3, least - 1, least - 1))), Does.EndWith($"use an input of at least {least}x{least}."));
+        Assert.That(Refusal(() => NetworkZoo.Create(name, new Chw(3, least - 1, least - 1))),
+            Does.EndWith($"use an input of at least {least}x{least}."));
         Assert.That(() => NetworkZoo.Create(name, new Chw(3, least, least)), Throws.Nothing);
     }
 
@@ -74,11 +75,13 @@ public class NetworkBuilderTests
     [Test]
     public void Branches_of_different_shapes_are_refused() => Assert.That(
         Refusal(() => Net(8, 4, 4).Residual("block", b => b.Convolution("conv", 16, 3, stride: 2, padding: 1))),
-        Is.EqualTo("layer 'block.add' of net: the main branch gives 16x2x2 and the shortcut 8x4x4, which cannot be added; make their strides and channels equal."));
+        Is.EqualTo("layer 'block.add' of net: the main branch gives 16x2x2 and the shortcut 8x4x4, " +
+            "which cannot be added; make their strides and channels equal."));
 
     [Test]
     public void Groups_must_divide_the_channels() => Assert.That(
-        Refusal(() => Net(6).Convolution("c", 8, 3, groups: 4)), Does.Contain("4 groups must divide both the 6 input and the 8 output channels"));
+        Refusal(() => Net(6).Convolution("c", 8, 3, groups: 4)),
+        Does.Contain("4 groups must divide both the 6 input and the 8 output channels"));
 
     [Test]
     public void A_name_may_be_used_once() => Assert.That(
@@ -103,7 +106,8 @@ public class NetworkBuilderTests
     {
         Assert.That(Refusal(() => Net(3, 100_000, 100_000)), Does.Contain("3x100000x100000 has more than 2^31 elements"));
         Assert.That(Refusal(() => Net(1, 20_000, 20_000).Convolution("c", 64, 3)), Does.Contain("'c'").And.Contains("2^31"));
-        Assert.That(Refusal(() => Net(1, 20_000, 20_000).Linear("l", 300)), Does.Contain("300x400000000").And.Contains("use a smaller input"));
+        Assert.That(Refusal(() => Net(1, 20_000, 20_000).Linear("l", 300)),
+            Does.Contain("300x400000000").And.Contains("use a smaller input"));
     }
 
     [Test]

@@ -23,7 +23,8 @@ public class PyTorchNamesTests
     public void Running_statistics_follow_weight_and_bias_as_in_a_state_dict()
     {
         var names = NetworkZoo.Create("resnet18").Parameters.Select(p => p.Name).Take(6);
-        Assert.That(names, Is.EqualTo(new[] { "conv1.weight", "bn1.weight", "bn1.bias", "bn1.running_mean", "bn1.running_var", "layer1.0.conv1.weight" }));
+        Assert.That(names, Is.EqualTo(new[]
+            { "conv1.weight", "bn1.weight", "bn1.bias", "bn1.running_mean", "bn1.running_var", "layer1.0.conv1.weight" }));
     }
 
     [TestCase("resnet50", "layer1.0.conv3.weight", "256x64x1x1")]

@@ -68,7 +68,8 @@ public class ZooTests
             Assert.That((long)p.Filter.Out * p.Filter.FanIn, Is.EqualTo(p.Elements), p.Name);
 
         var read = network.Nodes.SelectMany(n => n.Inputs).ToHashSet();
-        Assert.That(network.Nodes.SkipLast(1).Where(n => !read.Contains(n.Id)).Select(n => n.Name), Is.Empty, "every value but the logits is used");
+        Assert.That(network.Nodes.SkipLast(1).Where(n => !read.Contains(n.Id)).Select(n => n.Name), Is.Empty,
+            "every value but the logits is used");
     }
 
     [TestCase("lenet300", 3, 32, 32, 10)]
@@ -120,5 +121,6 @@ public class ZooTests
     [TestCase(0)]
     [TestCase(-3)]
     public void Fewer_than_two_classes_are_refused(int classes) =>
-        Assert.That(() => NetworkZoo.Create("lenet300", classes: classes), Throws.TypeOf<UsageException>().With.Message.Contains($"{classes} classes"));
+        Assert.That(() => NetworkZoo.Create("lenet300", classes: classes),
+            Throws.TypeOf<UsageException>().With.Message.Contains($"{classes} classes"));
 }

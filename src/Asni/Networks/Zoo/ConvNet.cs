@@ -4,8 +4,9 @@ using Asni.Tensors;
 namespace Asni.Networks.Zoo;
 
 /// <summary>
-/// conv2, conv4 and conv6 of the lottery-ticket paper (Frankle, Carbin, ICLR 2019): 3x3 convolutions with bias in pairs of 64, 128 and 256 channels, a
-/// 2x2 max-pool after each pair, then linear layers of 256, 256 and classes. The "a" forms have a global average pool and one linear layer instead.
+/// conv2, conv4 and conv6 of the lottery-ticket paper (Frankle, Carbin, ICLR 2019): 3x3 convolutions with bias in pairs of 64, 128 and
+/// 256 channels, a 2x2 max-pool after each pair, then linear layers of 256, 256 and classes. The "a" forms have a global average pool and
+/// one linear layer instead.
 /// </summary>
 internal static class ConvNet
 {

@@ -3,8 +3,8 @@ using Asni.Tensors;
 namespace Asni.Networks.Zoo;
 
 /// <summary>
-/// MobileNetV2 (Sandler et al., CVPR 2018) of width 1, with torchvision's names. torchvision drops out 20 % of the features before the classifier
-/// while training; networks here have no dropout, so that is left out (the parameters and the evaluated network are the same).
+/// MobileNetV2 (Sandler et al., CVPR 2018) of width 1, with torchvision's names. torchvision drops out 20 % of the features before the
+/// classifier while training; networks here have no dropout, so that is left out (the parameters and the evaluated network are the same).
 /// </summary>
 internal static class MobileNetV2
 {

@@ -3,8 +3,9 @@ using Asni.Tensors;
 namespace Asni.Networks.Zoo;
 
 /// <summary>
-/// Residual networks (He et al., CVPR 2016): resnet18/34/50/101 as torchvision has them (stride on the bottleneck's 3x3 convolution), and resnet20/32/56, the
-/// paper's CIFAR form of widths 16, 32, 64. A block that changes shape has a 1x1 convolution and batch-norm on its shortcut in all of them.
+/// Residual networks (He et al., CVPR 2016): resnet18/34/50/101 as torchvision has them (stride on the bottleneck's 3x3 convolution), and
+/// resnet20/32/56, the paper's CIFAR form of widths 16, 32, 64. A block that changes shape has a 1x1 convolution and batch-norm on its
+/// shortcut in all of them.
 /// </summary>
 internal static class ResNet
 {
@@ -26,7 +27,8 @@ internal static class ResNet
         var net = new NetworkBuilder(name, input);
         return small
             ? net.Convolution("conv1", channels, 3, padding: 1).BatchNorm("bn1").Relu("relu")
-            : net.Convolution("conv1", channels, 7, stride: 2, padding: 3).BatchNorm("bn1").Relu("relu").MaxPool("maxpool", 3, stride: 2, padding: 1);
+            : net.Convolution("conv1", channels, 7, stride: 2, padding: 3).BatchNorm("bn1").Relu("relu")
+                .MaxPool("maxpool", 3, stride: 2, padding: 1);
     }
 
     private static Network Build(NetworkBuilder net, int classes, int[] blocks, int width, string projection, Block append)

@@ -4,8 +4,8 @@ using Asni.Tensors;
 namespace Asni.Networks.Zoo;
 
 /// <summary>
-/// VGG (Simonyan, Zisserman, ICLR 2015) in the form used on CIFAR: 3x3 convolutions with bias, batch-norm, ReLU, five 2x2 max-pools, and one linear layer
-/// over what is left (512 features of a 32x32 input).
+/// VGG (Simonyan, Zisserman, ICLR 2015) in the form used on CIFAR: 3x3 convolutions with bias, batch-norm, ReLU, five 2x2 max-pools, and
+/// one linear layer over what is left (512 features of a 32x32 input).
 /// </summary>
 internal static class Vgg
 {
