@@ -63,7 +63,7 @@ internal sealed class PlanBuilder
         foreach (int node in _fused.Select(f => f.Result).Prepend(0))
         {
             int from = node == 0 ? -1 : _producer[node];
-            int to = node == Output ? LossTime : from;
+            int to = node == Output ? BackwardTime(0) : from; // logits can be read after the run
             for (int i = 0; i < _fused.Count; i++)
             {
                 FusedUnit unit = _fused[i];

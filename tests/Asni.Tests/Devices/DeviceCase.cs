@@ -1,3 +1,4 @@
+using Asni.Cpu;
 using Asni.Devices;
 using Asni.Tests.Reference;
 
@@ -8,7 +9,8 @@ public sealed record DeviceCase(string Name, Func<Device> Create)
 {
     public static DeviceCase[] All { get; } =
     [
-        new("reference", () => new ReferenceDevice()),
+        new("cpu, 1 thread", () => new CpuDevice(1)),
+        new("cpu, 2 threads", () => new CpuDevice(2)),
     ];
 
     internal Workbench Open() => new(Create());

@@ -13,6 +13,11 @@ public sealed record GoldenFile(string Network, int[] InputShape, int Classes, d
         [("lenet300", "lenet300"), ("conv6-cifar", "conv6"),
             ("vgg11-cifar", "vgg11"), ("resnet20-cifar", "resnet20"), ("resnet18", "resnet18")];
 
+    public int Batch => InputShape[0];
+
+    /// <summary>The L2 norm over all parameters' gradients.</summary>
+    public double GradientNorm => Math.Sqrt(Parameters.Sum(p => p.GradNorm * p.GradNorm));
+
     private static readonly JsonSerializerOptions Options = new() { PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower };
 
     public static GoldenFile Load(string file)
