@@ -13,7 +13,7 @@ internal sealed unsafe class ThresholdSearch(Workers workers) : IDisposable
     private const int Bins = 4096;
 
     /// <summary>Histograms a worker takes turns with: adding to one bin twice in a row waits for the first store.</summary>
-    private const int Copies = 4;
+    private const int Copies = 8;
 
     private const uint Magnitude = 0x7FFF_FFFF, Infinity = 0x7F80_0000;
     private readonly CpuBuffer _histograms = new((long)workers.Count * Copies * Bins * sizeof(uint));
@@ -82,12 +82,7 @@ internal sealed unsafe class ThresholdSearch(Workers workers) : IDisposable
 
         private void CountAll<L, V>(uint* words, long i, long to, uint* bins) where L : struct, ILanes<V> where V : struct
         {
-            uint every = MaskBits.All(L.Count);
-            for (; i <= to - L.Count; i += L.Count)
-            {
-                if (L.Bits(L.Equal(L.Load((float*)words + i), default)) == every) bins[0] += (uint)L.Count;
-                else CountVector<L, V>(words + i, bins);
-            }
+            for (; i <= to - L.Count; i += L.Count) CountVector<L, V>(words + i, bins);
             for (; i < to; i++) bins[(words[i] & Magnitude) >> shift]++;
         }
 
@@ -112,14 +107,22 @@ internal sealed unsafe class ThresholdSearch(Workers workers) : IDisposable
 
         private uint Bin(uint word) => (word & Magnitude) >> shift & ((1u << bits) - 1);
 
+        /// <summary>A vector of one magnitude, pruned or quantized, counts in one go.</summary>
         private void CountVector<L, V>(uint* words, uint* bins) where L : struct, ILanes<V> where V : struct
         {
+            V first = L.Abs(L.Create(*(float*)words));
+            if (L.Bits(L.Equal(L.Abs(L.Load((float*)words)), first)) == MaskBits.All(L.Count))
+            {
+                bins[Bin(words[0])] += (uint)L.Count;
+                return;
+            }
             for (int k = 0; k < L.Count; k += 4)
             {
-                bins[Bin(words[k])]++;
-                bins[Bins + Bin(words[k + 1])]++;
-                bins[2 * Bins + Bin(words[k + 2])]++;
-                bins[3 * Bins + Bin(words[k + 3])]++;
+                uint* copies = bins + (k & 4) * Bins;
+                copies[Bin(words[k])]++;
+                copies[Bins + Bin(words[k + 1])]++;
+                copies[2 * Bins + Bin(words[k + 2])]++;
+                copies[3 * Bins + Bin(words[k + 3])]++;
             }
         }
     }
