@@ -16,7 +16,7 @@ internal interface IParallelBody
 /// </summary>
 internal sealed unsafe class Workers : IDisposable
 {
-    private const int SpinsBeforeSleep = 20_000;
+    private const int SpinsBeforeYield = 1_000, SpinsBeforeSleep = 20_000;
 
     private readonly Thread[] _threads;
     private readonly SemaphoreSlim[] _wake;
@@ -46,7 +46,9 @@ internal sealed unsafe class Workers : IDisposable
 
     public int Count { get; }
 
-    /// <summary>Runs the body on every worker and returns when all are done. An exception of any worker is rethrown here.</summary>
+    /// <summary>
+    /// Runs the body, a local of the caller, on every worker and returns when all are done. An exception of any worker is rethrown here.
+    /// </summary>
     public void Run<TBody>(ref TBody body) where TBody : struct, IParallelBody
     {
         if (Count == 1)
@@ -54,6 +56,7 @@ internal sealed unsafe class Workers : IDisposable
             body.Execute(0, 1);
             return;
         }
+        _failure = null;
         _body = Unsafe.AsPointer(ref body);
         _entry = &Invoke<TBody>;
         Volatile.Write(ref _running, Count - 1);
@@ -67,19 +70,14 @@ internal sealed unsafe class Workers : IDisposable
         finally
         {
             // The body lives on this stack frame: nobody may still be using it when we leave, not even on an exception.
-            var spin = new SpinWait();
-            for (int i = 0; Volatile.Read(ref _running) != 0; i++)
-                if (i < SpinsBeforeSleep) Thread.SpinWait(4); else spin.SpinOnce();
+            for (int i = 0; Volatile.Read(ref _running) != 0; i++) Pause(i);
         }
-        if (_failure is { } failure)
-        {
-            _failure = null;
-            throw new InvalidOperationException("a worker thread failed: " + failure.Message, failure);
-        }
+        if (_failure is { } failure) throw new InvalidOperationException("a worker thread failed: " + failure.Message, failure);
     }
 
     public void Dispose()
     {
+        if (_stop) return;
         _stop = true;
         Interlocked.Increment(ref _generation);
         for (int i = 0; i < _wake.Length; i++) _wake[i].Release();
@@ -110,12 +108,19 @@ internal sealed unsafe class Workers : IDisposable
         }
     }
 
+    /// <summary>One turn of a wait: at first the shortest, then one that lets others run, of which there are some when threads outnumber processors.</summary>
+    private static void Pause(int turn)
+    {
+        if (turn < SpinsBeforeYield || turn % 16 != 0) Thread.SpinWait(4);
+        else Thread.Yield();
+    }
+
     private void WaitForWork(int index, int seen)
     {
         for (int i = 0; i < SpinsBeforeSleep; i++)
         {
             if (_generation != seen) return;
-            Thread.SpinWait(4);
+            Pause(i);
         }
         Interlocked.Exchange(ref _asleep[index], 1);
         while (_generation == seen) _wake[index].Wait();

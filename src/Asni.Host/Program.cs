@@ -1,1 +1,1 @@
-Console.WriteLine("asni");
+return Asni.Host.Entry.Run(args, Asni.Host.HostConsole.OfProcess());

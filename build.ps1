@@ -1,0 +1,29 @@
+# Builds, tests, benchmarks or packs Asni. The same steps in the same order as build.sh.
+#   ./build.ps1 [build|test|bench|pack] [arguments for dotnet test, or for the benchmarks]
+$ErrorActionPreference = 'Stop'
+Set-Location $PSScriptRoot
+
+function Invoke-Step([string] $program, [string[]] $arguments) {
+    & $program @arguments
+    if ($LASTEXITCODE -ne 0) { exit $LASTEXITCODE }
+}
+
+function Build {
+    # CMake only prepares the GPU kernels; without it Asni runs on the CPU.
+    if (Get-Command cmake -ErrorAction SilentlyContinue) {
+        Invoke-Step cmake @('-S', '.', '-B', 'build/native')
+    } else {
+        Write-Output 'cmake not found: GPU kernels will not be built.'
+    }
+    Invoke-Step dotnet @('build', '-c', 'Release')
+}
+
+$verb = if ($args.Count -gt 0) { $args[0] } else { 'build' }
+$rest = @($args | Select-Object -Skip 1)
+switch -CaseSensitive ($verb) {
+    'build' { Build }
+    'test' { Build; Invoke-Step dotnet (@('test', '-c', 'Release', '--no-build') + $rest) }
+    'bench' { Build; Invoke-Step dotnet (@('run', '-c', 'Release', '--no-build', '--project', 'bench/Asni.Bench', '--') + $rest) }
+    'pack' { Build; Invoke-Step dotnet @('pack', '-c', 'Release', '--no-build', '-o', 'artifacts') }
+    default { [Console]::Error.WriteLine("build.ps1: there is no verb '$verb'; use build, test, bench or pack."); exit 2 }
+}

@@ -1,0 +1,86 @@
+using Asni.Devices;
+
+namespace Asni.Cpu;
+
+/// <summary>Softmax cross-entropy, a sample after the other, in double.</summary>
+internal sealed unsafe class CpuLoss(int batch, int classes, float labelSmoothing, Workers workers) : LossOperation(batch, classes, labelSmoothing)
+{
+    private readonly LossSums[] _partial = new LossSums[workers.Count];
+    private LossSums _sums;
+
+    public override void Run(DeviceTensor logits, DeviceBuffer labels, DeviceTensor? dlogits)
+    {
+        int samples = logits.Batch;
+        int* classOf = (int*)((CpuBuffer)labels).Pointer;
+        RequireLabels(classOf, samples);
+        Array.Clear(_partial);
+        float* gradient = dlogits is { } d ? CpuBuffer.Floats(d) : null;
+        var body = new Body(CpuBuffer.Floats(logits), classOf, samples, Classes, LabelSmoothing, gradient, _partial);
+        workers.RunSized((long)samples * Classes * ElementCost, ref body);
+        foreach (LossSums part in _partial) _sums = Sum(_sums, part);
+    }
+
+    public override LossSums ReadAndReset()
+    {
+        LossSums sums = _sums;
+        _sums = default;
+        return sums;
+    }
+
+    /// <summary>An exponential in double takes about as long as this many floats of a memory-bound pass.</summary>
+    private const int ElementCost = 16;
+
+    private static LossSums Sum(LossSums a, LossSums b) => new(a.Loss + b.Loss, a.Top1 + b.Top1, a.Top5 + b.Top5, a.Samples + b.Samples);
+
+    private void RequireLabels(int* labels, int samples)
+    {
+        for (int n = 0; n < samples; n++)
+            if ((uint)labels[n] >= (uint)Classes)
+                throw new AsniException($"sample {n} of the batch has label {labels[n]}, expected 0 to {Classes - 1}; " +
+                    "use a network with as many classes as the dataset has");
+    }
+
+    private readonly struct Body(float* logits, int* labels, int samples, int classes, float smoothing, float* gradient, LossSums[] partial)
+        : IParallelBody
+    {
+        public void Execute(int worker, int workers)
+        {
+            (long n, long end) = Share.Of(samples, worker, workers);
+            LossSums sums = default;
+            for (; n < end; n++)
+                sums = Sum(sums, Sample(logits + n * classes, labels[n], gradient == null ? null : gradient + n * classes));
+            partial[worker] = sums;
+        }
+
+        private LossSums Sample(float* x, int label, float* dx)
+        {
+            float max = x[0], own = x[label];
+            int exceeding = 0;
+            bool nan = false;
+            double sum = 0;
+            for (int c = 0; c < classes; c++)
+            {
+                max = MathF.Max(max, x[c]);
+                nan |= float.IsNaN(x[c]);
+                sum += x[c];
+                if (x[c] > own || (x[c] == own && c < label)) exceeding++;
+            }
+            double exponentials = 0;
+            for (int c = 0; c < classes; c++) exponentials += Math.Exp((double)x[c] - max);
+            double loss = Math.Log(exponentials) + max - (1 - (double)smoothing) * own;
+            if (smoothing != 0) loss -= smoothing * sum / classes;
+            if (dx != null) Differentiate(x, label, max, exponentials, dx);
+            return new LossSums(loss, !nan && exceeding < 1 ? 1 : 0, !nan && exceeding < 5 ? 1 : 0, 1);
+        }
+
+        private void Differentiate(float* x, int label, float max, double exponentials, float* dx)
+        {
+            double target = (double)smoothing / classes, mean = 1.0 / samples;
+            for (int c = 0; c < classes; c++)
+            {
+                double p = Math.Exp((double)x[c] - max) / exponentials;
+                dx[c] = (float)((p - target - (c == label ? 1 - (double)smoothing : 0)) * mean);
+            }
+        }
+    }
+}

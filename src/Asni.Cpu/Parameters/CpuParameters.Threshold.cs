@@ -1,0 +1,192 @@
+using System.Numerics;
+using Asni.Devices;
+using Asni.Networks;
+
+namespace Asni.Cpu;
+
+internal sealed unsafe partial class CpuParameters
+{
+    private readonly ThresholdSearch _search;
+
+    /// <summary>Per worker and listed parameter: elements equal to the threshold, then live elements.</summary>
+    private readonly long[] _counts;
+
+    public override MagnitudeThreshold FindThreshold(ReadOnlySpan<int> parameters, long keep)
+    {
+        List(parameters);
+        long live = 0;
+        foreach (int p in parameters) live += _live[p];
+        ArgumentOutOfRangeException.ThrowIfNegative(keep);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(keep, live);
+        (float magnitude, long equal) = _search.Find(_list, Values, _list.Elements - live, keep);
+        if (_search.SawNonFinite) RequireNumbers();
+        return keep == 0 ? new MagnitudeThreshold(float.PositiveInfinity, 0) : new MagnitudeThreshold(magnitude, equal);
+    }
+
+    public override void ApplyThreshold(ReadOnlySpan<int> parameters, MagnitudeThreshold threshold, Span<long> live)
+    {
+        List(parameters);
+        for (int i = 0; i < _list.Count; i++) EnsureMask(_list[i].Parameter.Index);
+        List(parameters);
+        TieCut cut = CutTies(threshold);
+        Array.Clear(_counts);
+        _workers.Vectorize(_list.Elements,
+            new PruneBody(_list, threshold.Magnitude, cut, Values, State0, State1, Masks, _counts));
+        if (cut.Segment < _list.Count && cut.Output >= 0) PruneTiesOfOutput(threshold.Magnitude, cut);
+        for (int i = 0; i < _list.Count; i++)
+        {
+            int p = _list[i].Parameter.Index;
+            _live[p] = CountOf(i);
+            _masked[p] = _live[p] < Parameters[p].Elements;
+        }
+        for (int i = 0; i < parameters.Length; i++) live[i] = _live[parameters[i]];
+    }
+
+    private long CountOf(int segment)
+    {
+        long count = 0;
+        for (int worker = 0; worker < _workers.Count; worker++) count += _counts[worker * _list.Count + segment];
+        return count;
+    }
+
+    /// <summary>
+    /// Where the budget for ties runs out. Ties of listed parameters before <paramref name="Segment"/> are kept, of those behind it pruned; within it,
+    /// those of outputs before <paramref name="Output"/> are kept, behind it pruned, and of that output the first <paramref name="Rest"/> in PyTorch's order.
+    /// </summary>
+    internal readonly record struct TieCut(int Segment, int Output, long Rest);
+
+    private TieCut CutTies(MagnitudeThreshold threshold)
+    {
+        if (threshold.KeepEqual == 0) return new TieCut(-1, -1, 0);
+        Array.Clear(_counts);
+        _workers.Vectorize(_list.Elements, new CountEqualBody(_list, threshold.Magnitude, Values, Masks, _counts));
+        long budget = threshold.KeepEqual;
+        for (int i = 0; i < _list.Count; i++)
+        {
+            long equal = CountOf(i);
+            if (budget < equal) return CutOutputs(i, threshold.Magnitude, budget);
+            budget -= equal;
+        }
+        return new TieCut(_list.Count, -1, 0);
+    }
+
+    private TieCut CutOutputs(int index, float magnitude, long budget)
+    {
+        Segment segment = _list[index];
+        int outputs = segment.Parameter.Filter.Out, output = 0;
+        var ties = new long[outputs];
+        ulong* words = Masks + segment.Offset / 64;
+        float* values = Values + segment.Offset;
+        for (long i = 0; i < segment.Count; i++)
+        {
+            if (MathF.Abs(values[i]) == magnitude && (words[i >> 6] >> (int)(i & 63) & 1) != 0) ties[output]++;
+            if (++output == outputs) output = 0;
+        }
+        for (output = 0; budget >= ties[output]; output++) budget -= ties[output];
+        return new TieCut(index, output, budget);
+    }
+
+    /// <summary>Prunes the ties of the cut's output behind the first Rest: its elements in PyTorch's order are inputs, then taps.</summary>
+    private void PruneTiesOfOutput(float magnitude, TieCut cut)
+    {
+        Segment segment = _list[cut.Segment];
+        FilterShape filter = segment.Parameter.Filter;
+        int taps = filter.Height * filter.Width;
+        long rest = cut.Rest;
+        for (int k = 0; k < filter.FanIn; k++)
+        {
+            long i = segment.Offset + ((long)(k % taps) * filter.In + k / taps) * filter.Out + cut.Output;
+            ulong bit = 1UL << (int)(i & 63);
+            if (MathF.Abs(Values[i]) != magnitude || (Masks[i >> 6] & bit) == 0 || rest-- > 0) continue;
+            Masks[i >> 6] &= ~bit;
+            Values[i] = 0;
+            if (State0 != null) State0[i] = 0;
+            if (State1 != null) State1[i] = 0;
+            _counts[cut.Segment]--;
+        }
+    }
+
+    private void RequireNumbers()
+    {
+        for (int i = 0; i < _list.Count; i++)
+        {
+            Segment segment = _list[i];
+            for (long k = 0; k < segment.Count; k++)
+                if (float.IsNaN(Values[segment.Offset + k]))
+                    throw new AsniException($"parameter {segment.Parameter.Name} has NaN among its values, expected numbers that can be ranked; " +
+                        "the training diverged, lower the learning rate");
+        }
+    }
+
+    private readonly struct CountEqualBody(Segments list, float magnitude, float* values, ulong* masks, long[] counts) : IVectorBody
+    {
+        public void Execute<L, V>(int worker, int workers) where L : struct, ILanes<V> where V : struct
+        {
+            V wanted = L.Create(magnitude);
+            foreach (Piece piece in list.Pieces(worker, workers))
+            {
+                Segment segment = piece.Segment;
+                long count = 0;
+                for (long i = piece.From; i < piece.To; i += L.Count)
+                {
+                    uint equal = L.Bits(L.Equal(L.Abs(L.Load(values + segment.Offset + i)), wanted));
+                    if (equal != 0) count += BitOperations.PopCount(equal & MaskBits.Live(masks, segment, i, L.Count));
+                }
+                counts[worker * list.Count + piece.Index] = count;
+            }
+        }
+    }
+
+    private readonly struct PruneBody(Segments list, float magnitude, TieCut cut, float* values, float* state0, float* state1, ulong* masks, long[] counts)
+        : IVectorBody
+    {
+        public void Execute<L, V>(int worker, int workers) where L : struct, ILanes<V> where V : struct
+        {
+            foreach (Piece piece in list.Pieces(worker, workers))
+            {
+                long live = 0, offset = piece.Segment.Offset;
+                for (long i = piece.From; i < piece.To; i += 64)
+                {
+                    ulong word = masks[(offset + i) >> 6];
+                    if (word == 0) continue;
+                    ulong kept = Prune<L, V>(word, piece, i);
+                    live += BitOperations.PopCount(kept);
+                    if (kept != word) masks[(offset + i) >> 6] = kept;
+                }
+                counts[worker * list.Count + piece.Index] = live;
+            }
+        }
+
+        private ulong Prune<L, V>(ulong word, in Piece piece, long i) where L : struct, ILanes<V> where V : struct
+        {
+            V limit = L.Create(magnitude);
+            ulong result = 0;
+            long at = piece.Segment.Offset + i;
+            for (int k = 0; k < 64; k += L.Count)
+            {
+                uint live = (uint)(word >> k) & MaskBits.All(L.Count);
+                if (live == 0) continue;
+                V size = L.Abs(L.Load(values + at + k));
+                uint kept = L.Bits(piece.Index < cut.Segment ? L.GreaterOrEqual(size, limit) : L.Greater(size, limit)) & live;
+                if (piece.Index == cut.Segment) kept |= KeptTies(L.Bits(L.Equal(size, limit)) & live, i + k, piece.Segment.Parameter.Filter.Out);
+                result |= (ulong)kept << k;
+                if (kept == live) continue;
+                V mask = L.Mask(kept);
+                Clear<L, V>(values + at + k, mask);
+                if (state0 != null) Clear<L, V>(state0 + at + k, mask);
+                if (state1 != null) Clear<L, V>(state1 + at + k, mask);
+            }
+            return result;
+        }
+
+        private uint KeptTies(uint ties, long i, int outputs)
+        {
+            uint kept = 0;
+            for (; ties != 0; ties &= ties - 1)
+                if ((i + BitOperations.TrailingZeroCount(ties)) % outputs <= cut.Output) kept |= ties & (~ties + 1);
+            return kept;
+        }
+
+        private static void Clear<L, V>(float* p, V kept) where L : struct, ILanes<V> where V : struct => L.Store(L.And(kept, L.Load(p)), p);
+    }
+}

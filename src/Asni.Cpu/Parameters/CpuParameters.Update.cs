@@ -1,0 +1,129 @@
+using Asni.Devices;
+using Asni.Networks;
+
+namespace Asni.Cpu;
+
+internal sealed unsafe partial class CpuParameters
+{
+    public override void Update(in UpdateRule rule)
+    {
+        bool momentum = rule.Kind == UpdateKind.Adam || rule.Momentum != 0;
+        if (momentum) _state0 ??= NewState();
+        if (rule.Kind == UpdateKind.Adam) _state1 ??= NewState();
+        _list.Clear();
+        foreach (Parameter p in Parameters)
+            if (p.IsTrained) _list.Add(p, _offsets[p.Index], _masked[p.Index]);
+        if (rule.Kind == UpdateKind.Adam) Run(new AdamStep(rule), rule);
+        else if (!momentum) Run(new PlainStep(rule), rule);
+        else if (rule.Nesterov) Run(new NesterovStep(rule), rule);
+        else Run(new MomentumStep(rule), rule);
+    }
+
+    private void Run<S>(S step, in UpdateRule rule) where S : struct, IStep =>
+        _workers.Vectorize(_list.Elements,
+            new UpdateBody<S>(_list, step, rule.WeightDecay, rule.DecayVectors, Values, Gradients, State0, State1, Masks));
+}
+
+/// <summary>The optimizer's formula on one vector: value, decayed gradient and state; <paramref name="live"/> lanes keep the result, others become +0.</summary>
+internal unsafe interface IStep
+{
+    void Apply<L, V>(float* w, V g, float* state0, float* state1, V live) where L : struct, ILanes<V> where V : struct;
+}
+
+/// <summary>w -= lr * g.</summary>
+internal readonly unsafe struct PlainStep(UpdateRule rule) : IStep
+{
+    private readonly float _step = -rule.LearningRate;
+
+    public void Apply<L, V>(float* w, V g, float* state0, float* state1, V live) where L : struct, ILanes<V> where V : struct =>
+        L.Store(L.And(live, L.Fma(L.Create(_step), g, L.Load(w))), w);
+}
+
+/// <summary>m = momentum * m + g; w -= lr * m.</summary>
+internal readonly unsafe struct MomentumStep(UpdateRule rule) : IStep
+{
+    private readonly float _step = -rule.LearningRate, _momentum = rule.Momentum;
+
+    public void Apply<L, V>(float* w, V g, float* state0, float* state1, V live) where L : struct, ILanes<V> where V : struct
+    {
+        V m = L.Fma(L.Create(_momentum), L.Load(state0), g);
+        L.Store(L.And(live, m), state0);
+        L.Store(L.And(live, L.Fma(L.Create(_step), m, L.Load(w))), w);
+    }
+}
+
+/// <summary>m = momentum * m + g; w -= lr * (g + momentum * m).</summary>
+internal readonly unsafe struct NesterovStep(UpdateRule rule) : IStep
+{
+    private readonly float _step = -rule.LearningRate, _momentum = rule.Momentum;
+
+    public void Apply<L, V>(float* w, V g, float* state0, float* state1, V live) where L : struct, ILanes<V> where V : struct
+    {
+        V m = L.Fma(L.Create(_momentum), L.Load(state0), g);
+        L.Store(L.And(live, m), state0);
+        L.Store(L.And(live, L.Fma(L.Create(_step), L.Fma(L.Create(_momentum), m, g), L.Load(w))), w);
+    }
+}
+
+/// <summary>m = b1 m + (1 - b1) g; v = b2 v + (1 - b2) g^2; w -= lr / (1 - b1^t) * m / (sqrt(v) / sqrt(1 - b2^t) + eps).</summary>
+internal readonly unsafe struct AdamStep : IStep
+{
+    private readonly float _beta1, _beta2, _rest1, _rest2, _step, _correction, _epsilon;
+
+    public AdamStep(in UpdateRule rule)
+    {
+        // Through decimal: 0.999f means 0.999, and 1 - 0.999 would keep five digits of the float's rounding error.
+        double beta1 = (double)(decimal)rule.Beta1, beta2 = (double)(decimal)rule.Beta2;
+        _beta1 = (float)beta1;
+        _beta2 = (float)beta2;
+        _rest1 = (float)(1 - beta1);
+        _rest2 = (float)(1 - beta2);
+        _step = (float)(-rule.LearningRate / (1 - Math.Pow(beta1, rule.Step)));
+        _correction = (float)(1 / Math.Sqrt(1 - Math.Pow(beta2, rule.Step)));
+        _epsilon = rule.Epsilon;
+    }
+
+    public void Apply<L, V>(float* w, V g, float* state0, float* state1, V live) where L : struct, ILanes<V> where V : struct
+    {
+        V m = L.Fma(L.Create(_beta1), L.Load(state0), L.Multiply(L.Create(_rest1), g));
+        V v = L.Fma(L.Create(_beta2), L.Load(state1), L.Multiply(L.Multiply(L.Create(_rest2), g), g));
+        V root = L.Fma(L.Sqrt(v), L.Create(_correction), L.Create(_epsilon));
+        L.Store(L.And(live, m), state0);
+        L.Store(L.And(live, v), state1);
+        L.Store(L.And(live, L.Fma(L.Create(_step), L.Divide(m, root), L.Load(w))), w);
+    }
+}
+
+/// <summary>One optimizer step over all parameters in one pass; vectors without a live element are not touched.</summary>
+internal readonly unsafe struct UpdateBody<S>(Segments list, S step, float weightDecay, bool decayVectors, float* values, float* gradients, float* state0,
+    float* state1, ulong* masks) : IVectorBody where S : struct, IStep
+{
+    public void Execute<L, V>(int worker, int workers) where L : struct, ILanes<V> where V : struct
+    {
+        foreach (Piece piece in list.Pieces(worker, workers))
+        {
+            float decay = decayVectors || piece.Segment.Parameter.IsWeight ? weightDecay : 0;
+            long from = piece.Segment.Offset + piece.From, to = piece.Segment.Offset + piece.To;
+            if (piece.Segment.Masked) UpdateMasked<L, V>(from, to, decay); else Update<L, V>(from, to, decay);
+        }
+    }
+
+    // The last vector runs into the padding behind the parameter, which nobody reads.
+    private void Update<L, V>(long i, long to, float decay) where L : struct, ILanes<V> where V : struct
+    {
+        V all = L.Equal(default, default), factor = L.Create(decay);
+        for (; i < to; i += L.Count)
+            step.Apply<L, V>(values + i, L.Fma(factor, L.Load(values + i), L.Load(gradients + i)), state0 + i, state1 + i, all);
+    }
+
+    private void UpdateMasked<L, V>(long i, long to, float decay) where L : struct, ILanes<V> where V : struct
+    {
+        V factor = L.Create(decay);
+        for (; i < to; i += L.Count)
+        {
+            uint bits = MaskBits.Of(masks, i) & MaskBits.All(L.Count);
+            if (bits != 0)
+                step.Apply<L, V>(values + i, L.Fma(factor, L.Load(values + i), L.Load(gradients + i)), state0 + i, state1 + i, L.Mask(bits));
+        }
+    }
+}

@@ -1,0 +1,40 @@
+using System.CommandLine;
+using System.Runtime.InteropServices;
+using Asni.Data;
+using Asni.Devices;
+using Spectre.Console;
+
+namespace Asni.Host.Commands;
+
+/// <summary>asni doctor: what this machine offers and which data it has.</summary>
+internal static class DoctorCommand
+{
+    private static readonly string[] s_columns = ["what", "found"];
+
+    public static Command Create(HostConsole console)
+    {
+        var dataDir = new Option<string>("--data-dir") { Description = "folder to look for datasets in", HelpName = "dir" };
+        var command = new Command("doctor", "show the runtime, devices, memory and datasets of this machine") { dataDir };
+        command.SetAction(parsed =>
+        {
+            Write(console, DatasetLocator.ForUser(parsed.GetValue(dataDir)));
+            return 0;
+        });
+        return command;
+    }
+
+    private static void Write(HostConsole console, DatasetLocator locator)
+    {
+        Table table = console.NewTable(s_columns);
+        void Row(string what, string found) => table.AddRow(new Text(what), new Text(found));
+        Row("asni", typeof(DoctorCommand).Assembly.GetName().Version?.ToString(3) ?? "");
+        Row("runtime", $"{RuntimeInformation.FrameworkDescription}, {RuntimeInformation.OSDescription}, {RuntimeInformation.ProcessArchitecture}");
+        Row("processors", Show.Count(Environment.ProcessorCount));
+        Row("memory", Show.Bytes(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes) + " for this process");
+        using (Device device = DeviceChoice.Open(Environment.ProcessorCount)) Row("device " + device.Name, device.Description);
+        foreach (DatasetStatus data in Datasets.List(locator))
+            Row("data " + data.Name, data.Procedural ? "always there (drawn from a seed)" : data.Folder ?? $"not found; 'asni data get {data.Name}' downloads it");
+        Row("data looked for in", string.Join(", ", locator.Folders));
+        console.Write(table);
+    }
+}

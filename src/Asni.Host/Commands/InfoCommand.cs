@@ -1,0 +1,66 @@
+using System.CommandLine;
+using Asni.Host.Recipes;
+using Asni.Networks;
+using Asni.Tensors;
+using Spectre.Console;
+
+namespace Asni.Host.Commands;
+
+/// <summary>asni info: the layers of a network and what they hold and cost.</summary>
+internal static class InfoCommand
+{
+    private static readonly string[] s_layerColumns = ["layer", "kind", "output", "weight", "parameters", "weights", "MACs"];
+    private static readonly string[] s_networkColumns = ["network", "what", "input", "parameters", "MACs"];
+
+    public static Command Create(HostConsole console)
+    {
+        var net = new Option<string>("--net") { Description = "network; all are listed when absent", HelpName = "net" };
+        var input = new Option<string>("--input") { Description = "input as CxHxW; the network's own when absent", HelpName = "CxHxW" };
+        var classes = new Option<int?>("--classes") { Description = "classes; the network's own when absent", HelpName = "n" };
+        var command = new Command("info", "show the layers of a network: shapes, parameters, multiply-accumulates, prunable weights") { net, input, classes };
+        command.SetAction(parsed =>
+        {
+            if (parsed.GetValue(net) is { } name) WriteLayers(console, NetworkZoo.Create(name, Input(parsed.GetValue(input)), parsed.GetValue(classes)));
+            else WriteNetworks(console);
+            return 0;
+        });
+        return command;
+    }
+
+    private static Chw? Input(string? text)
+    {
+        try
+        {
+            return text is null ? null : SettingText.Chw(text);
+        }
+        catch (FormatException e)
+        {
+            throw new UsageException($"--input '{text}' is not {e.Message}.", e);
+        }
+    }
+
+    private static void WriteLayers(HostConsole console, Network network)
+    {
+        NetworkAnalysis analysis = NetworkAnalysis.Of(network);
+        Table table = console.NewTable(s_layerColumns, 4, 5, 6);
+        foreach (LayerInfo layer in analysis.Layers)
+            table.AddRow(new Text(layer.Name), new Text(layer.Kind), new Text(layer.Output.ToString()), new Text(layer.WeightShape?.ToString() ?? ""),
+                Count(layer.Parameters), Count(layer.Weights), Count(layer.Macs));
+        console.Write(table);
+        console.Line($"{network.Name}: input {network.Input}, {network.Classes} classes, {Show.Count(analysis.Parameters)} parameters, "
+            + $"{Show.Count(analysis.Weights)} weights that can be pruned in {network.Weights.Count()} tensors, {Show.Count(analysis.Macs)} multiply-accumulates an image (FLOPs as papers count them).");
+    }
+
+    private static void WriteNetworks(HostConsole console)
+    {
+        Table table = console.NewTable(s_networkColumns, 3, 4);
+        foreach (ZooEntry entry in NetworkZoo.Entries)
+        {
+            NetworkAnalysis analysis = NetworkAnalysis.Of(NetworkZoo.Create(entry.Name));
+            table.AddRow(new Text(entry.Name), new Text(entry.Summary), new Text(entry.Input.ToString()), Count(analysis.Parameters), Count(analysis.Macs));
+        }
+        console.Write(table);
+    }
+
+    private static Text Count(long n) => new(n == 0 ? "" : Show.Count(n));
+}

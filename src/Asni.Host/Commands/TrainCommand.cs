@@ -1,0 +1,115 @@
+using System.CommandLine;
+using System.CommandLine.Parsing;
+using System.Globalization;
+using Asni.Data;
+using Asni.Devices;
+using Asni.Host.Display;
+using Asni.Host.Recipes;
+using Asni.Methods;
+using Asni.Reports;
+
+namespace Asni.Host.Commands;
+
+/// <summary>asni [train]: runs a method and keeps what came of it in a run folder.</summary>
+internal sealed class TrainCommand
+{
+    private readonly HostConsole _console;
+    private readonly Dictionary<string, Option> _settings = [];
+    private readonly Option<bool> _noAugment = new("--no-augment") { Description = "images as they are" };
+    private readonly Option<string> _dataDir = new("--data-dir") { Description = "folder of the dataset; else $ASNI_DATA, ./data, the user's cache", HelpName = "dir" };
+    private readonly Option<string> _recipe = new("--recipe") { Description = "YAML file with settings; flags override it", HelpName = "file" };
+    private readonly Option<string> _out = new("--out") { Description = "run folder; new or empty (default runs/NET-DATA-TIME)", HelpName = "dir" };
+    private readonly DeviceChoice _device = new();
+
+    public TrainCommand(HostConsole console)
+    {
+        _console = console;
+        foreach (Setting setting in Settings.All)
+        {
+            _settings[setting.Key] = setting.IsSwitch
+                ? new Option<bool>(setting.Flag) { Description = setting.Help }
+                : new Option<string>(setting.Flag) { Description = setting.Help, HelpName = setting.Key };
+        }
+    }
+
+    public void AddTo(Command command)
+    {
+        foreach (Option option in _settings.Values) command.Add(option);
+        command.Add(_noAugment);
+        command.Add(_dataDir);
+        command.Add(_recipe);
+        command.Add(_out);
+        _device.AddTo(command);
+        command.SetAction(Run);
+    }
+
+    private int Run(ParseResult parsed)
+    {
+        SettingsLayer file = parsed.GetValue(_recipe) is { } path ? RecipeYaml.Load(path) : SettingsLayer.Empty;
+        int threads = _device.Threads(parsed);
+        RunPlan plan = RunPlan.Make(file, Flags(parsed), DatasetLocator.ForUser(parsed.GetValue(_dataDir)), threads);
+        using Device device = DeviceChoice.Open(threads);
+        var run = new RunDescription(plan.Network, plan.Recipe.Data, plan.Data.Source, device.Description, plan.Recipe.Seed, plan.Data.Train.Count, plan.Data.Test.Count);
+        string directory = parsed.GetValue(_out) ?? run.DefaultFolder(DateTime.Now);
+        using RunFolder folder = RunFolder.Create(directory, run);
+        try
+        {
+            folder.WriteText("recipe.yaml", RecipeYaml.Format(plan.Settings, $"asni train --recipe {Path.GetFileName(directory)}/recipe.yaml repeats this run"));
+            Announce(plan, device, folder);
+            return Train(plan, device, folder);
+        }
+        finally
+        {
+            folder.DiscardIfEmpty();
+        }
+    }
+
+    private int Train(RunPlan plan, Device device, RunFolder folder)
+    {
+        var display = TrainingDisplay.For(_console, TotalEpochs(plan.Recipe));
+        using var interrupt = new Interrupt(() => _console.Error.WriteLine("stopping after this step and saving; Ctrl-C again leaves at once"));
+        var observer = new RunObserver(folder, display, interrupt);
+        RunResult? result = null;
+        display.Around(() => result = MethodRunner.Run(plan.Recipe, plan.Network, plan.Data, device, observer, folder.Record, interrupt.Token));
+        if (observer.Failure is { } failure) throw failure;
+        if (!interrupt.Requested) folder.Complete();
+        ResultTable.Write(_console, result!);
+        _console.Line($"run folder: {folder.Path}");
+        return interrupt.Requested ? Entry.Interrupted : 0;
+    }
+
+    private SettingsLayer Flags(ParseResult parsed)
+    {
+        var values = new Dictionary<string, SettingValue>();
+        foreach (Setting setting in Settings.All)
+        {
+            if (parsed.GetResult(_settings[setting.Key]) is not { Implicit: false } given) continue;
+            string text = setting.IsSwitch ? SettingText.Text(given.GetValueOrDefault<bool>()) : given.GetValueOrDefault<string>() ?? "";
+            values[setting.Key] = new SettingValue(text, setting.Flag);
+        }
+        if (parsed.GetValue(_noAugment))
+        {
+            if (values.ContainsKey("augment")) throw new UsageException("--augment and --no-augment exclude each other.");
+            values["augment"] = new SettingValue("false", _noAugment.Name);
+        }
+        return new SettingsLayer(values);
+    }
+
+    private void Announce(RunPlan plan, Device device, RunFolder folder)
+    {
+        Recipe r = plan.Recipe;
+        string text(FormattableString s) => s.ToString(CultureInfo.InvariantCulture);
+        foreach (string note in plan.Notes) _console.Line("note: " + note);
+        _console.Line(text($"network     {plan.Network.Name}, input {plan.Network.Input}, {plan.Network.ParameterCount:N0} parameters, {plan.Network.WeightCount:N0} of them weights that can be pruned"));
+        _console.Line("data        " + plan.Data.Source + (plan.Settings.Limit is null || DataSource.IsDrawn(r.Data) ? "" : text($"; the first {plan.Data.Train.Count:N0} of them")));
+        _console.Line("device      " + device.Description);
+        string sparsity = r.Method == MethodKind.Dense ? "" : text($", sparsity {r.Schedule.Final * 100:0.0#} %");
+        _console.Line(text($"recipe      {SettingText.Name(r.Method)}, {r.Epochs} epochs, batch {r.BatchSize}, {SettingText.Name(r.Optimizer.Kind)}, lr {r.LearningRate.Initial} {SettingText.Name(r.LearningRate.Kind)}{sparsity}, seed {r.Seed}"));
+        _console.Line("run folder  " + folder.Path);
+        _console.Line();
+    }
+
+    private static int TotalEpochs(Recipe recipe) => recipe.Method == MethodKind.Asni
+        ? recipe.Epochs + (recipe.RetrainEpochs ?? recipe.Epochs) * (1 + System.Numerics.BitOperations.PopCount((uint)recipe.Controls))
+        : recipe.Epochs;
+}

@@ -1,0 +1,41 @@
+using Asni.Data;
+using Asni.Methods;
+using Asni.Tensors;
+
+namespace Asni.Host;
+
+/// <summary>The data of a run as its recipe names them.</summary>
+internal static class DataSource
+{
+    private const int ImagesOfDigits = 60_000, ImagesOfShapes = 50_000;
+    private const string Digits = "digits", Shapes = "shapes";
+
+    /// <summary>Drawn from a seed, so that its size is a matter of choice.</summary>
+    public static bool IsDrawn(string name) => name is Digits or Shapes;
+
+    /// <summary>What stands in for a dataset that was not found.</summary>
+    public static string StandIn(string name) => name is "mnist" or "fashion-mnist" ? Digits : Shapes;
+
+    public static int MostImages(string drawn) => drawn == Digits ? ImagesOfDigits : ImagesOfShapes;
+
+    /// <summary>The name as lists have it; capitals, hyphens and underscores do not matter. Unknown names come back as they are.</summary>
+    public static string ProperName(string name)
+    {
+        static string Plain(string text) => text.Replace("-", "").Replace("_", "").ToLowerInvariant();
+        return Datasets.Names.FirstOrDefault(n => Plain(n) == Plain(name)) ?? name;
+    }
+
+    /// <param name="input">Image size of drawn shapes; other data have their own.</param>
+    /// <param name="limit">Use the first training images only; drawn data are drawn in this number, with test images to match.</param>
+    public static DatasetSplit Open(string name, Chw? input, int? limit, DatasetLocator locator)
+    {
+        if (!IsDrawn(name))
+        {
+            DatasetSplit data = Datasets.Open(name, locator);
+            return limit is { } first ? data with { Train = new FirstImages(data.Train, first) } : data;
+        }
+        var options = new ProceduralOptions { TrainCount = limit, TestCount = ShortRun.TestImages(limit ?? MostImages(name)) };
+        if (name == Shapes && input is { } size) options = options with { Height = size.Height, Width = size.Width };
+        return Datasets.Open(name, locator, options);
+    }
+}

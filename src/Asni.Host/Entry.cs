@@ -1,0 +1,88 @@
+using System.CommandLine;
+using System.CommandLine.Parsing;
+using Asni.Host.Commands;
+
+namespace Asni.Host;
+
+/// <summary>The command line from arguments to exit code: 0 done, 1 failed, 2 wrong usage, 130 interrupted.</summary>
+internal static class Entry
+{
+    public const int Failed = 1, WrongUsage = 2, Interrupted = 130;
+
+    public static int Run(string[] args, HostConsole console)
+    {
+        var verbose = new Option<bool>("--verbose") { Description = "show stack traces", Recursive = true };
+        RootCommand root = Commands(console, verbose);
+        ParseResult parsed = root.Parse(args);
+        if (parsed.Errors.Count > 0)
+        {
+            console.Fail(UsageError(parsed));
+            return WrongUsage;
+        }
+        try
+        {
+            return parsed.Invoke(new InvocationConfiguration
+            {
+                Output = console.Output, Error = console.Error, EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null,
+            });
+        }
+        catch (Exception e)
+        {
+            return Report(e, console, parsed.GetValue(verbose));
+        }
+    }
+
+    private static RootCommand Commands(HostConsole console, Option<bool> verbose)
+    {
+        var train = new TrainCommand(console);
+        var root = new RootCommand("Asni trains sparse neural networks: ASNI-I prunes while it trains, ASNI-II trains again from two numbers a layer.");
+        root.Add(verbose);
+        // Training is what the program is for: its flags work without the verb.
+        train.AddTo(root);
+        var trainVerb = new Command("train", "train a network (the default: the word may be left out)");
+        train.AddTo(trainVerb);
+        root.Add(trainVerb);
+        root.Add(InfoCommand.Create(console));
+        root.Add(EvalCommand.Create(console));
+        root.Add(DataCommand.Create(console));
+        root.Add(DoctorCommand.Create(console));
+        return root;
+    }
+
+    private static int Report(Exception failure, HostConsole console, bool verbose)
+    {
+        int code = Failed;
+        switch (failure)
+        {
+            case AsniException known:
+                console.Fail(known.Message);
+                code = known.ExitCode;
+                break;
+            case OutOfMemoryException:
+                console.Fail("not enough memory; lower --batch or choose a smaller --input.");
+                break;
+            default:
+                console.Fail($"this should not have happened: {failure.Message.ReplaceLineEndings(" ").TrimEnd('.')} (--verbose shows where).");
+                break;
+        }
+        if (verbose) console.Error.WriteLine(failure);
+        return code;
+    }
+
+    /// <summary>The first thing wrong with the arguments, with what was probably meant.</summary>
+    private static string UsageError(ParseResult parsed)
+    {
+        Command command = parsed.CommandResult.Command;
+        if (parsed.UnmatchedTokens.Count > 0)
+        {
+            string token = parsed.UnmatchedTokens[0];
+            bool flag = token.StartsWith('-');
+            IEnumerable<string> candidates = flag ? command.Options.Select(o => o.Name) : command.Subcommands.Select(c => c.Name);
+            return $"unknown {(flag ? "flag" : "word")} {token}{Suggestion.For(token, candidates)}{(Suggestion.Closest(token, candidates) is null ? "; asni --help lists them." : "")}";
+        }
+        ParseError error = parsed.Errors[0];
+        if (error.SymbolResult is OptionResult { IdentifierToken: not null } option)
+            return option.Tokens.Count == 0 ? $"{option.IdentifierToken.Value} needs a value." : $"{option.IdentifierToken.Value}: {error.Message.TrimEnd('.')}.";
+        return error.Message.TrimEnd('.') + ".";
+    }
+}

@@ -1,0 +1,38 @@
+using System.Runtime.InteropServices;
+
+namespace Asni.Host;
+
+/// <summary>Ctrl-C and SIGTERM: the first asks the work to stop after its step, the second ends the process as usual.</summary>
+internal sealed class Interrupt : IDisposable
+{
+    private readonly CancellationTokenSource _source = new();
+    private readonly PosixSignalRegistration[] _signals;
+    private volatile bool _requested;
+
+    /// <param name="requested">Called once, on another thread.</param>
+    public Interrupt(Action requested)
+    {
+        void Handle(PosixSignalContext context)
+        {
+            if (_requested) return;
+            _requested = true;
+            context.Cancel = true;
+            _source.Cancel();
+            requested();
+        }
+        _signals = [PosixSignalRegistration.Create(PosixSignal.SIGINT, Handle), PosixSignalRegistration.Create(PosixSignal.SIGTERM, Handle)];
+    }
+
+    /// <summary>True once a signal came; <see cref="Stop"/> does not count.</summary>
+    public bool Requested => _requested;
+    public CancellationToken Token => _source.Token;
+
+    /// <summary>Stops the work for another reason.</summary>
+    public void Stop() => _source.Cancel();
+
+    public void Dispose()
+    {
+        foreach (PosixSignalRegistration signal in _signals) signal.Dispose();
+        _source.Dispose();
+    }
+}

@@ -1,0 +1,66 @@
+using System.Globalization;
+
+namespace Asni.Host.Recipes;
+
+/// <summary>
+/// One setting of a run: a flag (--key) and a recipe key alike. <paramref name="Print"/> gives null where there is nothing to save.
+/// </summary>
+/// <param name="Apply">Puts a value in; a <see cref="FormatException"/> says what was expected.</param>
+internal sealed record Setting(string Key, string Help, Func<RunSettings, string, RunSettings> Apply, Func<RunSettings, string?> Print)
+{
+    /// <summary>A flag without a value.</summary>
+    public bool IsSwitch { get; init; }
+
+    public string Flag => "--" + Key;
+}
+
+/// <summary>A value and where it was given ("--lr", "my.yaml line 5: lr"), for error messages.</summary>
+internal sealed record SettingValue(string Text, string Origin);
+
+/// <summary>Conversions of the texts of settings; the message of a <see cref="FormatException"/> completes "--flag 'text' is not ...".</summary>
+internal static class SettingText
+{
+    public static double Number(string text) =>
+        double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out double value) && double.IsFinite(value)
+            ? value : throw new FormatException("a number");
+
+    public static int Integer(string text) =>
+        int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int value) ? value : throw new FormatException("a whole number");
+
+    public static ulong Seed(string text) =>
+        ulong.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out ulong value) ? value : throw new FormatException("a whole number from 0");
+
+    public static bool Switch(string text) => text switch
+    {
+        "true" or "yes" or "on" => true,
+        "false" or "no" or "off" => false,
+        _ => throw new FormatException("true or false"),
+    };
+
+    public static Tensors.Chw Chw(string text)
+    {
+        string[] parts = text.Split('x');
+        if (parts.Length != 3) throw new FormatException("CxHxW, such as 3x32x32");
+        var dims = new int[3];
+        for (int i = 0; i < 3; i++)
+            if (!int.TryParse(parts[i], NumberStyles.None, CultureInfo.InvariantCulture, out dims[i]) || dims[i] < 1)
+                throw new FormatException("CxHxW, such as 3x32x32");
+        return new Tensors.Chw(dims[0], dims[1], dims[2]);
+    }
+
+    public static IEnumerable<string> List(string text) => text.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
+
+    /// <summary>An enumeration's member by its name in lower case.</summary>
+    public static T Choice<T>(string text) where T : struct, Enum
+    {
+        foreach (T value in Enum.GetValues<T>())
+            if (Name(value) == text) return value;
+        throw new FormatException("one of " + string.Join(", ", Enum.GetValues<T>().Select(Name)));
+    }
+
+    public static string Name<T>(T value) where T : struct, Enum => value.ToString().ToLowerInvariant();
+    public static string Text(double value) => value.ToString(CultureInfo.InvariantCulture);
+    public static string Text(long value) => value.ToString(CultureInfo.InvariantCulture);
+    public static string Text(bool value) => value ? "true" : "false";
+    public static string Text(Tensors.Chw c) => string.Create(CultureInfo.InvariantCulture, $"{c.Channels}x{c.Height}x{c.Width}");
+}

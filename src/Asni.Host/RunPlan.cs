@@ -1,0 +1,92 @@
+using Asni.Data;
+using Asni.Host.Recipes;
+using Asni.Methods;
+using Asni.Networks;
+using Asni.Tensors;
+
+namespace Asni.Host;
+
+/// <summary>A run that is ready to start: every default resolved, everything checked that can be.</summary>
+/// <param name="Notes">Choices made for the user, one line each.</param>
+internal sealed record RunPlan(RunSettings Settings, Recipe Recipe, Network Network, DatasetSplit Data, IReadOnlyList<string> Notes)
+{
+    /// <summary>Side of the drawn images that stand in for ImageNet: small enough for a CPU, large enough for five halvings.</summary>
+    private const int SideForImageNet = 64;
+
+    private const int SideForCifar = 32;
+
+    /// <param name="file">A recipe file's settings, or none.</param>
+    /// <param name="flags">The command line's.</param>
+    /// <param name="threads">That train, to choose the length of a run on drawn data.</param>
+    public static RunPlan Make(SettingsLayer file, SettingsLayer flags, DatasetLocator locator, int threads)
+    {
+        string? net = (flags["net"] ?? file["net"]) is { } n ? NetworkZoo.Find(n.Text).Name : null;
+        string? named = (flags["data"] ?? file["data"]) is { } d ? DataSource.ProperName(d.Text) : null;
+        BookRecipe book = RecipeBook.Find(net, named) ?? throw new InvalidOperationException($"no recipe for {net}");
+        // Mistakes in the settings are told before any data is opened.
+        RunSettings settings = SettingsLayer.Apply(book.Layer, file, flags);
+        settings.Resolve();
+
+        string data = named ?? (IsThere(book.Data, locator) ? book.Data : DataSource.StandIn(book.Data));
+        var notes = new List<string>();
+        if (DataSource.IsDrawn(data))
+        {
+            SettingsLayer length = Shorten(book, data, settings, threads);
+            settings = SettingsLayer.Apply(book.Layer, length, file, flags);
+            if (named is null) notes.Add($"{book.Data} was not found, so this run is on {data}; {HowToGet(book.Data)}.");
+            if (DescribeLength(book, settings, threads) is { } chosen) notes.Add(chosen);
+        }
+        settings = settings with { Recipe = settings.Recipe with { Network = book.Network, Data = data } };
+        Recipe recipe = settings.Resolve();
+        DatasetSplit split = DataSource.Open(data, recipe.Input, settings.Limit, locator);
+        Network network = NetworkZoo.Create(book.Network, recipe.Input ?? split.Train.Shape, split.Train.Classes);
+        if (split.Train.Shape != network.Input)
+            throw new UsageException($"{data} has {split.Train.Shape} images, not {network.Input}; leave --input out or choose other data.");
+        // What is saved is what ran: the schedule itself instead of the sparsity that was asked of it.
+        RunSettings resolved = settings with { Sparsity = null, Recipe = recipe with { RetrainLearningRate = null } };
+        return new RunPlan(resolved, recipe, network, split, notes);
+    }
+
+    private static bool IsThere(string data, DatasetLocator locator)
+    {
+        if (!Datasets.Names.Contains(data)) return false;
+        // A folder that the user named must have it: opening it says what is missing.
+        return locator.NamesFolder || locator.Find(data) is not null;
+    }
+
+    private static string HowToGet(string data) =>
+        Datasets.Names.Contains(data) ? $"'asni data get {data}' downloads it, --data-dir says where it is" : "--data names another dataset";
+
+    /// <summary>The settings that make a run on drawn data suit the machine.</summary>
+    private static SettingsLayer Shorten(BookRecipe book, string data, RunSettings settings, int threads)
+    {
+        var values = new Dictionary<string, SettingValue>();
+        void Set(string key, string text) => values[key] = new SettingValue(text, "the default of drawn data: " + key);
+        Chw? input = settings.Recipe.Input;
+        if (data == "shapes" && input is null)
+        {
+            int side = book.Data == "imagenet" ? SideForImageNet : SideForCifar;
+            input = new Chw(3, side, side);
+            Set("input", SettingText.Text(input.Value));
+        }
+        Network network = NetworkZoo.Create(book.Network, input ?? new Chw(1, 28, 28), 10);
+        ShortRun run = ShortRun.For(NetworkAnalysis.Of(network).Macs, settings.Recipe with { Epochs = BookEpochs(book) }, threads, DataSource.MostImages(data));
+        Set("limit", SettingText.Text(run.Images));
+        Set("epochs", SettingText.Text(run.Epochs));
+        Set("batch", SettingText.Text(run.BatchSize));
+        Set("lr", SettingText.Text(run.LearningRate));
+        return new SettingsLayer(values);
+    }
+
+    private static int BookEpochs(BookRecipe book) => SettingsLayer.Apply(book.Layer).Recipe.Epochs;
+
+    /// <summary>One line when the run is not as long as its recipe; null when it is.</summary>
+    private static string? DescribeLength(BookRecipe book, RunSettings settings, int threads)
+    {
+        Recipe recipe = settings.Recipe, published = SettingsLayer.Apply(book.Layer).Recipe;
+        if (recipe.Epochs == published.Epochs && recipe.BatchSize == published.BatchSize) return null;
+        string size = recipe.Input is { } c ? $" of {c}" : "";
+        return $"to take minutes on {threads} threads: {Show.Count(settings.Limit ?? 0)} images{size}, {recipe.Epochs} epochs, batches of {recipe.BatchSize} "
+            + $"(the recipe has {published.Epochs} epochs, batches of {published.BatchSize}); --limit, --input, --epochs and --batch change it.";
+    }
+}

@@ -1,0 +1,26 @@
+using Asni.Tensors;
+
+namespace Asni.Data;
+
+/// <summary>The first images of a dataset, for quick tries.</summary>
+public sealed class FirstImages : Dataset
+{
+    private readonly Dataset _all;
+
+    /// <param name="count">At least 1; more than there are gives all.</param>
+    public FirstImages(Dataset all, int count)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(count, 1);
+        _all = all;
+        Count = Math.Min(count, all.Count);
+    }
+
+    public override string Name => _all.Name;
+    public override int Count { get; }
+    public override int Classes => _all.Classes;
+    public override Chw Shape => _all.Shape;
+    public override Normalization Normalization => _all.Normalization;
+    public override bool InMemory => _all.InMemory;
+    public override int Label(int index) => _all.Label(index);
+    public override void Read(int index, Span<byte> chw) => _all.Read(index, chw);
+}

@@ -1,0 +1,75 @@
+using Asni.Devices;
+using Asni.Networks;
+
+namespace Asni.Engine;
+
+/// <summary>A device call of the plan: one node, or several that the device contract does in one.</summary>
+/// <param name="Main">The node that gives the unit its kind.</param>
+/// <param name="Source">Node whose value it reads.</param>
+/// <param name="Skip">Node whose value is added before the activation.</param>
+/// <param name="Result">The last node fused: later units read the value under this id.</param>
+internal sealed record FusedUnit(Node Main, int Source, int? Skip, Activation Activation, int Result);
+
+/// <summary>Groups nodes as the contract wants them: conv + bias + ReLU; batch-norm + add + ReLU; add + ReLU.</summary>
+internal static class Fusion
+{
+    public static List<FusedUnit> Fuse(Network network)
+    {
+        List<int>[] consumers = Consumers(network);
+        var units = new List<FusedUnit>();
+        var absorbed = new HashSet<int>();
+        foreach (Node node in network.Nodes)
+        {
+            if (node is InputNode || absorbed.Contains(node.Id) || IsAbsorbedByLaterNorm(network, consumers, node)) continue;
+            units.Add(Absorb(network, consumers, node, absorbed));
+        }
+        return units;
+    }
+
+    private static FusedUnit Absorb(Network network, List<int>[] consumers, Node node, HashSet<int> absorbed)
+    {
+        int result = node.Id;
+        int? skip = node is AddNode add ? add.Right : null;
+        if (node is BatchNormNode && NormOfAdd(network, consumers, node.Id) is { } fusedAdd)
+        {
+            absorbed.Add(fusedAdd.Id);
+            skip = fusedAdd.Left == node.Id ? fusedAdd.Right : fusedAdd.Left;
+            result = fusedAdd.Id;
+        }
+        var activation = Activation.None;
+        if (node is ReluNode own)
+        {
+            activation = own.Six ? Activation.Relu6 : Activation.Relu;
+        }
+        else if (node is (ConvolutionNode or LinearNode or BatchNormNode or AddNode) && Only(network, consumers, result) is ReluNode relu)
+        {
+            absorbed.Add(relu.Id);
+            activation = relu.Six ? Activation.Relu6 : Activation.Relu;
+            result = relu.Id;
+        }
+        return new FusedUnit(node, node.Inputs[0], skip, activation, result);
+    }
+
+    /// <summary>An add whose operand is a batch-norm used nowhere else is done by that batch-norm: with two such, by the later one.</summary>
+    private static AddNode? NormOfAdd(Network network, List<int>[] consumers, int norm)
+    {
+        if (Only(network, consumers, norm) is not AddNode add || add.Left == add.Right) return null;
+        int other = add.Left == norm ? add.Right : add.Left;
+        return other < norm ? add : null;
+    }
+
+    private static bool IsAbsorbedByLaterNorm(Network network, List<int>[] consumers, Node node) =>
+        node is AddNode add && add.Inputs.Any(i => network.Nodes[i] is BatchNormNode && NormOfAdd(network, consumers, i) is not null);
+
+    private static Node? Only(Network network, List<int>[] consumers, int id) =>
+        consumers[id].Count == 1 ? network.Nodes[consumers[id][0]] : null;
+
+    private static List<int>[] Consumers(Network network)
+    {
+        var consumers = new List<int>[network.Nodes.Length];
+        for (int i = 0; i < consumers.Length; i++) consumers[i] = [];
+        foreach (Node node in network.Nodes)
+            foreach (int input in node.Inputs) consumers[input].Add(node.Id);
+        return consumers;
+    }
+}

@@ -1,0 +1,61 @@
+using Asni.Devices;
+using Asni.Networks;
+using Asni.Tensors;
+
+namespace Asni.Engine;
+
+/// <summary>A network's parameters on a device. Plans of any batch size share one model.</summary>
+public sealed class Model : IDisposable
+{
+    public Model(Network network, Device device)
+    {
+        Network = network;
+        Device = device;
+        Parameters = device.CreateParameters(network.Parameters);
+    }
+
+    public Network Network { get; }
+    public Device Device { get; }
+    public DeviceParameters Parameters { get; }
+
+    /// <summary>Counts changes of masks, so that plans know when to tell their operations.</summary>
+    public int MaskVersion { get; private set; }
+
+    /// <summary>To be called after any change of masks.</summary>
+    public void MasksChanged() => MaskVersion++;
+
+    /// <summary>Live elements among the prunable weights.</summary>
+    public long Kept => Network.Weights.Sum(p => Parameters.Live(p.Index));
+
+    /// <summary>Pruned share of the prunable weights.</summary>
+    public double Sparsity => 1 - (double)Kept / Network.WeightCount;
+
+    /// <summary>Takes values and masks; optimizer state becomes 0.</summary>
+    public void Load(ModelSnapshot snapshot)
+    {
+        foreach (Parameter p in Network.Parameters)
+        {
+            Parameters.SetMask(p.Index, null);
+            Parameters.Upload(p.Index, ParameterSlot.Value, snapshot.Values[p.Index]);
+            if (snapshot.Masks[p.Index] is { } mask) Parameters.SetMask(p.Index, mask);
+        }
+        Parameters.ResetState();
+        MasksChanged();
+    }
+
+    /// <summary>Copies values and masks to the host.</summary>
+    public ModelSnapshot Snapshot()
+    {
+        var values = new float[Network.Parameters.Length][];
+        var masks = new Mask?[Network.Parameters.Length];
+        foreach (Parameter p in Network.Parameters)
+        {
+            values[p.Index] = new float[p.Elements];
+            Parameters.Download(p.Index, ParameterSlot.Value, values[p.Index]);
+            masks[p.Index] = Parameters.GetMask(p.Index);
+        }
+        return new ModelSnapshot(Network, [.. values], [.. masks]);
+    }
+
+    public void Dispose() => Parameters.Dispose();
+}

@@ -1,0 +1,109 @@
+using Asni.Data;
+using Asni.Devices;
+using Asni.Networks;
+using Asni.Tensors;
+
+namespace Asni.Engine;
+
+/// <summary>
+/// A network made ready for a device and a largest batch: fused units in order, operations prepared, all activations and their gradients
+/// in one arena planned from their lifetimes. Running it is a flat list of device calls that allocates nothing.
+/// </summary>
+public sealed class Plan : IDisposable
+{
+    private readonly PlanUnit[] _units;
+    private readonly DeviceBuffer _arena;
+    private readonly DeviceBuffer _labels;
+    private readonly LossOperation _loss;
+    private readonly DeviceTensor _input;
+    private readonly DeviceTensor _logits;
+    private readonly DeviceTensor _dlogits;
+    private int _maskVersion = -1;
+
+    /// <param name="batch">Largest number of samples a run can hold.</param>
+    /// <param name="training">False: forward only, with running statistics and activation memory reused as soon as possible.</param>
+    public Plan(Model model, int batch, bool training, float labelSmoothing = 0)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(batch, 1);
+        Model = model;
+        BatchSize = batch;
+        Training = training;
+        var built = new PlanBuilder(model, batch, training).Build();
+        (_units, _arena, _input, _logits, _dlogits) = built;
+        _labels = model.Device.Allocate(sizeof(int) * (long)batch);
+        _loss = model.Device.CreateLoss(batch, model.Network.Classes, labelSmoothing);
+        Count = batch;
+    }
+
+    public Model Model { get; }
+    public int BatchSize { get; }
+    public bool Training { get; }
+
+    /// <summary>Samples loaded now.</summary>
+    public int Count { get; private set; }
+
+    /// <summary>Bytes of activations and gradients.</summary>
+    public long ArenaBytes => _arena.Bytes;
+
+    /// <summary>Copies a batch of images and labels to the device.</summary>
+    public void Load(Batch batch, Normalization normalization)
+    {
+        SetCount(batch.Count);
+        Model.Device.UploadImages(batch.Pixels.AsSpan(0, Count * Model.Network.Input.Elements), normalization, _input.WithBatch(Count));
+        Model.Device.UploadLabels(batch.Labels.AsSpan(0, Count), _labels);
+    }
+
+    /// <summary>Copies ready inputs (N, C, H, W) and labels to the device; N is the number of labels.</summary>
+    public void Load(ReadOnlySpan<float> nchw, ReadOnlySpan<int> labels)
+    {
+        SetCount(labels.Length);
+        Model.Device.Upload(nchw, _input.WithBatch(Count));
+        Model.Device.UploadLabels(labels, _labels);
+    }
+
+    /// <summary>Forward, loss and backward of the loaded batch: afterwards the model's gradients are those of the batch's mean loss.</summary>
+    public void RunTraining()
+    {
+        if (!Training) throw new InvalidOperationException("the plan was made for inference");
+        RunForward();
+        _loss.Run(_logits.WithBatch(Count), _labels, _dlogits.WithBatch(Count));
+        for (int i = _units.Length - 1; i >= 0; i--) _units[i].Backward(Count);
+    }
+
+    /// <summary>Forward and loss of the loaded batch.</summary>
+    public void RunEvaluation()
+    {
+        RunForward();
+        _loss.Run(_logits.WithBatch(Count), _labels, null);
+    }
+
+    /// <summary>Waits and returns the sums over all batches run since the last read.</summary>
+    public LossSums ReadLoss() => _loss.ReadAndReset();
+
+    /// <summary>Logits (N, classes) of the last run.</summary>
+    public void ReadLogits(Span<float> logits) => Model.Device.Download(_logits.WithBatch(Count), logits);
+
+    public void Dispose()
+    {
+        foreach (PlanUnit unit in _units) unit.Dispose();
+        _loss.Dispose();
+        _labels.Dispose();
+        _arena.Dispose();
+    }
+
+    private void RunForward()
+    {
+        if (_maskVersion != Model.MaskVersion)
+        {
+            foreach (PlanUnit unit in _units) unit.MasksChanged(Model.Parameters);
+            _maskVersion = Model.MaskVersion;
+        }
+        foreach (PlanUnit unit in _units) unit.Forward(Count, Training);
+    }
+
+    private void SetCount(int count)
+    {
+        if (count < 1 || count > BatchSize) throw new ArgumentOutOfRangeException(nameof(count), count, $"1 to {BatchSize} samples");
+        Count = count;
+    }
+}

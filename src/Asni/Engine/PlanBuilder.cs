@@ -1,0 +1,196 @@
+using System.Collections.Immutable;
+using Asni.Devices;
+using Asni.Networks;
+using Asni.Tensors;
+
+namespace Asni.Engine;
+
+/// <summary>
+/// Turns a network into bound units. Time runs 0 .. U - 1 through the forward units, U is the loss, and the backward call of unit i
+/// is at 2U - i; every value and gradient gets a lifetime on that axis and a place in the arena.
+/// </summary>
+internal sealed class PlanBuilder
+{
+    private readonly Model _model;
+    private readonly int _batch;
+    private readonly bool _training;
+    private readonly List<FusedUnit> _fused;
+    private readonly Dictionary<int, int> _producer = [];
+    private readonly List<Lifetime> _blocks = [];
+    private readonly Dictionary<int, int> _valueBlock = [];
+    private readonly Dictionary<int, int> _gradientBlock = [];
+
+    public PlanBuilder(Model model, int batch, bool training)
+    {
+        _model = model;
+        _batch = batch;
+        _training = training;
+        _fused = Fusion.Fuse(model.Network);
+        for (int i = 0; i < _fused.Count; i++) _producer[_fused[i].Result] = i;
+    }
+
+    private ImmutableArray<Node> Nodes => _model.Network.Nodes;
+    private int LossTime => _fused.Count;
+    private int Output => _fused[^1].Result;
+
+    public (PlanUnit[] Units, DeviceBuffer Arena, DeviceTensor Input, DeviceTensor Logits, DeviceTensor Dlogits) Build()
+    {
+        PlaceValues();
+        if (_training) PlaceGradients();
+        (long[] offsets, long bytes) = Arena.Place(_blocks);
+        DeviceBuffer arena = _model.Device.Allocate(bytes);
+        try
+        {
+            DeviceTensor Tensor(int block, int node) => new(arena, offsets[block], _batch, Nodes[node].Output);
+            DeviceTensor Value(int node) => Tensor(_valueBlock[node], node);
+            DeviceTensor? Gradient(int node) => _gradientBlock.TryGetValue(node, out int block) ? Tensor(block, node) : null;
+
+            var units = new PlanUnit[_fused.Count];
+            for (int i = 0; i < units.Length; i++) units[i] = Bind(i, Value, Gradient);
+            return (units, arena, Value(0), Value(Output), Gradient(Output) ?? default);
+        }
+        catch
+        {
+            arena.Dispose();
+            throw;
+        }
+    }
+
+    private int BackwardTime(int unit) => 2 * LossTime - unit;
+
+    private void PlaceValues()
+    {
+        foreach (int node in _fused.Select(f => f.Result).Prepend(0))
+        {
+            int from = node == 0 ? -1 : _producer[node];
+            int to = node == Output ? BackwardTime(0) : from; // logits can be read after the run
+            for (int i = 0; i < _fused.Count; i++)
+            {
+                FusedUnit unit = _fused[i];
+                if (unit.Source == node || unit.Skip == node) to = Math.Max(to, i);
+                if (_training && KeptForBackward(unit, node)) to = Math.Max(to, BackwardTime(i));
+            }
+            _valueBlock[node] = AddBlock(node, from, to);
+        }
+    }
+
+    /// <summary>Convolution and batch-norm read their input again; an activation's derivative comes from its output.</summary>
+    private static bool KeptForBackward(FusedUnit unit, int node) =>
+        (unit.Source == node && unit.Main is (ConvolutionNode or LinearNode or BatchNormNode))
+        || (unit.Result == node && unit.Activation != Activation.None);
+
+    private void PlaceGradients()
+    {
+        // From the last unit back, so that a batch-norm's dy already has its block when dx wants to share it.
+        for (int i = _fused.Count - 1; i >= 0; i--)
+        {
+            int node = _fused[i].Result;
+            if (_gradientBlock.ContainsKey(node)) continue;
+            int from = node == Output ? LossTime : _fused.Select((f, j) => (f, j)).Where(u => u.f.Source == node || u.f.Skip == node)
+                .Select(u => BackwardTime(u.j)).DefaultIfEmpty(BackwardTime(i)).Min();
+            int to = BackwardTime(i);
+            int shared = node;
+            while (InPlaceSource(shared) is { } source)
+            {
+                shared = source;
+                to = _producer.TryGetValue(source, out int producer) ? BackwardTime(producer) : to;
+            }
+            int block = AddBlock(node, from, to);
+            _gradientBlock[node] = block;
+            for (shared = node; InPlaceSource(shared) is { } source; shared = source) _gradientBlock[source] = block;
+        }
+    }
+
+    /// <summary>The node whose gradient a batch-norm may write over its own dy: the input, when it has no other consumer.</summary>
+    private int? InPlaceSource(int node)
+    {
+        if (!_producer.TryGetValue(node, out int index) || _fused[index].Main is not BatchNormNode) return null;
+        int source = _fused[index].Source;
+        return _fused.Count(f => f.Source == source || f.Skip == source) == 1 ? source : null;
+    }
+
+    private int AddBlock(int node, int from, int to)
+    {
+        _blocks.Add(new Lifetime(_model.Device.ActivationBytes(_batch, Nodes[node].Output), from, to));
+        return _blocks.Count - 1;
+    }
+
+    /// <summary>Backward visits units from the last: a gradient is first written by its latest consumer, and added to by the others.</summary>
+    private bool Accumulates(int node, int unit) =>
+        _fused.Skip(unit + 1).Any(f => f.Source == node || f.Skip == node);
+
+    private PlanUnit Bind(int index, Func<int, DeviceTensor> value, Func<int, DeviceTensor?> gradient)
+    {
+        FusedUnit f = _fused[index];
+        DeviceTensor x = value(f.Source), y = value(f.Result);
+        DeviceTensor dy = gradient(f.Result) ?? default;
+        DeviceTensor? dx = gradient(f.Source);
+        bool accumulate = Accumulates(f.Source, index);
+        switch (f.Main)
+        {
+            case ConvolutionNode c:
+                return BindConvolution(c, c.Weight, c.Bias, c.Stride, c.Padding, c.Groups, f.Activation, x, y, dy, dx, accumulate);
+            case LinearNode l:
+                return BindConvolution(l, l.Weight, l.Bias, 1, 0, 1, f.Activation, x, y, dy, dx, accumulate);
+            case BatchNormNode b:
+                return BindBatchNorm(b, f, x, y, dy, dx, value, gradient, index);
+            case MaxPoolNode p:
+                return BindPooling(p, new PoolingSpec(PoolingKind.Max, _batch, x.Shape, p.Size, p.Stride, p.Padding, _training), x, y, dy, dx, accumulate);
+            case GlobalAveragePoolNode p:
+                return BindPooling(p, new PoolingSpec(PoolingKind.GlobalAverage, _batch, x.Shape, 0, 0, 0, _training), x, y, dy, dx, accumulate);
+            case AddNode or ReluNode:
+                return new ElementwiseUnit
+                {
+                    Node = f.Main, Device = _model.Device, Activation = f.Activation, X = x, Y = y, Dy = dy, Dx = dx, AccumulateDx = accumulate,
+                    Skip = f.Skip is { } s ? value(s) : null,
+                    SkipGradient = f.Skip is { } g ? gradient(g) : null,
+                    // x + x: dx is written first, then added to.
+                    AccumulateSkip = f.Skip is { } a && (a == f.Source || Accumulates(a, index)),
+                };
+            default:
+                throw new NotSupportedException($"no device operation for {f.Main.GetType().Name} '{f.Main.Name}'");
+        }
+    }
+
+    private ConvolutionUnit BindConvolution(Node node, Parameter weight, Parameter? bias, int stride, int padding, int groups, Activation activation,
+        DeviceTensor x, DeviceTensor y, DeviceTensor dy, DeviceTensor? dx, bool accumulate)
+    {
+        DeviceParameters parameters = _model.Parameters;
+        var spec = new ConvolutionSpec(_batch, x.Shape, weight.Filter, stride, padding, groups, bias is not null, activation, _training, dx is not null);
+        return new ConvolutionUnit
+        {
+            Node = node, X = x, Y = y, Dy = dy, Dx = dx, AccumulateDx = accumulate,
+            Operation = _model.Device.CreateConvolution(spec),
+            Weight = parameters.Value(weight.Index),
+            Bias = bias is null ? null : parameters.Value(bias.Index),
+            WeightGradient = parameters.Gradient(weight.Index),
+            BiasGradient = bias is null ? null : parameters.Gradient(bias.Index),
+        };
+    }
+
+    private BatchNormUnit BindBatchNorm(BatchNormNode node, FusedUnit f, DeviceTensor x, DeviceTensor y, DeviceTensor dy, DeviceTensor? dx,
+        Func<int, DeviceTensor> value, Func<int, DeviceTensor?> gradient, int index)
+    {
+        if (_training && (dx is null || Accumulates(f.Source, index)))
+            throw new UsageException($"layer '{node.Name}': batch-norm must follow a layer that feeds nothing else; put a convolution or linear layer before it.");
+        DeviceParameters parameters = _model.Parameters;
+        return new BatchNormUnit
+        {
+            Node = node, X = x, Y = y, Dy = dy, Dx = dx,
+            Operation = _model.Device.CreateBatchNorm(
+                new BatchNormSpec(_batch, x.Shape, node.Epsilon, node.Momentum, f.Skip is not null, f.Activation, _training)),
+            Parameters = new BatchNormParameters(parameters.Value(node.Weight.Index), parameters.Value(node.Bias.Index),
+                parameters.Value(node.RunningMean.Index), parameters.Value(node.RunningVariance.Index)),
+            WeightGradient = parameters.Gradient(node.Weight.Index),
+            BiasGradient = parameters.Gradient(node.Bias.Index),
+            Skip = f.Skip is { } s ? value(s) : null,
+            SkipGradient = f.Skip is { } g ? gradient(g) : null,
+            AccumulateSkip = f.Skip is { } a && Accumulates(a, index),
+        };
+    }
+
+    private PoolingUnit BindPooling(Node node, PoolingSpec spec, DeviceTensor x, DeviceTensor y, DeviceTensor dy, DeviceTensor? dx, bool accumulate) => new()
+    {
+        Node = node, X = x, Y = y, Dy = dy, Dx = dx, AccumulateDx = accumulate, Operation = _model.Device.CreatePooling(spec),
+    };
+}

@@ -1,0 +1,50 @@
+namespace Asni.Formats;
+
+/// <summary>Writes a file aside, flushes it to the disk, and only then gives it its name: nothing half-written is ever seen under that name.</summary>
+public static class AtomicFile
+{
+    /// <param name="path">The final name; an existing file is replaced as the last step.</param>
+    /// <param name="write">Writes the content.</param>
+    /// <exception cref="AsniException">The disk is full, the folder cannot be written, ...; nothing is left behind.</exception>
+    public static void Write(string path, Action<Stream> write)
+    {
+        string aside = path + ".part";
+        try
+        {
+            using (var stream = new FileStream(aside, FileMode.Create, FileAccess.Write, FileShare.None, bufferSize: 1 << 16))
+            {
+                write(stream);
+                stream.Flush(flushToDisk: true);
+            }
+            File.Move(aside, path, overwrite: true);
+        }
+        catch (Exception e)
+        {
+            TryDelete(aside);
+            if (e is IOException or UnauthorizedAccessException) throw Failure(path, e);
+            throw;
+        }
+    }
+
+    /// <summary>Text in UTF-8 without a byte-order mark.</summary>
+    public static void WriteText(string path, string content) => Write(path, stream => stream.Write(System.Text.Encoding.UTF8.GetBytes(content)));
+
+    /// <summary>One sentence for a failed write.</summary>
+    internal static AsniException Failure(string path, Exception e)
+    {
+        string reason = e is UnauthorizedAccessException ? "permission denied" : e.Message.Split(" : ")[0].TrimEnd('.');
+        return new AsniException($"cannot write {path} ({reason}); make room or choose another folder.", e);
+    }
+
+    private static void TryDelete(string path)
+    {
+        try
+        {
+            File.Delete(path);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // The write's own failure is what the user needs to hear.
+        }
+    }
+}

@@ -1,0 +1,107 @@
+using System.Collections.Immutable;
+using System.Globalization;
+using Asni.Networks;
+using Asni.Tensors;
+
+namespace Asni.Formats;
+
+/// <summary>What a network file says about itself: enough to build the network that its tensors belong to.</summary>
+public sealed record NetworkFileHeader(string Network, Chw Input, int Classes, string Phase);
+
+/// <summary>Values in PyTorch's order by <see cref="Parameter.Index"/>, and masks (null: all live).</summary>
+public sealed record StoredWeights(ImmutableArray<float[]> Values, ImmutableArray<Mask?> Masks);
+
+/// <summary>
+/// A network's tensors in a safetensors file: F32 under PyTorch's names, and for each pruned one a BOOL tensor NAME.mask of the same shape,
+/// so that a live weight which happens to be 0 stays live. Metadata names the network, its input, its classes and the phase.
+/// </summary>
+public static class NetworkFile
+{
+    public const string MaskSuffix = ".mask";
+    private const int NamesInMessage = 4;
+
+    /// <exception cref="AsniException">The file cannot be written; nothing is left behind.</exception>
+    public static void Write(string path, Network network, StoredWeights weights, string phase)
+    {
+        var tensors = new List<SafetensorsTensor>();
+        foreach (Parameter p in network.Parameters) tensors.Add(SafetensorsTensor.Single(p.Name, p.Shape, weights.Values[p.Index]));
+        // Masks last, so that every F32 tensor stays aligned.
+        foreach (Parameter p in network.Parameters)
+            if (weights.Masks[p.Index] is { } mask) tensors.Add(SafetensorsTensor.Bool(p.Name + MaskSuffix, p.Shape, mask));
+        Chw input = network.Input;
+        SafetensorsWriter.Write(path, tensors, new Dictionary<string, string>
+        {
+            ["format"] = "pt",
+            ["network"] = network.Name,
+            ["input"] = string.Create(CultureInfo.InvariantCulture, $"{input.Channels}x{input.Height}x{input.Width}"),
+            ["classes"] = network.Classes.ToString(CultureInfo.InvariantCulture),
+            ["phase"] = phase,
+        });
+    }
+
+    /// <summary>Only the description, to build the network before reading its tensors.</summary>
+    /// <exception cref="AsniException">Not a network file.</exception>
+    public static NetworkFileHeader ReadHeader(string path)
+    {
+        using var reader = SafetensorsReader.Open(path);
+        string Value(string key) => reader.Metadata.TryGetValue(key, out string? value) ? value
+            : throw new AsniException($"{path} does not say its {key} in its metadata; it was not written by asni.");
+        string[] input = Value("input").Split('x');
+        var dims = new int[3];
+        bool good = input.Length == 3;
+        for (int i = 0; good && i < 3; i++) good = int.TryParse(input[i], NumberStyles.None, CultureInfo.InvariantCulture, out dims[i]) && dims[i] > 0;
+        if (!good) throw new AsniException($"{path} has the input '{Value("input")}' in its metadata, CxHxW was expected.");
+        if (!int.TryParse(Value("classes"), NumberStyles.None, CultureInfo.InvariantCulture, out int classes) || classes < 1)
+            throw new AsniException($"{path} has the classes '{Value("classes")}' in its metadata, a number was expected.");
+        return new NetworkFileHeader(Value("network"), new Chw(dims[0], dims[1], dims[2]), classes, Value("phase"));
+    }
+
+    /// <summary>Reads the tensors of a network by name. Tensors that the network does not have are an error too.</summary>
+    /// <exception cref="AsniException">Names each tensor that is missing, misshapen or unknown.</exception>
+    public static StoredWeights Read(string path, Network network)
+    {
+        using var reader = SafetensorsReader.Open(path);
+        CheckFit(path, network, reader);
+        var values = ImmutableArray.CreateBuilder<float[]>(network.Parameters.Length);
+        var masks = ImmutableArray.CreateBuilder<Mask?>(network.Parameters.Length);
+        foreach (Parameter p in network.Parameters)
+        {
+            values.Add(reader.ReadSingles(reader.Entries[p.Name]));
+            masks.Add(reader.Entries.TryGetValue(p.Name + MaskSuffix, out SafetensorsEntry? entry) ? ToMask(reader.ReadBytes(entry)) : null);
+        }
+        return new StoredWeights(values.MoveToImmutable(), masks.MoveToImmutable());
+    }
+
+    private static void CheckFit(string path, Network network, SafetensorsReader reader)
+    {
+        var faults = new List<string>();
+        var known = new HashSet<string>();
+        void Check(string name, Shape shape, string dtype, bool required)
+        {
+            known.Add(name);
+            if (!reader.Entries.TryGetValue(name, out SafetensorsEntry? entry))
+            {
+                if (required) faults.Add($"{name} is missing");
+            }
+            else if (!entry.HasShape(shape)) faults.Add($"{name} is {entry.ShapeText} instead of [{string.Join(", ", shape.Dims)}]");
+            else if (entry.DType != dtype) faults.Add($"{name} is {entry.DType} instead of {dtype}");
+        }
+        foreach (Parameter p in network.Parameters)
+        {
+            Check(p.Name, p.Shape, "F32", required: true);
+            Check(p.Name + MaskSuffix, p.Shape, "BOOL", required: false);
+        }
+        faults.AddRange(reader.Entries.Keys.Where(name => !known.Contains(name)).Select(name => $"{name} is unknown"));
+        if (faults.Count == 0) return;
+        string more = faults.Count > NamesInMessage ? $" and {faults.Count - NamesInMessage} more" : "";
+        throw new AsniException($"{path} does not fit network {network.Name}: {string.Join(", ", faults.Take(NamesInMessage))}{more}.");
+    }
+
+    private static Mask ToMask(byte[] bytes)
+    {
+        var mask = new Mask(bytes.Length, live: false);
+        for (int i = 0; i < bytes.Length; i++)
+            if (bytes[i] != 0) mask[i] = true;
+        return mask;
+    }
+}

@@ -1,0 +1,67 @@
+using System.Collections.Immutable;
+using Asni.Data;
+using Asni.Devices;
+using Asni.Engine;
+using Asni.Networks;
+using Asni.Training;
+
+namespace Asni.Methods;
+
+/// <summary>Runs the method of a recipe: the one entry point for a host application.</summary>
+public static class MethodRunner
+{
+    /// <param name="cancellation">Leaves after the step in progress; what was reached is returned with Complete = false.</param>
+    /// <param name="phaseDone">Told of each phase as it ends, so that it can be written down before the next one starts.</param>
+    /// <exception cref="AsniException">The loss became NaN, the data does not fit the network, ...</exception>
+    public static RunResult Run(Recipe recipe, Network network, DatasetSplit data, Device device, ITrainingObserver observer,
+        Action<PhaseResult>? phaseDone = null, CancellationToken cancellation = default)
+    {
+        recipe.Validate();
+        using var model = new Model(network, device);
+        using var trainer = new Trainer(model, data, recipe.BatchSize, recipe.Augmentation, (float)recipe.LabelSmoothing, observer);
+        model.Load(InitialWeights(network, recipe.Seed));
+        var phases = ImmutableArray.CreateBuilder<PhaseResult>();
+        foreach (PhaseResult phase in Phases(recipe, trainer, observer, cancellation))
+        {
+            phases.Add(phase);
+            phaseDone?.Invoke(phase);
+            if (!phase.Complete) break;
+        }
+        return new RunResult(phases.ToImmutable());
+    }
+
+    /// <summary>The dense network that a run with this seed starts from.</summary>
+    public static ModelSnapshot InitialWeights(Network network, ulong seed)
+    {
+        var values = new float[network.Parameters.Length][];
+        Parallel.ForEach(network.Parameters, p =>
+        {
+            values[p.Index] = new float[p.Elements];
+            Initialization.Fill(p, seed, values[p.Index]);
+        });
+        return new ModelSnapshot(network, [.. values], [.. new Tensors.Mask?[values.Length]]);
+    }
+
+    private static IEnumerable<PhaseResult> Phases(Recipe recipe, Trainer trainer, ITrainingObserver observer, CancellationToken cancellation)
+    {
+        if (recipe.Method == MethodKind.Dense)
+        {
+            yield return new Phase("dense", stream: 0, recipe, trainer, observer).Run(recipe.Epochs, recipe.LearningRate, cancellation);
+            yield break;
+        }
+        PhaseResult sparse = AsniI.Run(recipe, trainer, observer, cancellation);
+        yield return sparse;
+        if (recipe.Method == MethodKind.Asni1) yield break;
+
+        PhaseResult amenable = AsniII.Run(recipe, sparse.Model, trainer, observer, cancellation);
+        yield return amenable;
+        PhaseResult Control(string name, ulong stream, ModelSnapshot start) =>
+            Controls.Run(name, stream, start, recipe, trainer, observer, cancellation);
+        if (recipe.Controls.HasFlag(ControlRuns.Ticket))
+            yield return Control(Controls.Ticket, 5, Controls.FromTicket(sparse.Initial, sparse.Model));
+        if (recipe.Controls.HasFlag(ControlRuns.Reinit))
+            yield return Control(Controls.Reinit, 6, Controls.FromReinit(recipe, sparse.Model));
+        if (recipe.Controls.HasFlag(ControlRuns.Shuffle))
+            yield return Control(Controls.Shuffle, 7, Controls.FromShuffle(recipe, amenable.Initial));
+    }
+}

@@ -1,0 +1,32 @@
+using System.Collections.Immutable;
+using Asni.Engine;
+using Asni.Networks;
+using Asni.Training;
+
+namespace Asni.Methods;
+
+/// <summary>One weight tensor after ASNI-I. A centroid is null when the layer kept no weight of that sign.</summary>
+public sealed record LayerResult(Parameter Parameter, long Kept, float? CenterPlus, float? CenterMinus)
+{
+    public double Sparsity => 1 - (double)Kept / Parameter.Elements;
+}
+
+/// <summary>One phase of a run: what it reached after its last epoch.</summary>
+/// <param name="Phase">As in <see cref="EpochRecord.Phase"/>.</param>
+/// <param name="Initial">What the phase started from.</param>
+/// <param name="Model">What it delivered.</param>
+public sealed record PhaseResult(string Phase, double Top1, double Top5, double TestLoss, double Sparsity, long Kept, double Seconds,
+    ModelSnapshot Initial, ModelSnapshot Model)
+{
+    /// <summary>False when the run was cancelled before the phase's last epoch: the model is that of the last finished step.</summary>
+    public bool Complete { get; init; } = true;
+
+    /// <summary>ASNI-II: the two numbers of each layer, in the order of the network's weights. Empty for other phases.</summary>
+    public ImmutableArray<LayerResult> Layers { get; init; } = [];
+}
+
+/// <summary>All phases of a run in the order they ran.</summary>
+public sealed record RunResult(ImmutableArray<PhaseResult> Phases)
+{
+    public PhaseResult? this[string phase] => Phases.FirstOrDefault(p => p.Phase == phase);
+}

@@ -1,0 +1,35 @@
+namespace Asni.Methods;
+
+/// <summary>A size and length for made-up data that a machine trains in a few minutes.</summary>
+/// <param name="LearningRate">The recipe's, in proportion to the batch for SGD and its kin; Adam's is left alone.</param>
+public sealed record ShortRun(int Images, int Epochs, int BatchSize, double LearningRate)
+{
+    private const int FewestTestImages = 256, MostTestImages = 10_000, TrainImagesOfTestImage = 4;
+
+    /// <summary>Floating-point operations a second that a thread is taken to sustain in training; only the length of a run hangs on it.</summary>
+    private const double RateOfThread = 80e9;
+
+    private const double SecondsOfPhase = 75;
+
+    /// <summary>Forward, gradient of the input, gradient of the weights; a multiply-accumulate is two operations.</summary>
+    private const int OperationsOfMac = 3 * 2;
+
+    private const int FewestEpochs = 6, FewestImages = 256, ImagesOfLongRun = 2048, ImagesOfShortRun = 1024, StepsOfEpoch = 32, SmallestBatch = 8;
+
+    /// <summary>Test images that go with a number of training images.</summary>
+    public static int TestImages(int trainImages) => Math.Clamp(trainImages / TrainImagesOfTestImage, FewestTestImages, MostTestImages);
+
+    /// <param name="macs">Multiply-accumulates of a forward pass of one image.</param>
+    /// <param name="available">Images there are at most.</param>
+    public static ShortRun For(long macs, Recipe recipe, int threads, int available)
+    {
+        double total = SecondsOfPhase * RateOfThread * threads / (OperationsOfMac * (double)Math.Max(1, macs));
+        int epochs = recipe.Epochs;
+        // Fewer epochs before too few images: a network that sees a handful of images over and over learns nothing else.
+        if (total / epochs < ImagesOfLongRun) epochs = (int)Math.Clamp(total / ImagesOfShortRun, Math.Min(FewestEpochs, recipe.Epochs), recipe.Epochs);
+        int images = (int)Math.Clamp(total / epochs, Math.Min(FewestImages, available), available);
+        int batch = Math.Min(recipe.BatchSize, Math.Max(SmallestBatch, images / StepsOfEpoch / SmallestBatch * SmallestBatch));
+        double scale = recipe.Optimizer.Kind == Optimizers.OptimizerKind.Adam ? 1 : (double)batch / recipe.BatchSize;
+        return new ShortRun(images, epochs, batch, recipe.LearningRate.Initial * scale);
+    }
+}

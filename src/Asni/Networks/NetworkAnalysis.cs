@@ -1,0 +1,76 @@
+using System.Collections.Immutable;
+using Asni.Tensors;
+
+namespace Asni.Networks;
+
+/// <summary>What one layer holds and costs, per sample.</summary>
+/// <param name="Kind">Words for people: "conv 3x3/2", "linear", "batch-norm", "relu", "add", ...</param>
+/// <param name="Output">Shape of its output.</param>
+/// <param name="WeightShape">Shape of its prunable weight, null when it has none.</param>
+/// <param name="Parameters">Trained elements.</param>
+/// <param name="Weights">Prunable weights among them.</param>
+/// <param name="Live">Weights that are not pruned.</param>
+/// <param name="Macs">Multiply-accumulates of a dense forward pass; 0 for layers without weights.</param>
+/// <param name="LiveMacs">Those of the live weights: each is used once per output position.</param>
+public sealed record LayerInfo(string Name, string Kind, Chw Output, Shape? WeightShape, long Parameters, long Weights, long Live,
+    long Macs, long LiveMacs);
+
+/// <summary>
+/// The layers of a network in order, and their totals. Costs are multiply-accumulates (MACs) of convolution and linear weights for one
+/// sample, which is what papers print as "FLOPs" (ResNet-50: 4.09 G); batch-norm, activations and pooling count as nothing, and positions
+/// in the padding count in full, as is usual. A floating-point operation count in the strict sense is twice that.
+/// </summary>
+public sealed record NetworkAnalysis(Network Network, ImmutableArray<LayerInfo> Layers)
+{
+    /// <summary>Trained elements.</summary>
+    public long Parameters => Layers.Sum(l => l.Parameters);
+
+    /// <summary>Prunable weights, N.</summary>
+    public long Weights => Layers.Sum(l => l.Weights);
+
+    /// <summary>Weights that are not pruned, K.</summary>
+    public long Live => Layers.Sum(l => l.Live);
+
+    /// <summary>Pruned weights over all prunable weights, 0..1.</summary>
+    public double Sparsity => Weights == 0 ? 0 : 1 - (double)Live / Weights;
+
+    /// <summary>Multiply-accumulates of a dense forward pass of one sample.</summary>
+    public long Macs => Layers.Sum(l => l.Macs);
+
+    /// <summary>Multiply-accumulates of the live weights.</summary>
+    public long LiveMacs => Layers.Sum(l => l.LiveMacs);
+
+    /// <param name="live">Live elements of a weight tensor; null when nothing is pruned.</param>
+    public static NetworkAnalysis Of(Network network, Func<Parameter, long>? live = null) =>
+        new(network, [.. network.Nodes.Select(node => Describe(node, live ?? (p => p.Elements)))]);
+
+    private static LayerInfo Describe(Node node, Func<Parameter, long> live) => node switch
+    {
+        InputNode => Plain(node, "input"),
+        ConvolutionNode c => Weighted(c, ConvolutionKind(c), c.Weight, c.Bias, live),
+        LinearNode l => Weighted(l, "linear", l.Weight, l.Bias, live),
+        BatchNormNode b => Plain(b, "batch-norm") with { Parameters = b.Weight.Elements + b.Bias.Elements },
+        ReluNode r => Plain(r, r.Six ? "relu6" : "relu"),
+        AddNode => Plain(node, "add"),
+        MaxPoolNode p => Plain(p, $"max-pool {p.Size}x{p.Size}{Stride(p.Stride)}"),
+        GlobalAveragePoolNode => Plain(node, "average pool"),
+        _ => throw new ArgumentException($"Node '{node.Name}' is a {node.GetType().Name}, which the analysis does not know.", nameof(node)),
+    };
+
+    private static LayerInfo Plain(Node node, string kind) => new(node.Name, kind, node.Output, null, 0, 0, 0, 0, 0);
+
+    private static LayerInfo Weighted(Node node, string kind, Parameter weight, Parameter? bias, Func<Parameter, long> live)
+    {
+        long kept = live(weight), positions = node.Output.Positions;
+        return new LayerInfo(node.Name, kind, node.Output, weight.Shape, weight.Elements + (bias?.Elements ?? 0), weight.Elements, kept,
+            weight.Elements * positions, kept * positions);
+    }
+
+    private static string ConvolutionKind(ConvolutionNode c)
+    {
+        string groups = c.Groups == 1 ? "" : c.Weight.Filter.In == 1 ? " depthwise" : $" in {c.Groups} groups";
+        return $"conv {c.Weight.Filter.Height}x{c.Weight.Filter.Width}{Stride(c.Stride)}{groups}";
+    }
+
+    private static string Stride(int stride) => stride == 1 ? "" : $"/{stride}";
+}

@@ -1,0 +1,45 @@
+using System.Collections.Immutable;
+
+namespace Asni.Optimizers;
+
+public enum LearningRateKind { Constant, Cosine, Multistep }
+
+/// <summary>
+/// The learning rate of each epoch e = 0 .. E - 1, with an optional linear warm-up of w epochs before any policy: lr0 * (e + 1) / w.
+/// After the warm-up e and E count from its end. Cosine: lr0 * (1 + cos(pi * e / (k * E))) / 2; multistep: lr0 * gamma^(steps passed).
+/// </summary>
+public sealed record LearningRate
+{
+    public LearningRateKind Kind { get; init; } = LearningRateKind.Constant;
+
+    /// <summary>lr0.</summary>
+    public double Initial { get; init; } = 1e-3;
+
+    /// <summary>k of the cosine: above 1 the rate ends above 0.</summary>
+    public double CosineStretch { get; init; } = 1;
+
+    /// <summary>Epochs at which multistep multiplies the rate, counted from the start of training.</summary>
+    public ImmutableArray<int> Steps { get; init; } = [];
+    public double Gamma { get; init; } = 0.1;
+    public int WarmupEpochs { get; init; }
+
+    public double At(int epoch, int epochs)
+    {
+        if (epoch < WarmupEpochs) return Initial * (epoch + 1) / WarmupEpochs;
+        return Kind switch
+        {
+            LearningRateKind.Cosine =>
+                Initial * 0.5 * (1 + Math.Cos(Math.PI * (epoch - WarmupEpochs) / (CosineStretch * Math.Max(1, epochs - WarmupEpochs)))),
+            LearningRateKind.Multistep => Initial * Math.Pow(Gamma, Steps.Count(s => s <= epoch)),
+            _ => Initial,
+        };
+    }
+
+    public void Validate()
+    {
+        if (!(Initial > 0) || !double.IsFinite(Initial)) throw new UsageException($"learning rate {Initial} must be a number above 0.");
+        if (!(CosineStretch > 0)) throw new UsageException($"the cosine's stretch {CosineStretch} must be above 0.");
+        if (!(Gamma > 0)) throw new UsageException($"the multistep gamma {Gamma} must be above 0.");
+        if (WarmupEpochs < 0) throw new UsageException($"warm-up of {WarmupEpochs} epochs must not be negative.");
+    }
+}

@@ -1,0 +1,156 @@
+using System.Text;
+using System.Text.Json;
+using Asni.Engine;
+using Asni.Formats;
+using Asni.Methods;
+using Asni.Training;
+
+namespace Asni.Reports;
+
+/// <summary>
+/// What a run leaves behind: metrics.jsonl grows by a row an epoch; summary.json, layers.csv and the networks are written whole after each
+/// phase, so that the folder is usable whenever the run stops. Numbers are in invariant culture.
+/// </summary>
+public sealed class RunFolder : IDisposable
+{
+    public const string Metrics = "metrics.jsonl";
+    public const string Summary = "summary.json";
+    public const string LayerTable = "layers.csv";
+
+    private readonly RunDescription _run;
+    private readonly string? _createdTop;
+    private readonly List<PhaseResult> _phases = [];
+    private FileStream? _metrics;
+    private bool _hasResults;
+
+    private RunFolder(string path, string? createdTop, RunDescription run) => (Path, _createdTop, _run) = (path, createdTop, run);
+
+    public string Path { get; }
+
+    public static string NetworkFileName(string phase) => phase + ".safetensors";
+
+    /// <summary>Makes the folder, its parents included.</summary>
+    /// <exception cref="AsniException">It exists and is not empty, or cannot be made.</exception>
+    public static RunFolder Create(string directory, RunDescription run)
+    {
+        try
+        {
+            if (File.Exists(directory)) throw new UsageException($"{directory} is a file; give another folder for the run.");
+            if (Directory.Exists(directory) && Directory.EnumerateFileSystemEntries(directory).Any())
+                throw new UsageException($"{directory} exists and is not empty; give another folder for the run.");
+            string? top = FirstMissing(directory);
+            Directory.CreateDirectory(directory);
+            var folder = new RunFolder(directory, top, run);
+            try
+            {
+                folder._metrics = new FileStream(folder.In(Metrics), FileMode.CreateNew, FileAccess.Write, FileShare.Read, bufferSize: 0);
+            }
+            catch
+            {
+                folder.Discard();
+                throw;
+            }
+            return folder;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw AtomicFile.Failure(directory, e);
+        }
+    }
+
+    /// <summary>A file of the caller's own, such as the resolved recipe.</summary>
+    public void WriteText(string name, string content) => AtomicFile.WriteText(In(name), content);
+
+    /// <summary>Adds a row to metrics.jsonl; it is in the file when this returns.</summary>
+    public void Append(EpochRecord record)
+    {
+        _hasResults = true;
+        byte[] row = Encoding.UTF8.GetBytes(RunJson.Row(record) + "\n");
+        long start = _metrics!.Position;
+        try
+        {
+            _metrics.Write(row);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // A disk that fills up midway leaves part of a row: take it back, so that every line in the file is whole.
+            TryTruncate(start);
+            throw AtomicFile.Failure(In(Metrics), e);
+        }
+    }
+
+    /// <summary>Writes a phase's networks and brings layers.csv and summary.json up to date (with complete = false until <see cref="Complete"/>).</summary>
+    public void Record(PhaseResult phase)
+    {
+        _hasResults = true;
+        if (phase.Phase == "asni2") Save(phase.Initial, "asni2-init");
+        Save(phase.Model, phase.Phase);
+        _phases.Add(phase);
+        AtomicFile.WriteText(In(LayerTable), LayersCsv.Text(_phases));
+        WriteSummary(complete: false);
+    }
+
+    /// <summary>All phases ran to their last epoch: marks the summary complete.</summary>
+    public void Complete() => WriteSummary(complete: true);
+
+    /// <summary>Removes the folder, and the parents made for it, unless training left something in it.</summary>
+    public void DiscardIfEmpty()
+    {
+        if (!_hasResults) Discard();
+    }
+
+    public void Dispose() => _metrics?.Dispose();
+
+    /// <summary>A network of a run folder.</summary>
+    /// <exception cref="AsniException">The file is missing, damaged or does not fit the network.</exception>
+    public static ModelSnapshot Load(string path, Networks.Network network)
+    {
+        StoredWeights weights = NetworkFile.Read(path, network);
+        return new ModelSnapshot(network, weights.Values, weights.Masks);
+    }
+
+    private void Save(ModelSnapshot model, string phase) =>
+        NetworkFile.Write(In(NetworkFileName(phase)), model.Network, new StoredWeights(model.Values, model.Masks), phase);
+
+    private void WriteSummary(bool complete) =>
+        AtomicFile.Write(In(Summary), stream => RunJson.WriteSummary(stream, _run, _phases, complete));
+
+    private string In(string name) => System.IO.Path.Combine(Path, name);
+
+    private void Discard()
+    {
+        Dispose();
+        if (_createdTop is not null)
+        {
+            string full = System.IO.Path.GetFullPath(Path);
+            Directory.Delete(full, recursive: true);
+            string? parent = System.IO.Path.GetDirectoryName(full);
+            for (; parent?.Length >= _createdTop.Length && !Directory.EnumerateFileSystemEntries(parent).Any(); parent = System.IO.Path.GetDirectoryName(parent))
+                Directory.Delete(parent);
+        }
+        else
+        {
+            foreach (string file in Directory.EnumerateFiles(Path)) File.Delete(file);
+        }
+    }
+
+    /// <summary>The topmost folder on the way to this one that does not exist yet; null when the folder itself exists.</summary>
+    private static string? FirstMissing(string directory)
+    {
+        string? missing = null;
+        for (string? d = System.IO.Path.GetFullPath(directory); d != null && !Directory.Exists(d); d = System.IO.Path.GetDirectoryName(d)) missing = d;
+        return missing;
+    }
+
+    private void TryTruncate(long length)
+    {
+        try
+        {
+            _metrics!.SetLength(length);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or NotSupportedException)
+        {
+            // The write's own failure is what the user needs to hear.
+        }
+    }
+}

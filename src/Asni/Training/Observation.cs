@@ -1,0 +1,24 @@
+namespace Asni.Training;
+
+/// <summary>One epoch of one phase: a row of metrics.jsonl. Losses are means; accuracies and sparsity are fractions.</summary>
+/// <param name="Phase">"dense", "asni1", "asni2", "ticket", "reinit", "shuffle".</param>
+/// <param name="Sparsity">Pruned share of the prunable weights while this epoch trained and was evaluated.</param>
+/// <param name="Threshold">The magnitude below which the pruning before this epoch cut; null when none took place.</param>
+/// <param name="Seconds">Training and evaluation.</param>
+/// <param name="ImagesPerSecond">Training only.</param>
+public sealed record EpochRecord(string Phase, int Epoch, int Epochs, double Lr, double TrainLoss, double TestLoss, double TestTop1, double TestTop5,
+    double Sparsity, long Kept, double? Threshold, double Seconds, double ImagesPerSecond);
+
+/// <summary>How far a phase is, told a few times a second at most.</summary>
+public readonly record struct StepProgress(string Phase, int Epoch, int Epochs, int Step, int Steps, double ImagesPerSecond);
+
+/// <summary>Hears what training does. Called on the training thread; must not throw.</summary>
+public interface ITrainingObserver
+{
+    void PhaseStarted(string phase, int epochs) { }
+    void StepDone(in StepProgress progress) { }
+    void EpochDone(EpochRecord record) { }
+
+    /// <summary>Something the user should know: a layer close to empty, a fallback taken.</summary>
+    void Note(string message) { }
+}

@@ -1,0 +1,112 @@
+using System.Diagnostics;
+using Asni.Data;
+using Asni.Devices;
+using Asni.Engine;
+using Asni.Optimizers;
+
+namespace Asni.Training;
+
+/// <summary>Means over one pass through a dataset.</summary>
+public readonly record struct Metrics(double Loss, double Top1, double Top5, long Samples, double Seconds)
+{
+    internal static Metrics From(LossSums s, double seconds) =>
+        new(s.Loss / s.Samples, (double)s.Top1 / s.Samples, (double)s.Top5 / s.Samples, s.Samples, seconds);
+}
+
+/// <summary>
+/// Trains and evaluates one model: an epoch at a time, for any method. Deterministic for a given seed and device configuration.
+/// It knows masks only in that the device's update respects them.
+/// </summary>
+public sealed class Trainer : IDisposable
+{
+    private const int EvaluationInputs = 1 << 20;
+    private static readonly TimeSpan ProgressInterval = TimeSpan.FromMilliseconds(200);
+
+    private readonly Plan _training;
+    private readonly Plan _evaluation;
+    private readonly DatasetSplit _data;
+    private readonly Augmentation _augmentation;
+    private readonly ITrainingObserver _observer;
+    private readonly BatchLoader _evaluationLoader;
+    private BatchLoader? _loader;
+    private ulong _loaderSeed;
+
+    public Trainer(Model model, DatasetSplit data, int batchSize, Augmentation augmentation, float labelSmoothing, ITrainingObserver observer)
+    {
+        CheckFit(model, data);
+        Model = model;
+        _data = data;
+        _augmentation = augmentation;
+        _observer = observer;
+        int batch = Math.Min(batchSize, data.Train.Count);
+        _training = new Plan(model, batch, training: true, labelSmoothing);
+        // Large batches evaluate faster; large images fill memory.
+        int evaluationBatch = Math.Min(Math.Max(batch, Math.Min(256, EvaluationInputs / model.Network.Input.Elements)), data.Test.Count);
+        _evaluation = new Plan(model, evaluationBatch, training: false);
+        _evaluationLoader = new BatchLoader(data.Test, evaluationBatch, Augmentation.None, shuffle: false);
+    }
+
+    public Model Model { get; }
+    public int StepsPerEpoch => (_data.Train.Count + _training.BatchSize - 1) / _training.BatchSize;
+
+    /// <summary>One pass over the training set in the order of (seed, epoch). Throws OperationCanceledException between steps.</summary>
+    /// <param name="afterStep">Called with the number of steps done in this epoch.</param>
+    public Metrics TrainEpoch(EpochPlan epoch, Action<int>? afterStep = null, CancellationToken cancellation = default)
+    {
+        if (_loader is null || _loaderSeed != epoch.Seed)
+            (_loader, _loaderSeed) = (new BatchLoader(_data.Train, _training.BatchSize, _augmentation, shuffle: true, epoch.Seed), epoch.Seed);
+        var watch = Stopwatch.StartNew();
+        TimeSpan told = TimeSpan.Zero;
+        int step = 0, images = 0;
+        foreach (Batch batch in _loader.Epoch(epoch.Epoch))
+        {
+            cancellation.ThrowIfCancellationRequested();
+            _training.Load(batch, _data.Train.Normalization);
+            _training.RunTraining();
+            long optimizerStep = (long)epoch.Epoch * StepsPerEpoch + step + 1;
+            Model.Parameters.Update(epoch.Optimizer.At(epoch.LearningRate, optimizerStep));
+            step++;
+            images += batch.Count;
+            afterStep?.Invoke(step);
+            if (watch.Elapsed - told < ProgressInterval) continue;
+            told = watch.Elapsed;
+            _observer.StepDone(new StepProgress(epoch.Phase, epoch.Epoch, epoch.Epochs, step, StepsPerEpoch, images / told.TotalSeconds));
+        }
+        LossSums sums = _training.ReadLoss();
+        if (!double.IsFinite(sums.Loss))
+            throw new AsniException($"the training loss became {sums.Loss} in epoch {epoch.Epoch + 1} of {epoch.Phase}; lower the learning rate (now {epoch.LearningRate:g4}).");
+        return Metrics.From(sums, watch.Elapsed.TotalSeconds);
+    }
+
+    /// <summary>One pass over the test set with running statistics.</summary>
+    public Metrics Evaluate(CancellationToken cancellation = default)
+    {
+        var watch = Stopwatch.StartNew();
+        foreach (Batch batch in _evaluationLoader.Epoch(0))
+        {
+            cancellation.ThrowIfCancellationRequested();
+            _evaluation.Load(batch, _data.Test.Normalization);
+            _evaluation.RunEvaluation();
+        }
+        return Metrics.From(_evaluation.ReadLoss(), watch.Elapsed.TotalSeconds);
+    }
+
+    public void Dispose()
+    {
+        _training.Dispose();
+        _evaluation.Dispose();
+    }
+
+    private static void CheckFit(Model model, DatasetSplit data)
+    {
+        var network = model.Network;
+        if (data.Train.Shape != network.Input)
+            throw new UsageException($"{network.Name} reads {network.Input} images, {data.Train.Name} has {data.Train.Shape}; choose another dataset or --input.");
+        if (data.Train.Classes > network.Classes)
+            throw new UsageException($"{network.Name} tells {network.Classes} classes apart, {data.Train.Name} has {data.Train.Classes}.");
+    }
+}
+
+/// <summary>What one training epoch needs to know.</summary>
+/// <param name="Seed">Of the data order and augmentation, the same for all epochs of a phase.</param>
+public sealed record EpochPlan(string Phase, int Epoch, int Epochs, double LearningRate, OptimizerSettings Optimizer, ulong Seed);

@@ -1,0 +1,63 @@
+using Asni.Engine;
+using Asni.Formats;
+using Asni.Networks;
+using Asni.Tensors;
+
+namespace Asni.Tests.Formats;
+
+public class NetworkFileTests
+{
+    private TemporaryFolder _folder = null!;
+
+    [SetUp]
+    public void MakeFolder() => _folder = new TemporaryFolder();
+
+    [TearDown]
+    public void RemoveFolder() => _folder.Dispose();
+
+    [Test]
+    public void Weights_masks_and_description_come_back()
+    {
+        ModelSnapshot model = TinyNetwork.Snapshot();
+        string path = _folder["n.safetensors"];
+        NetworkFile.Write(path, model.Network, new StoredWeights(model.Values, model.Masks), "asni1");
+        Assert.That(NetworkFile.ReadHeader(path), Is.EqualTo(new NetworkFileHeader("tiny", new Chw(1, 2, 2), 2, "asni1")));
+        StoredWeights read = NetworkFile.Read(path, model.Network);
+        Assert.That(read.Values, Is.EqualTo(model.Values));
+        Assert.That(read.Masks[0]!.Words.ToArray(), Is.EqualTo(model.Masks[0]!.Words.ToArray()), "a live weight of 0 stays live");
+        Assert.That(read.Masks.Skip(1), Is.All.Null);
+    }
+
+    [Test]
+    public void What_does_not_fit_is_listed_by_name()
+    {
+        string path = _folder["n.safetensors"];
+        SafetensorsWriter.Write(path,
+        [
+            SafetensorsTensor.Single("fc1.weight", new Shape(4, 3), new float[12]),
+            SafetensorsTensor.Single("fc1.bias", new Shape(3), new float[3]),
+            SafetensorsTensor.Bool("fc2.bias", new Shape(2), new Mask(2)),
+            SafetensorsTensor.Single("head.weight", new Shape(1), new float[1]),
+        ], new Dictionary<string, string>());
+        Assert.That(() => NetworkFile.Read(path, TinyNetwork.Network), Throws.TypeOf<AsniException>().With.Message.EqualTo(
+            $"{path} does not fit network tiny: fc1.weight is [4, 3] instead of [3, 4], fc2.weight is missing, fc2.bias is BOOL instead of F32, head.weight is unknown."));
+    }
+
+    [Test]
+    public void A_long_list_of_misfits_is_cut()
+    {
+        string path = _folder["n.safetensors"];
+        SafetensorsWriter.Write(path, [.. "abc".Select(c => SafetensorsTensor.Single($"{c}", new Shape(1), new float[1]))], new Dictionary<string, string>());
+        Assert.That(() => NetworkFile.Read(path, TinyNetwork.Network), Throws.TypeOf<AsniException>().With.Message.EndsWith("fc2.bias is missing and 3 more."));
+    }
+
+    [Test]
+    public void A_file_without_a_description_is_refused()
+    {
+        string path = _folder["n.safetensors"];
+        SafetensorsWriter.Write(path, [], new Dictionary<string, string>());
+        Assert.That(() => NetworkFile.ReadHeader(path), Throws.TypeOf<AsniException>().With.Message.Contains("does not say its"));
+        SafetensorsWriter.Write(path, [], new Dictionary<string, string> { ["network"] = "x", ["input"] = "3x0x3", ["classes"] = "2", ["phase"] = "p" });
+        Assert.That(() => NetworkFile.ReadHeader(path), Throws.TypeOf<AsniException>().With.Message.Contains("3x0x3"));
+    }
+}

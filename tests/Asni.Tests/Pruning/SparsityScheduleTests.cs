@@ -1,0 +1,76 @@
+using Asni.Pruning;
+
+namespace Asni.Tests.Pruning;
+
+public class SparsityScheduleTests
+{
+    private static readonly SparsitySchedule Published = new() { Epochs = 50, Mag1 = 0.98, Scale1 = 5, Trans1 = 0.5 };
+
+    [Test]
+    public void The_published_lenet300_schedule_has_hand_computed_values()
+    {
+        // 0.98 / (1 + exp(-(e - 25) / 5)) for e = 0, 25, 30, 48.
+        Assert.That(Published.At(0), Is.EqualTo(0.98 / (1 + Math.Exp(5))).Within(1e-12));
+        Assert.That(Published.At(25), Is.EqualTo(0.49).Within(1e-12));
+        Assert.That(Published.At(30), Is.EqualTo(0.716437407057).Within(1e-9));
+        Assert.That(Published.Final, Is.EqualTo(0.970247234).Within(1e-8));
+    }
+
+    [Test]
+    public void The_second_phase_starts_on_top_of_the_first()
+    {
+        var two = new SparsitySchedule { Epochs = 30, Rest = 20, Mag1 = 0.6, Scale1 = 2, Trans1 = 0.5, Mag2 = 0.3, Scale2 = 1, Trans2 = 0.5 };
+        double first = 0.6 / (1 + Math.Exp(-(19 - 10) / 2.0));
+        Assert.That(two.At(19), Is.EqualTo(first).Within(1e-12));
+        Assert.That(two.At(20), Is.EqualTo(first + 0.3 / (1 + Math.Exp(5))).Within(1e-12));
+        Assert.That(two.At(25), Is.EqualTo(first + 0.15).Within(1e-12));
+    }
+
+    [Test]
+    public void A_sine_holds_its_highest_value_after_its_top()
+    {
+        var sine = new SparsitySchedule { Kind = ScheduleKind.Sine, Epochs = 10, Mag1 = 0.9, Scale1 = 1, Exponent = 2 };
+        Assert.That(sine.At(2), Is.EqualTo(0.9 * Math.Pow(Math.Sin(Math.PI * 0.2), 2)).Within(1e-12));
+        Assert.That(sine.At(5), Is.EqualTo(0.9).Within(1e-12));
+        Assert.That(sine.At(9), Is.EqualTo(0.9).Within(1e-12));
+    }
+
+    [TestCase(0.5)]
+    [TestCase(0.97)]
+    [TestCase(0.999)]
+    public void A_final_sparsity_is_met_exactly_at_the_last_pruning(double sparsity)
+    {
+        SparsitySchedule schedule = Published.WithFinal(sparsity);
+        Assert.That(schedule.At(48), Is.EqualTo(sparsity).Within(1e-12));
+        Assert.That(schedule.Final, Is.EqualTo(sparsity).Within(1e-12));
+    }
+
+    [Test]
+    public void A_schedule_never_falls_between_epochs_of_pruning_by_steps()
+    {
+        double last = 0;
+        for (double e = 0; e < 49; e += 0.1)
+        {
+            double s = Published.At(e);
+            Assert.That(s, Is.GreaterThanOrEqualTo(last));
+            last = s;
+        }
+    }
+
+    [TestCase(1.2)]
+    [TestCase(1.0)]
+    [TestCase(-0.1)]
+    [TestCase(double.NaN)]
+    public void A_sparsity_outside_0_to_1_is_refused(double sparsity) =>
+        Assert.That(() => Published.WithFinal(sparsity), Throws.TypeOf<UsageException>().With.Message.Contains("[0, 1)"));
+
+    [Test]
+    public void A_schedule_that_prunes_everything_is_refused() =>
+        Assert.That(() => (Published with { Mag1 = 1.1 }).Validate(), Throws.TypeOf<UsageException>().With.Message.Contains("everything"));
+
+    [TestCase(1000, 0.97, 30)]
+    [TestCase(1001, 0.5, 500)] // 500.5 rounds away from zero: 501 go.
+    [TestCase(266_200, 0, 266_200)]
+    public void The_kept_count_is_N_minus_the_rounded_share(long total, double sparsity, long kept) =>
+        Assert.That(MagnitudePruner.Keep(total, sparsity), Is.EqualTo(kept));
+}

@@ -1,0 +1,96 @@
+using System.Collections.Immutable;
+using Asni.Data;
+using Asni.Devices;
+using Asni.Networks;
+using Asni.Tensors;
+
+namespace Asni.Tests.Reference;
+
+/// <summary>
+/// The contract written down a second time, as plainly as possible: double precision, PyTorch's layouts, one loop per index. It is what
+/// every device is compared with, is itself proven by finite differences, and is never optimised.
+/// </summary>
+internal sealed class ReferenceDevice : Device
+{
+    public override string Name => "reference";
+    public override string Description => "plain loops in double precision";
+
+    public override DeviceBuffer Allocate(long bytes) => new ReferenceBuffer(bytes);
+    public override long ActivationBytes(int batch, Chw shape) => (long)batch * shape.Elements * sizeof(double);
+
+    public override void Upload(ReadOnlySpan<float> nchw, DeviceTensor to)
+    {
+        Span<double> values = ReferenceBuffer.Doubles(to);
+        for (int i = 0; i < values.Length; i++) values[i] = nchw[i];
+    }
+
+    public override void Download(DeviceTensor from, Span<float> nchw)
+    {
+        Span<double> values = ReferenceBuffer.Doubles(from);
+        for (int i = 0; i < values.Length; i++) nchw[i] = (float)values[i];
+    }
+
+    public override void UploadImages(ReadOnlySpan<byte> nchw, Normalization normalization, DeviceTensor to)
+    {
+        Span<double> values = ReferenceBuffer.Doubles(to);
+        for (int i = 0; i < values.Length; i++)
+        {
+            int channel = i / to.Shape.Positions % to.Shape.Channels;
+            values[i] = (nchw[i] / 255.0 - normalization.Mean[channel]) / normalization.Std[channel];
+        }
+    }
+
+    public override void UploadLabels(ReadOnlySpan<int> labels, DeviceBuffer to) => labels.CopyTo(ReferenceBuffer.Integers(to));
+
+    public override DeviceParameters CreateParameters(ImmutableArray<Parameter> parameters) => new ReferenceParameters(parameters);
+    public override ConvolutionOperation CreateConvolution(in ConvolutionSpec spec) => new ReferenceConvolution(spec);
+    public override BatchNormOperation CreateBatchNorm(in BatchNormSpec spec) => new ReferenceBatchNorm(spec);
+    public override PoolingOperation CreatePooling(in PoolingSpec spec) => new ReferencePooling(spec);
+    public override LossOperation CreateLoss(int batch, int classes, float labelSmoothing) => new ReferenceLoss(batch, classes, labelSmoothing);
+
+    public override void Add(DeviceTensor a, DeviceTensor b, Activation activation, DeviceTensor y)
+    {
+        Span<double> left = ReferenceBuffer.Doubles(a), right = ReferenceBuffer.Doubles(b), sum = ReferenceBuffer.Doubles(y);
+        for (int i = 0; i < sum.Length; i++) sum[i] = activation.Apply(left[i] + right[i]);
+    }
+
+    public override void Activate(DeviceTensor x, Activation activation, DeviceTensor y)
+    {
+        Span<double> from = ReferenceBuffer.Doubles(x), to = ReferenceBuffer.Doubles(y);
+        for (int i = 0; i < to.Length; i++) to[i] = activation.Apply(from[i]);
+    }
+
+    public override void ActivateBackward(DeviceTensor y, Activation activation, DeviceTensor dy)
+    {
+        Span<double> output = ReferenceBuffer.Doubles(y), gradient = ReferenceBuffer.Doubles(dy);
+        for (int i = 0; i < gradient.Length; i++) gradient[i] *= activation.Derivative(output[i]);
+    }
+
+    public override void Copy(DeviceTensor from, bool accumulate, DeviceTensor to)
+    {
+        Span<double> source = ReferenceBuffer.Doubles(from), target = ReferenceBuffer.Doubles(to);
+        for (int i = 0; i < target.Length; i++) target[i] = source[i] + (accumulate ? target[i] : 0);
+    }
+
+    public override void Synchronize() { }
+}
+
+internal static class ActivationFunctions
+{
+    public static double Apply(this Activation activation, double x) => activation switch
+    {
+        Activation.None => x,
+        Activation.Relu => Math.Max(x, 0),
+        Activation.Relu6 => Math.Min(Math.Max(x, 0), 6),
+        _ => throw new ArgumentOutOfRangeException(nameof(activation)),
+    };
+
+    /// <summary>The derivative, 0 or 1, from the function's output.</summary>
+    public static double Derivative(this Activation activation, double y) => activation switch
+    {
+        Activation.None => 1,
+        Activation.Relu => y > 0 ? 1 : 0,
+        Activation.Relu6 => y is > 0 and < 6 ? 1 : 0,
+        _ => throw new ArgumentOutOfRangeException(nameof(activation)),
+    };
+}

@@ -1,0 +1,159 @@
+using System.Collections.Immutable;
+using Asni.Devices;
+using Asni.Networks;
+using Asni.Tensors;
+
+namespace Asni.Tests.Reference;
+
+internal sealed class ReferenceParameters : DeviceParameters
+{
+    private readonly ReferenceBuffer[,] _slots;
+    private readonly Mask?[] _masks;
+
+    public ReferenceParameters(ImmutableArray<Parameter> parameters) : base(parameters)
+    {
+        _masks = new Mask?[parameters.Length];
+        _slots = new ReferenceBuffer[parameters.Length, Enum.GetValues<ParameterSlot>().Length];
+        foreach (Parameter p in parameters)
+        foreach (ParameterSlot slot in Enum.GetValues<ParameterSlot>())
+            _slots[p.Index, (int)slot] = new ReferenceBuffer(p.Elements * sizeof(double));
+    }
+
+    public override ParameterTensor Value(int parameter) => Tensor(parameter, ParameterSlot.Value);
+    public override ParameterTensor Gradient(int parameter) => Tensor(parameter, ParameterSlot.Gradient);
+
+    public override void Upload(int parameter, ParameterSlot slot, ReadOnlySpan<float> values)
+    {
+        Span<double> target = Doubles(parameter, slot);
+        for (int i = 0; i < target.Length; i++) target[i] = values[i];
+    }
+
+    public override void Download(int parameter, ParameterSlot slot, Span<float> values)
+    {
+        Span<double> source = Doubles(parameter, slot);
+        for (int i = 0; i < source.Length; i++) values[i] = (float)source[i];
+    }
+
+    public override void SetMask(int parameter, Mask? mask)
+    {
+        _masks[parameter] = mask?.Clone();
+        for (int i = 0; i < Parameters[parameter].Elements; i++)
+            if (!Lives(parameter, i)) Clear(parameter, i);
+    }
+
+    public override Mask? GetMask(int parameter) => Live(parameter) == Parameters[parameter].Elements ? null : _masks[parameter]!.Clone();
+    public override long Live(int parameter) => _masks[parameter]?.Live ?? Parameters[parameter].Elements;
+
+    public override void Update(in UpdateRule rule)
+    {
+        foreach (Parameter p in Parameters.Where(p => p.IsTrained))
+        {
+            double decay = p.IsWeight || rule.DecayVectors ? rule.WeightDecay : 0;
+            for (int i = 0; i < p.Elements; i++)
+            {
+                if (!Lives(p.Index, i)) Clear(p.Index, i);
+                else if (rule.Kind == UpdateKind.Sgd) Sgd(p.Index, i, decay, rule);
+                else Adam(p.Index, i, decay, rule);
+            }
+        }
+    }
+
+    public override void ResetState()
+    {
+        foreach (Parameter p in Parameters)
+        {
+            Doubles(p.Index, ParameterSlot.State0).Clear();
+            Doubles(p.Index, ParameterSlot.State1).Clear();
+        }
+    }
+
+    public override MagnitudeThreshold FindThreshold(ReadOnlySpan<int> parameters, long keep)
+    {
+        var magnitudes = new List<float>();
+        foreach (int p in parameters)
+            for (int i = 0; i < Parameters[p].Elements; i++)
+                if (Lives(p, i)) magnitudes.Add(Magnitude(p, i));
+        if (magnitudes.Any(float.IsNaN)) throw new AsniException("a value is NaN");
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(keep, magnitudes.Count);
+        if (keep == 0) return new MagnitudeThreshold(float.PositiveInfinity, 0);
+        magnitudes.Sort();
+        float cut = magnitudes[^(int)keep];
+        return new MagnitudeThreshold(cut, keep - magnitudes.Count(m => m > cut));
+    }
+
+    public override void ApplyThreshold(ReadOnlySpan<int> parameters, MagnitudeThreshold threshold, Span<long> live)
+    {
+        long equal = 0;
+        foreach (int p in parameters.ToArray().Order())
+        {
+            Mask mask = GetMask(p) ?? new Mask(Parameters[p].Elements);
+            for (int i = 0; i < Parameters[p].Elements; i++)
+                if (mask[i])
+                    mask[i] = Magnitude(p, i) > threshold.Magnitude || (Magnitude(p, i) == threshold.Magnitude && equal++ < threshold.KeepEqual);
+            SetMask(p, mask);
+        }
+        for (int i = 0; i < parameters.Length; i++) live[i] = Live(parameters[i]);
+    }
+
+    public override void SumSides(ReadOnlySpan<int> parameters, ReadOnlySpan<float> pivots, Span<SideSums> sums)
+    {
+        for (int k = 0; k < parameters.Length; k++)
+        {
+            double sumAbove = 0, sumBelow = 0;
+            long countAbove = 0, countBelow = 0;
+            Span<double> values = Doubles(parameters[k], ParameterSlot.Value);
+            for (int i = 0; i < values.Length; i++)
+            {
+                if (!Lives(parameters[k], i)) continue;
+                if (values[i] > pivots[k]) (sumAbove, countAbove) = (sumAbove + values[i], countAbove + 1);
+                if (values[i] < pivots[k]) (sumBelow, countBelow) = (sumBelow + values[i], countBelow + 1);
+            }
+            sums[k] = new SideSums(sumAbove, countAbove, sumBelow, countBelow);
+        }
+    }
+
+    public override void AssignSides(int parameter, float pivot, float above, float below)
+    {
+        Span<double> values = Doubles(parameter, ParameterSlot.Value);
+        for (int i = 0; i < values.Length; i++)
+            if (Lives(parameter, i) && values[i] != pivot) values[i] = values[i] > pivot ? above : below;
+    }
+
+    private void Sgd(int parameter, int i, double decay, in UpdateRule rule)
+    {
+        ref double w = ref Doubles(parameter, ParameterSlot.Value)[i];
+        ref double velocity = ref Doubles(parameter, ParameterSlot.State0)[i];
+        double g = Doubles(parameter, ParameterSlot.Gradient)[i] + decay * w;
+        if (rule.Momentum != 0)
+        {
+            velocity = rule.Momentum * velocity + g;
+            g = rule.Nesterov ? g + rule.Momentum * velocity : velocity;
+        }
+        w -= rule.LearningRate * g;
+    }
+
+    private void Adam(int parameter, int i, double decay, in UpdateRule rule)
+    {
+        ref double w = ref Doubles(parameter, ParameterSlot.Value)[i];
+        ref double first = ref Doubles(parameter, ParameterSlot.State0)[i];
+        ref double second = ref Doubles(parameter, ParameterSlot.State1)[i];
+        double g = Doubles(parameter, ParameterSlot.Gradient)[i] + decay * w;
+        first = rule.Beta1 * first + (1.0 - rule.Beta1) * g;
+        second = rule.Beta2 * second + (1.0 - rule.Beta2) * g * g;
+        double mean = first / (1 - Math.Pow(rule.Beta1, rule.Step));
+        double variance = second / (1 - Math.Pow(rule.Beta2, rule.Step));
+        w -= rule.LearningRate * mean / (Math.Sqrt(variance) + rule.Epsilon);
+    }
+
+    private ParameterTensor Tensor(int parameter, ParameterSlot slot) => new(_slots[parameter, (int)slot], 0, Parameters[parameter]);
+    private Span<double> Doubles(int parameter, ParameterSlot slot) => ReferenceBuffer.Doubles(Tensor(parameter, slot));
+    private bool Lives(int parameter, int i) => _masks[parameter] is not { } mask || mask[i];
+    private float Magnitude(int parameter, int i) => (float)Math.Abs(Doubles(parameter, ParameterSlot.Value)[i]);
+
+    private void Clear(int parameter, int i)
+    {
+        Doubles(parameter, ParameterSlot.Value)[i] = 0;
+        Doubles(parameter, ParameterSlot.State0)[i] = 0;
+        Doubles(parameter, ParameterSlot.State1)[i] = 0;
+    }
+}

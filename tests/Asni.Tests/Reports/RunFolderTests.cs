@@ -1,0 +1,167 @@
+using System.Text.Json;
+using Asni.Engine;
+using Asni.Methods;
+using Asni.Reports;
+using Asni.Tests.Formats;
+using Asni.Training;
+
+namespace Asni.Tests.Reports;
+
+public class RunFolderTests
+{
+    private static readonly RunDescription s_run = new(TinyNetwork.Network, "digits", "made up", "cpu", Seed: 7, TrainImages: 10, TestImages: 5);
+    private static readonly string[] s_metricKeys =
+        ["phase", "epoch", "lr", "train_loss", "test_loss", "test_top1", "test_top5", "sparsity", "kept", "threshold", "seconds", "images_per_second"];
+
+    private TemporaryFolder _folder = null!;
+
+    [SetUp]
+    public void MakeFolder() => _folder = new TemporaryFolder();
+
+    [TearDown]
+    public void RemoveFolder() => _folder.Dispose();
+
+    [Test]
+    public void Each_epoch_is_a_row_that_is_on_disk_at_once()
+    {
+        using var run = RunFolder.Create(_folder["r"], s_run);
+        run.Append(Epoch(0) with { Threshold = null, TrainLoss = double.NaN });
+        run.Append(Epoch(1));
+        string[] rows = ReadShared(_folder["r/metrics.jsonl"]).Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        Assert.That(rows, Has.Length.EqualTo(2));
+        JsonElement first = JsonDocument.Parse(rows[0]).RootElement;
+        Assert.That(first.EnumerateObject().Select(p => p.Name), Is.EqualTo(s_metricKeys));
+        Assert.That(first.GetProperty("threshold").ValueKind, Is.EqualTo(JsonValueKind.Null));
+        Assert.That(first.GetProperty("train_loss").ValueKind, Is.EqualTo(JsonValueKind.Null), "JSON has no NaN");
+        Assert.That(JsonDocument.Parse(rows[1]).RootElement.GetProperty("threshold").GetDouble(), Is.EqualTo(0.25));
+    }
+
+    [Test]
+    public void After_each_phase_the_summary_is_whole_and_says_whether_the_run_is_complete()
+    {
+        using var run = RunFolder.Create(_folder["r"], s_run);
+        run.Record(Phase("asni1"));
+        JsonElement summary = Json("summary.json");
+        Assert.That(summary.GetProperty("complete").GetBoolean(), Is.False);
+        Assert.That(summary.GetProperty("network").GetString(), Is.EqualTo("tiny"));
+        Assert.That(summary.GetProperty("seed").GetUInt64(), Is.EqualTo(7));
+        Assert.That(summary.GetProperty("parameters").GetInt64(), Is.EqualTo(23));
+        Assert.That(summary.GetProperty("weights").GetInt64(), Is.EqualTo(18));
+        Assert.That(summary.GetProperty("asni1").GetProperty("kept").GetInt64(), Is.EqualTo(12));
+        Assert.That(summary.TryGetProperty("asni2", out _), Is.False);
+
+        run.Record(SecondPhase());
+        run.Complete();
+        summary = Json("summary.json");
+        Assert.That(summary.GetProperty("complete").GetBoolean(), Is.True);
+        Assert.That(summary.GetProperty("asni2").GetProperty("centroids").GetRawText().ReplaceLineEndings("").Replace(" ", ""), Is.EqualTo("[[0.5,-0.25],[1.5,null]]"));
+        Assert.That(Directory.GetFiles(_folder["r"]).Select(Path.GetFileName), Is.EquivalentTo(
+            new[] { "metrics.jsonl", "summary.json", "layers.csv", "asni1.safetensors", "asni2-init.safetensors", "asni2.safetensors" }));
+    }
+
+    [Test]
+    public void The_layer_table_has_the_latest_centroids()
+    {
+        using var run = RunFolder.Create(_folder["r"], s_run);
+        run.Record(Phase("asni1"));
+        Assert.That(File.ReadAllLines(_folder["r/layers.csv"]), Is.EqualTo(new[]
+        {
+            "layer,shape,weights,kept,sparsity,c_plus,c_minus", "fc1.weight,3x4,12,6,0.5,,", "fc2.weight,2x3,6,6,0,,",
+        }));
+        run.Record(SecondPhase());
+        run.Record(Phase("ticket"));
+        Assert.That(File.ReadAllLines(_folder["r/layers.csv"])[1..], Is.EqualTo(new[] { "fc1.weight,3x4,12,6,0.5,0.5,-0.25", "fc2.weight,2x3,6,6,0,1.5," }));
+    }
+
+    [Test]
+    public void Its_networks_can_be_loaded()
+    {
+        using var run = RunFolder.Create(_folder["r"], s_run);
+        run.Record(Phase("asni1"));
+        ModelSnapshot loaded = RunFolder.Load(_folder["r/asni1.safetensors"], TinyNetwork.Network);
+        Assert.That(loaded.Values, Is.EqualTo(TinyNetwork.Snapshot().Values));
+        Assert.That(loaded.Kept, Is.EqualTo(12));
+    }
+
+    [Test]
+    public void A_folder_with_something_in_it_is_refused_and_left_alone()
+    {
+        File.WriteAllText(_folder["mine.txt"], "precious");
+        Assert.That(() => RunFolder.Create(_folder.Path, s_run), Throws.TypeOf<UsageException>().With.Message.Contains("not empty"));
+        Assert.That(() => RunFolder.Create(_folder["mine.txt"], s_run), Throws.TypeOf<UsageException>().With.Message.Contains("is a file"));
+        Assert.That(Directory.GetFileSystemEntries(_folder.Path), Is.EqualTo(new[] { _folder["mine.txt"] }));
+    }
+
+    [Test]
+    public void A_run_that_never_trained_takes_its_folder_away()
+    {
+        using (var run = RunFolder.Create(_folder["runs/a/b"], s_run))
+        {
+            run.WriteText("recipe.yaml", "net: tiny\n");
+            run.DiscardIfEmpty();
+        }
+        Assert.That(Directory.GetFileSystemEntries(_folder.Path), Is.Empty);
+
+        Directory.CreateDirectory(_folder["given"]);
+        using (var run = RunFolder.Create(_folder["given"], s_run)) run.DiscardIfEmpty();
+        Assert.That(Directory.GetFileSystemEntries(_folder.Path), Is.EqualTo(new[] { _folder["given"] }), "a folder that was there stays");
+        Assert.That(Directory.GetFileSystemEntries(_folder["given"]), Is.Empty);
+    }
+
+    [Test]
+    public void A_run_that_trained_keeps_its_folder()
+    {
+        using var run = RunFolder.Create(_folder["r"], s_run);
+        run.Append(Epoch(0));
+        run.DiscardIfEmpty();
+        Assert.That(File.Exists(_folder["r/metrics.jsonl"]), Is.True);
+    }
+
+    [Test, Platform("Linux")]
+    public void A_full_disk_is_one_sentence_and_no_network_is_half_written()
+    {
+        using var run = RunFolder.Create(_folder["r"], s_run);
+        File.CreateSymbolicLink(_folder["r/asni1.safetensors.part"], "/dev/full");
+        Assert.That(() => run.Record(Phase("asni1")), Throws.TypeOf<AsniException>().With.Message.Contains("No space left"));
+        Assert.That(Directory.GetFiles(_folder["r"]), Is.EqualTo(new[] { _folder["r/metrics.jsonl"] }));
+    }
+
+    [Test]
+    public void The_default_name_holds_network_data_and_time() =>
+        Assert.That(s_run.DefaultFolder(new DateTime(2026, 3, 4, 5, 6, 7)), Is.EqualTo(Path.Combine("runs", "tiny-digits-20260304-050607")));
+
+    [Test]
+    public void The_size_of_the_initialization_counts_mask_signs_and_two_floats_a_layer()
+    {
+        // 18 weights: 3 bytes of mask; 12 kept: 2 bytes of signs; 2 layers: 16 bytes; dense 72 bytes.
+        var size = InitializationSize.Of(TinyNetwork.Snapshot());
+        Assert.That(size, Is.EqualTo(new InitializationSize(3, 2, 16, 72)));
+        Assert.That(size.TotalBytes, Is.EqualTo(21));
+    }
+
+    [Test]
+    public void Time_left_follows_the_pace()
+    {
+        var left = new TimeLeft(totalEpochs: 10);
+        Assert.That(left.Estimate(0, TimeSpan.FromSeconds(3)), Is.Null);
+        Assert.That(left.Estimate(2.5, TimeSpan.FromSeconds(5)), Is.EqualTo(TimeSpan.FromSeconds(15)));
+        Assert.That(left.Estimate(11, TimeSpan.FromSeconds(5)), Is.EqualTo(TimeSpan.Zero));
+    }
+
+    private static EpochRecord Epoch(int epoch) => new("asni1", epoch, 2, 1e-3, 0.5, 0.6, 0.9, 0.99, 0.3, 12, 0.25, 1.5, 1000);
+
+    private static PhaseResult Phase(string name) => new(name, 0.9, 0.99, 0.4, 1.0 / 3, 12, 3.5, TinyNetwork.Snapshot(), TinyNetwork.Snapshot());
+
+    private static PhaseResult SecondPhase() => Phase("asni2") with
+    {
+        Layers = [new LayerResult(TinyNetwork.Network.Parameters[0], 6, 0.5f, -0.25f), new LayerResult(TinyNetwork.Network.Parameters[2], 6, 1.5f, null)],
+    };
+
+    private JsonElement Json(string name) => JsonDocument.Parse(File.ReadAllText(_folder["r/" + name])).RootElement;
+
+    private static string ReadShared(string path)
+    {
+        using var reader = new StreamReader(new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite));
+        return reader.ReadToEnd();
+    }
+}
