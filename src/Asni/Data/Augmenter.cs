@@ -2,7 +2,7 @@ using Asni.Tensors;
 
 namespace Asni.Data;
 
-/// <summary>Applies an <see cref="Augmentation"/> to one image at a time. One instance a thread: it owns scratch memory and a generator.</summary>
+/// <summary>Applies an <see cref="Augmentation"/> to one image at a time. One instance a thread.</summary>
 internal sealed class Augmenter(Augmentation augmentation, Chw shape)
 {
     private readonly byte[] _source = new byte[shape.Elements];

@@ -31,7 +31,8 @@ public sealed class BatchLoader
     /// <param name="shuffle">A new order each epoch; otherwise the dataset's own.</param>
     /// <param name="seed">The run's seed.</param>
     /// <param name="workers">Threads that fill ahead, when filling ahead pays.</param>
-    public BatchLoader(Dataset data, int batchSize, Augmentation augmentation = default, bool shuffle = true, ulong seed = 0, int workers = 1)
+    public BatchLoader(
+        Dataset data, int batchSize, Augmentation augmentation = default, bool shuffle = true, ulong seed = 0, int workers = 1)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(batchSize, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(workers, 1);

@@ -7,7 +7,8 @@ namespace Asni.Data;
 /// (CIFAR-100: coarse, fine; the fine one is used), then 32x32 pixels as red, green and blue planes.
 /// </summary>
 internal sealed record CifarFiles(
-    string Name, string Folder, int Classes, int LabelBytes, int RecordsPerFile, string[] TrainFiles, string TestFile, Normalization Normalization)
+    string Name, string Folder, int Classes, int LabelBytes, int RecordsPerFile, string[] TrainFiles, string TestFile,
+    Normalization Normalization)
 {
     private static readonly Chw Image = new(3, 32, 32);
 
@@ -41,7 +42,8 @@ internal sealed record CifarFiles(
             using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 1 << 18);
             long expected = (long)labels.Length * (LabelBytes + Image.Elements);
             if (file.Length != expected)
-                throw new AsniException($"'{path}' is damaged: expected {expected} bytes ({labels.Length} images), found {file.Length}; get it again.");
+                throw new AsniException(
+                    $"'{path}' is damaged: expected {expected} bytes ({labels.Length} images), found {file.Length}; get it again.");
             Span<byte> label = stackalloc byte[LabelBytes];
             for (int i = 0; i < labels.Length; i++)
             {
@@ -54,7 +56,8 @@ internal sealed record CifarFiles(
         }
         catch (FileNotFoundException e)
         {
-            throw new AsniException($"'{Path.GetDirectoryName(path)}' lacks the file '{Path.GetFileName(path)}' of the binary version of {Name}.", e);
+            throw new AsniException(
+                $"'{Path.GetDirectoryName(path)}' lacks the file '{Path.GetFileName(path)}' of the binary version of {Name}.", e);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

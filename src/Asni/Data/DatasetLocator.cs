@@ -16,8 +16,10 @@ public sealed class DatasetLocator
     /// <param name="environment">The value of $ASNI_DATA, or null.</param>
     /// <param name="working">The data folder beside the work, ./data.</param>
     /// <param name="cache">The user's cache.</param>
+    /// <exception cref="UsageException">The folder that the user named has an empty name.</exception>
     public DatasetLocator(string? dataDir, string? environment, string working, string cache)
     {
+        if (dataDir != null && string.IsNullOrWhiteSpace(dataDir)) throw new UsageException("--data-dir needs the name of a folder.");
         if (string.IsNullOrWhiteSpace(environment)) environment = null;
         _dataDir = dataDir;
         DownloadFolder = Path.GetFullPath(dataDir ?? environment ?? cache);
@@ -55,11 +57,7 @@ public sealed class DatasetLocator
     /// <summary>The folder that holds the named dataset's files, or null.</summary>
     /// <exception cref="UsageException">No dataset has this name.</exception>
     /// <exception cref="AsniException">The folder the user named does not exist.</exception>
-    public string? Find(string name)
-    {
-        string proper = KnownDatasets.Resolve(name);
-        return KnownDatasets.FromFiles.FirstOrDefault(f => f.Name == proper) is { } dataset ? Find(dataset) : null;
-    }
+    public string? Find(string name) => KnownDatasets.File(KnownDatasets.Resolve(name)) is { } dataset ? Find(dataset) : null;
 
     internal string? Find(FileDataset dataset)
     {
@@ -76,12 +74,14 @@ public sealed class DatasetLocator
 
     /// <summary>One sentence on what was looked for in vain, and what to do.</summary>
     internal AsniException NotFound(FileDataset dataset) => NamesFolder
-        ? new AsniException($"The data folder '{_dataDir}' lacks {dataset.Name}: expected the file '{dataset.FirstFile}' in it or in '{dataset.Name}' below it; " +
+        ? new AsniException($"The data folder '{_dataDir}' lacks {dataset.Name}: " +
+            $"expected the file '{dataset.FirstFile}' in it or in '{dataset.Name}' below it; " +
             $"'asni data get {dataset.Name} --data-dir {_dataDir}' downloads it.")
         : new AsniException($"No {dataset.Name} was found in {string.Join(", ", _folders)}: " +
             $"'asni data get {dataset.Name}' downloads it, --data-dir says where it is, and --data {dataset.StandIn} needs no files.");
 
     /// <summary>MNIST and Fashion-MNIST have the same file names: a folder called after one does not hold the other.</summary>
     private static bool BelongsToAnother(string path, FileDataset dataset) =>
-        KnownDatasets.FromFiles.Any(other => other != dataset && Path.GetFileName(path).Equals(other.Name, StringComparison.OrdinalIgnoreCase));
+        KnownDatasets.FromFiles.Any(other =>
+            other != dataset && Path.GetFileName(path).Equals(other.Name, StringComparison.OrdinalIgnoreCase));
 }

@@ -39,19 +39,19 @@ public static class Datasets
     public static DatasetSplit Open(string name, DatasetLocator locator, ProceduralOptions? procedural = null)
     {
         string proper = KnownDatasets.Resolve(name);
-        if (KnownDatasets.FromFiles.FirstOrDefault(f => f.Name == proper) is not { } dataset) return Draw(proper, procedural ?? new ProceduralOptions());
+        if (KnownDatasets.File(proper) is not { } dataset) return Draw(proper, procedural ?? new ProceduralOptions());
         return OpenFiles(dataset, locator.Find(dataset) ?? throw locator.NotFound(dataset));
     }
 
     /// <summary>
-    /// Opens a dataset that was not asked for by name: where it is not found, a procedural one of the same image shape stands in for it, and
-    /// <see cref="DatasetSplit.Source"/> says so. A --data-dir that lacks it is still an error.
+    /// Opens a dataset that was not asked for by name: where it is not found, a procedural one of the same image shape stands in for it,
+    /// and <see cref="DatasetSplit.Source"/> says so. A --data-dir that lacks it is still an error.
     /// </summary>
     /// <inheritdoc cref="Open" path="/exception"/>
     public static DatasetSplit OpenDefault(string name, DatasetLocator locator, ProceduralOptions? procedural = null)
     {
         string proper = KnownDatasets.Resolve(name);
-        if (KnownDatasets.FromFiles.FirstOrDefault(f => f.Name == proper) is not { } dataset) return Open(proper, locator, procedural);
+        if (KnownDatasets.File(proper) is not { } dataset) return Open(proper, locator, procedural);
         if (locator.Find(dataset) is { } folder) return OpenFiles(dataset, folder);
         if (locator.NamesFolder) throw locator.NotFound(dataset);
         DatasetSplit drawn = Draw(dataset.StandIn, procedural ?? new ProceduralOptions());
@@ -81,13 +81,15 @@ public static class Datasets
         Require(options.Width, 8, 4096, "pixels of width");
 
         // The two halves never share a stream.
-        ulong train = SplitMix64.Fork(options.Seed, 1).State, test = SplitMix64.Fork(options.Seed, 2).State;
-        (Dataset Train, Dataset Test) drawn = name == Digits.Name
-            ? (Digits.Draw(trainCount, train, options.Threads), Digits.Draw(options.TestCount, test, options.Threads))
-            : (new ShapesDataset(trainCount, options.Height, options.Width, train), new ShapesDataset(options.TestCount, options.Height, options.Width, test));
-        return new DatasetSplit(drawn.Train, drawn.Test,
-            $"{name}: {trainCount:N0} training and {options.TestCount:N0} test images of {drawn.Train.Shape}, drawn from seed {options.Seed}");
+        Dataset train = Draw(name, trainCount, SplitMix64.Fork(options.Seed, 1).State, options);
+        Dataset test = Draw(name, options.TestCount, SplitMix64.Fork(options.Seed, 2).State, options);
+        return new DatasetSplit(train, test,
+            $"{name}: {train.Count:N0} training and {test.Count:N0} test images of {train.Shape}, drawn from seed {options.Seed}");
     }
+
+    private static Dataset Draw(string name, int count, ulong stream, ProceduralOptions options) => name == Digits.Name
+        ? Digits.Draw(count, stream, options.Threads)
+        : new ShapesDataset(count, options.Height, options.Width, stream);
 
     private static void Require(int value, int low, int high, string what)
     {

@@ -11,7 +11,7 @@ internal sealed record IdxFile(string Path, int[] Dims, byte[] Data)
 {
     private const int UnsignedByte = 0x08;
 
-    /// <summary>Deflate shrinks at most this much, so a header that promises more than the file could hold is known before memory is taken.</summary>
+    /// <summary>Deflate shrinks no more than this, so that a header's empty promise is known before memory is taken.</summary>
     private const long MaxDeflateRatio = 1032;
 
     public static IdxFile Read(string path, int rank)
@@ -41,9 +41,11 @@ internal sealed record IdxFile(string Path, int[] Dims, byte[] Data)
         int headerRead = stream.ReadAtLeast(header, header.Length, throwOnEndOfStream: false);
         uint expected = (uint)(UnsignedByte << 8 | rank);
         if (headerRead >= 4 && BinaryPrimitives.ReadUInt32BigEndian(header) is var magic && magic != expected)
-            throw new AsniException($"'{path}' is not an IDX file of {What(rank)}: expected magic number 0x{expected:x8}, found 0x{magic:x8}.");
+            throw new AsniException(
+                $"'{path}' is not an IDX file of {What(rank)}: expected magic number 0x{expected:x8}, found 0x{magic:x8}.");
         if (headerRead < header.Length)
-            throw new AsniException($"'{path}' is cut short: expected an IDX header of {header.Length} bytes, found {headerRead}; get it again.");
+            throw new AsniException(
+                $"'{path}' is cut short: expected an IDX header of {header.Length} bytes, found {headerRead}; get it again.");
 
         var dims = new int[rank];
         long size = 1;
@@ -59,7 +61,8 @@ internal sealed record IdxFile(string Path, int[] Dims, byte[] Data)
         int read = stream.ReadAtLeast(data, data.Length, throwOnEndOfStream: false);
         if (read < size) throw CutShort(path, size, read);
         if (stream.ReadByte() >= 0)
-            throw new AsniException($"'{path}' is longer than its header says: expected {size} bytes of {What(rank)}, found more; get it again.");
+            throw new AsniException(
+                $"'{path}' is longer than its header says: expected {size} bytes of {What(rank)}, found more; get it again.");
         return new IdxFile(path, dims, data);
     }
 

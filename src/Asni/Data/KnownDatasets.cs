@@ -37,6 +37,9 @@ internal static class KnownDatasets
 
     public static ImmutableArray<string> Names { get; } = [.. Files.Select(f => f.Name), .. Procedural.Select(p => p.Name)];
 
+    /// <summary>The dataset of this proper name, or null when it is drawn rather than read.</summary>
+    public static FileDataset? File(string proper) => FromFiles.FirstOrDefault(f => f.Name == proper);
+
     /// <summary>The dataset's proper name; case, hyphens and underscores do not matter ("CIFAR-10", "fashion_mnist").</summary>
     /// <exception cref="UsageException">No such dataset; the message suggests the nearest.</exception>
     public static string Resolve(string name)
@@ -44,7 +47,8 @@ internal static class KnownDatasets
         string wanted = Plain(name);
         if (Names.FirstOrDefault(n => Plain(n) == wanted) is { } found) return found;
         string nearest = Names.MinBy(n => EditDistance(Plain(n), wanted))!;
-        string hint = EditDistance(Plain(nearest), wanted) <= 3 || (wanted.Length >= 3 && Plain(nearest).Contains(wanted)) ? $" did you mean '{nearest}'?" : "";
+        bool near = EditDistance(Plain(nearest), wanted) <= 3 || (wanted.Length >= 3 && Plain(nearest).Contains(wanted));
+        string hint = near ? $" did you mean '{nearest}'?" : "";
         throw new UsageException($"Unknown dataset '{name}';{hint} known are {string.Join(", ", Names)}.");
     }
 
@@ -78,5 +82,6 @@ internal static class KnownDatasets
 
     private static FileDataset Cifar(CifarFiles files, string description) => new(
         files.Name, description, [Path.Combine(files.Name, files.Folder), files.Name, files.Folder, ""],
-        folder => File.Exists(Path.Combine(folder, files.TrainFiles[0])), files.TrainFiles[0], files.Open, ShapesDataset.DatasetName);
+        folder => System.IO.File.Exists(Path.Combine(folder, files.TrainFiles[0])), files.TrainFiles[0],
+        files.Open, ShapesDataset.DatasetName);
 }

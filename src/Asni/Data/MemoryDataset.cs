@@ -3,7 +3,8 @@ using Asni.Tensors;
 namespace Asni.Data;
 
 /// <summary>Images held in memory, one after another in CHW order, one label byte each.</summary>
-internal sealed class MemoryDataset(string name, int classes, Chw shape, Normalization normalization, byte[] pixels, byte[] labels) : Dataset
+internal sealed class MemoryDataset(
+    string name, int classes, Chw shape, Normalization normalization, byte[] pixels, byte[] labels) : Dataset
 {
     public override string Name => name;
     public override int Count => labels.Length;

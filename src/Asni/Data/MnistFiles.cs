@@ -23,7 +23,8 @@ internal static class MnistFiles
         Dataset train = OpenSplit(name, folder, "train", normalization);
         Dataset test = OpenSplit(name, folder, "t10k", normalization);
         if (train.Shape != test.Shape)
-            throw new AsniException($"The {name} files in '{folder}' disagree: training images are {train.Shape}, test images {test.Shape}.");
+            throw new AsniException(
+                $"The {name} files in '{folder}' disagree: training images are {train.Shape}, test images {test.Shape}.");
         return (train, test);
     }
 
@@ -33,13 +34,15 @@ internal static class MnistFiles
         IdxFile labels = IdxFile.Read(Require(folder, split, "labels"), rank: 1);
         if (images.Dims[0] != labels.Dims[0])
             throw new AsniException(
-                $"'{labels.Path}' does not belong to '{images.Path}': expected {images.Dims[0]} labels, one an image, found {labels.Dims[0]}.");
+                $"'{labels.Path}' does not belong to '{images.Path}': expected {images.Dims[0]} labels, found {labels.Dims[0]}.");
         int bad = labels.Data.AsSpan().IndexOfAnyExceptInRange((byte)0, (byte)(Classes - 1));
         if (bad >= 0)
-            throw new AsniException($"'{labels.Path}' is damaged: expected labels 0 to {Classes - 1}, found {labels.Data[bad]} for image {bad}.");
+            throw new AsniException(
+                $"'{labels.Path}' is damaged: expected labels 0 to {Classes - 1}, found {labels.Data[bad]} for image {bad}.");
         return new MemoryDataset(name, Classes, new Chw(1, images.Dims[1], images.Dims[2]), normalization, images.Data, labels.Data);
     }
 
     private static string Require(string folder, string split, string kind) => Find(folder, split, kind) ??
-        throw new AsniException($"'{folder}' lacks the file '{split}-{kind}-idx{(kind == "images" ? 3 : 1)}-ubyte' (or the same with .gz).");
+        throw new AsniException(
+            $"'{folder}' lacks the file '{split}-{kind}-idx{(kind == "images" ? 3 : 1)}-ubyte' (or the same with .gz).");
 }

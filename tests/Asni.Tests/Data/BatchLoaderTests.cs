@@ -58,7 +58,8 @@ public class BatchLoaderTests
     {
         var reference = new BatchLoader(new CountingDataset(97, Shape), 8, CropAndFlip, seed: 3, workers: 1);
         var threaded = new BatchLoader(
-            new CountingDataset(97, Shape, inMemory: false, onRead: i => Thread.SpinWait(i % 5 * 1000)), 8, CropAndFlip, seed: 3, workers: 4);
+            new CountingDataset(97, Shape, inMemory: false, onRead: i => Thread.SpinWait(i % 5 * 1000)), 8, CropAndFlip, seed: 3,
+            workers: 4);
         AssertSame(Run(threaded, 2), Run(reference, 2));
     }
 
@@ -135,7 +136,8 @@ public class BatchLoaderTests
     public void Leaving_early_stops_the_threads_and_the_loader_goes_on_working()
     {
         int reads = 0;
-        var loader = new BatchLoader(new CountingDataset(1000, Shape, inMemory: false, onRead: _ => Interlocked.Increment(ref reads)), 10, workers: 2);
+        var data = new CountingDataset(1000, Shape, inMemory: false, onRead: _ => Interlocked.Increment(ref reads));
+        var loader = new BatchLoader(data, 10, workers: 2);
         foreach (Batch _ in loader.Epoch(0)) break;
         int after = reads;
         Assert.That(after, Is.LessThanOrEqualTo(70), "no more than the ring and what the workers held");

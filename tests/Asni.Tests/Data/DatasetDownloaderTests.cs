@@ -133,14 +133,16 @@ public class DatasetDownloaderTests
     [Test]
     public void When_every_mirror_fails_each_is_named_with_its_answer(CancellationToken cancel) =>
         Assert.That(async () => await Get(Source("x/a.gz", "y/a.gz"), cancel), Throws.TypeOf<AsniException>()
-            .With.Message.Contains("a.gz").And.Message.Contains("404 NotFound; 127.0.0.1: answered 404").And.Message.Contains("try again later"));
+            .With.Message.Contains("a.gz").And.Message.Contains("404 NotFound; 127.0.0.1: answered 404")
+            .And.Message.Contains("try again later"));
 
     [Test]
     public void Offline_is_said_clearly(CancellationToken cancel)
     {
         DownloadSource source = Source("m/a.gz");
         _server.Dispose();
-        Assert.That(async () => await Get(source, cancel), Throws.TypeOf<AsniException>().With.Message.Contains("check the network connection"));
+        Assert.That(async () => await Get(source, cancel),
+            Throws.TypeOf<AsniException>().With.Message.Contains("check the network connection"));
     }
 
     [Test]
@@ -165,9 +167,7 @@ public class DatasetDownloaderTests
     [Test]
     public async Task An_archive_is_unpacked_by_file_name_and_not_kept(CancellationToken cancel)
     {
-        byte[] archive = TarGz(("cifar-10-batches-bin/one.bin", Content), ("cifar-10-batches-bin/readme.html", [1]), ("../../two.bin", [2, 3]));
-        _server.Serve("c.tar.gz", archive);
-        var source = new DownloadSource("cifar10", [new RemoteFile("c.tar.gz", Sha256(archive), [new Uri(_server.Root, "c.tar.gz")])], ("bin", ["one.bin", "two.bin"]));
+        DownloadSource source = Archive(("cifar-10-batches-bin/one.bin", Content), ("readme.html", [1]), ("../../two.bin", [2, 3]));
         string folder = await Get(source, cancel);
         using (Assert.EnterMultipleScope())
         {
@@ -184,9 +184,7 @@ public class DatasetDownloaderTests
     [Test]
     public void An_archive_that_lacks_a_file_is_an_error(CancellationToken cancel)
     {
-        byte[] archive = TarGz(("x/one.bin", [1]));
-        _server.Serve("c.tar.gz", archive);
-        var source = new DownloadSource("cifar10", [new RemoteFile("c.tar.gz", Sha256(archive), [new Uri(_server.Root, "c.tar.gz")])], ("bin", ["one.bin", "two.bin"]));
+        DownloadSource source = Archive(("x/one.bin", [1]));
         Assert.That(async () => await Get(source, cancel), Throws.TypeOf<AsniException>().With.Message.Contains("lacks two.bin"));
         Assert.That(Directory.Exists(_folder.Combine("cifar10", "bin")), Is.False);
     }
@@ -195,7 +193,8 @@ public class DatasetDownloaderTests
     public void A_folder_that_cannot_be_made_is_an_error(CancellationToken cancel)
     {
         _folder.Write("mnist", [1]);
-        Assert.That(async () => await Get(Source("m/a.gz"), cancel), Throws.TypeOf<AsniException>().With.Message.Contains("cannot be written"));
+        Assert.That(async () => await Get(Source("m/a.gz"), cancel),
+            Throws.TypeOf<AsniException>().With.Message.Contains("cannot be written"));
     }
 
     [TestCase("mnist", 4)]
@@ -223,12 +222,16 @@ public class DatasetDownloaderTests
         Assert.That(() => DownloadSources.For("nope"), Throws.TypeOf<UsageException>());
     }
 
-    private static byte[] TarGz(params (string Name, byte[] Bytes)[] files)
+    /// <summary>A tar.gz of these files on the server, to be unpacked as bin/one.bin and bin/two.bin.</summary>
+    private DownloadSource Archive(params (string Name, byte[] Bytes)[] files)
     {
         using var memory = new MemoryStream();
         using (var tar = new TarWriter(memory, TarEntryFormat.Ustar, leaveOpen: true))
             foreach ((string name, byte[] bytes) in files)
                 tar.WriteEntry(new UstarTarEntry(TarEntryType.RegularFile, name) { DataStream = new MemoryStream(bytes) });
-        return DataFiles.Gzip(memory.ToArray());
+        byte[] archive = DataFiles.Gzip(memory.ToArray());
+        _server.Serve("c.tar.gz", archive);
+        var file = new RemoteFile("c.tar.gz", Sha256(archive), [new Uri(_server.Root, "c.tar.gz")]);
+        return new DownloadSource("cifar10", [file], ("bin", ["one.bin", "two.bin"]));
     }
 }

@@ -115,18 +115,24 @@ public class DatasetsTests
         using (Assert.EnterMultipleScope())
         {
             Assert.That(error.ExitCode, Is.EqualTo(1));
-            Assert.That(error.Message, Does.Contain(_folder.Combine("empty")).And.Contain("train-images-idx3-ubyte").And.Contain("asni data get mnist"));
+            Assert.That(error.Message, Does.Contain(_folder.Combine("empty")).And.Contain("train-images-idx3-ubyte"));
+            Assert.That(error.Message, Does.Contain("asni data get mnist"));
         }
     }
 
     [Test]
-    public void A_named_folder_that_does_not_exist_is_an_error() =>
-        Assert.That(() => Datasets.Open("mnist", Locator("nowhere")), Throws.TypeOf<AsniException>().With.Message.Contains("does not exist"));
+    public void A_named_folder_that_does_not_exist_is_an_error()
+    {
+        Assert.That(() => Datasets.Open("mnist", Locator("nowhere")),
+            Throws.TypeOf<AsniException>().With.Message.Contains("does not exist"));
+        Assert.That(() => new DatasetLocator("", null, "data", "cache"), Throws.TypeOf<UsageException>());
+    }
 
     [Test]
     public void A_dataset_asked_for_by_name_and_not_found_is_an_error_that_says_where_and_how() =>
         Assert.That(() => Datasets.Open("cifar10", Locator()), Throws.TypeOf<AsniException>()
-            .With.Message.Contains(_folder.Combine("work")).And.Message.Contains("asni data get cifar10").And.Message.Contains("--data shapes"));
+            .With.Message.Contains(_folder.Combine("work")).And.Message.Contains("asni data get cifar10")
+            .And.Message.Contains("--data shapes"));
 
     [TestCase("mnist", "digits", 1)]
     [TestCase("fashion-mnist", "digits", 1)]
@@ -155,7 +161,8 @@ public class DatasetsTests
     [TestCase("fashion", "'fashion-mnist'")]
     [TestCase("minst", "'mnist'")]
     public void An_unknown_name_is_a_usage_error_with_the_nearest_name(string name, string suggestion) =>
-        Assert.That(() => Datasets.Open(name, Locator()), Throws.TypeOf<UsageException>().With.Message.Contains("did you mean " + suggestion));
+        Assert.That(() => Datasets.Open(name, Locator()),
+            Throws.TypeOf<UsageException>().With.Message.Contains("did you mean " + suggestion));
 
     [Test]
     public void An_unknown_name_far_from_all_gets_the_list() =>

@@ -1,3 +1,4 @@
+using System.Runtime.Intrinsics;
 using Asni.Data;
 using Asni.Data.Procedural;
 using Asni.Tensors;
@@ -65,7 +66,8 @@ public class ProceduralTests
         int plane = data.Shape.Positions;
         for (int c = 0; c < data.Shape.Channels; c++)
         {
-            double[] values = [.. Enumerable.Range(0, data.Count).SelectMany(i => Image(data, i).Skip(c * plane).Take(plane)).Select(p => p / 255.0)];
+            double[] values = [.. Enumerable.Range(0, data.Count)
+                .SelectMany(i => Image(data, i).Skip(c * plane).Take(plane)).Select(p => p / 255.0)];
             double mean = values.Average();
             using (Assert.EnterMultipleScope())
             {
@@ -97,7 +99,7 @@ public class ProceduralTests
         bool[] solid = [true, true, true, true, true, false, false, false, true, true];
         for (int label = 0; label < 10; label++)
         {
-            float At(float u, float v) => ShapeField.Distance(label, System.Runtime.Intrinsics.Vector256.Create(u), System.Runtime.Intrinsics.Vector256.Create(v))[0];
+            float At(float u, float v) => ShapeField.Distance(label, Vector256.Create(u), Vector256.Create(v))[0];
             using (Assert.EnterMultipleScope())
             {
                 Assert.That(At(0.05f, 0), solid[label] ? Is.Negative : Is.Positive, ShapeField.Names[label]);

@@ -21,10 +21,12 @@ public sealed class DatasetDownloader
     /// <exception cref="UsageException">No such dataset, or one that needs no files.</exception>
     /// <exception cref="AsniException">No mirror could be reached or gave the right bytes, or the disk refused.</exception>
     /// <exception cref="OperationCanceledException">Cancelled; what has come stays in a .part file and is resumed next time.</exception>
-    public Task<string> GetAsync(string name, string dataDir, IProgress<DownloadProgress>? progress = null, CancellationToken cancel = default) =>
+    public Task<string> GetAsync(
+        string name, string dataDir, IProgress<DownloadProgress>? progress = null, CancellationToken cancel = default) =>
         GetAsync(DownloadSources.For(name), dataDir, progress, cancel);
 
-    internal async Task<string> GetAsync(DownloadSource source, string dataDir, IProgress<DownloadProgress>? progress, CancellationToken cancel)
+    internal async Task<string> GetAsync(
+        DownloadSource source, string dataDir, IProgress<DownloadProgress>? progress, CancellationToken cancel)
     {
         string folder = Path.GetFullPath(Path.Combine(dataDir, source.Dataset));
         try

@@ -12,7 +12,8 @@ internal sealed record RemoteFile(string Name, string Sha256, ImmutableArray<Uri
 /// <param name="Dataset">Name as on the command line.</param>
 /// <param name="Files">All of them.</param>
 /// <param name="Unpacked">For a tar.gz, the folder and the files taken from it; null when the files are used as they are.</param>
-internal sealed record DownloadSource(string Dataset, ImmutableArray<RemoteFile> Files, (string Folder, ImmutableArray<string> Files)? Unpacked);
+internal sealed record DownloadSource(
+    string Dataset, ImmutableArray<RemoteFile> Files, (string Folder, ImmutableArray<string> Files)? Unpacked);
 
 /// <summary>Where the public datasets are served, and the digests of their files.</summary>
 internal static class DownloadSources
@@ -54,7 +55,8 @@ internal static class DownloadSources
             throw new UsageException($"'{proper}' is drawn by the program and needs no download; use --data {proper}.");
     }
 
-    private static RemoteFile At(string[] mirrors, string name, string sha256) => new(name, sha256, [.. mirrors.Select(m => new Uri(m + name))]);
+    private static RemoteFile At(string[] mirrors, string name, string sha256) =>
+        new(name, sha256, [.. mirrors.Select(m => new Uri(m + name))]);
 
     private static DownloadSource Cifar(CifarFiles files, string archive, string sha256) => new(
         files.Name, [At(["https://www.cs.toronto.edu/~kriz/"], archive, sha256)], (files.Folder, [.. files.TrainFiles, files.TestFile]));

@@ -16,7 +16,8 @@ internal sealed class FileFetcher
     /// <param name="silence">How long a server may say nothing.</param>
     public FileFetcher(HttpClient? client = null, TimeSpan? silence = null)
     {
-        _client = client ?? new HttpClient(new SocketsHttpHandler { ConnectTimeout = TimeSpan.FromSeconds(15) }) { Timeout = Timeout.InfiniteTimeSpan };
+        var handler = new SocketsHttpHandler { ConnectTimeout = TimeSpan.FromSeconds(15) };
+        _client = client ?? new HttpClient(handler) { Timeout = Timeout.InfiniteTimeSpan };
         _silence = silence ?? TimeSpan.FromSeconds(30);
     }
 
@@ -45,7 +46,7 @@ internal sealed class FileFetcher
                 catch (Exception e) when (IsNetworkFailure(e, cancel))
                 {
                     failure = Describe(e);
-                    answered |= e is HttpRequestException { HttpRequestError: not (HttpRequestError.NameResolutionError or HttpRequestError.ConnectionError) };
+                    answered |= !IsUnreachable(e);
                     // A connection that broke on the way is taken up again, for as long as that brings something.
                     if (Length(part) > before) continue;
                     break;
@@ -119,6 +120,9 @@ internal sealed class FileFetcher
 
     private static bool IsNetworkFailure(Exception e, CancellationToken cancel) =>
         e is HttpRequestException || (e is OperationCanceledException && !cancel.IsCancellationRequested);
+
+    private static bool IsUnreachable(Exception e) =>
+        e is not HttpRequestException { HttpRequestError: not (HttpRequestError.NameResolutionError or HttpRequestError.ConnectionError) };
 
     private static string Describe(Exception e) => e switch
     {

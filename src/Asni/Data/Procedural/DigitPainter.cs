@@ -61,7 +61,8 @@ internal sealed class DigitPainter
         {
             int span = (step - 1) / pieces;
             float t = (step - span * pieces) / (float)pieces;
-            (float x1, float y1) = _warp.Apply(Between(_controlX, count, span, t, stroke.Smooth), Between(_controlY, count, span, t, stroke.Smooth));
+            (float x1, float y1) = _warp.Apply(
+                Between(_controlX, count, span, t, stroke.Smooth), Between(_controlY, count, span, t, stroke.Smooth));
             float r1 = radius * (1 + swing * MathF.Sin(phase + pace * step));
             if (step != gap) PaintSegment(x0, y0, r0, x1, y1, r1);
             (x0, y0, r0) = (x1, y1, r1);
@@ -81,8 +82,9 @@ internal sealed class DigitPainter
     {
         for (int n = 1 + _random.Next(2); n > 0; n--)
         {
-            float x = Uniform(1, Size - 2), y = Uniform(1, Size - 2), angle = Uniform(0, MathF.Tau), length = Uniform(0, 6), radius = Uniform(0.4f, 1.1f);
-            PaintSegment(x, y, radius, x + length * MathF.Cos(angle), y + length * MathF.Sin(angle), radius);
+            float x = Uniform(1, Size - 2), y = Uniform(1, Size - 2), length = Uniform(0, 6), radius = Uniform(0.4f, 1.1f);
+            (float sin, float cos) = MathF.SinCos(Uniform(0, MathF.Tau));
+            PaintSegment(x, y, radius, x + length * cos, y + length * sin, radius);
         }
     }
 
@@ -90,8 +92,10 @@ internal sealed class DigitPainter
     private void PaintSegment(float ax, float ay, float ra, float bx, float by, float rb)
     {
         float reach = MathF.Max(ra, rb) + 2;
-        int top = Math.Max(0, (int)MathF.Floor(MathF.Min(ay, by) - reach)), bottom = Math.Min(Size - 1, (int)MathF.Ceiling(MathF.Max(ay, by) + reach));
-        int left = Math.Max(0, (int)MathF.Floor(MathF.Min(ax, bx) - reach)) & ~7, right = Math.Min(Size - 1, (int)MathF.Ceiling(MathF.Max(ax, bx) + reach));
+        int top = Math.Max(0, (int)MathF.Floor(MathF.Min(ay, by) - reach));
+        int bottom = Math.Min(Size - 1, (int)MathF.Ceiling(MathF.Max(ay, by) + reach));
+        int left = Math.Max(0, (int)MathF.Floor(MathF.Min(ax, bx) - reach)) & ~7;
+        int right = Math.Min(Size - 1, (int)MathF.Ceiling(MathF.Max(ax, bx) + reach));
         float dx = bx - ax, dy = by - ay;
         float inverse = 1 / MathF.Max(dx * dx + dy * dy, 1e-6f);
         for (int y = top; y <= bottom; y++)
@@ -174,7 +178,8 @@ internal sealed class DigitPainter
             float frequency = MathF.Tau / (14 + 42 * random.NextSingle());
             return new Wave
             {
-                _fx = frequency * cos, _fy = frequency * sin, _phase = MathF.Tau * random.NextSingle(), _amplitude = 1.6f * random.NextSingle(),
+                _fx = frequency * cos, _fy = frequency * sin,
+                _phase = MathF.Tau * random.NextSingle(), _amplitude = 1.6f * random.NextSingle(),
             };
         }
 

@@ -23,7 +23,8 @@ internal static class Digits
     {
         const int size = DigitPainter.Size * DigitPainter.Size, chunk = 256;
         byte[] pixels = new byte[checked((long)count * size)], labels = new byte[count];
-        Parallel.For(0, (count + chunk - 1) / chunk, new ParallelOptions { MaxDegreeOfParallelism = threads }, () => new DigitPainter(), (c, _, painter) =>
+        var options = new ParallelOptions { MaxDegreeOfParallelism = threads };
+        Parallel.For(0, (count + chunk - 1) / chunk, options, () => new DigitPainter(), (c, _, painter) =>
         {
             for (int i = c * chunk; i < Math.Min(count, (c + 1) * chunk); i++)
             {

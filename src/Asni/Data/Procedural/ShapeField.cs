@@ -9,7 +9,8 @@ namespace Asni.Data.Procedural;
 internal static class ShapeField
 {
     /// <summary>Class names in label order.</summary>
-    public static readonly string[] Names = ["circle", "square", "triangle", "star", "cross", "ring", "frame", "crescent", "half-disc", "arrow"];
+    public static readonly string[] Names =
+        ["circle", "square", "triangle", "star", "cross", "ring", "frame", "crescent", "half-disc", "arrow"];
 
     public static Vector256<float> Distance(int label, Vector256<float> u, Vector256<float> v) => label switch
     {

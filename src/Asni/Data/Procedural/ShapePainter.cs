@@ -10,7 +10,10 @@ namespace Asni.Data.Procedural;
 internal sealed class ShapePainter
 {
     /// <summary>Colours closer than this (sum of channel differences, each 0..255) could make a shape invisible.</summary>
-    private const float MinContrast = 110;
+    private const float MinContrast = 150;
+
+    /// <summary>Shapes lean to either side by up to this many radians: with any angle a small network would need far more images.</summary>
+    private const float MaxTilt = 0.6f;
 
     private static readonly Vector256<float> Lanes = Vector256.Create(0f, 1, 2, 3, 4, 5, 6, 7);
 
@@ -32,13 +35,13 @@ internal sealed class ShapePainter
         int pitch = (width + 7) & ~7;
         if (_rows.Length < 3 * pitch) _rows = new float[3 * pitch];
         DrawColours();
-        float unit = Math.Min(height, width), radius = unit * Uniform(0.2f, 0.42f);
-        (Affine u, Affine v) = Frame(width * Uniform(0.32f, 0.68f), height * Uniform(0.32f, 0.68f), radius, MathF.Tau * _random.NextSingle());
-        (Affine barU, Affine barV) = Frame(width * Uniform(0.1f, 0.9f), height * Uniform(0.1f, 0.9f), unit, MathF.Tau * _random.NextSingle());
-        float barWidth = _random.Next(100) < 45 ? Uniform(0.03f, 0.08f) : -1;
+        float unit = Math.Min(height, width), radius = unit * Uniform(0.25f, 0.45f);
+        (Affine u, Affine v) = Frame(width * Uniform(0.32f, 0.68f), height * Uniform(0.32f, 0.68f), radius, Uniform(-MaxTilt, MaxTilt));
+        (Affine barU, Affine barV) = Frame(width * Uniform(0.1f, 0.9f), height * Uniform(0.1f, 0.9f), unit, Uniform(0, MathF.Tau));
+        float barWidth = _random.Next(100) < 35 ? Uniform(0.03f, 0.08f) : -1;
         Affine waveA = Wave(unit, 0.4f, 2), waveB = Wave(unit, 1.5f, 6);
         (Affine fillU, Affine fillV) = Frame(0, 0, unit / Uniform(3, 8), MathF.Tau * _random.NextSingle());
-        int texture = _random.Next(ShapeTexture.Count), noise = _random.Next(48);
+        int texture = _random.Next(ShapeTexture.Count), noise = _random.Next(40);
 
         for (int y = 0; y < height; y++)
         {
@@ -46,7 +49,9 @@ internal sealed class ShapePainter
             {
                 Vector256<float> x = Lanes + Vector256.Create((float)i);
                 Vector256<float> ink = Coverage(ShapeField.Distance(label, u.At(x, y), v.At(x, y)) * radius);
-                Vector256<float> bar = barWidth < 0 ? Vector256<float>.Zero : Coverage(ShapeField.Box(barU.At(x, y), barV.At(x, y), 2, barWidth) * unit);
+                Vector256<float> bar = barWidth < 0
+                    ? Vector256<float>.Zero
+                    : Coverage(ShapeField.Box(barU.At(x, y), barV.At(x, y), 2, barWidth) * unit);
                 Vector256<float> fill = ShapeTexture.At(texture, fillU.At(x, y), fillV.At(x, y));
                 Vector256<float> a = ShapeTexture.Wave(waveA.At(x, y)), b = ShapeTexture.Wave(waveB.At(x, y));
                 for (int c = 0; c < 3; c++)
@@ -66,18 +71,19 @@ internal sealed class ShapePainter
         for (int c = 0; c < 3; c++)
         {
             _base[c] = Uniform(20, 235);
-            _swingA[c] = Uniform(-45, 45);
-            _swingB[c] = Uniform(-30, 30);
+            _swingA[c] = Uniform(-35, 35);
+            _swingB[c] = Uniform(-20, 20);
             _bar[c] = Uniform(0, 255);
         }
         do
         {
             for (int c = 0; c < 3; c++) _fillA[c] = Uniform(0, 255);
         } while (Contrast(_fillA) < MinContrast);
-        for (int c = 0; c < 3; c++) _fillB[c] = Math.Clamp(_fillA[c] + Uniform(-130, 130), 0, 255);
+        for (int c = 0; c < 3; c++) _fillB[c] = Math.Clamp(_fillA[c] + Uniform(-100, 100), 0, 255);
     }
 
-    private float Contrast(float[] colour) => MathF.Abs(colour[0] - _base[0]) + MathF.Abs(colour[1] - _base[1]) + MathF.Abs(colour[2] - _base[2]);
+    private float Contrast(float[] colour) =>
+        MathF.Abs(colour[0] - _base[0]) + MathF.Abs(colour[1] - _base[1]) + MathF.Abs(colour[2] - _base[2]);
 
     /// <summary>Coordinates with the origin at (x, y), rotated, one unit being <paramref name="scale"/> pixels.</summary>
     private static (Affine U, Affine V) Frame(float x, float y, float scale, float angle)
