@@ -1,4 +1,7 @@
+using System.Reflection;
 using System.Text.RegularExpressions;
+using Asni.Data;
+using Asni.Devices;
 
 namespace Asni.Tests;
 
@@ -49,12 +52,13 @@ public partial class ArchitectureTests
     [Test]
     public void Devices_know_of_Data_only_the_normalization()
     {
-        string[] types = [.. typeof(Asni.Data.Normalization).Assembly.GetTypes().Where(t => t.Namespace == "Asni.Data" && !t.IsNested).Select(t => t.Name)];
-        var broken = from file in Sources(Path.Combine(Root, "src", "Asni", "Devices"))
-                     let text = CodeOnly(File.ReadAllText(file))
-                     from type in types
-                     where type != "Normalization" && Regex.IsMatch(text, $@"\b{Regex.Escape(type)}\b(?!:)")
-                     select $"{Path.GetFileName(file)} names {type}";
+        const BindingFlags all = BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.Instance | BindingFlags.Static | BindingFlags.DeclaredOnly;
+        var broken = from type in typeof(Device).Assembly.GetTypes()
+                     where type.Namespace == typeof(Device).Namespace
+                     from method in type.GetMembers(all).OfType<MethodBase>()
+                     from parameter in method.GetParameters()
+                     where parameter.ParameterType.Namespace == typeof(Normalization).Namespace && parameter.ParameterType != typeof(Normalization)
+                     select $"{type.Name}.{method.Name} takes a {parameter.ParameterType.Name}";
         Assert.That(broken, Is.Empty);
     }
 

@@ -128,11 +128,7 @@ internal sealed unsafe class ImplicitGemm : IDisposable
             int positions = Windows.Positions(phase, chunk);
             float* y = Y + (long)chunk.Image * Gemm._windows.TargetElements + (long)chunk.Row * phase.TargetRowStep + panel.Start;
             Segment[][] blocks = Gemm._blocks[phaseIndex];
-            if (blocks.Length == 0 && !Accumulate)
-            {
-                for (int p = 0; p < positions; p++) new Span<float>(y + phase.Target.Pointer[p], panel.Columns).Clear();
-                return;
-            }
+            if (blocks.Length == 0) StoreEmpty<L, V>(phase, panel, positions, y);
             source += panel.Group * Gemm._groupChannels;
             float* b = Gemm._packing is { } packing ? packing.PanelPointer(phaseIndex, panelIndex) : B + panel.Start;
             nint ldb = Gemm._packing is null ? Gemm._channels : panel.Vectors * L.Count;
@@ -143,6 +139,15 @@ internal sealed unsafe class ImplicitGemm : IDisposable
                     var epilogue = new Epilogue(panel.Columns, first && Bias != null ? Bias + panel.Start : null, Accumulate || !first, last ? Activation : Activation.None);
                     RunTiles<L, V>(phase, panel, positions, source, segments, segments + blocks[block].Length, b, ldb, epilogue, y);
                 }
+        }
+
+        /// <summary>No tap of the phase meets the source: its sums are 0.</summary>
+        private readonly void StoreEmpty<L, V>(Phase phase, in Panel panel, int positions, float* y) where L : struct, ILanes<V> where V : struct
+        {
+            float* zeros = stackalloc float[InnerTiles.Stride];
+            new Span<float>(zeros, InnerTiles.Stride).Clear();
+            var epilogue = new Epilogue(panel.Columns, Bias != null ? Bias + panel.Start : null, Accumulate, Activation);
+            for (int p = 0; p < positions; p++) epilogue.Store<L, V>(zeros, y + phase.Target.Pointer[p]);
         }
 
         private static void RunTiles<L, V>(Phase phase, in Panel panel, int positions, float* source, Segment* segments, Segment* end, float* b, nint ldb,

@@ -75,7 +75,7 @@ public class ParameterTests(DeviceCase device)
             float[] before = Workbench.Read(p, i, ParameterSlot.Value);
             Mask mask = Values.Mask(60 + (ulong)i, before.Length, 0.4);
             p.SetMask(i, mask);
-            Assert.That(p.GetMask(i)!.Words.ToArray(), Is.EqualTo(mask.Words.ToArray()));
+            Assert.That(Workbench.MaskOf(p, i).Words.ToArray(), Is.EqualTo(mask.Words.ToArray()));
             Assert.That(p.Live(i), Is.EqualTo(mask.Live));
             AssertPrunedIsZero(p, i);
             float[] after = Workbench.Read(p, i, ParameterSlot.Value);
@@ -87,15 +87,25 @@ public class ParameterTests(DeviceCase device)
     }
 
     [Test]
+    public void A_mask_that_is_all_live_is_no_mask()
+    {
+        using Workbench bench = device.Open();
+        DeviceParameters p = Filled(bench);
+        p.SetMask(0, new Mask(p.Parameters[0].Elements));
+        Assert.That(p.GetMask(0), Is.Null);
+    }
+
+    [Test]
     public void Changing_a_mask_given_or_received_does_not_change_the_devices_own()
     {
         using Workbench bench = device.Open();
         DeviceParameters p = Filled(bench);
-        var mask = new Mask(p.Parameters[0].Elements);
+        var mask = new Mask(p.Parameters[0].Elements) { [2] = false };
         p.SetMask(0, mask);
         mask[3] = false;
         p.GetMask(0)![4] = false;
-        Assert.That(p.GetMask(0)!.Live, Is.EqualTo(mask.Length));
+        Assert.That(p.GetMask(0)!.Live, Is.EqualTo(mask.Length - 1));
+        Assert.That(p.Live(0), Is.EqualTo(mask.Length - 1));
     }
 
     [Test]
@@ -171,7 +181,7 @@ public class ParameterTests(DeviceCase device)
 
     internal static void AssertPrunedIsZero(DeviceParameters p, int index)
     {
-        Mask mask = p.GetMask(index)!;
+        Mask mask = Workbench.MaskOf(p, index);
         foreach (ParameterSlot slot in (ParameterSlot[])[ParameterSlot.Value, ParameterSlot.State0, ParameterSlot.State1])
         {
             float[] values = Workbench.Read(p, index, slot);

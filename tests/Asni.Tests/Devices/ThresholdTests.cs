@@ -45,9 +45,9 @@ public class ThresholdTests(DeviceCase device)
             long keep = (long)(Total(Weights) * density);
             foreach (DeviceParameters p in (DeviceParameters[])[expected, actual])
                 p.ApplyThreshold(Weights, p.FindThreshold(Weights, keep), new long[Weights.Length]);
-            Mask[] masks = [.. Weights.Select(i => actual.GetMask(i)!)];
+            Mask[] masks = [.. Weights.Select(i => Workbench.MaskOf(actual, i))];
             Assert.That(masks.Sum(m => m.Live), Is.EqualTo(keep));
-            Assert.That(masks.Select(m => m.Words.ToArray()), Is.EqualTo(Weights.Select(i => expected.GetMask(i)!.Words.ToArray())));
+            Assert.That(masks.Select(m => m.Words.ToArray()), Is.EqualTo(Weights.Select(i => Workbench.MaskOf(expected, i).Words.ToArray())));
             if (previous != null) Assert.That(masks.Zip(previous).All(m => m.First.IsSubsetOf(m.Second)));
             previous = masks;
             foreach (int index in Weights) ParameterTests.AssertPrunedIsZero(actual, index);
@@ -151,8 +151,8 @@ public class ThresholdTests(DeviceCase device)
             float[] values = Workbench.Read(expected, p.Index, ParameterSlot.Value);
             Assert.That(Workbench.Read(actual, p.Index, ParameterSlot.Value), Is.EqualTo(values), $"keep {keep}: {p.Name}");
             if (!parameters.Contains(p.Index)) continue;
-            Mask mask = actual.GetMask(p.Index) ?? new Mask(p.Elements);
-            Assert.That(mask.Words.ToArray(), Is.EqualTo(expected.GetMask(p.Index)!.Words.ToArray()), $"keep {keep}: {p.Name}");
+            Mask mask = Workbench.MaskOf(actual, p.Index);
+            Assert.That(mask.Words.ToArray(), Is.EqualTo(Workbench.MaskOf(expected, p.Index).Words.ToArray()), $"keep {keep}: {p.Name}");
             Assert.That(actual.Live(p.Index), Is.EqualTo(mask.Live));
         }
     }

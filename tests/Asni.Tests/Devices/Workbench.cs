@@ -64,6 +64,10 @@ internal sealed class Workbench(Device device) : IDisposable
         return values;
     }
 
+    /// <summary>The mask of a parameter; the contract gives null for one that is all live.</summary>
+    public static Mask MaskOf(DeviceParameters parameters, int parameter) =>
+        parameters.GetMask(parameter) ?? new Mask(parameters.Parameters[parameter].Elements);
+
     public void Dispose()
     {
         while (_owned.TryPop(out IDisposable? item)) item.Dispose();

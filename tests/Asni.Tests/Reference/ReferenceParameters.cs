@@ -41,7 +41,7 @@ internal sealed class ReferenceParameters : DeviceParameters
             if (!Lives(parameter, i)) Clear(parameter, i);
     }
 
-    public override Mask? GetMask(int parameter) => _masks[parameter]?.Clone();
+    public override Mask? GetMask(int parameter) => Live(parameter) == Parameters[parameter].Elements ? null : _masks[parameter]!.Clone();
     public override long Live(int parameter) => _masks[parameter]?.Live ?? Parameters[parameter].Elements;
 
     public override void Update(in UpdateRule rule)

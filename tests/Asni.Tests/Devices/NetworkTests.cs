@@ -1,0 +1,72 @@
+using Asni.Devices;
+using Asni.Engine;
+using Asni.Networks;
+using Asni.Tensors;
+using Asni.Tests.Golden;
+using Asni.Tests.Reference;
+
+namespace Asni.Tests.Devices;
+
+/// <summary>Whole training steps on networks without golden numbers: joins of all kinds, MobileNetV2, and masks.</summary>
+[TestFixtureSource(typeof(DeviceCase), nameof(DeviceCase.All))]
+public class NetworkTests(DeviceCase device)
+{
+    private static readonly Dictionary<(string, double), Dictionary<string, float[]>> Expected = [];
+
+    [Test]
+    public void Small_networks_agree_with_the_reference([ValueSource(typeof(SmallNetworks), nameof(SmallNetworks.Names))] string name,
+        [Values(1, 0.1)] double density) =>
+        AssertAgrees(SmallNetworks.Create(name), density);
+
+    [Test]
+    public void MobileNetV2_agrees_with_the_reference() => AssertAgrees(NetworkZoo.Create("mobilenet_v2", new Chw(3, 64, 64), 10), 1);
+
+    /// <summary>
+    /// Distances relative to the norm of what is compared: single elements of a gradient that went through many layers may cancel. Biases before a
+    /// batch-norm have gradients that are rounding only, hence the floor.
+    /// </summary>
+    private void AssertAgrees(Network network, double density)
+    {
+        if (!Expected.TryGetValue((network.Name, density), out Dictionary<string, float[]>? expected))
+            Expected[(network.Name, density)] = expected = Step(new ReferenceDevice(), network, density);
+        Dictionary<string, float[]> actual = Step(device.Create(), network, density);
+        double largest = expected.Values.Max(Norm);
+        foreach ((string name, float[] values) in expected)
+        {
+            double distance = Norm([.. values.Zip(actual[name], (a, b) => a - b)]);
+            Assert.That(distance, Is.LessThanOrEqualTo(1e-3 * Norm(values) + 3e-6 * largest), $"{network.Name}: {name}");
+        }
+    }
+
+    /// <summary>Logits, gradients (of live weights), running statistics, and the logits of an inference after them.</summary>
+    private static Dictionary<string, float[]> Step(Device opened, Network network, double density)
+    {
+        using Device device = opened;
+        const int batch = 4;
+        using var model = new Model(network, device);
+        GoldenComparison.Initialize(model);
+        if (density < 1)
+            foreach (Parameter p in network.Weights) model.Parameters.SetMask(p.Index, Values.Mask((ulong)p.Index, p.Elements, density));
+        model.MasksChanged();
+
+        var results = new Dictionary<string, float[]>();
+        using var training = new Plan(model, batch + 1, training: true, 0.1f);
+        using var inference = new Plan(model, batch + 1, training: false);
+        float[] input = Values.Random(1, (long)batch * network.Input.Elements);
+        training.Load(input, [0, 1, 2, 3]);
+        training.RunTraining();
+        training.ReadLogits(results["logits"] = new float[batch * network.Classes]);
+        inference.Load(input, [0, 1, 2, 3]);
+        inference.RunEvaluation();
+        inference.ReadLogits(results["inference logits"] = new float[batch * network.Classes]);
+        foreach (Parameter p in network.Parameters)
+        {
+            float[] values = Workbench.Read(model.Parameters, p.Index, p.IsTrained ? ParameterSlot.Gradient : ParameterSlot.Value);
+            Mask mask = Workbench.MaskOf(model.Parameters, p.Index);
+            results[p.Name] = [.. values.Select((v, i) => mask[i] ? v : 0)];
+        }
+        return results;
+    }
+
+    private static double Norm(float[] values) => Math.Sqrt(values.Sum(v => (double)v * v));
+}
