@@ -10,8 +10,8 @@ namespace Asni.Host;
 /// <param name="Notes">Choices made for the user, one line each.</param>
 internal sealed record RunPlan(RunSettings Settings, Recipe Recipe, Network Network, DatasetSplit Data, IReadOnlyList<string> Notes)
 {
-    /// <summary>Side of the drawn images that stand in for ImageNet: small enough for a CPU, large enough for five halvings.</summary>
-    private const int SideForImageNet = 64;
+    /// <summary>Side of the drawn images that stand in for ImageNet: five halvings leave one position, and a CPU gets through enough images to learn.</summary>
+    private const int SideForImageNet = 32;
 
     private const int SideForCifar = 32;
 
