@@ -10,8 +10,8 @@ namespace Asni.Host;
 /// <param name="Notes">Choices made for the user, one line each.</param>
 internal sealed record RunPlan(RunSettings Settings, Recipe Recipe, Network Network, DatasetSplit Data, IReadOnlyList<string> Notes)
 {
-    /// <summary>Side of the drawn images that stand in for ImageNet: small enough for a CPU, large enough for five halvings.</summary>
-    private const int SideForImageNet = 64;
+    /// <summary>Side of the drawn images that stand in for ImageNet: five halvings leave one position, and a CPU gets through enough images to learn.</summary>
+    private const int SideForImageNet = 32;
 
     private const int SideForCifar = 32;
 
@@ -34,7 +34,7 @@ internal sealed record RunPlan(RunSettings Settings, Recipe Recipe, Network Netw
             SettingsLayer length = Shorten(book, data, settings, threads);
             settings = SettingsLayer.Apply(book.Layer, length, file, flags);
             if (named is null) notes.Add($"{book.Data} was not found, so this run is on {data}; {HowToGet(book.Data)}.");
-            if (DescribeLength(book, settings, threads) is { } chosen) notes.Add(chosen);
+            if (DescribeLength(book, length, settings, threads) is { } chosen) notes.Add(chosen);
         }
         settings = settings with { Recipe = settings.Recipe with { Network = book.Network, Data = data } };
         Recipe recipe = settings.Resolve();
@@ -80,11 +80,12 @@ internal sealed record RunPlan(RunSettings Settings, Recipe Recipe, Network Netw
 
     private static int BookEpochs(BookRecipe book) => SettingsLayer.Apply(book.Layer).Recipe.Epochs;
 
-    /// <summary>One line when the run is not as long as its recipe; null when it is.</summary>
-    private static string? DescribeLength(BookRecipe book, RunSettings settings, int threads)
+    /// <summary>One line when the run was made shorter than its recipe and the user did not say otherwise; null when there is nothing to tell.</summary>
+    private static string? DescribeLength(BookRecipe book, SettingsLayer length, RunSettings settings, int threads)
     {
-        Recipe recipe = settings.Recipe, published = SettingsLayer.Apply(book.Layer).Recipe;
-        if (recipe.Epochs == published.Epochs && recipe.BatchSize == published.BatchSize) return null;
+        Recipe recipe = settings.Recipe, published = SettingsLayer.Apply(book.Layer).Recipe, shortened = SettingsLayer.Apply(book.Layer, length).Recipe;
+        bool wasShortened = shortened.Epochs != published.Epochs || shortened.BatchSize != published.BatchSize;
+        if (!wasShortened || recipe.Epochs != shortened.Epochs || recipe.BatchSize != shortened.BatchSize) return null;
         string size = recipe.Input is { } c ? $" of {c}" : "";
         return $"to take minutes on {threads} threads: {Show.Count(settings.Limit ?? 0)} images{size}, {recipe.Epochs} epochs, batches of {recipe.BatchSize} "
             + $"(the recipe has {published.Epochs} epochs, batches of {published.BatchSize}); --limit, --input, --epochs and --batch change it.";

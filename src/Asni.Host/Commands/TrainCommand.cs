@@ -54,7 +54,7 @@ internal sealed class TrainCommand
         using RunFolder folder = RunFolder.Create(directory, run);
         try
         {
-            folder.WriteText("recipe.yaml", RecipeYaml.Format(plan.Settings, $"asni train --recipe {Path.GetFileName(directory)}/recipe.yaml repeats this run"));
+            folder.WriteText("recipe.yaml", RecipeYaml.Format(plan.Settings, "asni --recipe recipe.yaml repeats this run"));
             Announce(plan, device, folder);
             return Train(plan, device, folder);
         }

@@ -1,0 +1,76 @@
+using Asni.Data;
+using Asni.Host.Recipes;
+using Asni.Methods;
+using Asni.Networks;
+using Asni.Optimizers;
+using Asni.Pruning;
+
+namespace Asni.Tests.Host;
+
+public class RecipeBookTests
+{
+    // The published table: network, data, batch, epochs, optimizer, lr, k of the cosine (0: constant), weight decay, mag1, scale1.
+    [TestCase("lenet300", "mnist", 60, 50, OptimizerKind.Adam, 1.2e-4, 0, 0, 0.98, 5)]
+    [TestCase("conv2", "cifar10", 60, 20, OptimizerKind.Adam, 2e-4, 0, 0, 0.985, 2)]
+    [TestCase("conv4", "cifar10", 60, 25, OptimizerKind.Adam, 3e-4, 0, 0, 0.95, 2)]
+    [TestCase("conv6", "cifar10", 60, 30, OptimizerKind.Adam, 3e-4, 0, 0, 0.94, 3)]
+    [TestCase("conv2", "mnist", 60, 20, OptimizerKind.Adam, 2e-4, 0, 0, 0.992, 2)]
+    [TestCase("conv6", "mnist", 60, 30, OptimizerKind.Adam, 3e-4, 0, 0, 0.985, 3)]
+    [TestCase("resnet18", "cifar10", 128, 160, OptimizerKind.Momentum, 0.05, 1.06, 5e-4, 0.97, 16)]
+    [TestCase("resnet34", "cifar10", 128, 160, OptimizerKind.Momentum, 0.05, 1.06, 5e-4, 0.97, 16)]
+    [TestCase("vgg11", "cifar10", 128, 160, OptimizerKind.Momentum, 0.05, 1.06, 5e-4, 0.97, 16)]
+    [TestCase("vgg13", "cifar10", 128, 160, OptimizerKind.Momentum, 0.05, 1.06, 5e-4, 0.98, 16)]
+    [TestCase("vgg16", "cifar10", 128, 160, OptimizerKind.Momentum, 0.05, 1.06, 5e-4, 0.99, 16)]
+    [TestCase("vgg19", "cifar10", 128, 160, OptimizerKind.Momentum, 0.05, 1.06, 5e-4, 1.0, 16)]
+    [TestCase("resnet50", "imagenet", 820, 90, OptimizerKind.Momentum, 0.35, 1.02, 1e-4, 0.814, 10)]
+    public void The_published_recipes_equal_the_table(string net, string data, int batch, int epochs, OptimizerKind optimizer, double lr, double stretch,
+        double decay, double mag1, double scale1)
+    {
+        BookRecipe book = RecipeBook.Find(net, data)!;
+        Assert.That(book.Name, Is.EqualTo($"recipes/{data}/{net}-asni.yaml"));
+        Recipe r = SettingsLayer.Apply(book.Layer).Resolve();
+        Assert.That((r.Network, r.Data, r.Method, r.BatchSize, r.Epochs), Is.EqualTo((net, data, MethodKind.Asni, batch, epochs)));
+        Assert.That((r.Optimizer.Kind, r.Optimizer.Momentum, r.Optimizer.WeightDecay), Is.EqualTo((optimizer, 0.9, decay)));
+        Assert.That((r.LearningRate.Kind, r.LearningRate.Initial), Is.EqualTo((stretch > 0 ? LearningRateKind.Cosine : LearningRateKind.Constant, lr)));
+        if (stretch > 0) Assert.That(r.LearningRate.CosineStretch, Is.EqualTo(stretch));
+        Assert.That((r.Schedule.Kind, r.Schedule.Mag1, r.Schedule.Trans1, r.Schedule.Scale1, r.Schedule.Rest, r.Schedule.Epochs),
+            Is.EqualTo((ScheduleKind.Sigmoid, mag1, 0.5, scale1, (int?)null, epochs)));
+        Assert.That(r.Augmentation, Is.EqualTo(data == "mnist" ? Augmentation.None : new Augmentation(4, true)));
+    }
+
+    [Test]
+    public void ResNet50_retrains_at_its_own_rate()
+    {
+        LearningRate rate = SettingsLayer.Apply(RecipeBook.Find("resnet50", null)!.Layer).Resolve().RetrainLearningRate!;
+        Assert.That((rate.Initial, rate.CosineStretch, rate.Kind), Is.EqualTo((0.128, 1.04, LearningRateKind.Cosine)));
+    }
+
+    [Test]
+    public void The_published_recipe_of_lenet300_prunes_to_97_percent() =>
+        Assert.That(SettingsLayer.Apply(RecipeBook.Find(null, null)!.Layer).Resolve().Schedule.Final, Is.EqualTo(0.97).Within(0.001));
+
+    [TestCaseSource(typeof(NetworkZoo), nameof(NetworkZoo.Names))]
+    public void Every_network_has_a_recipe_that_is_valid(string net)
+    {
+        BookRecipe? book = RecipeBook.Find(net, null);
+        Assert.That(book, Is.Not.Null);
+        Assert.That(SettingsLayer.Apply(book!.Layer).Resolve().Network, Is.EqualTo(net));
+    }
+
+    [Test]
+    public void Every_embedded_recipe_is_for_a_network_that_exists()
+    {
+        Assert.That(RecipeBook.All, Is.Not.Empty);
+        Assert.That(RecipeBook.All.Select(r => r.Network).Distinct(), Is.SubsetOf(NetworkZoo.Names));
+    }
+
+    [TestCase("conv6", null, ExpectedResult = "recipes/cifar10/conv6-asni.yaml")]
+    [TestCase("conv6", "mnist", ExpectedResult = "recipes/mnist/conv6-asni.yaml")]
+    [TestCase("conv6", "digits", ExpectedResult = "recipes/mnist/conv6-asni.yaml")]
+    [TestCase("conv6", "cifar100", ExpectedResult = "recipes/cifar10/conv6-asni.yaml")]
+    [TestCase(null, null, ExpectedResult = "recipes/mnist/lenet300-asni.yaml")]
+    [TestCase(null, "fashion-mnist", ExpectedResult = "recipes/mnist/lenet300-asni.yaml")]
+    [TestCase(null, "cifar10", ExpectedResult = "recipes/cifar10/conv6-asni.yaml")]
+    [TestCase("resnet50", null, ExpectedResult = "recipes/imagenet/resnet50-asni.yaml")]
+    public string? The_recipe_suits_network_and_data(string? net, string? data) => RecipeBook.Find(net, data)?.Name;
+}

@@ -1,0 +1,78 @@
+using Asni.Host.Recipes;
+using Asni.Methods;
+
+namespace Asni.Tests.Host;
+
+public class SettingsTests
+{
+    private static readonly SettingsLayer s_base = RecipeYaml.Parse(
+        "epochs: 50\nscale1: 5\nscale2: 10\nrest: 40\nlr: 0.1\nlr-steps: [20, 40]\nwarmup: 5\nretrain-lr: 0.2\nretrain-epochs: 30\nmag1: 0.9\n", "base");
+
+    [Test]
+    public void A_later_layer_wins_key_by_key()
+    {
+        Recipe r = Over("momentum: 0.5\n").Resolve();
+        Assert.That((r.Optimizer.Momentum, r.Epochs, r.LearningRate.Initial), Is.EqualTo((0.5, 50, 0.1)));
+    }
+
+    [Test]
+    public void Other_epochs_stretch_what_is_counted_in_epochs()
+    {
+        Recipe r = Over("epochs: 100\n").Resolve();
+        Assert.That((r.Schedule.Scale1, r.Schedule.Scale2, r.Schedule.Rest, r.LearningRate.WarmupEpochs), Is.EqualTo((10.0, 20.0, 80, 10)));
+        Assert.That(r.LearningRate.Steps, Is.EqualTo(new[] { 40, 80 }));
+        Assert.That(r.RetrainEpochs, Is.Null, "the retraining follows");
+    }
+
+    [Test]
+    public void What_is_given_with_the_epochs_is_not_stretched()
+    {
+        Recipe r = Over("epochs: 100\nscale1: 7\nlr-steps: 90\n").Resolve();
+        Assert.That((r.Schedule.Scale1, r.Schedule.Scale2), Is.EqualTo((7.0, 20.0)));
+        Assert.That(r.LearningRate.Steps, Is.EqualTo(new[] { 90 }));
+    }
+
+    [Test]
+    public void A_sine_with_the_scale_of_a_sigmoid_gets_its_own()
+    {
+        Assert.That(Over("schedule: sine\n").Recipe.Schedule.Scale1, Is.EqualTo(2));
+        Assert.That(Over("schedule: sine\nscale1: 3\n").Recipe.Schedule.Scale1, Is.EqualTo(3));
+    }
+
+    [Test]
+    public void A_learning_rate_given_alone_is_for_both_phases()
+    {
+        Assert.That(Over("momentum: 0.5\n").Resolve().RetrainLearningRate!.Initial, Is.EqualTo(0.2));
+        Assert.That(Over("lr: 0.3\n").Resolve().RetrainLearningRate, Is.Null);
+        Assert.That(Over("lr: 0.3\nretrain-lr: 0.4\n").Resolve().RetrainLearningRate!.Initial, Is.EqualTo(0.4));
+    }
+
+    [Test]
+    public void The_final_sparsity_decides_mag1_until_a_later_layer_gives_mag1()
+    {
+        RunSettings asked = Over("sparsity: 0.8\n");
+        Assert.That(asked.Resolve().Schedule.Final, Is.EqualTo(0.8).Within(1e-12));
+        Assert.That(SettingsLayer.Apply(s_base, RecipeYaml.Parse("sparsity: 0.8\n", "a"), RecipeYaml.Parse("mag1: 0.7\n", "b")).Resolve().Schedule.Mag1, Is.EqualTo(0.7));
+    }
+
+    [Test]
+    public void A_saved_recipe_gives_the_same_recipe_back()
+    {
+        RunSettings settings = Over("net: conv4\ndata: shapes\ninput: 3x48x40\nlimit: 77\nmethod: asni1\nseed: 18446744073709551615\nbatch: 12\naugment: yes\n"
+            + "optimizer: nesterov\nmomentum: 0.85\nweight-decay: 1e-4\nlabel-smoothing: 0.1\nlr-policy: multistep\ncosine-stretch: 1.06\nlr-gamma: 0.3\n"
+            + "schedule: sine\nexponent: 3\nmag2: 0.01\ntrans1: 0.4\ntrans2: 0.3\nlocal: true\nprune-biases: true\nprune-every: 9\nmin-kept: 3\n"
+            + "centroids: lloyd\nquantize-biases: true\ncontrols: ticket,shuffle\nretrain-epochs: 4\nretrain-cosine-stretch: 1.5\nretrain-lr: 0.123456789012345\n");
+        string yaml = RecipeYaml.Format(settings, "test");
+        Assert.That(RecipeYaml.Format(SettingsLayer.Apply(RecipeYaml.Parse(yaml, "saved")), "test"), Is.EqualTo(yaml));
+        Recipe a = settings.Resolve(), b = SettingsLayer.Apply(RecipeYaml.Parse(yaml, "saved")).Resolve();
+        // Records compare immutable arrays by reference, so the steps are set aside.
+        Assert.That(b with { LearningRate = a.LearningRate, RetrainLearningRate = a.RetrainLearningRate }, Is.EqualTo(a));
+        Assert.That(b.RetrainLearningRate! with { Steps = [] }, Is.EqualTo(a.RetrainLearningRate! with { Steps = [] }));
+        Assert.That(yaml.Split('\n').Count(line => line.Contains(": ")), Is.EqualTo(Settings.All.Count - 1), "every setting but sparsity is in the file");
+    }
+
+    [Test]
+    public void Keys_are_unique() => Assert.That(Settings.All.Select(s => s.Key), Is.Unique);
+
+    private static RunSettings Over(string yaml) => SettingsLayer.Apply(s_base, RecipeYaml.Parse(yaml, "test"));
+}

@@ -1,0 +1,107 @@
+namespace Asni.Tests.Host;
+
+/// <summary>What users get wrong: one sentence, the right exit code, nothing left behind.</summary>
+public class UsageTests
+{
+    private TemporaryFolder _folder = null!;
+
+    [SetUp]
+    public void MakeFolder() => _folder = new TemporaryFolder();
+
+    [TearDown]
+    public void RemoveFolder() => _folder.Dispose();
+
+    [TestCase("did you mean --epochs?", "--epohcs", "3")]
+    [TestCase("did you mean --net?", "train", "--nte", "conv2")]
+    [TestCase("did you mean train?", "trian")]
+    [TestCase("unknown flag --xyzzy; asni --help", "--xyzzy")]
+    [TestCase("did you mean conv", "--net", "conv7")]
+    [TestCase("did you mean 'mnist'", "--data", "mnits")]
+    [TestCase("sparsity 1.2 is not in [0, 1)", "--sparsity", "1.2")]
+    [TestCase("sparsity -0.1 is not in [0, 1)", "--sparsity", "-0.1")]
+    [TestCase("--sparsity 'NaN' is not a number", "--sparsity", "NaN")]
+    [TestCase("exclude each other", "--sparsity", "0.9", "--mag1", "0.9")]
+    [TestCase("a batch of 0", "--batch", "0")]
+    [TestCase("0 epochs", "--epochs", "0")]
+    [TestCase("--epochs '3.5' is not a whole number", "--epochs", "3.5")]
+    [TestCase("--epochs needs a value", "--epochs")]
+    [TestCase("--epochs: ", "--epochs", "3", "--epochs", "4")]
+    [TestCase("--lr 'fast' is not a number", "--lr", "fast")]
+    [TestCase("learning rate -1", "--lr", "-1")]
+    [TestCase("is not one of asni, asni1, dense", "--method", "asni3")]
+    [TestCase("is not one of sgd, momentum, nesterov, adam", "--optimizer", "adamw")]
+    [TestCase("is not CxHxW", "--input", "32")]
+    [TestCase("exclude each other", "--augment", "--no-augment")]
+    [TestCase("--device 'cuda:0'", "--device", "cuda:0")]
+    [TestCase("--threads '0'", "--threads", "0")]
+    [TestCase("a limit of 0", "--limit", "0")]
+    [TestCase("is not one of none, ticket, reinit, shuffle", "--controls", "tickets")]
+    [TestCase("--run", "eval")]
+    [TestCase("does not exist", "eval", "--run", "no-such-run")]
+    [TestCase("--input '3x0x3' is not CxHxW", "info", "--net", "conv2", "--input", "3x0x3")]
+    [TestCase("Unknown dataset 'foo'", "data", "get", "foo")]
+    public void A_wrong_request_is_one_sentence_and_exit_code_2(string words, params string[] args) => CommandLine.ExpectFailure(2, words, args);
+
+    [Test]
+    public void A_missing_data_folder_is_one_sentence_and_exit_code_1()
+    {
+        CommandLine.ExpectFailure(1, "does not exist", "--data-dir", _folder["nowhere"], "--out", _folder["run"]);
+        Assert.That(Directory.GetFileSystemEntries(_folder.Path), Is.Empty);
+    }
+
+    [Test]
+    public void A_data_folder_without_the_data_says_how_to_get_them()
+    {
+        CommandLine.ExpectFailure(1, "asni data get mnist", "--data", "mnist", "--data-dir", _folder.Path, "--out", _folder["run"]);
+        Assert.That(Directory.GetFileSystemEntries(_folder.Path), Is.Empty);
+    }
+
+    [Test]
+    public void A_data_file_cut_short_is_one_sentence_and_leaves_no_run_folder()
+    {
+        Directory.CreateDirectory(_folder["mnist"]);
+        foreach (string name in new[] { "train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte" })
+            File.WriteAllBytes(_folder["mnist/" + name], [0, 0, 8, 3, 0, 0]);
+        CommandLine.ExpectFailure(1, "ubyte", "--data", "mnist", "--data-dir", _folder.Path, "--out", _folder["run"]);
+        Assert.That(Directory.Exists(_folder["run"]), Is.False);
+    }
+
+    [Test]
+    public void A_missing_recipe_is_one_sentence() => CommandLine.ExpectFailure(2, "does not exist", "--recipe", _folder["no.yaml"]);
+
+    [TestCase("net: lenet300\nepohcs: 3\n", "line 2: unknown key 'epohcs'; did you mean epochs.")]
+    [TestCase("net: lenet300\nepochs: many\n", "line 2: epochs 'many' is not a whole number")]
+    [TestCase("net: [lenet300\n", "line 2")]
+    [TestCase("epochs: {a: 1}\n", "line 1: epochs is nested")]
+    [TestCase("just words\n", "is not a recipe")]
+    [TestCase("epochs: 3\nepochs: 4\n", "line 2")]
+    public void A_wrong_recipe_names_the_line(string yaml, string words)
+    {
+        File.WriteAllText(_folder["r.yaml"], yaml);
+        CommandLine.ExpectFailure(2, words, "--recipe", _folder["r.yaml"], "--out", _folder["run"]);
+        Assert.That(Directory.Exists(_folder["run"]), Is.False);
+    }
+
+    [Test]
+    public void A_run_folder_with_something_in_it_is_refused()
+    {
+        File.WriteAllText(_folder["mine.txt"], "precious");
+        CommandLine.ExpectFailure(2, "not empty", "--data", "digits", "--limit", "50", "--out", _folder.Path);
+        Assert.That(Directory.GetFileSystemEntries(_folder.Path), Is.EqualTo(new[] { _folder["mine.txt"] }));
+    }
+
+    [Test]
+    public void An_input_that_the_data_do_not_have_is_refused_before_a_folder_is_made()
+    {
+        CommandLine.ExpectFailure(2, "--input", "--data", "digits", "--limit", "50", "--input", "1x32x32", "--out", _folder["run"]);
+        Assert.That(Directory.GetFileSystemEntries(_folder.Path), Is.Empty);
+    }
+
+    [Test, Platform("Linux")]
+    public void A_folder_that_cannot_be_made_is_one_sentence() =>
+        CommandLine.ExpectFailure(1, "cannot write", "--data", "digits", "--limit", "50", "--out", "/proc/asni/run");
+
+    [Test]
+    public void Verbose_shows_where() =>
+        Assert.That(CommandLine.Run("--sparsity", "1.2", "--verbose").Error, Does.Contain("   at "));
+}
