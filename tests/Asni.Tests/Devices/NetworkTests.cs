@@ -22,8 +22,8 @@ public class NetworkTests(DeviceCase device)
     public void MobileNetV2_agrees_with_the_reference() => AssertAgrees(NetworkZoo.Create("mobilenet_v2", new Chw(3, 64, 64), 10), 1);
 
     /// <summary>
-    /// Distances relative to the norm of what is compared: single elements of a gradient that went through many layers may cancel. Biases before a
-    /// batch-norm have gradients that are rounding only, hence the floor.
+    /// Distances relative to the norm of what is compared: single elements of a gradient that went through many layers may cancel. Biases
+    /// before a batch-norm have gradients that are rounding only, hence the floor.
     /// </summary>
     private void AssertAgrees(Network network, double density)
     {
