@@ -1,0 +1,94 @@
+using Asni.Cpu;
+
+namespace Asni.Tests.Cpu;
+
+public class WorkersTests
+{
+    [TestCase(1, 10_000)]
+    [TestCase(2, 10_000)]
+    [TestCase(5, 500)]
+    public void Every_region_runs_every_worker_once(int threads, int rounds)
+    {
+        using var workers = new Workers(threads);
+        var counts = new long[threads * 16];
+        for (int round = 1; round <= rounds; round++)
+        {
+            var body = new CountBody(counts);
+            workers.Run(ref body);
+            for (int i = 0; i < threads; i++)
+                if (counts[i * 16] != round) Assert.Fail($"worker {i} ran {counts[i * 16]} times in {round} regions");
+        }
+    }
+
+    [Test]
+    public void Workers_that_fell_asleep_wake_for_the_next_region()
+    {
+        using var workers = new Workers(3);
+        var counts = new long[3 * 16];
+        for (int round = 1; round <= 60; round++)
+        {
+            // From still spinning, over just falling asleep, to asleep.
+            Thread.Sleep(round % 6);
+            var body = new CountBody(counts);
+            workers.Run(ref body);
+            workers.Run(ref body);
+            Assert.That(new[] { counts[0], counts[16], counts[32] }, Is.All.EqualTo(2 * round));
+        }
+    }
+
+    [TestCase(0)]
+    [TestCase(1)]
+    public void An_exception_reaches_the_caller_and_the_team_works_on(int failing)
+    {
+        using var workers = new Workers(2);
+        Assert.That(() => { var body = new ThrowBody(failing); workers.Run(ref body); }, Throws.InvalidOperationException);
+        Assert.That(() => { var body = new ThrowBody(2); workers.Run(ref body); }, Throws.Nothing);
+    }
+
+    [Test]
+    public void A_failure_of_the_caller_and_a_worker_together_is_not_reported_again()
+    {
+        using var workers = new Workers(2);
+        Assert.That(() => { var body = new ThrowBody(-1); workers.Run(ref body); }, Throws.InvalidOperationException);
+        Assert.That(() => { var body = new ThrowBody(2); workers.Run(ref body); }, Throws.Nothing);
+    }
+
+    [Test]
+    public void Disposing_twice_is_harmless()
+    {
+        var workers = new Workers(3);
+        workers.Dispose();
+        Assert.That(workers.Dispose, Throws.Nothing);
+    }
+
+    [Test]
+    public void Shares_cover_everything_once_on_whole_grains()
+    {
+        foreach (long count in (long[])[0, 1, 63, 64, 65, 1000])
+        {
+            long next = 0;
+            for (int worker = 0; worker < 3; worker++)
+            {
+                (long from, long to) = Share.Of(count, worker, 3, 64);
+                Assert.That(from, Is.EqualTo(next));
+                Assert.That(from % 64 == 0 || from == count, Is.True);
+                next = to;
+            }
+            Assert.That(next, Is.EqualTo(count));
+        }
+    }
+
+    private readonly struct CountBody(long[] counts) : IParallelBody
+    {
+        public void Execute(int worker, int workers) => counts[worker * 16]++;
+    }
+
+    /// <param name="failing">The worker that throws; -1 for all.</param>
+    private readonly struct ThrowBody(int failing) : IParallelBody
+    {
+        public void Execute(int worker, int workers)
+        {
+            if (worker == failing || failing == -1) throw new InvalidOperationException("on purpose");
+        }
+    }
+}
