@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Asni.Data;
 using Asni.Devices;
+using Asni.Cpu.Convolution;
 using Asni.Networks;
 using Asni.Tensors;
 
@@ -72,7 +73,7 @@ public sealed unsafe class CpuDevice : Device
     public override DeviceParameters CreateParameters(ImmutableArray<Parameter> parameters) => new CpuParameters(parameters, _workers);
 
     public override ConvolutionOperation CreateConvolution(in ConvolutionSpec spec) =>
-        throw new NotSupportedException("convolutions are not there yet");
+        CpuConvolution.Create(spec, _workers);
 
     public override BatchNormOperation CreateBatchNorm(in BatchNormSpec spec) => new CpuBatchNorm(spec, _workers);
 

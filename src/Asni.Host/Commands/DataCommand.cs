@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Asni.Data;
+using Asni.Data.Download;
 using Spectre.Console;
 
 namespace Asni.Host.Commands;

@@ -23,6 +23,6 @@ internal sealed class BlobDataset(int count, Chw shape, int classes, ulong seed)
         var noise = SplitMix64.Fork(seed, (ulong)index, 1);
         var pattern = SplitMix64.Fork(77, (ulong)Label(index));
         for (int i = 0; i < chw.Length; i++)
-            chw[i] = (byte)Math.Clamp(128 + 50 * (pattern.NextSingle() - 0.5) + 60 * noise.NextNormal(), 0, 255);
+            chw[i] = (byte)Math.Clamp(128 + 50 * (pattern.NextSingle() - 0.5) + 30 * noise.NextNormal(), 0, 255);
     }
 }

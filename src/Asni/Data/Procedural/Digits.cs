@@ -6,6 +6,10 @@ namespace Asni.Data.Procedural;
 internal static class Digits
 {
     public const string Name = "digits";
+
+    /// <summary>As many as one array holds.</summary>
+    public const int MaxCount = 2_700_000;
+
     private const int Classes = 10;
 
     /// <summary>Measured over the 60,000 training images of seed 1.</summary>

@@ -1,0 +1,37 @@
+using System.Runtime.CompilerServices;
+using Asni.Devices;
+
+namespace Asni.Cpu.Convolution;
+
+/// <summary>What happens to a row of a register tile on its way out: y = activation(tile + bias + y).</summary>
+internal readonly unsafe struct Epilogue(int columns, float* bias, bool add, Activation activation)
+{
+    private readonly int _columns = columns;
+    private readonly float* _bias = bias;
+    private readonly bool _add = add;
+    private readonly Activation _activation = activation;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void Store<L, V>(float* tile, float* y) where L : struct, ILanes<V> where V : struct
+    {
+        V zero = L.Create(0f), six = L.Create(6f);
+        int n = 0;
+        for (; n <= _columns - L.Count; n += L.Count)
+        {
+            V x = L.Load(tile + n);
+            if (_bias != null) x = L.Add(x, L.Load(_bias + n));
+            if (_add) x = L.Add(x, L.Load(y + n));
+            // Max and Min give their second argument for NaN: a NaN stays visible.
+            if (_activation != Activation.None) x = L.Max(zero, x);
+            if (_activation == Activation.Relu6) x = L.Min(six, x);
+            L.Store(x, y + n);
+        }
+        for (; n < _columns; n++)
+        {
+            float x = tile[n] + (_bias != null ? _bias[n] : 0f) + (_add ? y[n] : 0f);
+            if (_activation != Activation.None && x < 0) x = 0;
+            if (_activation == Activation.Relu6 && x > 6) x = 6;
+            y[n] = x;
+        }
+    }
+}

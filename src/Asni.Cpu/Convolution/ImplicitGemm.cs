@@ -1,0 +1,171 @@
+using Asni.Devices;
+
+namespace Asni.Cpu.Convolution;
+
+/// <summary>
+/// y(position, n) = sum over taps and channels of x * B: forward convolution and data gradient alike. Each worker takes grid rows (or, when
+/// there is more weight than activation, panels), pads a chunk into its scratch, and runs register tiles over the chunk's positions.
+/// </summary>
+internal sealed unsafe class ImplicitGemm : IDisposable
+{
+    /// <summary>Rows of B at a time: 64 columns of them stay in the first-level cache's reach while all positions of a chunk pass by.</summary>
+    private const int BlockRows = 512;
+
+    private readonly Windows _windows;
+    private readonly Workers _workers;
+    private readonly WeightPacking? _packing;
+    private readonly Segment[][][] _blocks;
+    private readonly CpuBuffer? _scratch;
+    private readonly Panel[] _panels;
+    private readonly bool _splitPanels;
+    private readonly int _channels;
+    private readonly int _groupChannels;
+    private readonly long _macs;
+
+    /// <param name="channels">N, columns of B in all groups.</param>
+    /// <param name="transposed">B is the transposed filter (data gradient): always packed.</param>
+    public ImplicitGemm(in ConvolutionSpec spec, Windows windows, int channels, bool transposed, Workers workers)
+    {
+        _windows = windows;
+        _workers = workers;
+        _channels = channels;
+        _groupChannels = windows.Source.Channels / spec.Groups;
+        int lanes = Simd.Width / 32;
+        long inner = (long)windows.Phases.Sum(p => p.Taps) * _groupChannels;
+        long activations = (long)spec.Batch * windows.Source.Elements, weights = inner * channels;
+        _macs = (long)spec.Batch * windows.Phases.Sum(p => (long)p.Positions * p.Taps) * _groupChannels * (channels / spec.Groups);
+        _splitPanels = workers.Count > 1 && weights > activations && channels / spec.Groups >= lanes * workers.Count;
+        _panels = Panels.Cut(channels, spec.Groups, lanes, _splitPanels ? workers.Count : 1);
+        bool contiguous = _panels.Length == 1 && _panels[0].Columns == _panels[0].Vectors * lanes && !transposed;
+        bool fewRows = (long)spec.Batch * windows.Phases.Max(p => p.Positions) < 512;
+        if (transposed || !(contiguous || fewRows)) _packing = new WeightPacking(spec, windows.Phases, _panels, _groupChannels, lanes, transposed);
+        _blocks = [.. windows.Phases.Select(p => CutBlocks(p, packed: _packing is not null))];
+        if (windows.Padded) _scratch = new CpuBuffer(workers.Count * ScratchStride * sizeof(float));
+    }
+
+    private long ScratchStride => (_windows.ScratchSize + 64 + 15) / 16 * 16;
+
+    /// <param name="w">The filter, HWIO.</param>
+    /// <param name="bias">May be null.</param>
+    public void Run(float* x, float* w, float* bias, bool accumulate, Activation activation, int batch, float* y)
+    {
+        if (_packing is not null) _workers.Vectorize(_packing.Size, new PackBody { Packing = _packing, Weights = w });
+        var body = new Body { Gemm = this, X = x, B = _packing is null ? w : _packing.Pointer, Bias = bias, Accumulate = accumulate, Activation = activation, Batch = batch, Y = y };
+        // A region costs a few microseconds: some 100,000 multiply-adds.
+        _workers.Vectorize(_macs / 4, body);
+    }
+
+    public void Dispose()
+    {
+        _windows.Dispose();
+        _packing?.Dispose();
+        _scratch?.Dispose();
+    }
+
+    private Segment[][] CutBlocks(Phase phase, bool packed)
+    {
+        int inner = phase.Taps * _groupChannels;
+        int blocks = Math.Max(1, (inner + BlockRows - 1) / BlockRows);
+        int size = (inner + blocks - 1) / Math.Max(1, blocks);
+        var result = new List<Segment[]>();
+        var block = new List<Segment>();
+        int row = 0, room = size;
+        foreach (TapRun run in phase.Runs)
+        {
+            int length = run.Taps.Length * _groupChannels, offset = _windows.OffsetOf(run), done = 0;
+            while (done < length)
+            {
+                int take = Math.Min(length - done, room);
+                block.Add(new Segment(offset + done, take, packed ? row : run.Taps[0] * _groupChannels + done));
+                (done, row, room) = (done + take, row + take, room - take);
+                if (room > 0) continue;
+                result.Add([.. block]);
+                block.Clear();
+                room = size;
+            }
+        }
+        if (block.Count > 0) result.Add([.. block]);
+        return [.. result];
+    }
+
+    private struct PackBody : IVectorBody
+    {
+        public WeightPacking Packing;
+        public float* Weights;
+        public readonly void Execute<L, V>(int worker, int workers) where L : struct, ILanes<V> where V : struct => Packing.Pack(Weights, worker, workers);
+    }
+
+    private struct Body : IVectorBody
+    {
+        public ImplicitGemm Gemm;
+        public float* X, B, Bias, Y;
+        public bool Accumulate;
+        public Activation Activation;
+        public int Batch;
+
+        public readonly void Execute<L, V>(int worker, int workers) where L : struct, ILanes<V> where V : struct
+        {
+            Windows windows = Gemm._windows;
+            long total = (long)Batch * windows.GridRows;
+            bool byPanel = Gemm._splitPanels && workers > 1;
+            (long row, long end) = byPanel ? (0, total) : Share.Of(total, worker, workers);
+            float* scratch = windows.Padded ? (float*)Gemm._scratch!.Pointer + worker * Gemm.ScratchStride : null;
+            while (row < end)
+            {
+                Chunk chunk = windows.Next(row, end);
+                row += Windows.GlobalRows(chunk);
+                float* source = windows.Prepare(X, chunk, scratch);
+                for (int phase = 0; phase < windows.Phases.Count; phase++)
+                    for (int panel = 0; panel < Gemm._panels.Length; panel++)
+                        if (!byPanel || Gemm._panels[panel].Owner == worker) RunPanel<L, V>(chunk, phase, panel, source);
+            }
+        }
+
+        private readonly void RunPanel<L, V>(in Chunk chunk, int phaseIndex, int panelIndex, float* source) where L : struct, ILanes<V> where V : struct
+        {
+            Phase phase = Gemm._windows.Phases[phaseIndex];
+            Panel panel = Gemm._panels[panelIndex];
+            int positions = Windows.Positions(phase, chunk);
+            float* y = Y + (long)chunk.Image * Gemm._windows.TargetElements + (long)chunk.Row * phase.TargetRowStep + panel.Start;
+            Segment[][] blocks = Gemm._blocks[phaseIndex];
+            if (blocks.Length == 0) StoreEmpty<L, V>(phase, panel, positions, y);
+            source += panel.Group * Gemm._groupChannels;
+            float* b = Gemm._packing is { } packing ? packing.PanelPointer(phaseIndex, panelIndex) : B + panel.Start;
+            nint ldb = Gemm._packing is null ? Gemm._channels : panel.Vectors * L.Count;
+            for (int block = 0; block < blocks.Length; block++)
+                fixed (Segment* segments = blocks[block])
+                {
+                    bool first = block == 0, last = block == blocks.Length - 1;
+                    var epilogue = new Epilogue(panel.Columns, first && Bias != null ? Bias + panel.Start : null, Accumulate || !first, last ? Activation : Activation.None);
+                    RunTiles<L, V>(phase, panel, positions, source, segments, segments + blocks[block].Length, b, ldb, epilogue, y);
+                }
+        }
+
+        /// <summary>No tap of the phase meets the source: its sums are 0.</summary>
+        private readonly void StoreEmpty<L, V>(Phase phase, in Panel panel, int positions, float* y) where L : struct, ILanes<V> where V : struct
+        {
+            float* zeros = stackalloc float[InnerTiles.Stride];
+            new Span<float>(zeros, InnerTiles.Stride).Clear();
+            var epilogue = new Epilogue(panel.Columns, Bias != null ? Bias + panel.Start : null, Accumulate, Activation);
+            for (int p = 0; p < positions; p++) epilogue.Store<L, V>(zeros, y + phase.Target.Pointer[p]);
+        }
+
+        private static void RunTiles<L, V>(Phase phase, in Panel panel, int positions, float* source, Segment* segments, Segment* end, float* b, nint ldb,
+            in Epilogue epilogue, float* y) where L : struct, ILanes<V> where V : struct
+        {
+            float** rows = stackalloc float*[InnerTiles.MaximumRows];
+            float* tile = stackalloc float[InnerTiles.MaximumRows * InnerTiles.Stride + 16];
+            tile = (float*)(((nint)tile + 63) & ~63);
+            int tileRows = InnerTiles.Rows(panel.Vectors, L.Count == 16);
+            int* from = phase.Source.Pointer, to = phase.Target.Pointer;
+            for (int p = 0; p < positions; p += tileRows)
+            {
+                int valid = Math.Min(tileRows, positions - p);
+                // Rows past the end repeat the last one; their results are not stored.
+                for (int r = 0; r < tileRows; r++) rows[r] = source + from[p + Math.Min(r, valid - 1)];
+                InnerTiles.Run<L, V>(panel.Vectors, rows, segments, end, b, ldb, tile);
+                for (int r = 0; r < valid; r++) epilogue.Store<L, V>(tile + r * InnerTiles.Stride, y + to[p + r]);
+            }
+        }
+    }
+}

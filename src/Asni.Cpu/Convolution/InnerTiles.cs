@@ -1,0 +1,268 @@
+namespace Asni.Cpu.Convolution;
+
+/// <summary>A run of consecutive inner elements: where it starts behind a row's pointer, how long it is, and its first row of B.</summary>
+internal readonly record struct Segment(int Offset, int Length, int Row);
+
+/// <summary>
+/// Register tiles of C = A * B: rows of A are given by pointers (an implicit im2col), B by rows of <c>ldb</c> floats. Every element of A is
+/// broadcast against vectors of B. The result goes to a small buffer with rows of <see cref="Stride"/> floats.
+/// </summary>
+internal static unsafe class InnerTiles
+{
+    /// <summary>Floats between rows of a tile buffer.</summary>
+    public const int Stride = 64;
+
+    public const int MaximumRows = 12;
+
+    /// <summary>Rows of the tile that is used with this many vectors: all fill the register file.</summary>
+    public static int Rows(int vectors, bool wide) => vectors == 4 ? 6 : vectors == 2 ? (wide ? 12 : 6) : 12;
+
+    public static void Run<L, V>(int vectors, float** rows, Segment* segment, Segment* end, float* b, nint ldb, float* tile)
+        where L : struct, ILanes<V> where V : struct
+    {
+        if (vectors == 4) Tile6x4<L, V>(rows, segment, end, b, ldb, tile);
+        else if (vectors == 1) Tile12x1<L, V>(rows, segment, end, b, ldb, tile);
+        else if (L.Count == 16) Tile12x2<L, V>(rows, segment, end, b, ldb, tile);
+        else Tile6x2<L, V>(rows, segment, end, b, ldb, tile);
+    }
+
+    /// <summary>6 rows by 4 vectors.</summary>
+    private static void Tile6x4<L, V>(float** rows, Segment* segment, Segment* end, float* b, nint ldb, float* tile)
+        where L : struct, ILanes<V> where V : struct
+    {
+        V c0_0 = default, c0_1 = default, c0_2 = default, c0_3 = default;
+        V c1_0 = default, c1_1 = default, c1_2 = default, c1_3 = default;
+        V c2_0 = default, c2_1 = default, c2_2 = default, c2_3 = default;
+        V c3_0 = default, c3_1 = default, c3_2 = default, c3_3 = default;
+        V c4_0 = default, c4_1 = default, c4_2 = default, c4_3 = default;
+        V c5_0 = default, c5_1 = default, c5_2 = default, c5_3 = default;
+        for (; segment < end; segment++)
+        {
+            float* p = b + segment->Row * ldb;
+            nint offset = segment->Offset, length = segment->Length;
+            float* r0 = rows[0] + offset, r1 = rows[1] + offset, r2 = rows[2] + offset;
+            float* r3 = rows[3] + offset, r4 = rows[4] + offset, r5 = rows[5] + offset;
+            for (nint k = 0; k < length; k++, p += ldb)
+            {
+                V b0 = L.Load(p), b1 = L.Load(p + 1 * L.Count), b2 = L.Load(p + 2 * L.Count), b3 = L.Load(p + 3 * L.Count);
+                V a = L.Create(r0[k]);
+                c0_0 = L.Fma(a, b0, c0_0);
+                c0_1 = L.Fma(a, b1, c0_1);
+                c0_2 = L.Fma(a, b2, c0_2);
+                c0_3 = L.Fma(a, b3, c0_3);
+                a = L.Create(r1[k]);
+                c1_0 = L.Fma(a, b0, c1_0);
+                c1_1 = L.Fma(a, b1, c1_1);
+                c1_2 = L.Fma(a, b2, c1_2);
+                c1_3 = L.Fma(a, b3, c1_3);
+                a = L.Create(r2[k]);
+                c2_0 = L.Fma(a, b0, c2_0);
+                c2_1 = L.Fma(a, b1, c2_1);
+                c2_2 = L.Fma(a, b2, c2_2);
+                c2_3 = L.Fma(a, b3, c2_3);
+                a = L.Create(r3[k]);
+                c3_0 = L.Fma(a, b0, c3_0);
+                c3_1 = L.Fma(a, b1, c3_1);
+                c3_2 = L.Fma(a, b2, c3_2);
+                c3_3 = L.Fma(a, b3, c3_3);
+                a = L.Create(r4[k]);
+                c4_0 = L.Fma(a, b0, c4_0);
+                c4_1 = L.Fma(a, b1, c4_1);
+                c4_2 = L.Fma(a, b2, c4_2);
+                c4_3 = L.Fma(a, b3, c4_3);
+                a = L.Create(r5[k]);
+                c5_0 = L.Fma(a, b0, c5_0);
+                c5_1 = L.Fma(a, b1, c5_1);
+                c5_2 = L.Fma(a, b2, c5_2);
+                c5_3 = L.Fma(a, b3, c5_3);
+            }
+        }
+        L.Store(c0_0, tile + 0); L.Store(c0_1, tile + 0 + 1 * L.Count); L.Store(c0_2, tile + 0 + 2 * L.Count); L.Store(c0_3, tile + 0 + 3 * L.Count);
+        L.Store(c1_0, tile + 64); L.Store(c1_1, tile + 64 + 1 * L.Count); L.Store(c1_2, tile + 64 + 2 * L.Count); L.Store(c1_3, tile + 64 + 3 * L.Count);
+        L.Store(c2_0, tile + 128); L.Store(c2_1, tile + 128 + 1 * L.Count); L.Store(c2_2, tile + 128 + 2 * L.Count); L.Store(c2_3, tile + 128 + 3 * L.Count);
+        L.Store(c3_0, tile + 192); L.Store(c3_1, tile + 192 + 1 * L.Count); L.Store(c3_2, tile + 192 + 2 * L.Count); L.Store(c3_3, tile + 192 + 3 * L.Count);
+        L.Store(c4_0, tile + 256); L.Store(c4_1, tile + 256 + 1 * L.Count); L.Store(c4_2, tile + 256 + 2 * L.Count); L.Store(c4_3, tile + 256 + 3 * L.Count);
+        L.Store(c5_0, tile + 320); L.Store(c5_1, tile + 320 + 1 * L.Count); L.Store(c5_2, tile + 320 + 2 * L.Count); L.Store(c5_3, tile + 320 + 3 * L.Count);
+    }
+
+    /// <summary>12 rows by 2 vectors.</summary>
+    private static void Tile12x2<L, V>(float** rows, Segment* segment, Segment* end, float* b, nint ldb, float* tile)
+        where L : struct, ILanes<V> where V : struct
+    {
+        V c0_0 = default, c0_1 = default;
+        V c1_0 = default, c1_1 = default;
+        V c2_0 = default, c2_1 = default;
+        V c3_0 = default, c3_1 = default;
+        V c4_0 = default, c4_1 = default;
+        V c5_0 = default, c5_1 = default;
+        V c6_0 = default, c6_1 = default;
+        V c7_0 = default, c7_1 = default;
+        V c8_0 = default, c8_1 = default;
+        V c9_0 = default, c9_1 = default;
+        V c10_0 = default, c10_1 = default;
+        V c11_0 = default, c11_1 = default;
+        for (; segment < end; segment++)
+        {
+            float* p = b + segment->Row * ldb;
+            nint offset = segment->Offset, length = segment->Length;
+            float* r0 = rows[0] + offset, r1 = rows[1] + offset, r2 = rows[2] + offset;
+            float* r3 = rows[3] + offset, r4 = rows[4] + offset, r5 = rows[5] + offset;
+            float* r6 = rows[6] + offset, r7 = rows[7] + offset, r8 = rows[8] + offset;
+            float* r9 = rows[9] + offset, r10 = rows[10] + offset, r11 = rows[11] + offset;
+            for (nint k = 0; k < length; k++, p += ldb)
+            {
+                V b0 = L.Load(p), b1 = L.Load(p + 1 * L.Count);
+                V a = L.Create(r0[k]);
+                c0_0 = L.Fma(a, b0, c0_0);
+                c0_1 = L.Fma(a, b1, c0_1);
+                a = L.Create(r1[k]);
+                c1_0 = L.Fma(a, b0, c1_0);
+                c1_1 = L.Fma(a, b1, c1_1);
+                a = L.Create(r2[k]);
+                c2_0 = L.Fma(a, b0, c2_0);
+                c2_1 = L.Fma(a, b1, c2_1);
+                a = L.Create(r3[k]);
+                c3_0 = L.Fma(a, b0, c3_0);
+                c3_1 = L.Fma(a, b1, c3_1);
+                a = L.Create(r4[k]);
+                c4_0 = L.Fma(a, b0, c4_0);
+                c4_1 = L.Fma(a, b1, c4_1);
+                a = L.Create(r5[k]);
+                c5_0 = L.Fma(a, b0, c5_0);
+                c5_1 = L.Fma(a, b1, c5_1);
+                a = L.Create(r6[k]);
+                c6_0 = L.Fma(a, b0, c6_0);
+                c6_1 = L.Fma(a, b1, c6_1);
+                a = L.Create(r7[k]);
+                c7_0 = L.Fma(a, b0, c7_0);
+                c7_1 = L.Fma(a, b1, c7_1);
+                a = L.Create(r8[k]);
+                c8_0 = L.Fma(a, b0, c8_0);
+                c8_1 = L.Fma(a, b1, c8_1);
+                a = L.Create(r9[k]);
+                c9_0 = L.Fma(a, b0, c9_0);
+                c9_1 = L.Fma(a, b1, c9_1);
+                a = L.Create(r10[k]);
+                c10_0 = L.Fma(a, b0, c10_0);
+                c10_1 = L.Fma(a, b1, c10_1);
+                a = L.Create(r11[k]);
+                c11_0 = L.Fma(a, b0, c11_0);
+                c11_1 = L.Fma(a, b1, c11_1);
+            }
+        }
+        L.Store(c0_0, tile + 0); L.Store(c0_1, tile + 0 + 1 * L.Count);
+        L.Store(c1_0, tile + 64); L.Store(c1_1, tile + 64 + 1 * L.Count);
+        L.Store(c2_0, tile + 128); L.Store(c2_1, tile + 128 + 1 * L.Count);
+        L.Store(c3_0, tile + 192); L.Store(c3_1, tile + 192 + 1 * L.Count);
+        L.Store(c4_0, tile + 256); L.Store(c4_1, tile + 256 + 1 * L.Count);
+        L.Store(c5_0, tile + 320); L.Store(c5_1, tile + 320 + 1 * L.Count);
+        L.Store(c6_0, tile + 384); L.Store(c6_1, tile + 384 + 1 * L.Count);
+        L.Store(c7_0, tile + 448); L.Store(c7_1, tile + 448 + 1 * L.Count);
+        L.Store(c8_0, tile + 512); L.Store(c8_1, tile + 512 + 1 * L.Count);
+        L.Store(c9_0, tile + 576); L.Store(c9_1, tile + 576 + 1 * L.Count);
+        L.Store(c10_0, tile + 640); L.Store(c10_1, tile + 640 + 1 * L.Count);
+        L.Store(c11_0, tile + 704); L.Store(c11_1, tile + 704 + 1 * L.Count);
+    }
+
+    /// <summary>12 rows by 1 vectors.</summary>
+    private static void Tile12x1<L, V>(float** rows, Segment* segment, Segment* end, float* b, nint ldb, float* tile)
+        where L : struct, ILanes<V> where V : struct
+    {
+        V c0_0 = default;
+        V c1_0 = default;
+        V c2_0 = default;
+        V c3_0 = default;
+        V c4_0 = default;
+        V c5_0 = default;
+        V c6_0 = default;
+        V c7_0 = default;
+        V c8_0 = default;
+        V c9_0 = default;
+        V c10_0 = default;
+        V c11_0 = default;
+        for (; segment < end; segment++)
+        {
+            float* p = b + segment->Row * ldb;
+            nint offset = segment->Offset, length = segment->Length;
+            float* r0 = rows[0] + offset, r1 = rows[1] + offset, r2 = rows[2] + offset;
+            float* r3 = rows[3] + offset, r4 = rows[4] + offset, r5 = rows[5] + offset;
+            float* r6 = rows[6] + offset, r7 = rows[7] + offset, r8 = rows[8] + offset;
+            float* r9 = rows[9] + offset, r10 = rows[10] + offset, r11 = rows[11] + offset;
+            for (nint k = 0; k < length; k++, p += ldb)
+            {
+                V b0 = L.Load(p);
+                c0_0 = L.Fma(L.Create(r0[k]), b0, c0_0);
+                c1_0 = L.Fma(L.Create(r1[k]), b0, c1_0);
+                c2_0 = L.Fma(L.Create(r2[k]), b0, c2_0);
+                c3_0 = L.Fma(L.Create(r3[k]), b0, c3_0);
+                c4_0 = L.Fma(L.Create(r4[k]), b0, c4_0);
+                c5_0 = L.Fma(L.Create(r5[k]), b0, c5_0);
+                c6_0 = L.Fma(L.Create(r6[k]), b0, c6_0);
+                c7_0 = L.Fma(L.Create(r7[k]), b0, c7_0);
+                c8_0 = L.Fma(L.Create(r8[k]), b0, c8_0);
+                c9_0 = L.Fma(L.Create(r9[k]), b0, c9_0);
+                c10_0 = L.Fma(L.Create(r10[k]), b0, c10_0);
+                c11_0 = L.Fma(L.Create(r11[k]), b0, c11_0);
+            }
+        }
+        L.Store(c0_0, tile + 0);
+        L.Store(c1_0, tile + 64);
+        L.Store(c2_0, tile + 128);
+        L.Store(c3_0, tile + 192);
+        L.Store(c4_0, tile + 256);
+        L.Store(c5_0, tile + 320);
+        L.Store(c6_0, tile + 384);
+        L.Store(c7_0, tile + 448);
+        L.Store(c8_0, tile + 512);
+        L.Store(c9_0, tile + 576);
+        L.Store(c10_0, tile + 640);
+        L.Store(c11_0, tile + 704);
+    }
+
+    /// <summary>6 rows by 2 vectors.</summary>
+    private static void Tile6x2<L, V>(float** rows, Segment* segment, Segment* end, float* b, nint ldb, float* tile)
+        where L : struct, ILanes<V> where V : struct
+    {
+        V c0_0 = default, c0_1 = default;
+        V c1_0 = default, c1_1 = default;
+        V c2_0 = default, c2_1 = default;
+        V c3_0 = default, c3_1 = default;
+        V c4_0 = default, c4_1 = default;
+        V c5_0 = default, c5_1 = default;
+        for (; segment < end; segment++)
+        {
+            float* p = b + segment->Row * ldb;
+            nint offset = segment->Offset, length = segment->Length;
+            float* r0 = rows[0] + offset, r1 = rows[1] + offset, r2 = rows[2] + offset;
+            float* r3 = rows[3] + offset, r4 = rows[4] + offset, r5 = rows[5] + offset;
+            for (nint k = 0; k < length; k++, p += ldb)
+            {
+                V b0 = L.Load(p), b1 = L.Load(p + 1 * L.Count);
+                V a = L.Create(r0[k]);
+                c0_0 = L.Fma(a, b0, c0_0);
+                c0_1 = L.Fma(a, b1, c0_1);
+                a = L.Create(r1[k]);
+                c1_0 = L.Fma(a, b0, c1_0);
+                c1_1 = L.Fma(a, b1, c1_1);
+                a = L.Create(r2[k]);
+                c2_0 = L.Fma(a, b0, c2_0);
+                c2_1 = L.Fma(a, b1, c2_1);
+                a = L.Create(r3[k]);
+                c3_0 = L.Fma(a, b0, c3_0);
+                c3_1 = L.Fma(a, b1, c3_1);
+                a = L.Create(r4[k]);
+                c4_0 = L.Fma(a, b0, c4_0);
+                c4_1 = L.Fma(a, b1, c4_1);
+                a = L.Create(r5[k]);
+                c5_0 = L.Fma(a, b0, c5_0);
+                c5_1 = L.Fma(a, b1, c5_1);
+            }
+        }
+        L.Store(c0_0, tile + 0); L.Store(c0_1, tile + 0 + 1 * L.Count);
+        L.Store(c1_0, tile + 64); L.Store(c1_1, tile + 64 + 1 * L.Count);
+        L.Store(c2_0, tile + 128); L.Store(c2_1, tile + 128 + 1 * L.Count);
+        L.Store(c3_0, tile + 192); L.Store(c3_1, tile + 192 + 1 * L.Count);
+        L.Store(c4_0, tile + 256); L.Store(c4_1, tile + 256 + 1 * L.Count);
+        L.Store(c5_0, tile + 320); L.Store(c5_1, tile + 320 + 1 * L.Count);
+    }
+}

@@ -1,0 +1,87 @@
+namespace Asni.Data;
+
+/// <summary>
+/// Where datasets are looked for: --data-dir alone when given; otherwise $ASNI_DATA, ./data and the user's cache, in this order. In each
+/// folder the dataset may lie in a folder of its name or at once, as torchvision keeps it or as its archive unpacks.
+/// </summary>
+public sealed class DatasetLocator
+{
+    /// <summary>The environment variable that names a data folder.</summary>
+    public const string Variable = "ASNI_DATA";
+
+    private readonly string? _dataDir;
+    private readonly string[] _folders;
+
+    /// <param name="dataDir">The folder that the user named, or null.</param>
+    /// <param name="environment">The value of $ASNI_DATA, or null.</param>
+    /// <param name="working">The data folder beside the work, ./data.</param>
+    /// <param name="cache">The user's cache.</param>
+    public DatasetLocator(string? dataDir, string? environment, string working, string cache)
+    {
+        if (string.IsNullOrWhiteSpace(environment)) environment = null;
+        _dataDir = dataDir;
+        DownloadFolder = Path.GetFullPath(dataDir ?? environment ?? cache);
+        string[] defaults = environment == null ? [working, cache] : [environment, working, cache];
+        _folders = [.. (dataDir != null ? [dataDir] : defaults).Select(Path.GetFullPath)];
+    }
+
+    /// <summary>Where a download goes: --data-dir, else $ASNI_DATA, else the user's cache.</summary>
+    public string DownloadFolder { get; }
+
+    /// <summary>The folders looked into, in order.</summary>
+    public IReadOnlyList<string> Folders => _folders;
+
+    /// <summary>True when the user named the folder, so that nothing else will do.</summary>
+    public bool NamesFolder => _dataDir != null;
+
+    /// <summary>The lookup order of this machine and user.</summary>
+    public static DatasetLocator ForUser(string? dataDir = null) =>
+        new(dataDir, Environment.GetEnvironmentVariable(Variable), "data", UserCache);
+
+    /// <summary>$XDG_CACHE_HOME/asni or ~/.cache/asni; on Windows and macOS asni in the local application data.</summary>
+    public static string UserCache
+    {
+        get
+        {
+            string? cache = Environment.GetEnvironmentVariable("XDG_CACHE_HOME");
+            if (string.IsNullOrWhiteSpace(cache))
+                cache = OperatingSystem.IsWindows() || OperatingSystem.IsMacOS()
+                    ? Environment.GetFolderPath(Environment.SpecialFolder.LocalApplicationData)
+                    : Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".cache");
+            return Path.Combine(cache, "asni");
+        }
+    }
+
+    /// <summary>The folder that holds the named dataset's files, or null.</summary>
+    /// <exception cref="UsageException">No dataset has this name.</exception>
+    /// <exception cref="AsniException">The folder the user named does not exist.</exception>
+    public string? Find(string name)
+    {
+        string proper = KnownDatasets.Resolve(name);
+        return KnownDatasets.FromFiles.FirstOrDefault(f => f.Name == proper) is { } dataset ? Find(dataset) : null;
+    }
+
+    internal string? Find(FileDataset dataset)
+    {
+        if (_dataDir != null && !Directory.Exists(_dataDir))
+            throw new AsniException($"The data folder '{_dataDir}' does not exist; name an existing one or leave --data-dir out.");
+        foreach (string folder in _folders)
+        foreach (string below in dataset.Folders)
+        {
+            string path = Path.TrimEndingDirectorySeparator(Path.Combine(folder, below));
+            if (!(below == "" && BelongsToAnother(path, dataset)) && dataset.IsIn(path)) return path;
+        }
+        return null;
+    }
+
+    /// <summary>One sentence on what was looked for in vain, and what to do.</summary>
+    internal AsniException NotFound(FileDataset dataset) => NamesFolder
+        ? new AsniException($"The data folder '{_dataDir}' lacks {dataset.Name}: expected the file '{dataset.FirstFile}' in it or in '{dataset.Name}' below it; " +
+            $"'asni data get {dataset.Name} --data-dir {_dataDir}' downloads it.")
+        : new AsniException($"No {dataset.Name} was found in {string.Join(", ", _folders)}: " +
+            $"'asni data get {dataset.Name}' downloads it, --data-dir says where it is, and --data {dataset.StandIn} needs no files.");
+
+    /// <summary>MNIST and Fashion-MNIST have the same file names: a folder called after one does not hold the other.</summary>
+    private static bool BelongsToAnother(string path, FileDataset dataset) =>
+        KnownDatasets.FromFiles.Any(other => other != dataset && Path.GetFileName(path).Equals(other.Name, StringComparison.OrdinalIgnoreCase));
+}

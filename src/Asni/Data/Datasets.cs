@@ -1,0 +1,96 @@
+using System.Collections.Immutable;
+using Asni.Data.Procedural;
+using Asni.Tensors;
+
+namespace Asni.Data;
+
+/// <summary>How many procedural images to draw, how large, and from which seed.</summary>
+public sealed record ProceduralOptions
+{
+    /// <summary>Training images; by default 60,000 digits or 50,000 shapes.</summary>
+    public int? TrainCount { get; init; }
+
+    public int TestCount { get; init; } = 10_000;
+
+    /// <summary>Of `shapes` in pixels; `digits` are always 28x28.</summary>
+    public int Height { get; init; } = 32;
+
+    /// <inheritdoc cref="Height"/>
+    public int Width { get; init; } = 32;
+
+    public ulong Seed { get; init; } = 1;
+
+    /// <summary>Threads that draw; the images do not depend on it.</summary>
+    public int Threads { get; init; } = Environment.ProcessorCount;
+}
+
+/// <summary>A named dataset and where it is: a folder, null when not found; procedural ones need none.</summary>
+public sealed record DatasetStatus(string Name, string Description, bool Procedural, string? Folder);
+
+/// <summary>Opens datasets by name.</summary>
+public static class Datasets
+{
+    /// <summary>Every name that <see cref="Open"/> knows.</summary>
+    public static ImmutableArray<string> Names => KnownDatasets.Names;
+
+    /// <summary>Opens a dataset by name.</summary>
+    /// <exception cref="UsageException">No dataset has this name, or a procedural size is out of range.</exception>
+    /// <exception cref="AsniException">It was not found, or its files are damaged.</exception>
+    public static DatasetSplit Open(string name, DatasetLocator locator, ProceduralOptions? procedural = null)
+    {
+        string proper = KnownDatasets.Resolve(name);
+        if (KnownDatasets.FromFiles.FirstOrDefault(f => f.Name == proper) is not { } dataset) return Draw(proper, procedural ?? new ProceduralOptions());
+        return OpenFiles(dataset, locator.Find(dataset) ?? throw locator.NotFound(dataset));
+    }
+
+    /// <summary>
+    /// Opens a dataset that was not asked for by name: where it is not found, a procedural one of the same image shape stands in for it, and
+    /// <see cref="DatasetSplit.Source"/> says so. A --data-dir that lacks it is still an error.
+    /// </summary>
+    /// <inheritdoc cref="Open" path="/exception"/>
+    public static DatasetSplit OpenDefault(string name, DatasetLocator locator, ProceduralOptions? procedural = null)
+    {
+        string proper = KnownDatasets.Resolve(name);
+        if (KnownDatasets.FromFiles.FirstOrDefault(f => f.Name == proper) is not { } dataset) return Open(proper, locator, procedural);
+        if (locator.Find(dataset) is { } folder) return OpenFiles(dataset, folder);
+        if (locator.NamesFolder) throw locator.NotFound(dataset);
+        DatasetSplit drawn = Draw(dataset.StandIn, procedural ?? new ProceduralOptions());
+        return drawn with { Source = $"{drawn.Source}; {dataset.Name} was not found, 'asni data get {dataset.Name}' downloads it" };
+    }
+
+    /// <summary>Every dataset and where it was found.</summary>
+    public static ImmutableArray<DatasetStatus> List(DatasetLocator locator) =>
+    [
+        .. KnownDatasets.FromFiles.Select(f => new DatasetStatus(f.Name, f.Description, false, locator.Find(f))),
+        .. KnownDatasets.Procedural.Select(p => new DatasetStatus(p.Name, p.Description, true, null)),
+    ];
+
+    private static DatasetSplit OpenFiles(FileDataset dataset, string folder)
+    {
+        (Dataset train, Dataset test) = dataset.Open(folder);
+        return new DatasetSplit(train, test, $"{dataset.Name}: {train.Count:N0} training and {test.Count:N0} test images from {folder}");
+    }
+
+    private static DatasetSplit Draw(string name, ProceduralOptions options)
+    {
+        int trainCount = options.TrainCount ?? (name == Digits.Name ? 60_000 : 50_000);
+        int most = name == Digits.Name ? Digits.MaxCount : int.MaxValue;
+        Require(trainCount, 1, most, "training images");
+        Require(options.TestCount, 1, most, "test images");
+        Require(options.Height, 8, 4096, "pixels of height");
+        Require(options.Width, 8, 4096, "pixels of width");
+
+        // The two halves never share a stream.
+        ulong train = SplitMix64.Fork(options.Seed, 1).State, test = SplitMix64.Fork(options.Seed, 2).State;
+        (Dataset Train, Dataset Test) drawn = name == Digits.Name
+            ? (Digits.Draw(trainCount, train, options.Threads), Digits.Draw(options.TestCount, test, options.Threads))
+            : (new ShapesDataset(trainCount, options.Height, options.Width, train), new ShapesDataset(options.TestCount, options.Height, options.Width, test));
+        return new DatasetSplit(drawn.Train, drawn.Test,
+            $"{name}: {trainCount:N0} training and {options.TestCount:N0} test images of {drawn.Train.Shape}, drawn from seed {options.Seed}");
+    }
+
+    private static void Require(int value, int low, int high, string what)
+    {
+        if (value < low || value > high) throw new UsageException($"Procedural data needs {low:N0} to {high:N0} {what}, not {value:N0}.");
+    }
+}

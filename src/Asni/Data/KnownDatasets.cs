@@ -1,0 +1,82 @@
+using System.Collections.Immutable;
+using Asni.Data.Procedural;
+
+namespace Asni.Data;
+
+/// <summary>A dataset that comes as files: how its folder is told, how it is read, and what stands in for it.</summary>
+/// <param name="Name">As on the command line.</param>
+/// <param name="Description">One line for people.</param>
+/// <param name="Folders">Where, below a data folder, its files may lie; "" is the folder itself.</param>
+/// <param name="IsIn">True when a folder holds the dataset's first file.</param>
+/// <param name="FirstFile">That file, for messages.</param>
+/// <param name="Open">Reads both halves from a folder.</param>
+/// <param name="StandIn">The procedural dataset of the same image shape.</param>
+internal sealed record FileDataset(
+    string Name, string Description, ImmutableArray<string> Folders, Func<string, bool> IsIn, string FirstFile,
+    Func<string, (Dataset Train, Dataset Test)> Open, string StandIn);
+
+/// <summary>The datasets that have a name.</summary>
+internal static class KnownDatasets
+{
+    private static readonly FileDataset[] Files =
+    [
+        Idx("mnist", "handwritten digits, 28x28 grey, 60,000 + 10,000", "MNIST", new Normalization([0.1307f], [0.3081f])),
+        Idx("fashion-mnist", "clothes, 28x28 grey, 60,000 + 10,000", "FashionMNIST", new Normalization([0.2860f], [0.3530f])),
+        Cifar(CifarFiles.Cifar10, "objects of 10 classes, 32x32 RGB, 50,000 + 10,000"),
+        Cifar(CifarFiles.Cifar100, "objects of 100 classes, 32x32 RGB, 50,000 + 10,000"),
+    ];
+
+    public static ImmutableArray<FileDataset> FromFiles { get; } = [.. Files];
+
+    /// <summary>Those that are drawn rather than read: name and one line for people.</summary>
+    public static ImmutableArray<(string Name, string Description)> Procedural { get; } =
+    [
+        (Digits.Name, "drawn digits, 28x28 grey, any number"),
+        (ShapesDataset.DatasetName, "drawn textured shapes of 10 classes, RGB, any size and number"),
+    ];
+
+    public static ImmutableArray<string> Names { get; } = [.. Files.Select(f => f.Name), .. Procedural.Select(p => p.Name)];
+
+    /// <summary>The dataset's proper name; case, hyphens and underscores do not matter ("CIFAR-10", "fashion_mnist").</summary>
+    /// <exception cref="UsageException">No such dataset; the message suggests the nearest.</exception>
+    public static string Resolve(string name)
+    {
+        string wanted = Plain(name);
+        if (Names.FirstOrDefault(n => Plain(n) == wanted) is { } found) return found;
+        string nearest = Names.MinBy(n => EditDistance(Plain(n), wanted))!;
+        string hint = EditDistance(Plain(nearest), wanted) <= 3 || (wanted.Length >= 3 && Plain(nearest).Contains(wanted)) ? $" did you mean '{nearest}'?" : "";
+        throw new UsageException($"Unknown dataset '{name}';{hint} known are {string.Join(", ", Names)}.");
+    }
+
+    private static string Plain(string name) => name.Replace("-", "").Replace("_", "").ToLowerInvariant();
+
+    /// <summary>Levenshtein's.</summary>
+    private static int EditDistance(string a, string b)
+    {
+        int[] row = [.. Enumerable.Range(0, b.Length + 1)];
+        for (int i = 1; i <= a.Length; i++)
+        {
+            int diagonal = row[0];
+            row[0] = i;
+            for (int j = 1; j <= b.Length; j++)
+            {
+                int replaced = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+                diagonal = row[j];
+                row[j] = Math.Min(replaced, Math.Min(row[j], row[j - 1]) + 1);
+            }
+        }
+        return row[^1];
+    }
+
+    /// <param name="name">As on the command line.</param>
+    /// <param name="description">One line for people.</param>
+    /// <param name="torchvision">The folder that torchvision downloads it to, with a folder raw inside.</param>
+    /// <param name="normalization">Of its training set.</param>
+    private static FileDataset Idx(string name, string description, string torchvision, Normalization normalization) => new(
+        name, description, [name, Path.Combine(torchvision, "raw"), ""], folder => MnistFiles.Find(folder, "train", "images") != null,
+        "train-images-idx3-ubyte", folder => MnistFiles.Open(name, folder, normalization), Digits.Name);
+
+    private static FileDataset Cifar(CifarFiles files, string description) => new(
+        files.Name, description, [Path.Combine(files.Name, files.Folder), files.Name, files.Folder, ""],
+        folder => File.Exists(Path.Combine(folder, files.TrainFiles[0])), files.TrainFiles[0], files.Open, ShapesDataset.DatasetName);
+}
