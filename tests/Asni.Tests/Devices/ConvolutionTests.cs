@@ -31,7 +31,8 @@ public class ConvolutionTests(DeviceCase device)
                 (int channelsIn, int channelsOut, int groups) = Channels[turn % Channels.Length];
                 (int prepared, int run) = Batches[turn % Batches.Length];
                 var spec = new ConvolutionSpec(prepared, size with { Channels = channelsIn },
-                    new FilterShape(channelsOut, channelsIn / groups, kernel, kernel), stride, padding, groups, turn % 2 == 0, (Activation)(turn % 3), true, true);
+                    new FilterShape(channelsOut, channelsIn / groups, kernel, kernel), stride, padding, groups, turn % 2 == 0,
+                    (Activation)(turn % 3), true, true);
                 new ConvolutionCase(spec, run, turn % 4 >= 2).AssertAgrees(device);
             }
     }

@@ -9,8 +9,8 @@ namespace Asni.Tests.Golden;
 internal static class GoldenComparison
 {
     /// <summary>
-    /// With r = <paramref name="relative"/>: loss within r / 10, logits within r of the largest, gradient norms within r of themselves. A probe
-    /// is a sum with random signs that may cancel, so it may also be off by r / 5 of the gradient's norm. A bias before a batch-norm has a
+    /// With r = <paramref name="relative"/>: loss within r / 10, logits within r of the largest, gradient norms within r of themselves. A
+    /// probe is a sum with random signs that may cancel, so it may also be off by r / 5 of the gradient's norm. A bias before a batch-norm has a
     /// gradient of 0 plus rounding (1e-16 in PyTorch's file), hence a floor of r / 100 of the norm of the whole gradient for both.
     /// </summary>
     /// <param name="spare">

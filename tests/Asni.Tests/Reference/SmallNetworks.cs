@@ -29,7 +29,9 @@ internal static class SmallNetworks
         ["sums of all kinds"] = net => Stem(net)
             .Residual("twice", _ => { })
             .Residual("left", b => b.Convolution("conv", 6, 3, padding: 1).BatchNorm("bn"), s => s.Convolution("side", 6, 1, bias: true))
-            .Residual("right", b => b.Convolution("conv", 7, 1, bias: true).Relu("relu"), s => s.Convolution("side", 7, 1).BatchNorm("norm"))
+            .Residual("right",
+                b => b.Convolution("conv", 7, 1, bias: true).Relu("relu"),
+                s => s.Convolution("side", 7, 1).BatchNorm("norm"))
             .Relu6("relu6")
             .Residual("nested", b => b.Residual("inner", c => c.Convolution("conv", 7, 3, padding: 1).BatchNorm("bn")).Relu("relu"))
             .MaxPool("pool", 3, 1, 1).Linear("fc", Classes),
