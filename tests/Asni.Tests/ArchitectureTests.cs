@@ -52,12 +52,14 @@ public partial class ArchitectureTests
     [Test]
     public void Devices_know_of_Data_only_the_normalization()
     {
-        const BindingFlags all = BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.Instance | BindingFlags.Static | BindingFlags.DeclaredOnly;
+        const BindingFlags all =
+            BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.Instance | BindingFlags.Static | BindingFlags.DeclaredOnly;
         var broken = from type in typeof(Device).Assembly.GetTypes()
                      where type.Namespace == typeof(Device).Namespace
                      from method in type.GetMembers(all).OfType<MethodBase>()
                      from parameter in method.GetParameters()
-                     where parameter.ParameterType.Namespace == typeof(Normalization).Namespace && parameter.ParameterType != typeof(Normalization)
+                     where parameter.ParameterType.Namespace == typeof(Normalization).Namespace
+                         && parameter.ParameterType != typeof(Normalization)
                      select $"{type.Name}.{method.Name} takes a {parameter.ParameterType.Name}";
         Assert.That(broken, Is.Empty);
     }
@@ -68,7 +70,8 @@ public partial class ArchitectureTests
     public void Projects_reference_only_those_below_them(string project, string[] allowed)
     {
         string text = File.ReadAllText(Path.Combine(Root, "src", project, project + ".csproj"));
-        IEnumerable<string> referenced = ProjectReference().Matches(text).Select(m => Path.GetFileNameWithoutExtension(m.Groups[1].Value.Replace('\\', '/')));
+        IEnumerable<string> referenced = ProjectReference().Matches(text)
+            .Select(m => Path.GetFileNameWithoutExtension(m.Groups[1].Value.Replace('\\', '/')));
         Assert.That(referenced, Is.SubsetOf(allowed));
     }
 
@@ -91,9 +94,10 @@ public partial class ArchitectureTests
         Assert.That(NamedFolders(text), Is.EquivalentTo((string[])["Engine", "Pruning", "Training", "Reports", "Methods"]));
     }
 
-    /// <summary>Folders named as Asni.X, in using lines or in full in the code; comments and the file's own namespace do not count.</summary>
+    /// <summary>Folders named as Asni.X, in using lines or in full in the code, not in comments or the file's own namespace.</summary>
     private static IEnumerable<string> NamedFolders(string text) =>
-        FolderName().Matches(OwnNamespace().Replace(CodeOnly(text), "")).Select(m => m.Groups[1].Value).Where(Allowed.ContainsKey).Distinct();
+        FolderName().Matches(OwnNamespace().Replace(CodeOnly(text), "")).Select(m => m.Groups[1].Value)
+            .Where(Allowed.ContainsKey).Distinct();
 
     private static string CodeOnly(string text) => Comment().Replace(text, "");
 
@@ -107,7 +111,8 @@ public partial class ArchitectureTests
     {
         DirectoryInfo? folder = new(TestContext.CurrentContext.TestDirectory);
         while (folder is not null && !File.Exists(Path.Combine(folder.FullName, "Asni.sln"))) folder = folder.Parent;
-        return folder?.FullName ?? throw new DirectoryNotFoundException("the tests must run from inside the repository: no Asni.sln above them");
+        return folder?.FullName
+            ?? throw new DirectoryNotFoundException("the tests must run from inside the repository: no Asni.sln above them");
     }
 
     [GeneratedRegex(@"\bAsni\.([A-Z]\w*)")]

@@ -1,6 +1,7 @@
 using Asni.Cpu;
 using Asni.Data;
 using Asni.Devices;
+using Asni.Networks;
 using Asni.Tensors;
 
 namespace Asni.Tests.Cpu;
@@ -59,7 +60,7 @@ public class DoorTests
     {
         using var device = new CpuDevice(threads);
         using DeviceParameters parameters = device.CreateParameters([CpuTest.Filter(0, outputs, inputs, kernel, kernel + 1),
-            CpuTest.Vector(1, 7, Asni.Networks.ParameterKind.Bias)]);
+            CpuTest.Vector(1, 7, ParameterKind.Bias)]);
         foreach (ParameterSlot slot in Enum.GetValues<ParameterSlot>())
         {
             float[] values = CpuTest.Random(parameters.Parameters[0].Elements, (ulong)slot + 5);
@@ -74,7 +75,7 @@ public class DoorTests
     public unsafe void Filters_have_outputs_last_on_the_device_and_start_on_64_bytes()
     {
         using var device = new CpuDevice(1);
-        using DeviceParameters parameters = device.CreateParameters([CpuTest.Vector(0, 3, Asni.Networks.ParameterKind.Bias), CpuTest.Filter(1, 5, 4, 3, 2)]);
+        using DeviceParameters parameters = device.CreateParameters([CpuTest.Vector(0, 3, ParameterKind.Bias), CpuTest.Filter(1, 5, 4, 3, 2)]);
         float[] values = CpuTest.Random(120, 2);
         parameters.Upload(1, ParameterSlot.Value, values);
         float* stored = CpuBuffer.Floats(parameters.Value(1));

@@ -28,7 +28,8 @@ internal sealed class Outputs
         {
             double error = Math.Abs((double)expected[i] - actual[i]);
             bool same = expected[i].Equals(actual[i]) || error <= absolute + relative * Math.Abs((double)expected[i]);
-            if (!same) Assert.Fail($"{context}[{i}] is {actual[i]:g9}, expected {expected[i]:g9} within {absolute:g3} + {relative:g3} relative");
+            if (!same)
+                Assert.Fail($"{context}[{i}] is {actual[i]:g9}, not {expected[i]:g9} within {absolute:g3} + {relative:g3} relative");
         }
     }
 }

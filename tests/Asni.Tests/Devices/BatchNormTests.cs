@@ -11,7 +11,8 @@ public class BatchNormTests(DeviceCase device)
         [new(1, 5, 7), new(3, 9, 9), new(16, 2, 2), new(17, 1, 1), new(24, 3, 5), new(64, 4, 4), new(130, 1, 2)];
 
     /// <summary>Everything a layer puts out in training and in inference, with <paramref name="batch"/> of spec.Batch samples.</summary>
-    private static Outputs Run(Workbench bench, BatchNormSpec spec, int batch, float centre, bool accumulateSkip, bool inPlace, Outputs? reference)
+    private static Outputs Run(Workbench bench, BatchNormSpec spec, int batch, float centre, bool accumulateSkip, bool inPlace,
+        Outputs? reference)
     {
         using Workbench _ = bench;
         var outputs = new Outputs();
@@ -60,17 +61,20 @@ public class BatchNormTests(DeviceCase device)
         // which the subtraction of the mean multiplies those of x by 1/std.
         double absolute = 2e-6 * Math.Sqrt(batch * spec.Shape.Positions) + 1e-5 + 3e-7 * Math.Abs(centre);
         Outputs.AssertClose(expected, actual, absolute, 2e-5,
-            $"{spec.Shape} batch {batch} of {spec.Batch}, add {spec.Add}, accumulate {accumulateSkip}, in place {inPlace}, {spec.Activation}");
+            $"{spec.Shape} batch {batch} of {spec.Batch}, add {spec.Add}, accumulate {accumulateSkip}, in place {inPlace}, " +
+            $"{spec.Activation}");
     }
 
     [Test]
-    public void Training_inference_and_backward_agree_with_the_reference([Values] Activation activation, [Values] bool add, [Values] bool accumulateSkip)
+    public void Training_inference_and_backward_agree_with_the_reference([Values] Activation activation, [Values] bool add,
+        [Values] bool accumulateSkip)
     {
         if (!add && accumulateSkip) return;
         int turn = 0;
         foreach (Chw shape in Shapes)
             foreach ((int prepared, int run) in ((int, int)[])[(2, 2), (5, 5), (5, 3)])
-                AssertAgrees(new BatchNormSpec(prepared, shape, 1e-5f, 0.1f, add, activation, true), run, 0.5f, accumulateSkip, turn++ % 2 == 0);
+                AssertAgrees(new BatchNormSpec(prepared, shape, 1e-5f, 0.1f, add, activation, true), run, 0.5f, accumulateSkip,
+                    turn++ % 2 == 0);
     }
 
     [Test]
@@ -104,8 +108,8 @@ public class BatchNormTests(DeviceCase device)
     private static DeviceParameters Parameters(Workbench bench, int channels)
     {
         var vector = new FilterShape(channels, 1, 1, 1);
-        DeviceParameters p = bench.Parameters((ParameterKind.NormWeight, vector), (ParameterKind.NormBias, vector), (ParameterKind.RunningMean, vector),
-            (ParameterKind.RunningVariance, vector));
+        DeviceParameters p = bench.Parameters((ParameterKind.NormWeight, vector), (ParameterKind.NormBias, vector),
+            (ParameterKind.RunningMean, vector), (ParameterKind.RunningVariance, vector));
         p.Upload(0, ParameterSlot.Value, Values.Random(11, channels, 1, 1));
         p.Upload(1, ParameterSlot.Value, Values.Random(12, channels));
         p.Upload(2, ParameterSlot.Value, Values.Random(13, channels));

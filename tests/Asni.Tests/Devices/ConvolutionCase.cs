@@ -11,13 +11,15 @@ internal sealed record ConvolutionCase(ConvolutionSpec Spec, int Batch, bool Acc
     private static readonly Dictionary<ConvolutionCase, Outputs> Expected = [];
 
     /// <summary>
-    /// Errors of a sum of n products of numbers below 1 grow like sqrt(n) roundings of 6e-8; the factor leaves room for any order of summation
-    /// and for kernels that trade a few bits (Winograd's 4x4 tiles lose about 3), and is far below one missing product.
+    /// Errors of a sum of n products of numbers below 1 grow like sqrt(n) roundings of 6e-8; the factor leaves room for any order of
+    /// summation and for kernels that trade a few bits (Winograd's), and is far below one missing product.
     /// </summary>
     public void AssertAgrees(DeviceCase device)
     {
         if (!Expected.TryGetValue(this, out Outputs? expected)) Expected[this] = expected = Run(DeviceCase.OpenReference(), null);
-        int terms = Math.Max(Spec.Filter.FanIn, Math.Max(Batch * Spec.Output.Positions, Spec.Filter.Out / Spec.Groups * Spec.Filter.Height * Spec.Filter.Width));
+        int terms = Math.Max(
+            Math.Max(Spec.Filter.FanIn, Batch * Spec.Output.Positions),
+            Spec.Filter.Out / Spec.Groups * Spec.Filter.Height * Spec.Filter.Width);
         Outputs.AssertClose(expected, Run(device.Open(), expected["y"]), 1e-6 * Math.Sqrt(terms), 1e-5, this);
     }
 
@@ -54,7 +56,9 @@ internal sealed record ConvolutionCase(ConvolutionSpec Spec, int Batch, bool Acc
         outputs.Add("dw", Live(Workbench.Read(p, 0, ParameterSlot.Gradient), mask));
         if (Spec.InputGradient)
         {
-            DeviceTensor dx = Accumulate ? Partial(bench, Spec.Input, Values.Random(6, Batch * Spec.Input.Elements)) : Unwritten(bench, Spec.Input);
+            DeviceTensor dx = Accumulate
+                ? Partial(bench, Spec.Input, Values.Random(6, Batch * Spec.Input.Elements))
+                : Unwritten(bench, Spec.Input);
             convolution.BackwardData(dy, p.Value(0), Accumulate, dx);
             outputs.Add("dx", bench.Read(dx));
         }
@@ -62,10 +66,11 @@ internal sealed record ConvolutionCase(ConvolutionSpec Spec, int Batch, bool Acc
     }
 
     public override string ToString() =>
-        $"{Spec.Input} -> {Spec.Filter.Out}, kernel {Spec.Filter.Height}x{Spec.Filter.Width}/{Spec.Stride} pad {Spec.Padding} groups {Spec.Groups}, " +
-        $"batch {Batch} of {Spec.Batch}, {(Spec.Bias ? "bias" : "no bias")}, {Spec.Activation}{(Accumulate ? ", accumulate" : "")}, density {Density}";
+        $"{Spec.Input} -> {Spec.Filter.Out}, kernel {Spec.Filter.Height}x{Spec.Filter.Width}/{Spec.Stride} pad {Spec.Padding} " +
+        $"groups {Spec.Groups}, batch {Batch} of {Spec.Batch}, {(Spec.Bias ? "bias" : "no bias")}, {Spec.Activation}, " +
+        $"{(Accumulate ? "accumulate" : "overwrite")}, density {Density}";
 
-    /// <summary>A tensor with room for the whole batch, of which <see cref="Batch"/> samples have these values and the rest is NaN.</summary>
+    /// <summary>A tensor with room for the whole batch: <see cref="Batch"/> samples have these values and the rest is NaN.</summary>
     private DeviceTensor Partial(Workbench bench, Chw shape, float[] values)
     {
         DeviceTensor tensor = Unwritten(bench, shape);

@@ -12,14 +12,15 @@ public class ConvolutionTests(DeviceCase device)
     /// <summary>Channels in and out and groups; the grid walks through them so that each kernel meets many.</summary>
     private static readonly (int In, int Out, int Groups)[] Channels =
     [
-        (1, 16, 1), (3, 17, 1), (3, 64, 1), (16, 16, 1), (17, 3, 1), (24, 24, 24), (16, 24, 1), (64, 64, 64), (24, 16, 2), (17, 17, 17), (64, 24, 1),
-        (1, 1, 1), (24, 3, 3), (17, 64, 1), (16, 32, 16), (64, 64, 4), (3, 3, 3),
+        (1, 16, 1), (3, 17, 1), (3, 64, 1), (16, 16, 1), (17, 3, 1), (24, 24, 24), (16, 24, 1), (64, 64, 64), (24, 16, 2), (17, 17, 17),
+        (64, 24, 1), (1, 1, 1), (24, 3, 3), (17, 64, 1), (16, 32, 16), (64, 64, 4), (3, 3, 3),
     ];
 
     private static readonly (int Prepared, int Run)[] Batches = [(1, 1), (3, 3), (5, 5), (5, 2), (3, 1)];
 
     [Test]
-    public void Every_kernel_stride_padding_and_size_agrees_with_the_reference([Values(1, 2, 3, 5, 7)] int kernel, [Values(1, 2, 3)] int stride)
+    public void Every_kernel_stride_padding_and_size_agrees_with_the_reference([Values(1, 2, 3, 5, 7)] int kernel,
+        [Values(1, 2, 3)] int stride)
     {
         int turn = kernel * 5 + stride;
         for (int padding = 0; padding <= 3; padding++)
@@ -29,8 +30,9 @@ public class ConvolutionTests(DeviceCase device)
                 turn++;
                 (int channelsIn, int channelsOut, int groups) = Channels[turn % Channels.Length];
                 (int prepared, int run) = Batches[turn % Batches.Length];
-                var spec = new ConvolutionSpec(prepared, size with { Channels = channelsIn }, new FilterShape(channelsOut, channelsIn / groups, kernel, kernel),
-                    stride, padding, groups, turn % 2 == 0, (Activation)(turn % 3), true, true);
+                var spec = new ConvolutionSpec(prepared, size with { Channels = channelsIn },
+                    new FilterShape(channelsOut, channelsIn / groups, kernel, kernel), stride, padding, groups, turn % 2 == 0,
+                    (Activation)(turn % 3), true, true);
                 new ConvolutionCase(spec, run, turn % 4 >= 2).AssertAgrees(device);
             }
     }
@@ -45,10 +47,11 @@ public class ConvolutionTests(DeviceCase device)
     [TestCase(512, 96, 3, 1, 1, 2, 1)]
     [TestCase(96, 96, 3, 2, 1, 28, 96)]
     [TestCase(144, 144, 3, 1, 1, 14, 144)]
-    public void Shapes_of_the_networks_agree_with_the_reference(int channelsIn, int channelsOut, int kernel, int stride, int padding, int size, int groups)
+    public void Shapes_of_the_networks_agree_with_the_reference(int channelsIn, int channelsOut, int kernel, int stride, int padding,
+        int size, int groups)
     {
-        var spec = new ConvolutionSpec(2, new Chw(channelsIn, size, size), new FilterShape(channelsOut, channelsIn / groups, kernel, kernel), stride, padding,
-            groups, false, Activation.Relu, true, true);
+        var spec = new ConvolutionSpec(2, new Chw(channelsIn, size, size),
+            new FilterShape(channelsOut, channelsIn / groups, kernel, kernel), stride, padding, groups, false, Activation.Relu, true, true);
         new ConvolutionCase(spec, 2, false).AssertAgrees(device);
         new ConvolutionCase(spec, 1, true).AssertAgrees(device);
     }
@@ -66,7 +69,8 @@ public class ConvolutionTests(DeviceCase device)
         foreach ((int prepared, int run) in ((int, int)[])[(1, 1), (7, 7), (60, 60), (60, 13)])
         {
             if ((long)run * input.Elements * outputs > 8_000_000) continue;
-            var spec = new ConvolutionSpec(prepared, input, new FilterShape(outputs, channels, height, width), 1, 0, 1, true, (Activation)(run % 3), true, true);
+            var spec = new ConvolutionSpec(prepared, input, new FilterShape(outputs, channels, height, width), 1, 0, 1, true,
+                (Activation)(run % 3), true, true);
             new ConvolutionCase(spec, run, run == 7).AssertAgrees(device);
         }
     }
@@ -95,7 +99,8 @@ public class ConvolutionTests(DeviceCase device)
     [TestCase(1)]
     public void The_same_step_twice_gives_the_same_bits(int kernel)
     {
-        var spec = new ConvolutionSpec(5, new Chw(24, 9, 9), new FilterShape(40, 24, kernel, kernel), 1, kernel / 2, 1, true, Activation.Relu, true, true);
+        var spec = new ConvolutionSpec(5, new Chw(24, 9, 9), new FilterShape(40, 24, kernel, kernel), 1, kernel / 2, 1, true,
+            Activation.Relu, true, true);
         var step = new ConvolutionCase(spec, 5, true);
         Outputs first = step.Run(device.Open(), null), second = step.Run(device.Open(), null);
         Outputs.AssertClose(first, second, 0, 0, step);

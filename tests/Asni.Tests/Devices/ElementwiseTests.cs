@@ -65,7 +65,8 @@ public class ElementwiseTests(DeviceCase device)
     {
         foreach (Chw shape in Shapes)
         {
-            Outputs expected = Run(DeviceCase.OpenReference(), shape, activation, inPlace), actual = Run(device.Open(), shape, activation, inPlace);
+            Outputs expected = Run(DeviceCase.OpenReference(), shape, activation, inPlace);
+            Outputs actual = Run(device.Open(), shape, activation, inPlace);
             Outputs.AssertClose(expected, actual, 0, 1e-6, shape);
         }
     }

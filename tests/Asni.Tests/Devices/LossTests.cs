@@ -80,7 +80,8 @@ public class LossTests(DeviceCase device)
         }
     }
 
-    private static (LossSums Sums, float[] Gradient) Run(Workbench bench, int prepared, int batch, int classes, float smoothing, float[] logits)
+    private static (LossSums Sums, float[] Gradient) Run(Workbench bench, int prepared, int batch, int classes, float smoothing,
+        float[] logits)
     {
         using Workbench _ = bench;
         var shape = new Chw(classes, 1, 1);

@@ -22,8 +22,9 @@ public class NetworkTests(DeviceCase device)
     public void MobileNetV2_agrees_with_the_reference() => AssertAgrees(NetworkZoo.Create("mobilenet_v2", new Chw(3, 64, 64), 10), 1);
 
     /// <summary>
-    /// Distances relative to the norm of what is compared: single elements of a gradient that went through many layers may cancel. Biases before a
-    /// batch-norm have gradients that are rounding only, hence the floor.
+    /// Distances relative to the norm of what is compared: single elements of a gradient that went through many layers may cancel. The
+    /// floor is for gradients that are rounding only: biases before a batch-norm, and channels of which every weight is pruned, where a
+    /// batch-norm multiplies rounding by 1 / sqrt(epsilon), about 300.
     /// </summary>
     private void AssertAgrees(Network network, double density)
     {
@@ -34,7 +35,7 @@ public class NetworkTests(DeviceCase device)
         foreach ((string name, float[] values) in expected)
         {
             double distance = Norm([.. values.Zip(actual[name], (a, b) => a - b)]);
-            Assert.That(distance, Is.LessThanOrEqualTo(1e-3 * Norm(values) + 3e-6 * largest), $"{network.Name}: {name}");
+            Assert.That(distance, Is.LessThanOrEqualTo(1e-3 * Norm(values) + 1e-5 * largest), $"{network.Name}: {name}");
         }
     }
 

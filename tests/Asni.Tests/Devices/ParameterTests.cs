@@ -31,11 +31,14 @@ public class ParameterTests(DeviceCase device)
         yield return new TestCaseData(Sgd).SetArgDisplayNames("sgd");
         yield return new TestCaseData(Sgd with { WeightDecay = 0.01f }).SetArgDisplayNames("sgd, decay");
         yield return new TestCaseData(Sgd with { Momentum = 0.9f, WeightDecay = 0.01f }).SetArgDisplayNames("momentum, decay");
-        yield return new TestCaseData(Sgd with { Momentum = 0.9f, WeightDecay = 0.01f, Nesterov = true }).SetArgDisplayNames("nesterov, decay");
-        yield return new TestCaseData(Sgd with { Momentum = 0.9f, WeightDecay = 0.01f, DecayVectors = false }).SetArgDisplayNames("momentum, decay of weights only");
+        yield return new TestCaseData(Sgd with { Momentum = 0.9f, WeightDecay = 0.01f, Nesterov = true })
+            .SetArgDisplayNames("nesterov, decay");
+        yield return new TestCaseData(Sgd with { Momentum = 0.9f, WeightDecay = 0.01f, DecayVectors = false })
+            .SetArgDisplayNames("momentum, decay of weights only");
         yield return new TestCaseData(Adam).SetArgDisplayNames("adam");
         yield return new TestCaseData(Adam with { WeightDecay = 0.01f }).SetArgDisplayNames("adam, decay");
-        yield return new TestCaseData(Adam with { WeightDecay = 0.01f, DecayVectors = false }).SetArgDisplayNames("adam, decay of weights only");
+        yield return new TestCaseData(Adam with { WeightDecay = 0.01f, DecayVectors = false })
+            .SetArgDisplayNames("adam, decay of weights only");
     }
 
     [TestCaseSource(nameof(Rules))]
@@ -118,7 +121,8 @@ public class ParameterTests(DeviceCase device)
                 p.Upload(parameter.Index, slot, Values.Random(Seed(parameter, slot), parameter.Elements));
         foreach (Parameter parameter in p.Parameters)
             foreach (ParameterSlot slot in Slots(parameter))
-                Assert.That(Workbench.Read(p, parameter.Index, slot), Is.EqualTo(Values.Random(Seed(parameter, slot), parameter.Elements)), $"{parameter} {slot}");
+                Assert.That(Workbench.Read(p, parameter.Index, slot), Is.EqualTo(Values.Random(Seed(parameter, slot), parameter.Elements)),
+                    $"{parameter} {slot}");
     }
 
     [Test]
@@ -145,7 +149,9 @@ public class ParameterTests(DeviceCase device)
         foreach (Parameter parameter in p.Parameters)
         {
             p.Upload(parameter.Index, ParameterSlot.Value, Values.Random(Seed(parameter, ParameterSlot.Value), parameter.Elements));
-            if (parameter.IsTrained) p.Upload(parameter.Index, ParameterSlot.Gradient, Values.Random(Seed(parameter, ParameterSlot.Gradient), parameter.Elements));
+            if (!parameter.IsTrained) continue;
+            p.Upload(parameter.Index, ParameterSlot.Gradient,
+                Values.Random(Seed(parameter, ParameterSlot.Gradient), parameter.Elements));
         }
         return p;
     }
@@ -159,7 +165,8 @@ public class ParameterTests(DeviceCase device)
         for (int step = 1; step <= 10; step++)
         {
             foreach (Parameter parameter in p.Parameters.Where(q => q.IsTrained))
-                p.Upload(parameter.Index, ParameterSlot.Gradient, Values.Random((ulong)(1000 * step + parameter.Index), parameter.Elements, 1, 0.2f));
+                p.Upload(parameter.Index, ParameterSlot.Gradient,
+                    Values.Random((ulong)(1000 * step + parameter.Index), parameter.Elements, 1, 0.2f));
             p.Update(rule with { Step = step });
         }
         var outputs = new Outputs();
@@ -186,7 +193,8 @@ public class ParameterTests(DeviceCase device)
         {
             float[] values = Workbench.Read(p, index, slot);
             for (int i = 0; i < values.Length; i++)
-                if (!mask[i] && BitConverter.SingleToUInt32Bits(values[i]) != 0) Assert.Fail($"{slot} of {p.Parameters[index].Name}[{i}] is {values[i]}");
+                if (!mask[i] && BitConverter.SingleToUInt32Bits(values[i]) != 0)
+                    Assert.Fail($"{slot} of {p.Parameters[index].Name}[{i}] is {values[i]}");
         }
     }
 

@@ -17,7 +17,8 @@ public class ThresholdTests(DeviceCase device)
         yield return Case("seven levels, all tied", v => [.. v.Select(x => MathF.Round(3 * x) / 3)]);
         yield return Case("one magnitude", v => [.. v.Select(x => MathF.CopySign(0.25f, x))]);
         yield return Case("zeros of both signs", v => [.. v.Select(x => MathF.Abs(x) < 0.5f ? MathF.CopySign(0, x) : x)]);
-        yield return Case("neighbours in the last bits", v => [.. v.Select(x => BitConverter.Int32BitsToSingle(0x3e800000 + (int)(x * 5)) * MathF.Sign(x + 2))]);
+        yield return Case("neighbours in the last bits", v =>
+            [.. v.Select(x => BitConverter.Int32BitsToSingle(0x3e800000 + (int)(x * 5)) * MathF.Sign(x + 2))]);
         yield return Case("from subnormal to infinite", v => [.. v.Select(x => MathF.CopySign(MathF.Pow(10, 90 * MathF.Abs(x) - 45), x))]);
     }
 
@@ -47,7 +48,8 @@ public class ThresholdTests(DeviceCase device)
                 p.ApplyThreshold(Weights, p.FindThreshold(Weights, keep), new long[Weights.Length]);
             Mask[] masks = [.. Weights.Select(i => Workbench.MaskOf(actual, i))];
             Assert.That(masks.Sum(m => m.Live), Is.EqualTo(keep));
-            Assert.That(masks.Select(m => m.Words.ToArray()), Is.EqualTo(Weights.Select(i => Workbench.MaskOf(expected, i).Words.ToArray())));
+            Assert.That(masks.Select(m => m.Words.ToArray()), 
+                Is.EqualTo(Weights.Select(i => Workbench.MaskOf(expected, i).Words.ToArray())));
             if (previous != null) Assert.That(masks.Zip(previous).All(m => m.First.IsSubsetOf(m.Second)));
             previous = masks;
             foreach (int index in Weights) ParameterTests.AssertPrunedIsZero(actual, index);
@@ -71,7 +73,8 @@ public class ThresholdTests(DeviceCase device)
     public void Ties_of_hand_written_values_keep_the_lower_index()
     {
         using Workbench bench = device.Open();
-        DeviceParameters p = bench.Parameters((ParameterKind.Weight, new FilterShape(2, 1, 2, 2)), (ParameterKind.Weight, new FilterShape(1, 3, 1, 1)));
+        DeviceParameters p = bench.Parameters((ParameterKind.Weight, new FilterShape(2, 1, 2, 2)),
+            (ParameterKind.Weight, new FilterShape(1, 3, 1, 1)));
         p.Upload(0, ParameterSlot.Value, [0.5f, -2, 0.1f, -0.5f, 0, 3, 0.5f, 0.2f]);
         p.Upload(1, ParameterSlot.Value, [-0.5f, 0.5f, 7]);
         var live = new long[2];
@@ -101,7 +104,8 @@ public class ThresholdTests(DeviceCase device)
         SideSums[] expected = Sums(DeviceCase.OpenReference(), pivots), actual = Sums(device.Open(), pivots);
         for (int i = 0; i < Weights.Length; i++)
         {
-            Assert.That((actual[i].CountAbove, actual[i].CountBelow), Is.EqualTo((expected[i].CountAbove, expected[i].CountBelow)), $"parameter {Weights[i]}");
+            Assert.That((actual[i].CountAbove, actual[i].CountBelow), Is.EqualTo((expected[i].CountAbove, expected[i].CountBelow)),
+                $"parameter {Weights[i]}");
             Assert.That(actual[i].SumAbove, Is.EqualTo(expected[i].SumAbove).Within(1e-9), $"parameter {Weights[i]}");
             Assert.That(actual[i].SumBelow, Is.EqualTo(expected[i].SumBelow).Within(1e-9), $"parameter {Weights[i]}");
         }
@@ -132,7 +136,8 @@ public class ThresholdTests(DeviceCase device)
         {
             expected.AssignSides(index, pivot, 0.75f, -0.5f);
             actual.AssignSides(index, pivot, 0.75f, -0.5f);
-            Assert.That(Workbench.Read(actual, index, ParameterSlot.Value), Is.EqualTo(Workbench.Read(expected, index, ParameterSlot.Value)));
+            Assert.That(Workbench.Read(actual, index, ParameterSlot.Value),
+                Is.EqualTo(Workbench.Read(expected, index, ParameterSlot.Value)));
             ParameterTests.AssertPrunedIsZero(actual, index);
         }
     }

@@ -44,7 +44,9 @@ internal sealed class Workbench(Device device) : IDisposable
         var parameters = new List<Parameter>();
         foreach ((ParameterKind kind, FilterShape filter) in kinds)
         {
-            Shape shape = kind == ParameterKind.Weight ? new Shape(filter.Out, filter.In, filter.Height, filter.Width) : new Shape(filter.Out);
+            Shape shape = kind == ParameterKind.Weight
+                ? new Shape(filter.Out, filter.In, filter.Height, filter.Width)
+                : new Shape(filter.Out);
             parameters.Add(new Parameter(parameters.Count, $"p{parameters.Count}", kind, shape, filter));
         }
         return Own(Device.CreateParameters([.. parameters]));

@@ -7,8 +7,8 @@ using Asni.Tests.Golden;
 namespace Asni.Tests.Reference;
 
 /// <summary>
-/// Proves the plan: what it gets out of the (proven) reference device as gradients of a whole network are the derivatives of the loss. A wrong
-/// fusion, a gradient not added up, or memory reused too early shows here.
+/// Proves the plan: what it gets out of the (proven) reference device as gradients of a whole network are the derivatives of the loss. A
+/// wrong fusion, a gradient not added up, or memory reused too early shows here.
 /// </summary>
 public class PlanGradientTests
 {
@@ -33,7 +33,8 @@ public class PlanGradientTests
 
         Loss(5); // what a full batch leaves behind must not show in a smaller one
         Loss(samples);
-        double[][] gradients = [.. model.Network.Parameters.Select(p => ReferenceBuffer.Doubles(model.Parameters.Gradient(p.Index)).ToArray())];
+        double[][] gradients =
+            [.. model.Network.Parameters.Select(p => ReferenceBuffer.Doubles(model.Parameters.Gradient(p.Index)).ToArray())];
         foreach (Parameter p in model.Network.Trained)
         {
             long stride = Math.Max(1, p.Elements / ElementsChecked);

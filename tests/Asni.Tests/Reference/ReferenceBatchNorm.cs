@@ -36,8 +36,8 @@ internal sealed class ReferenceBatchNorm(BatchNormSpec spec) : BatchNormOperatio
         Normalize(x, mean, inverseStd, p, skip, y);
     }
 
-    public override void Backward(DeviceTensor x, DeviceTensor y, DeviceTensor dy, ParameterTensor w, ParameterTensor dw, ParameterTensor db,
-        bool accumulateSkip, DeviceTensor? dSkip, DeviceTensor dx)
+    public override void Backward(DeviceTensor x, DeviceTensor y, DeviceTensor dy, ParameterTensor w, ParameterTensor dw,
+        ParameterTensor db, bool accumulateSkip, DeviceTensor? dSkip, DeviceTensor dx)
     {
         Span<double> input = ReferenceBuffer.Doubles(x), output = ReferenceBuffer.Doubles(y), gradient = ReferenceBuffer.Doubles(dy);
         for (int i = 0; i < gradient.Length; i++) gradient[i] *= Spec.Activation.Derivative(output[i]);
@@ -82,6 +82,11 @@ internal sealed class ReferenceBatchNorm(BatchNormSpec spec) : BatchNormOperatio
     private int[] Places(int batch, int c)
     {
         Chw shape = Spec.Shape;
-        return [.. from n in Enumerable.Range(0, batch) from i in Enumerable.Range(0, shape.Positions) select (n * shape.Channels + c) * shape.Positions + i];
+        return
+        [
+            .. from n in Enumerable.Range(0, batch)
+               from i in Enumerable.Range(0, shape.Positions)
+               select (n * shape.Channels + c) * shape.Positions + i,
+        ];
     }
 }

@@ -3,7 +3,7 @@ using Asni.Devices;
 
 namespace Asni.Tests.Reference;
 
-/// <summary>Memory of the reference device: activations are doubles in NCHW order, parameters doubles in PyTorch's order, labels int32.</summary>
+/// <summary>Memory of the reference device: doubles, activations in NCHW and parameters in PyTorch's order; labels are int32.</summary>
 internal sealed class ReferenceBuffer(long bytes) : DeviceBuffer
 {
     private readonly byte[] _bytes = new byte[bytes];
@@ -11,7 +11,8 @@ internal sealed class ReferenceBuffer(long bytes) : DeviceBuffer
     public override long Bytes => _bytes.Length;
 
     public static Span<double> Doubles(DeviceTensor tensor) => ((ReferenceBuffer)tensor.Buffer).Doubles(tensor.ByteOffset, tensor.Elements);
-    public static Span<double> Doubles(ParameterTensor tensor) => ((ReferenceBuffer)tensor.Buffer).Doubles(tensor.ByteOffset, tensor.Parameter.Elements);
+    public static Span<double> Doubles(ParameterTensor tensor) =>
+        ((ReferenceBuffer)tensor.Buffer).Doubles(tensor.ByteOffset, tensor.Parameter.Elements);
     public static Span<int> Integers(DeviceBuffer buffer) => MemoryMarshal.Cast<byte, int>(((ReferenceBuffer)buffer)._bytes.AsSpan());
 
     public override void Dispose() { }

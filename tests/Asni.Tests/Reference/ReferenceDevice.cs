@@ -46,7 +46,8 @@ internal sealed class ReferenceDevice : Device
     public override ConvolutionOperation CreateConvolution(in ConvolutionSpec spec) => new ReferenceConvolution(spec);
     public override BatchNormOperation CreateBatchNorm(in BatchNormSpec spec) => new ReferenceBatchNorm(spec);
     public override PoolingOperation CreatePooling(in PoolingSpec spec) => new ReferencePooling(spec);
-    public override LossOperation CreateLoss(int batch, int classes, float labelSmoothing) => new ReferenceLoss(batch, classes, labelSmoothing);
+    public override LossOperation CreateLoss(int batch, int classes, float labelSmoothing) =>
+        new ReferenceLoss(batch, classes, labelSmoothing);
 
     public override void Add(DeviceTensor a, DeviceTensor b, Activation activation, DeviceTensor y)
     {

@@ -22,9 +22,10 @@ public class ReferenceGoldenTests
 
     private static IEnumerable<TestCaseData> ThreeSteps()
     {
-        // torch.optim.SGD(lr=0.1, momentum=0.9, weight_decay=0.01), with nesterov, and torch.optim.Adam(lr=0.01, weight_decay=0.01), in float64.
+        // In float64: torch.optim.SGD(lr=0.1, momentum=0.9, weight_decay=0.01), with nesterov, and Adam(lr=0.01, weight_decay=0.01).
         yield return new TestCaseData(Momentum, new[] { 0.476095389, -1.11522078, 1.88366357 }).SetArgDisplayNames("momentum");
-        yield return new TestCaseData(Momentum with { Nesterov = true }, new[] { 0.436950962, -1.21071022, 1.88968514 }).SetArgDisplayNames("nesterov");
+        yield return new TestCaseData(Momentum with { Nesterov = true }, new[] { 0.436950962, -1.21071022, 1.88968514 })
+            .SetArgDisplayNames("nesterov");
         yield return new TestCaseData(Adam, new[] { 0.492065967, -1.00131511, 1.98067353 }).SetArgDisplayNames("adam");
     }
 

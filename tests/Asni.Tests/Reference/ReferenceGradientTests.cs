@@ -24,7 +24,8 @@ public class ReferenceGradientTests
     public void Convolution_gradients_are_the_derivatives(int kernel, int stride, int padding, int groups, Activation activation)
     {
         using var bench = new Workbench(new ReferenceDevice());
-        var spec = new ConvolutionSpec(2, new Chw(4, 5, 6), new FilterShape(8, 4 / groups, kernel, kernel), stride, padding, groups, true, activation, true, true);
+        var spec = new ConvolutionSpec(2, new Chw(4, 5, 6), new FilterShape(8, 4 / groups, kernel, kernel), stride, padding, groups, true,
+            activation, true, true);
         DeviceParameters p = bench.Parameters((ParameterKind.Weight, spec.Filter), (ParameterKind.Bias, new FilterShape(8, 1, 1, 1)));
         p.Upload(0, ParameterSlot.Value, Values.Random(1, p.Parameters[0].Elements, 2));
         p.Upload(1, ParameterSlot.Value, Values.Random(2, 8, 1, 1));
@@ -60,9 +61,11 @@ public class ReferenceGradientTests
         var spec = new BatchNormSpec(3, shape, 1e-3f, 0.1f, add, activation, true);
         DeviceParameters p = NormParameters(bench, 3);
         int elements = 3 * shape.Elements;
-        DeviceTensor x = bench.Tensor(3, shape, Values.Random(1, elements, 3, 1)), y = bench.Unwritten(3, shape), dx = bench.Unwritten(3, shape);
+        DeviceTensor x = bench.Tensor(3, shape, Values.Random(1, elements, 3, 1)), y = bench.Unwritten(3, shape),
+            dx = bench.Unwritten(3, shape);
         DeviceTensor dy = bench.Tensor(3, shape, Values.Random(2, elements));
-        DeviceTensor? skip = add ? bench.Tensor(3, shape, Values.Random(3, elements, 4)) : null, dSkip = add ? bench.Unwritten(3, shape) : null;
+        DeviceTensor? skip = add ? bench.Tensor(3, shape, Values.Random(3, elements, 4)) : null;
+        DeviceTensor? dSkip = add ? bench.Unwritten(3, shape) : null;
         BatchNormOperation norm = bench.Own(bench.Device.CreateBatchNorm(spec));
         var tensors = new BatchNormParameters(p.Value(0), p.Value(1), p.Value(2), p.Value(3));
         double[] direction = ReferenceBuffer.Doubles(dy).ToArray();
@@ -133,7 +136,8 @@ public class ReferenceGradientTests
     {
         using var bench = new Workbench(new ReferenceDevice());
         var shape = new Chw(5, 3, 2);
-        DeviceTensor x = bench.Tensor(2, shape, Values.Random(1, 60, 9)), y = bench.Unwritten(2, shape), dy = bench.Tensor(2, shape, Values.Random(2, 60));
+        DeviceTensor x = bench.Tensor(2, shape, Values.Random(1, 60, 9)), y = bench.Unwritten(2, shape),
+            dy = bench.Tensor(2, shape, Values.Random(2, 60));
         double[] direction = ReferenceBuffer.Doubles(dy).ToArray();
         double Loss()
         {
@@ -150,8 +154,8 @@ public class ReferenceGradientTests
     private static DeviceParameters NormParameters(Workbench bench, int channels)
     {
         var vector = new FilterShape(channels, 1, 1, 1);
-        DeviceParameters p = bench.Parameters((ParameterKind.NormWeight, vector), (ParameterKind.NormBias, vector), (ParameterKind.RunningMean, vector),
-            (ParameterKind.RunningVariance, vector));
+        DeviceParameters p = bench.Parameters((ParameterKind.NormWeight, vector), (ParameterKind.NormBias, vector),
+            (ParameterKind.RunningMean, vector), (ParameterKind.RunningVariance, vector));
         p.Upload(0, ParameterSlot.Value, Values.Random(11, channels, 0.5f, 1.5f));
         p.Upload(1, ParameterSlot.Value, Values.Random(12, channels));
         return p;

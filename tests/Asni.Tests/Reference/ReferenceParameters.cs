@@ -89,7 +89,8 @@ internal sealed class ReferenceParameters : DeviceParameters
             Mask mask = GetMask(p) ?? new Mask(Parameters[p].Elements);
             for (int i = 0; i < Parameters[p].Elements; i++)
                 if (mask[i])
-                    mask[i] = Magnitude(p, i) > threshold.Magnitude || (Magnitude(p, i) == threshold.Magnitude && equal++ < threshold.KeepEqual);
+                    mask[i] = Magnitude(p, i) > threshold.Magnitude
+                        || (Magnitude(p, i) == threshold.Magnitude && equal++ < threshold.KeepEqual);
             SetMask(p, mask);
         }
         for (int i = 0; i < parameters.Length; i++) live[i] = Live(parameters[i]);

@@ -34,7 +34,8 @@ internal sealed class ReferencePooling(PoolingSpec spec) : PoolingOperation(spec
         for (int i = 0; i < gradient.Length; i++)
         {
             if (Spec.Kind == PoolingKind.GlobalAverage)
-                foreach (ref double value in input.Slice(i * Spec.Input.Positions, Spec.Input.Positions)) value += gradient[i] / Spec.Input.Positions;
+                foreach (ref double value in input.Slice(i * Spec.Input.Positions, Spec.Input.Positions))
+                    value += gradient[i] / Spec.Input.Positions;
             else
                 input[_winners[i]] += gradient[i];
         }

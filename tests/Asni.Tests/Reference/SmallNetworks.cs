@@ -13,12 +13,14 @@ internal static class SmallNetworks
     private static readonly Dictionary<string, Func<NetworkBuilder, NetworkBuilder>> Builders = new()
     {
         ["bottleneck"] = net => Stem(net)
-            .Residual("block1", b => Bottleneck(b, 6, 10, stride: 2), s => s.Convolution("conv", 10, 1, stride: 2).BatchNorm("bn")).Relu("relu1")
+            .Residual("block1", b => Bottleneck(b, 6, 10, stride: 2), s => s.Convolution("conv", 10, 1, stride: 2).BatchNorm("bn"))
+            .Relu("relu1")
             .Residual("block2", b => Bottleneck(b, 4, 10, stride: 1)).Relu("relu2")
             .GlobalAveragePool("pool").Linear("fc", Classes),
         ["inverted residual"] = net => net
             .Convolution("conv", 5, 3, stride: 2, padding: 1).BatchNorm("bn").Relu6("relu")
-            .Residual("block1", b => Inverted(b, 15, 5)).Residual("block2", b => Inverted(b, 20, 5)).Scope("block3", b => Inverted(b, 10, 7))
+            .Residual("block1", b => Inverted(b, 15, 5)).Residual("block2", b => Inverted(b, 20, 5))
+            .Scope("block3", b => Inverted(b, 10, 7))
             .GlobalAveragePool("pool").Linear("fc", Classes),
         ["biases and no norm"] = net => net
             .Convolution("conv1", 8, 3, padding: 1, bias: true).Relu("relu1").MaxPool("pool1", 2).Relu("relu2")
@@ -27,7 +29,10 @@ internal static class SmallNetworks
         ["sums of all kinds"] = net => Stem(net)
             .Residual("twice", _ => { })
             .Residual("left", b => b.Convolution("conv", 6, 3, padding: 1).BatchNorm("bn"), s => s.Convolution("side", 6, 1, bias: true))
-            .Residual("right", b => b.Convolution("conv", 7, 1, bias: true).Relu("relu"), s => s.Convolution("side", 7, 1).BatchNorm("norm")).Relu6("relu6")
+            .Residual("right",
+                b => b.Convolution("conv", 7, 1, bias: true).Relu("relu"),
+                s => s.Convolution("side", 7, 1).BatchNorm("norm"))
+            .Relu6("relu6")
             .Residual("nested", b => b.Residual("inner", c => c.Convolution("conv", 7, 3, padding: 1).BatchNorm("bn")).Relu("relu"))
             .MaxPool("pool", 3, 1, 1).Linear("fc", Classes),
     };
