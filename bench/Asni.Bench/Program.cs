@@ -1,1 +1,9 @@
-Console.WriteLine("bench");
+using Asni.Bench;
+using BenchmarkDotNet.Configs;
+using BenchmarkDotNet.Running;
+
+// `steps` times whole training steps or inference and prints a line of JSON; bench/peers/compare.py calls it. Anything else is BenchmarkDotNet's.
+if (args is ["steps", ..]) return Steps.Run(args[1..]);
+if (args is ["limits"]) return Limits.Print();
+BenchmarkSwitcher.FromAssembly(typeof(Steps).Assembly).Run(args, DefaultConfig.Instance);
+return 0;
