@@ -11,6 +11,9 @@ internal sealed unsafe partial class CpuParameters
     /// <summary>Per worker and listed parameter: elements equal to the threshold, then live elements.</summary>
     private readonly long[] _counts;
 
+    /// <summary>Ties of each output of one filter bank.</summary>
+    private readonly long[] _ties;
+
     public override MagnitudeThreshold FindThreshold(ReadOnlySpan<int> parameters, long keep)
     {
         List(parameters);
@@ -74,7 +77,8 @@ internal sealed unsafe partial class CpuParameters
     {
         Segment segment = _list[index];
         int outputs = segment.Parameter.Filter.Out, output = 0;
-        var ties = new long[outputs];
+        Span<long> ties = _ties.AsSpan(0, outputs);
+        ties.Clear();
         ulong* words = Masks + segment.Offset / 64;
         float* values = Values + segment.Offset;
         for (long i = 0; i < segment.Count; i++)

@@ -32,6 +32,7 @@ internal sealed unsafe partial class CpuParameters : DeviceParameters
         _chosen = new bool[parameters.Length];
         _list = new Segments(parameters.Length);
         _counts = new long[parameters.Length * workers.Count];
+        _ties = new long[parameters.Max(p => p.Filter.Out)];
         _sides = new SideSums[parameters.Length * workers.Count];
         for (int i = 0; i < parameters.Length; i++)
         {
