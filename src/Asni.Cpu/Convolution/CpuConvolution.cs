@@ -1,4 +1,6 @@
 using Asni.Devices;
+using Asni.Networks;
+using Asni.Tensors;
 
 namespace Asni.Cpu.Convolution;
 
@@ -27,6 +29,9 @@ internal sealed unsafe class CpuConvolution : ConvolutionOperation
             throw new AsniException($"a filter of {spec.Filter.Out}x{spec.Filter.In} channels in {spec.Groups} groups does not fit an input of {spec.Input.Channels} channels.");
         if (spec.Output.Height < 1 || spec.Output.Width < 1)
             throw new AsniException($"a {spec.Filter.Height}x{spec.Filter.Width} filter with padding {spec.Padding} does not fit a {spec.Input} input.");
+        // A filter that covers its whole input once is a matrix: NHWC and HWIO flatten to the same order.
+        if (spec.Groups == 1 && spec.Padding == 0 && spec.Filter.Height == spec.Input.Height && spec.Filter.Width == spec.Input.Width)
+            return new CpuConvolution(spec with { Input = new Chw(spec.Filter.FanIn, 1, 1), Filter = new FilterShape(spec.Filter.Out, spec.Filter.FanIn, 1, 1), Stride = 1 }, workers);
         bool depthwise = spec.Groups > 1 && spec.Filter.In == 1 && spec.Filter.Out == spec.Groups;
         return depthwise ? new DepthwiseConvolution(spec, workers) : new CpuConvolution(spec, workers);
     }

@@ -52,6 +52,9 @@ internal sealed unsafe class Windows : IDisposable
     private const int ScratchFloats = 64 * 1024;
     private const int MaximumPositions = 4096;
 
+    /// <summary>Fewer rows than this leave the filter's values, read again for each chunk, too little used.</summary>
+    private const int EnoughPositions = 128;
+
     private readonly int _rowLow;
     private readonly int _columnLow;
     private readonly int _rowsRead;
@@ -164,8 +167,11 @@ internal sealed unsafe class Windows : IDisposable
     private (int Images, int Rows) ChooseChunk(int batch)
     {
         int positions = Phases.Max(p => p.Positions);
-        if (ImagePitch <= ScratchFloats && positions <= MaximumPositions)
-            return (Math.Clamp(Math.Min(ScratchFloats / ImagePitch, MaximumPositions / positions), 1, batch), GridRows);
+        if ((ImagePitch <= ScratchFloats || positions < EnoughPositions) && positions <= MaximumPositions)
+        {
+            int images = Math.Max(ScratchFloats / ImagePitch, (EnoughPositions + positions - 1) / positions);
+            return (Math.Clamp(Math.Min(images, MaximumPositions / positions), 1, batch), GridRows);
+        }
         int columns = Phases.Max(p => p.Columns);
         int rows = Math.Min(ScratchFloats / (RowPitch * Step), MaximumPositions / columns);
         return (1, Math.Clamp(rows, 1, GridRows));
