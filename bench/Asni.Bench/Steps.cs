@@ -45,7 +45,8 @@ internal static class Steps
                 return;
             }
             plan.RunTraining();
-            model.Parameters.Update(optimizer.At(1e-4, ++step));
+            // A rate this small keeps the weights where they are: on one batch a real one would soon train the gradients away.
+            model.Parameters.Update(optimizer.At(1e-9, ++step));
         }
         double[] times = Measure(Step, o.Seconds);
         double macs = NetworkAnalysis.Of(network).Macs * (double)o.Batch * (o.Training ? 3 : 1);

@@ -49,8 +49,9 @@ class Peer:
         self.y = torch.arange(batch) % classes
         if channels_last:
             self.net, self.x = self.net.to(memory_format=torch.channels_last), self.x.to(memory_format=torch.channels_last)
-        self.optimizer = torch.optim.Adam(self.net.parameters(), 1e-4, foreach=True) if optimizer == "adam" else \
-            torch.optim.SGD(self.net.parameters(), 1e-4, momentum=0.9, foreach=True)
+        # A rate this small keeps the weights where they are: on one batch a real one would soon train the gradients away.
+        self.optimizer = torch.optim.Adam(self.net.parameters(), 1e-9, foreach=True) if optimizer == "adam" else \
+            torch.optim.SGD(self.net.parameters(), 1e-9, momentum=0.9, foreach=True)
 
     def step(self):
         if not self.training:

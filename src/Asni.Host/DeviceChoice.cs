@@ -23,7 +23,7 @@ internal sealed class DeviceChoice
     {
         string device = parsed.GetValue(_device) ?? s_names[0];
         if (!s_names.Contains(device))
-            throw new UsageException($"--device '{device}' is not one of {string.Join(", ", s_names)}{Suggestion.For(device, s_names).TrimEnd('?')}.");
+            throw new UsageException($"--device '{device}' is not one of {string.Join(", ", s_names)}{Suggestion.For(device, s_names)}.");
         if (parsed.GetValue(_threads) is not { } text) return Environment.ProcessorCount;
         if (!int.TryParse(text, out int threads) || threads is < 1 or > 1024) throw new UsageException($"--threads '{text}' is not a number from 1 to 1024.");
         return threads;

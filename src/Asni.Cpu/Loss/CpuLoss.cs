@@ -73,13 +73,17 @@ internal sealed unsafe class CpuLoss(int batch, int classes, float labelSmoothin
             return new LossSums(loss, !nan && exceeding < 1 ? 1 : 0, !nan && exceeding < 5 ? 1 : 0, 1);
         }
 
+        /// <summary>Below this a gradient moves no weight, but its products on the way back are denormal numbers, and those are slow.</summary>
+        private const double NegligibleGradient = 1e-25;
+
         private void Differentiate(float* x, int label, float max, double exponentials, float* dx)
         {
             double target = (double)smoothing / classes, mean = 1.0 / samples;
             for (int c = 0; c < classes; c++)
             {
                 double p = Math.Exp((double)x[c] - max) / exponentials;
-                dx[c] = (float)((p - target - (c == label ? 1 - (double)smoothing : 0)) * mean);
+                double d = (p - target - (c == label ? 1 - (double)smoothing : 0)) * mean;
+                dx[c] = Math.Abs(d) < NegligibleGradient ? 0 : (float)d;
             }
         }
     }

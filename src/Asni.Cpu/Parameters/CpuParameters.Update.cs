@@ -30,6 +30,17 @@ internal unsafe interface IStep
     void Apply<L, V>(float* w, V g, float* state0, float* state1, V live) where L : struct, ILanes<V> where V : struct;
 }
 
+/// <summary>
+/// State that decays towards 0 would stay for thousands of steps in the range of denormal numbers, where arithmetic is many times slower. It
+/// becomes 0 below a magnitude that cannot move any weight.
+/// </summary>
+internal static class Denormals
+{
+    private const float Smallest = 1e-35f;
+
+    public static V Flush<L, V>(V x) where L : struct, ILanes<V> where V : struct => L.AndNot(x, L.Greater(L.Create(Smallest), L.Abs(x)));
+}
+
 /// <summary>w -= lr * g.</summary>
 internal readonly unsafe struct PlainStep(UpdateRule rule) : IStep
 {
@@ -46,7 +57,7 @@ internal readonly unsafe struct MomentumStep(UpdateRule rule) : IStep
 
     public void Apply<L, V>(float* w, V g, float* state0, float* state1, V live) where L : struct, ILanes<V> where V : struct
     {
-        V m = L.Fma(L.Create(_momentum), L.Load(state0), g);
+        V m = Denormals.Flush<L, V>(L.Fma(L.Create(_momentum), L.Load(state0), g));
         L.Store(L.And(live, m), state0);
         L.Store(L.And(live, L.Fma(L.Create(_step), m, L.Load(w))), w);
     }
@@ -59,7 +70,7 @@ internal readonly unsafe struct NesterovStep(UpdateRule rule) : IStep
 
     public void Apply<L, V>(float* w, V g, float* state0, float* state1, V live) where L : struct, ILanes<V> where V : struct
     {
-        V m = L.Fma(L.Create(_momentum), L.Load(state0), g);
+        V m = Denormals.Flush<L, V>(L.Fma(L.Create(_momentum), L.Load(state0), g));
         L.Store(L.And(live, m), state0);
         L.Store(L.And(live, L.Fma(L.Create(_step), L.Fma(L.Create(_momentum), m, g), L.Load(w))), w);
     }
@@ -85,8 +96,8 @@ internal readonly unsafe struct AdamStep : IStep
 
     public void Apply<L, V>(float* w, V g, float* state0, float* state1, V live) where L : struct, ILanes<V> where V : struct
     {
-        V m = L.Fma(L.Create(_beta1), L.Load(state0), L.Multiply(L.Create(_rest1), g));
-        V v = L.Fma(L.Create(_beta2), L.Load(state1), L.Multiply(L.Multiply(L.Create(_rest2), g), g));
+        V m = Denormals.Flush<L, V>(L.Fma(L.Create(_beta1), L.Load(state0), L.Multiply(L.Create(_rest1), g)));
+        V v = Denormals.Flush<L, V>(L.Fma(L.Create(_beta2), L.Load(state1), L.Multiply(L.Multiply(L.Create(_rest2), g), g)));
         V root = L.Fma(L.Sqrt(v), L.Create(_correction), L.Create(_epsilon));
         L.Store(L.And(live, m), state0);
         L.Store(L.And(live, v), state1);

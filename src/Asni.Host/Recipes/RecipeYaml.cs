@@ -17,7 +17,7 @@ internal static class RecipeYaml
             string key = (keyNode as YamlScalarNode)?.Value ?? "";
             string where = $"{name} line {keyNode.Start.Line}";
             if (Settings.Find(key) is null)
-                throw new UsageException($"{where}: unknown key '{key}'{Suggestion.For(key, Settings.All.Select(s => s.Key)).TrimEnd('?')}.");
+                throw new UsageException($"{where}: unknown key '{key}'{Suggestion.For(key, Settings.All.Select(s => s.Key))}.");
             values[key] = new SettingValue(Text(valueNode, $"{where}: {key}"), $"{where}: {key}");
         }
         return new SettingsLayer(values);

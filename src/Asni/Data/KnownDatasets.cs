@@ -44,32 +44,9 @@ internal static class KnownDatasets
     /// <exception cref="UsageException">No such dataset; the message suggests the nearest.</exception>
     public static string Resolve(string name)
     {
-        string wanted = Plain(name);
-        if (Names.FirstOrDefault(n => Plain(n) == wanted) is { } found) return found;
-        string nearest = Names.MinBy(n => EditDistance(Plain(n), wanted))!;
-        bool near = EditDistance(Plain(nearest), wanted) <= 3 || (wanted.Length >= 3 && Plain(nearest).Contains(wanted));
-        string hint = near ? $" did you mean '{nearest}'?" : "";
-        throw new UsageException($"Unknown dataset '{name}';{hint} known are {string.Join(", ", Names)}.");
-    }
-
-    private static string Plain(string name) => name.Replace("-", "").Replace("_", "").ToLowerInvariant();
-
-    /// <summary>Levenshtein's.</summary>
-    private static int EditDistance(string a, string b)
-    {
-        int[] row = [.. Enumerable.Range(0, b.Length + 1)];
-        for (int i = 1; i <= a.Length; i++)
-        {
-            int diagonal = row[0];
-            row[0] = i;
-            for (int j = 1; j <= b.Length; j++)
-            {
-                int replaced = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-                diagonal = row[j];
-                row[j] = Math.Min(replaced, Math.Min(row[j], row[j - 1]) + 1);
-            }
-        }
-        return row[^1];
+        string wanted = Suggestion.Plain(name);
+        return Names.FirstOrDefault(n => Suggestion.Plain(n) == wanted)
+            ?? throw new UsageException($"Unknown dataset '{name}'{Suggestion.For(name, Names)}; known are {string.Join(", ", Names)}.");
     }
 
     /// <param name="name">As on the command line.</param>

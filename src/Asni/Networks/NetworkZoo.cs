@@ -46,10 +46,10 @@ public static class NetworkZoo
     /// <exception cref="UsageException">There is none; the message names the nearest.</exception>
     public static ZooEntry Find(string name)
     {
-        string plain = Plain(name);
+        string plain = Suggestion.Plain(name);
         if (plain == "fc") plain = "lenet300";
-        return Entries.FirstOrDefault(e => Plain(e.Name) == plain) ?? throw new UsageException(
-            $"There is no network '{name}'; did you mean {string.Join(" or ", Nearest(plain))}? All: {string.Join(", ", Names)}.");
+        return Entries.FirstOrDefault(e => Suggestion.Plain(e.Name) == plain) ?? throw new UsageException(
+            $"There is no network '{name}'{Suggestion.For(plain, Names)}; all are {string.Join(", ", Names)}.");
     }
 
     /// <summary>Makes a network.</summary>
@@ -61,32 +61,5 @@ public static class NetworkZoo
         ZooEntry entry = Find(name);
         if (classes < 2) throw new UsageException($"{entry.Name}: {classes} classes cannot be told apart; use 2 or more.");
         return entry.Build(entry.Name, input ?? entry.Input, classes ?? entry.Classes);
-    }
-
-    private static string Plain(string name) => name.Replace("-", "").Replace("_", "").ToLowerInvariant();
-
-    /// <summary>The names at the smallest edit distance, four at most.</summary>
-    private static IEnumerable<string> Nearest(string plain)
-    {
-        var ranked = Entries.Select(e => (e.Name, Distance: EditDistance(plain, Plain(e.Name)))).OrderBy(x => x.Distance).ToList();
-        return ranked.TakeWhile(x => x.Distance == ranked[0].Distance).Take(4).Select(x => x.Name);
-    }
-
-    /// <summary>Levenshtein's distance: insertions, deletions and replacements that turn a into b.</summary>
-    private static int EditDistance(string a, string b)
-    {
-        int[] row = [.. Enumerable.Range(0, b.Length + 1)];
-        for (int i = 1; i <= a.Length; i++)
-        {
-            int diagonal = row[0];
-            row[0] = i;
-            for (int j = 1; j <= b.Length; j++)
-            {
-                int replaced = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-                diagonal = row[j];
-                row[j] = Math.Min(replaced, Math.Min(row[j], row[j - 1]) + 1);
-            }
-        }
-        return row[^1];
     }
 }

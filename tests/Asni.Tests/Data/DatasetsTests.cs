@@ -157,9 +157,9 @@ public class DatasetsTests
         Assert.That(() => Datasets.OpenDefault("mnist", Locator()), Throws.TypeOf<AsniException>());
     }
 
-    [TestCase("cifr10", "'cifar10'")]
-    [TestCase("fashion", "'fashion-mnist'")]
-    [TestCase("minst", "'mnist'")]
+    [TestCase("cifr10", "cifar10")]
+    [TestCase("fashion", "fashion-mnist")]
+    [TestCase("minst", "mnist")]
     public void An_unknown_name_is_a_usage_error_with_the_nearest_name(string name, string suggestion) =>
         Assert.That(() => Datasets.Open(name, Locator()),
             Throws.TypeOf<UsageException>().With.Message.Contains("did you mean " + suggestion));

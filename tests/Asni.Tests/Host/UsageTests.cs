@@ -11,12 +11,12 @@ public class UsageTests
     [TearDown]
     public void RemoveFolder() => _folder.Dispose();
 
-    [TestCase("did you mean --epochs?", "--epohcs", "3")]
-    [TestCase("did you mean --net?", "train", "--nte", "conv2")]
-    [TestCase("did you mean train?", "trian")]
+    [TestCase("did you mean --epochs", "--epohcs", "3")]
+    [TestCase("did you mean --net", "train", "--nte", "conv2")]
+    [TestCase("did you mean train", "trian")]
     [TestCase("unknown flag --xyzzy; asni --help", "--xyzzy")]
     [TestCase("did you mean conv", "--net", "conv7")]
-    [TestCase("did you mean 'mnist'", "--data", "mnits")]
+    [TestCase("did you mean mnist", "--data", "mnits")]
     [TestCase("sparsity 1.2 is not in [0, 1)", "--sparsity", "1.2")]
     [TestCase("sparsity -0.1 is not in [0, 1)", "--sparsity", "-0.1")]
     [TestCase("--sparsity 'NaN' is not a number", "--sparsity", "NaN")]
