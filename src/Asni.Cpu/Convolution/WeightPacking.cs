@@ -1,6 +1,3 @@
-using System.Runtime.CompilerServices;
-using System.Runtime.Intrinsics;
-using System.Runtime.Intrinsics.X86;
 using Asni.Devices;
 
 namespace Asni.Cpu.Convolution;
@@ -11,8 +8,6 @@ namespace Asni.Cpu.Convolution;
 /// </summary>
 internal sealed unsafe class WeightPacking : IDisposable
 {
-    private const int Block = 8;
-
     private readonly ConvolutionSpec _spec;
     private readonly List<Phase> _phases;
     private readonly Panel[] _panels;
@@ -87,44 +82,7 @@ internal sealed unsafe class WeightPacking : IDisposable
         Panel panel = _panels[index];
         int width = Width(index), outputs = _spec.Filter.Out, inputs = _spec.Filter.In;
         float* from = weights + ((long)tap * inputs + (panel.Start - panel.Group * inputs)) * outputs + panel.Group * _inner;
-        int blockedRows = Avx.IsSupported ? _inner / Block * Block : 0, blockedColumns = panel.Columns / Block * Block;
-        for (int o = 0; o < blockedRows; o += Block)
-            for (int i = 0; i < blockedColumns; i += Block)
-                TransposeBlock(from + (long)i * outputs + o, outputs, to + (long)o * width + i, width);
-        for (int o = 0; o < _inner; o++)
-        {
-            float* row = to + (long)o * width;
-            for (int i = o < blockedRows ? blockedColumns : 0; i < panel.Columns; i++) row[i] = from[(long)i * outputs + o];
-            new Span<float>(row + panel.Columns, width - panel.Columns).Clear();
-        }
-    }
-
-    /// <summary>8 x 8 in registers: pairs, quads, halves.</summary>
-    private static void TransposeBlock(float* from, nint fromStride, float* to, nint toStride)
-    {
-        Vector256<float> r0 = Vector256.Load(from), r1 = Vector256.Load(from + fromStride);
-        Vector256<float> r2 = Vector256.Load(from + 2 * fromStride), r3 = Vector256.Load(from + 3 * fromStride);
-        Vector256<float> r4 = Vector256.Load(from + 4 * fromStride), r5 = Vector256.Load(from + 5 * fromStride);
-        Vector256<float> r6 = Vector256.Load(from + 6 * fromStride), r7 = Vector256.Load(from + 7 * fromStride);
-        (Vector256<float> a0, Vector256<float> a1, Vector256<float> a2, Vector256<float> a3) = Quads(r0, r1, r2, r3);
-        (Vector256<float> b0, Vector256<float> b1, Vector256<float> b2, Vector256<float> b3) = Quads(r4, r5, r6, r7);
-        Avx.Permute2x128(a0, b0, 0x20).Store(to);
-        Avx.Permute2x128(a1, b1, 0x20).Store(to + toStride);
-        Avx.Permute2x128(a2, b2, 0x20).Store(to + 2 * toStride);
-        Avx.Permute2x128(a3, b3, 0x20).Store(to + 3 * toStride);
-        Avx.Permute2x128(a0, b0, 0x31).Store(to + 4 * toStride);
-        Avx.Permute2x128(a1, b1, 0x31).Store(to + 5 * toStride);
-        Avx.Permute2x128(a2, b2, 0x31).Store(to + 6 * toStride);
-        Avx.Permute2x128(a3, b3, 0x31).Store(to + 7 * toStride);
-    }
-
-    /// <summary>Within each 128-bit half: element j of the four rows, for j = 0 .. 3.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static (Vector256<float>, Vector256<float>, Vector256<float>, Vector256<float>) Quads(Vector256<float> r0, Vector256<float> r1,
-        Vector256<float> r2, Vector256<float> r3)
-    {
-        Vector256<float> low01 = Avx.UnpackLow(r0, r1), high01 = Avx.UnpackHigh(r0, r1);
-        Vector256<float> low23 = Avx.UnpackLow(r2, r3), high23 = Avx.UnpackHigh(r2, r3);
-        return (Avx.Shuffle(low01, low23, 0x44), Avx.Shuffle(low01, low23, 0xEE), Avx.Shuffle(high01, high23, 0x44), Avx.Shuffle(high01, high23, 0xEE));
+        RegisterTranspose.Run(from, panel.Columns, _inner, outputs, to, width);
+        for (int o = 0; o < _inner; o++) new Span<float>(to + (long)o * width + panel.Columns, width - panel.Columns).Clear();
     }
 }

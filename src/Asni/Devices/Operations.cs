@@ -34,7 +34,7 @@ public abstract class ConvolutionOperation(ConvolutionSpec spec) : IDisposable
     /// </summary>
     public abstract void BackwardOutput(DeviceTensor y, ParameterTensor? db, DeviceTensor dy);
 
-    /// <summary>dw = gradient of the weights (overwritten; at pruned positions any finite value).</summary>
+    /// <summary>dw = gradient of the weights (overwritten; what stands at pruned positions means nothing, not even that it is finite).</summary>
     public abstract void BackwardWeights(DeviceTensor x, DeviceTensor dy, ParameterTensor dw);
 
     /// <summary>dx = gradient of the input, or dx += when <paramref name="accumulate"/>.</summary>

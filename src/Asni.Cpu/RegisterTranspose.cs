@@ -1,0 +1,51 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
+
+namespace Asni.Cpu;
+
+/// <summary>Transposition of float matrices, 8 x 8 at a time in registers where AVX is there.</summary>
+internal static unsafe class RegisterTranspose
+{
+    private const int Block = 8;
+
+    /// <summary>to[c * toStride + r] = from[r * fromStride + c].</summary>
+    public static void Run(float* from, int rows, int columns, nint fromStride, float* to, nint toStride)
+    {
+        int blockedRows = Avx.IsSupported ? rows / Block * Block : 0, blockedColumns = columns / Block * Block;
+        for (int r = 0; r < blockedRows; r += Block)
+            for (int c = 0; c < blockedColumns; c += Block)
+                RunBlock(from + r * fromStride + c, fromStride, to + c * toStride + r, toStride);
+        for (int c = 0; c < columns; c++)
+            for (int r = c < blockedColumns ? blockedRows : 0; r < rows; r++) to[c * toStride + r] = from[r * fromStride + c];
+    }
+
+    /// <summary>Pairs, quads, halves.</summary>
+    private static void RunBlock(float* from, nint fromStride, float* to, nint toStride)
+    {
+        Vector256<float> r0 = Vector256.Load(from), r1 = Vector256.Load(from + fromStride);
+        Vector256<float> r2 = Vector256.Load(from + 2 * fromStride), r3 = Vector256.Load(from + 3 * fromStride);
+        Vector256<float> r4 = Vector256.Load(from + 4 * fromStride), r5 = Vector256.Load(from + 5 * fromStride);
+        Vector256<float> r6 = Vector256.Load(from + 6 * fromStride), r7 = Vector256.Load(from + 7 * fromStride);
+        (Vector256<float> a0, Vector256<float> a1, Vector256<float> a2, Vector256<float> a3) = Quads(r0, r1, r2, r3);
+        (Vector256<float> b0, Vector256<float> b1, Vector256<float> b2, Vector256<float> b3) = Quads(r4, r5, r6, r7);
+        Avx.Permute2x128(a0, b0, 0x20).Store(to);
+        Avx.Permute2x128(a1, b1, 0x20).Store(to + toStride);
+        Avx.Permute2x128(a2, b2, 0x20).Store(to + 2 * toStride);
+        Avx.Permute2x128(a3, b3, 0x20).Store(to + 3 * toStride);
+        Avx.Permute2x128(a0, b0, 0x31).Store(to + 4 * toStride);
+        Avx.Permute2x128(a1, b1, 0x31).Store(to + 5 * toStride);
+        Avx.Permute2x128(a2, b2, 0x31).Store(to + 6 * toStride);
+        Avx.Permute2x128(a3, b3, 0x31).Store(to + 7 * toStride);
+    }
+
+    /// <summary>Within each 128-bit half: element j of the four rows, for j = 0 .. 3.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static (Vector256<float>, Vector256<float>, Vector256<float>, Vector256<float>) Quads(Vector256<float> r0, Vector256<float> r1,
+        Vector256<float> r2, Vector256<float> r3)
+    {
+        Vector256<float> low01 = Avx.UnpackLow(r0, r1), high01 = Avx.UnpackHigh(r0, r1);
+        Vector256<float> low23 = Avx.UnpackLow(r2, r3), high23 = Avx.UnpackHigh(r2, r3);
+        return (Avx.Shuffle(low01, low23, 0x44), Avx.Shuffle(low01, low23, 0xEE), Avx.Shuffle(high01, high23, 0x44), Avx.Shuffle(high01, high23, 0xEE));
+    }
+}
