@@ -22,7 +22,7 @@ internal interface IWork
 internal sealed class InProcessAttribute : Attribute, IConfigSource
 {
     public IConfig Config { get; } = ManualConfig.CreateEmpty()
-        .AddJob(Job.Default.WithToolchain(InProcessNoEmitToolchain.Instance).WithWarmupCount(2).WithIterationCount(7))
+        .AddJob(Job.Default.WithToolchain(InProcessNoEmitToolchain.Instance).WithWarmupCount(2).WithIterationCount(7).WithIterationTime(Perfolizer.Horology.TimeInterval.FromMilliseconds(150)))
         .AddColumn(StatisticColumn.Median, new RateColumn());
 
     private sealed class RateColumn : IColumn
