@@ -1,7 +1,7 @@
 using System.Collections.Immutable;
+using Asni.Cpu.Convolution;
 using Asni.Data;
 using Asni.Devices;
-using Asni.Cpu.Convolution;
 using Asni.Networks;
 using Asni.Tensors;
 

@@ -23,7 +23,10 @@ internal static class Entry
         {
             return parsed.Invoke(new InvocationConfiguration
             {
-                Output = console.Output, Error = console.Error, EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null,
+                Output = console.Output,
+                Error = console.Error,
+                EnableDefaultExceptionHandler = false,
+                ProcessTerminationTimeout = null,
             });
         }
         catch (Exception e)

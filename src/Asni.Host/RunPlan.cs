@@ -87,7 +87,7 @@ internal sealed record RunPlan(RunSettings Settings, Recipe Recipe, Network Netw
         bool wasShortened = shortened.Epochs != published.Epochs || shortened.BatchSize != published.BatchSize;
         if (!wasShortened || recipe.Epochs != shortened.Epochs || recipe.BatchSize != shortened.BatchSize) return null;
         string size = recipe.Input is { } c ? $" of {c}" : "";
-        return $"to take minutes on {threads} threads: {Show.Count(settings.Limit ?? 0)} images{size}, {recipe.Epochs} epochs, batches of {recipe.BatchSize} "
+        return $"to take minutes on {threads} threads, enough to try but not to learn a large network: {Show.Count(settings.Limit ?? 0)} images{size}, {recipe.Epochs} epochs, batches of {recipe.BatchSize} "
             + $"(the recipe has {published.Epochs} epochs, batches of {published.BatchSize}); --limit, --input, --epochs and --batch change it.";
     }
 }

@@ -27,7 +27,12 @@ internal sealed unsafe class DepthwiseConvolution : ConvolutionOperation
     public override void Forward(DeviceTensor x, ParameterTensor w, ParameterTensor? b, DeviceTensor y) =>
         _workers.Vectorize(Macs(x.Batch), new ForwardBody
         {
-            Spec = Spec, Batch = x.Batch, X = CpuBuffer.Floats(x), W = CpuBuffer.Floats(w), Bias = b is { } bias ? CpuBuffer.Floats(bias) : null, Y = CpuBuffer.Floats(y),
+            Spec = Spec,
+            Batch = x.Batch,
+            X = CpuBuffer.Floats(x),
+            W = CpuBuffer.Floats(w),
+            Bias = b is { } bias ? CpuBuffer.Floats(bias) : null,
+            Y = CpuBuffer.Floats(y),
         });
 
     public override void BackwardOutput(DeviceTensor y, ParameterTensor? db, DeviceTensor dy) =>
@@ -50,7 +55,12 @@ internal sealed unsafe class DepthwiseConvolution : ConvolutionOperation
     public override void BackwardData(DeviceTensor dy, ParameterTensor w, bool accumulate, DeviceTensor dx) =>
         _workers.Vectorize(Macs(dy.Batch), new DataBody
         {
-            Spec = Spec, Batch = dy.Batch, Dy = CpuBuffer.Floats(dy), W = CpuBuffer.Floats(w), Accumulate = accumulate, Dx = CpuBuffer.Floats(dx),
+            Spec = Spec,
+            Batch = dy.Batch,
+            Dy = CpuBuffer.Floats(dy),
+            W = CpuBuffer.Floats(w),
+            Accumulate = accumulate,
+            Dx = CpuBuffer.Floats(dx),
         });
 
     public override void Dispose()

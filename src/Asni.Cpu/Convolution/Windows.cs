@@ -205,8 +205,12 @@ internal sealed unsafe class Windows : IDisposable
         }
         var phase = new Phase
         {
-            Rows = spec.Output.Height, Columns = spec.Output.Width, Runs = runs, TargetOrigin = 0,
-            TargetColumnStep = spec.Output.Channels, TargetRowStep = spec.Output.Width * spec.Output.Channels,
+            Rows = spec.Output.Height,
+            Columns = spec.Output.Width,
+            Runs = runs,
+            TargetOrigin = 0,
+            TargetColumnStep = spec.Output.Channels,
+            TargetRowStep = spec.Output.Width * spec.Output.Channels,
         };
         return new Windows(spec.Input, spec.Stride, [phase], spec.Batch, spec.Output.Elements);
     }
@@ -233,8 +237,12 @@ internal sealed unsafe class Windows : IDisposable
                 }
                 phases.Add(new Phase
                 {
-                    Rows = rows, Columns = columns, Runs = runs, TargetOrigin = (ph * width + pw) * channels,
-                    TargetColumnStep = spec.Stride * channels, TargetRowStep = spec.Stride * width * channels,
+                    Rows = rows,
+                    Columns = columns,
+                    Runs = runs,
+                    TargetOrigin = (ph * width + pw) * channels,
+                    TargetColumnStep = spec.Stride * channels,
+                    TargetRowStep = spec.Stride * width * channels,
                 });
             }
         return new Windows(spec.Output, 1, phases, spec.Batch, spec.Input.Elements);

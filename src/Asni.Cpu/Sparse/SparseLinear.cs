@@ -59,16 +59,37 @@ internal sealed unsafe class SparseLinear : IDisposable
     public void Forward(float* x, float* w, float* bias, int batch, float* y)
     {
         Turn(x, _filter.FanIn, batch, (float*)_inputs.Pointer);
-        var epilogue = new Product { Matrix = _byOutput!, Weights = w, From = (float*)_inputs.Pointer, Turned = (float*)_outputs.Pointer, Pitch = _pitch, Batch = batch,
-            Lines = _filter.Out, Bias = bias, Activation = _activation, To = y };
+        var epilogue = new Product
+        {
+            Matrix = _byOutput!,
+            Weights = w,
+            From = (float*)_inputs.Pointer,
+            Turned = (float*)_outputs.Pointer,
+            Pitch = _pitch,
+            Batch = batch,
+            Lines = _filter.Out,
+            Bias = bias,
+            Activation = _activation,
+            To = y
+        };
         _workers.Vectorize(Work(batch), epilogue);
     }
 
     public void BackwardData(float* dy, float* w, bool accumulate, int batch, float* dx)
     {
         Turn(dy, _filter.Out, batch, (float*)_outputs.Pointer);
-        _workers.Vectorize(Work(batch), new Product { Matrix = _byInput!, Weights = w, From = (float*)_outputs.Pointer, Turned = (float*)_inputs.Pointer, Pitch = _pitch,
-            Batch = batch, Lines = _filter.FanIn, Accumulate = accumulate, To = dx });
+        _workers.Vectorize(Work(batch), new Product
+        {
+            Matrix = _byInput!,
+            Weights = w,
+            From = (float*)_outputs.Pointer,
+            Turned = (float*)_inputs.Pointer,
+            Pitch = _pitch,
+            Batch = batch,
+            Lines = _filter.FanIn,
+            Accumulate = accumulate,
+            To = dx
+        });
     }
 
     /// <summary>Gradients of live weights only; others keep what they hold.</summary>
@@ -76,8 +97,15 @@ internal sealed unsafe class SparseLinear : IDisposable
     {
         Turn(x, _filter.FanIn, batch, (float*)_inputs.Pointer);
         Turn(dy, _filter.Out, batch, (float*)_outputs.Pointer);
-        _workers.Vectorize(Work(batch), new SampledProduct { Matrix = _byOutput!, X = (float*)_inputs.Pointer, Dy = (float*)_outputs.Pointer, Pitch = _pitch,
-            Batch = batch, Dw = dw });
+        _workers.Vectorize(Work(batch), new SampledProduct
+        {
+            Matrix = _byOutput!,
+            X = (float*)_inputs.Pointer,
+            Dy = (float*)_outputs.Pointer,
+            Pitch = _pitch,
+            Batch = batch,
+            Dw = dw
+        });
     }
 
     public void Dispose()

@@ -12,7 +12,10 @@ internal static class RecipeBook
     /// <summary>Data whose recipes suit another dataset too.</summary>
     private static readonly Dictionary<string, string> s_sameKind = new()
     {
-        ["fashion-mnist"] = "mnist", ["digits"] = "mnist", ["cifar100"] = "cifar10", ["shapes"] = "cifar10",
+        ["fashion-mnist"] = "mnist",
+        ["digits"] = "mnist",
+        ["cifar100"] = "cifar10",
+        ["shapes"] = "cifar10",
     };
 
     /// <summary>Where a network has recipes for several datasets and none was named, the first of these.</summary>

@@ -64,11 +64,11 @@ public sealed class DatasetLocator
         if (_dataDir != null && !Directory.Exists(_dataDir))
             throw new AsniException($"The data folder '{_dataDir}' does not exist; name an existing one or leave --data-dir out.");
         foreach (string folder in _folders)
-        foreach (string below in dataset.Folders)
-        {
-            string path = Path.TrimEndingDirectorySeparator(Path.Combine(folder, below));
-            if (!(below == "" && BelongsToAnother(path, dataset)) && dataset.IsIn(path)) return path;
-        }
+            foreach (string below in dataset.Folders)
+            {
+                string path = Path.TrimEndingDirectorySeparator(Path.Combine(folder, below));
+                if (!(below == "" && BelongsToAnother(path, dataset)) && dataset.IsIn(path)) return path;
+            }
         return null;
     }
 

@@ -12,9 +12,9 @@ internal static class MnistFiles
     {
         string rank = kind == "images" ? "idx3" : "idx1";
         foreach (string spelling in (ReadOnlySpan<string>)[$"{split}-{kind}-{rank}-ubyte", $"{split}-{kind}.{rank}-ubyte"])
-        foreach (string extension in (ReadOnlySpan<string>)["", ".gz"])
-            if (Path.Combine(folder, spelling + extension) is var path && File.Exists(path))
-                return path;
+            foreach (string extension in (ReadOnlySpan<string>)["", ".gz"])
+                if (Path.Combine(folder, spelling + extension) is var path && File.Exists(path))
+                    return path;
         return null;
     }
 

@@ -141,7 +141,14 @@ internal sealed class PlanBuilder
             case AddNode or ReluNode:
                 return new ElementwiseUnit
                 {
-                    Node = f.Main, Device = _model.Device, Activation = f.Activation, X = x, Y = y, Dy = dy, Dx = dx, AccumulateDx = accumulate,
+                    Node = f.Main,
+                    Device = _model.Device,
+                    Activation = f.Activation,
+                    X = x,
+                    Y = y,
+                    Dy = dy,
+                    Dx = dx,
+                    AccumulateDx = accumulate,
                     Skip = f.Skip is { } s ? value(s) : null,
                     SkipGradient = f.Skip is { } g ? gradient(g) : null,
                     // x + x: dx is written first, then added to.
@@ -159,7 +166,12 @@ internal sealed class PlanBuilder
         var spec = new ConvolutionSpec(_batch, x.Shape, weight.Filter, stride, padding, groups, bias is not null, activation, _training, dx is not null);
         return new ConvolutionUnit
         {
-            Node = node, X = x, Y = y, Dy = dy, Dx = dx, AccumulateDx = accumulate,
+            Node = node,
+            X = x,
+            Y = y,
+            Dy = dy,
+            Dx = dx,
+            AccumulateDx = accumulate,
             Operation = _model.Device.CreateConvolution(spec),
             Weight = parameters.Value(weight.Index),
             Bias = bias is null ? null : parameters.Value(bias.Index),
@@ -176,7 +188,11 @@ internal sealed class PlanBuilder
         DeviceParameters parameters = _model.Parameters;
         return new BatchNormUnit
         {
-            Node = node, X = x, Y = y, Dy = dy, Dx = dx,
+            Node = node,
+            X = x,
+            Y = y,
+            Dy = dy,
+            Dx = dx,
             Operation = _model.Device.CreateBatchNorm(
                 new BatchNormSpec(_batch, x.Shape, node.Epsilon, node.Momentum, f.Skip is not null, f.Activation, _training)),
             Parameters = new BatchNormParameters(parameters.Value(node.Weight.Index), parameters.Value(node.Bias.Index),
@@ -191,6 +207,12 @@ internal sealed class PlanBuilder
 
     private PoolingUnit BindPooling(Node node, PoolingSpec spec, DeviceTensor x, DeviceTensor y, DeviceTensor dy, DeviceTensor? dx, bool accumulate) => new()
     {
-        Node = node, X = x, Y = y, Dy = dy, Dx = dx, AccumulateDx = accumulate, Operation = _model.Device.CreatePooling(spec),
+        Node = node,
+        X = x,
+        Y = y,
+        Dy = dy,
+        Dx = dx,
+        AccumulateDx = accumulate,
+        Operation = _model.Device.CreatePooling(spec),
     };
 }

@@ -49,6 +49,7 @@ internal sealed class Phase(string name, ulong stream, Recipe recipe, Trainer tr
             test = trainer.Evaluate(CancellationToken.None);
         }
         return new PhaseResult(name, test.Top1, test.Top5, test.Loss, trainer.Model.Sparsity, trainer.Model.Kept, watch.Elapsed.TotalSeconds,
-            initial, trainer.Model.Snapshot()) { Complete = done == epochs };
+            initial, trainer.Model.Snapshot())
+        { Complete = done == epochs };
     }
 }

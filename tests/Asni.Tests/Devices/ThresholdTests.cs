@@ -48,7 +48,7 @@ public class ThresholdTests(DeviceCase device)
                 p.ApplyThreshold(Weights, p.FindThreshold(Weights, keep), new long[Weights.Length]);
             Mask[] masks = [.. Weights.Select(i => Workbench.MaskOf(actual, i))];
             Assert.That(masks.Sum(m => m.Live), Is.EqualTo(keep));
-            Assert.That(masks.Select(m => m.Words.ToArray()), 
+            Assert.That(masks.Select(m => m.Words.ToArray()),
                 Is.EqualTo(Weights.Select(i => Workbench.MaskOf(expected, i).Words.ToArray())));
             if (previous != null) Assert.That(masks.Zip(previous).All(m => m.First.IsSubsetOf(m.Second)));
             previous = masks;

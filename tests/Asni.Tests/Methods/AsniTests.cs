@@ -18,7 +18,11 @@ public class AsniTests
 
     private static Recipe Quick(int epochs = 6) => new()
     {
-        Network = "tiny", Data = "blobs", Epochs = epochs, BatchSize = 50, Seed = 3,
+        Network = "tiny",
+        Data = "blobs",
+        Epochs = epochs,
+        BatchSize = 50,
+        Seed = 3,
         Optimizer = new OptimizerSettings { Kind = OptimizerKind.Nesterov, Momentum = 0.9, WeightDecay = 5e-4 },
         LearningRate = new LearningRate { Initial = 0.02 },
         Schedule = new SparsitySchedule { Epochs = epochs, Scale1 = 0.8 }.WithFinal(0.9),

@@ -8,8 +8,11 @@ public class ShortRunTests
 {
     private static readonly Recipe s_recipe = new()
     {
-        Epochs = 90, BatchSize = 128, Optimizer = new OptimizerSettings { Kind = OptimizerKind.Momentum },
-        LearningRate = new LearningRate { Initial = 0.128 }, Schedule = new SparsitySchedule { Epochs = 90 },
+        Epochs = 90,
+        BatchSize = 128,
+        Optimizer = new OptimizerSettings { Kind = OptimizerKind.Momentum },
+        LearningRate = new LearningRate { Initial = 0.128 },
+        Schedule = new SparsitySchedule { Epochs = 90 },
     };
 
     [Test]

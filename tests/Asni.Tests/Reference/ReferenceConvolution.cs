@@ -57,20 +57,20 @@ internal sealed class ReferenceConvolution(ConvolutionSpec spec) : ConvolutionOp
         Chw input = Spec.Input, output = Spec.Output;
         int outPerGroup = Spec.Filter.Out / Spec.Groups;
         for (int n = 0; n < batch; n++)
-        for (int o = 0; o < output.Channels; o++)
-        for (int oy = 0; oy < output.Height; oy++)
-        for (int ox = 0; ox < output.Width; ox++)
-        for (int i = 0; i < Spec.Filter.In; i++)
-        for (int ky = 0; ky < Spec.Filter.Height; ky++)
-        for (int kx = 0; kx < Spec.Filter.Width; kx++)
-        {
-            int channel = o / outPerGroup * Spec.Filter.In + i;
-            int iy = oy * Spec.Stride - Spec.Padding + ky, ix = ox * Spec.Stride - Spec.Padding + kx;
-            if (iy < 0 || iy >= input.Height || ix < 0 || ix >= input.Width) continue;
-            product(
-                ((n * input.Channels + channel) * input.Height + iy) * input.Width + ix,
-                ((o * Spec.Filter.In + i) * Spec.Filter.Height + ky) * Spec.Filter.Width + kx,
-                ((n * output.Channels + o) * output.Height + oy) * output.Width + ox);
-        }
+            for (int o = 0; o < output.Channels; o++)
+                for (int oy = 0; oy < output.Height; oy++)
+                    for (int ox = 0; ox < output.Width; ox++)
+                        for (int i = 0; i < Spec.Filter.In; i++)
+                            for (int ky = 0; ky < Spec.Filter.Height; ky++)
+                                for (int kx = 0; kx < Spec.Filter.Width; kx++)
+                                {
+                                    int channel = o / outPerGroup * Spec.Filter.In + i;
+                                    int iy = oy * Spec.Stride - Spec.Padding + ky, ix = ox * Spec.Stride - Spec.Padding + kx;
+                                    if (iy < 0 || iy >= input.Height || ix < 0 || ix >= input.Width) continue;
+                                    product(
+                                        ((n * input.Channels + channel) * input.Height + iy) * input.Width + ix,
+                                        ((o * Spec.Filter.In + i) * Spec.Filter.Height + ky) * Spec.Filter.Width + kx,
+                                        ((n * output.Channels + o) * output.Height + oy) * output.Width + ox);
+                                }
     }
 }

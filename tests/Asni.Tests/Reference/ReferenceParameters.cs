@@ -15,8 +15,8 @@ internal sealed class ReferenceParameters : DeviceParameters
         _masks = new Mask?[parameters.Length];
         _slots = new ReferenceBuffer[parameters.Length, Enum.GetValues<ParameterSlot>().Length];
         foreach (Parameter p in parameters)
-        foreach (ParameterSlot slot in Enum.GetValues<ParameterSlot>())
-            _slots[p.Index, (int)slot] = new ReferenceBuffer(p.Elements * sizeof(double));
+            foreach (ParameterSlot slot in Enum.GetValues<ParameterSlot>())
+                _slots[p.Index, (int)slot] = new ReferenceBuffer(p.Elements * sizeof(double));
     }
 
     public override ParameterTensor Value(int parameter) => Tensor(parameter, ParameterSlot.Value);

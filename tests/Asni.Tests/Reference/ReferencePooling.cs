@@ -48,11 +48,11 @@ internal sealed class ReferencePooling(PoolingSpec spec) : PoolingOperation(spec
         int left = output % Spec.Output.Width * Spec.Stride - Spec.Padding;
         int winner = -1;
         for (int y = Math.Max(top, 0); y < Math.Min(top + Spec.Size, Spec.Input.Height); y++)
-        for (int x = Math.Max(left, 0); x < Math.Min(left + Spec.Size, Spec.Input.Width); x++)
-        {
-            int place = plane * Spec.Input.Positions + y * Spec.Input.Width + x;
-            if (winner < 0 || input[place] > input[winner]) winner = place;
-        }
+            for (int x = Math.Max(left, 0); x < Math.Min(left + Spec.Size, Spec.Input.Width); x++)
+            {
+                int place = plane * Spec.Input.Positions + y * Spec.Input.Width + x;
+                if (winner < 0 || input[place] > input[winner]) winner = place;
+            }
         return winner;
     }
 }

@@ -121,18 +121,18 @@ internal sealed class DigitPainter
         int noise = _random.Next(100) < 50 ? _random.Next(40) : 0;
         ulong bits = 0;
         for (int y = 0, i = 0; y < Size; y++)
-        for (int x = 0; x < Size; x++, i++)
-        {
-            float value = ink * Math.Clamp(_depth[y * Pitch + x] * softness + 0.5f, 0, 1);
-            if (noise > 0)
+            for (int x = 0; x < Size; x++, i++)
             {
-                // Two random bytes make a triangular distribution around 0.
-                if ((i & 3) == 0) bits = _random.NextUInt64();
-                value += ((int)(bits & 255) + (int)(bits >> 8 & 255) - 255) * noise * (1 / 255f);
-                bits >>= 16;
+                float value = ink * Math.Clamp(_depth[y * Pitch + x] * softness + 0.5f, 0, 1);
+                if (noise > 0)
+                {
+                    // Two random bytes make a triangular distribution around 0.
+                    if ((i & 3) == 0) bits = _random.NextUInt64();
+                    value += ((int)(bits & 255) + (int)(bits >> 8 & 255) - 255) * noise * (1 / 255f);
+                    bits >>= 16;
+                }
+                pixels[i] = (byte)Math.Clamp(value + 0.5f, 0, 255);
             }
-            pixels[i] = (byte)Math.Clamp(value + 0.5f, 0, 255);
-        }
     }
 
     private float Uniform(float low, float high) => low + (high - low) * _random.NextSingle();
@@ -152,9 +152,14 @@ internal sealed class DigitPainter
             float scale = Uniform(0.78f, 1.1f), width = scale * Uniform(0.75f, 1.2f), shear = 0.2f * (float)random.NextNormal();
             return new Warp
             {
-                _xx = width * cos, _xy = scale * (shear * cos - sin), _yx = width * sin, _yy = scale * (shear * sin + cos),
-                _x = (Size - 1) / 2f + Uniform(-2.5f, 2.5f), _y = (Size - 1) / 2f + Uniform(-2.5f, 2.5f),
-                _bendX = Wave.Draw(random), _bendY = Wave.Draw(random),
+                _xx = width * cos,
+                _xy = scale * (shear * cos - sin),
+                _yx = width * sin,
+                _yy = scale * (shear * sin + cos),
+                _x = (Size - 1) / 2f + Uniform(-2.5f, 2.5f),
+                _y = (Size - 1) / 2f + Uniform(-2.5f, 2.5f),
+                _bendX = Wave.Draw(random),
+                _bendY = Wave.Draw(random),
             };
         }
 
@@ -178,8 +183,10 @@ internal sealed class DigitPainter
             float frequency = MathF.Tau / (14 + 42 * random.NextSingle());
             return new Wave
             {
-                _fx = frequency * cos, _fy = frequency * sin,
-                _phase = MathF.Tau * random.NextSingle(), _amplitude = 1.6f * random.NextSingle(),
+                _fx = frequency * cos,
+                _fy = frequency * sin,
+                _phase = MathF.Tau * random.NextSingle(),
+                _amplitude = 1.6f * random.NextSingle(),
             };
         }
 
