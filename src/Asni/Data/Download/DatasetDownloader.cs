@@ -56,6 +56,11 @@ public sealed class DatasetDownloader
         {
             throw new AsniException($"The data folder '{folder}' cannot be written: {e.Message}", e);
         }
+        finally
+        {
+            // Nothing came: nothing is left behind, not even a folder.
+            if (Directory.Exists(folder) && !Directory.EnumerateFileSystemEntries(folder).Any()) Directory.Delete(folder);
+        }
     }
 
     private static async Task<bool> IsWholeAsync(string path, string sha256, CancellationToken cancel) =>
