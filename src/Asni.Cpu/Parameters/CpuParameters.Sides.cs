@@ -46,19 +46,23 @@ internal sealed unsafe partial class CpuParameters
 
     private readonly struct SumBody(Segments list, int* order, int count, float* pivots, float* values, ulong* masks, SideSums[] sides) : IVectorBody
     {
+        /// <summary>Sets of sums taken in turn: an addition waits for the one before in its set, and that takes longer than reading a vector.</summary>
+        private const int Sets = 4;
+
         public void Execute<L, V>(int worker, int workers) where L : struct, ILanes<V> where V : struct
         {
-            double* sums = stackalloc double[2 * L.Count];
+            int width = 2 * L.Count;
+            double* sums = stackalloc double[Sets * width];
             foreach (Piece piece in list.Pieces(worker, workers))
             {
                 int caller = new ReadOnlySpan<int>(order, count).IndexOf(piece.Segment.Parameter.Index);
-                new Span<double>(sums, 2 * L.Count).Clear();
+                new Span<double>(sums, Sets * width).Clear();
                 (long above, long below) = Sum<L, V>(piece, pivots[caller], sums);
                 double sumAbove = 0, sumBelow = 0;
-                for (int i = 0; i < L.Count; i++)
+                for (int i = 0; i < Sets * width; i++)
                 {
-                    sumAbove += sums[i];
-                    sumBelow += sums[L.Count + i];
+                    if (i % width < L.Count) sumAbove += sums[i];
+                    else sumBelow += sums[i];
                 }
                 sides[worker * list.Count + piece.Index] = new SideSums(sumAbove, above, sumBelow, below);
             }
@@ -69,15 +73,17 @@ internal sealed unsafe partial class CpuParameters
             V middle = L.Create(pivot);
             long above = 0, below = 0;
             float* from = values + piece.Segment.Offset;
-            for (long i = piece.From; i < piece.To; i += L.Count)
+            int set = 0;
+            for (long i = piece.From; i < piece.To; i += L.Count, set = (set + 1) % Sets)
             {
+                double* mine = sums + set * 2 * L.Count;
                 V w = L.Load(from + i);
                 V live = L.Mask(MaskBits.Live(masks, piece.Segment, i, L.Count));
                 V greater = L.And(live, L.Greater(w, middle)), less = L.And(live, L.Greater(middle, w));
                 above += BitOperations.PopCount(L.Bits(greater));
                 below += BitOperations.PopCount(L.Bits(less));
-                L.AddTo(L.And(greater, w), sums);
-                L.AddTo(L.And(less, w), sums + L.Count);
+                L.AddTo(L.And(greater, w), mine);
+                L.AddTo(L.And(less, w), mine + L.Count);
             }
             return (above, below);
         }
