@@ -11,6 +11,9 @@ internal readonly unsafe struct Epilogue(int columns, float* bias, bool add, Act
     private readonly bool _add = add;
     private readonly Activation _activation = activation;
 
+    /// <summary>Nothing but a copy.</summary>
+    public bool IsPlain => _bias == null && !_add && _activation == Activation.None;
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Store<L, V>(float* tile, float* y) where L : struct, ILanes<V> where V : struct
     {

@@ -153,18 +153,23 @@ internal sealed unsafe class ImplicitGemm : IDisposable
         private static void RunTiles<L, V>(Phase phase, in Panel panel, int positions, float* source, Segment* segments, Segment* end, float* b, nint ldb,
             in Epilogue epilogue, float* y) where L : struct, ILanes<V> where V : struct
         {
-            float** rows = stackalloc float*[InnerTiles.MaximumRows];
+            float** rows = stackalloc float*[InnerTiles.MaximumRows], outs = stackalloc float*[InnerTiles.MaximumRows];
             float* tile = stackalloc float[InnerTiles.MaximumRows * InnerTiles.Stride + 16];
             tile = (float*)(((nint)tile + 63) & ~63);
             int tileRows = InnerTiles.Rows(panel.Vectors, L.Count == 16);
+            bool direct = epilogue.IsPlain && panel.Columns == panel.Vectors * L.Count;
             int* from = phase.Source.Pointer, to = phase.Target.Pointer;
             for (int p = 0; p < positions; p += tileRows)
             {
                 int valid = Math.Min(tileRows, positions - p);
                 // Rows past the end repeat the last one; their results are not stored.
-                for (int r = 0; r < tileRows; r++) rows[r] = source + from[p + Math.Min(r, valid - 1)];
-                InnerTiles.Run<L, V>(panel.Vectors, rows, segments, end, b, ldb, tile);
-                for (int r = 0; r < valid; r++) epilogue.Store<L, V>(tile + r * InnerTiles.Stride, y + to[p + r]);
+                for (int r = 0; r < tileRows; r++)
+                {
+                    rows[r] = source + from[p + Math.Min(r, valid - 1)];
+                    outs[r] = direct && r < valid ? y + to[p + r] : tile + r * InnerTiles.Stride;
+                }
+                InnerTiles.Run<L, V>(panel.Vectors, rows, segments, end, b, ldb, outs);
+                for (int r = 0; r < valid && !direct; r++) epilogue.Store<L, V>(tile + r * InnerTiles.Stride, y + to[p + r]);
             }
         }
     }

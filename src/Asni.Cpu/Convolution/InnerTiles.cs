@@ -5,7 +5,8 @@ internal readonly record struct Segment(int Offset, int Length, int Row);
 
 /// <summary>
 /// Register tiles of C = A * B: rows of A are given by pointers (an implicit im2col), B by rows of <c>ldb</c> floats. Every element of A is
-/// broadcast against vectors of B. The result goes to a small buffer with rows of <see cref="Stride"/> floats.
+/// broadcast against vectors of B. Each row of the result goes to a place of its own: its destination, or a row of a small buffer of
+/// <see cref="Stride"/> floats a row when something is still to be done with it.
 /// </summary>
 internal static unsafe class InnerTiles
 {
@@ -17,17 +18,17 @@ internal static unsafe class InnerTiles
     /// <summary>Rows of the tile that is used with this many vectors: all fill the register file.</summary>
     public static int Rows(int vectors, bool wide) => vectors == 4 ? 6 : vectors == 2 ? (wide ? 12 : 6) : 12;
 
-    public static void Run<L, V>(int vectors, float** rows, Segment* segment, Segment* end, float* b, nint ldb, float* tile)
+    public static void Run<L, V>(int vectors, float** rows, Segment* segment, Segment* end, float* b, nint ldb, float** outs)
         where L : struct, ILanes<V> where V : struct
     {
-        if (vectors == 4) Tile6x4<L, V>(rows, segment, end, b, ldb, tile);
-        else if (vectors == 1) Tile12x1<L, V>(rows, segment, end, b, ldb, tile);
-        else if (L.Count == 16) Tile12x2<L, V>(rows, segment, end, b, ldb, tile);
-        else Tile6x2<L, V>(rows, segment, end, b, ldb, tile);
+        if (vectors == 4) Tile6x4<L, V>(rows, segment, end, b, ldb, outs);
+        else if (vectors == 1) Tile12x1<L, V>(rows, segment, end, b, ldb, outs);
+        else if (L.Count == 16) Tile12x2<L, V>(rows, segment, end, b, ldb, outs);
+        else Tile6x2<L, V>(rows, segment, end, b, ldb, outs);
     }
 
     /// <summary>6 rows by 4 vectors.</summary>
-    private static void Tile6x4<L, V>(float** rows, Segment* segment, Segment* end, float* b, nint ldb, float* tile)
+    private static void Tile6x4<L, V>(float** rows, Segment* segment, Segment* end, float* b, nint ldb, float** outs)
         where L : struct, ILanes<V> where V : struct
     {
         V c0_0 = default, c0_1 = default, c0_2 = default, c0_3 = default;
@@ -77,16 +78,16 @@ internal static unsafe class InnerTiles
                 c5_3 = L.Fma(a, b3, c5_3);
             }
         }
-        L.Store(c0_0, tile + 0); L.Store(c0_1, tile + 0 + 1 * L.Count); L.Store(c0_2, tile + 0 + 2 * L.Count); L.Store(c0_3, tile + 0 + 3 * L.Count);
-        L.Store(c1_0, tile + 64); L.Store(c1_1, tile + 64 + 1 * L.Count); L.Store(c1_2, tile + 64 + 2 * L.Count); L.Store(c1_3, tile + 64 + 3 * L.Count);
-        L.Store(c2_0, tile + 128); L.Store(c2_1, tile + 128 + 1 * L.Count); L.Store(c2_2, tile + 128 + 2 * L.Count); L.Store(c2_3, tile + 128 + 3 * L.Count);
-        L.Store(c3_0, tile + 192); L.Store(c3_1, tile + 192 + 1 * L.Count); L.Store(c3_2, tile + 192 + 2 * L.Count); L.Store(c3_3, tile + 192 + 3 * L.Count);
-        L.Store(c4_0, tile + 256); L.Store(c4_1, tile + 256 + 1 * L.Count); L.Store(c4_2, tile + 256 + 2 * L.Count); L.Store(c4_3, tile + 256 + 3 * L.Count);
-        L.Store(c5_0, tile + 320); L.Store(c5_1, tile + 320 + 1 * L.Count); L.Store(c5_2, tile + 320 + 2 * L.Count); L.Store(c5_3, tile + 320 + 3 * L.Count);
+        L.Store(c0_0, outs[0]); L.Store(c0_1, outs[0] + 1 * L.Count); L.Store(c0_2, outs[0] + 2 * L.Count); L.Store(c0_3, outs[0] + 3 * L.Count);
+        L.Store(c1_0, outs[1]); L.Store(c1_1, outs[1] + 1 * L.Count); L.Store(c1_2, outs[1] + 2 * L.Count); L.Store(c1_3, outs[1] + 3 * L.Count);
+        L.Store(c2_0, outs[2]); L.Store(c2_1, outs[2] + 1 * L.Count); L.Store(c2_2, outs[2] + 2 * L.Count); L.Store(c2_3, outs[2] + 3 * L.Count);
+        L.Store(c3_0, outs[3]); L.Store(c3_1, outs[3] + 1 * L.Count); L.Store(c3_2, outs[3] + 2 * L.Count); L.Store(c3_3, outs[3] + 3 * L.Count);
+        L.Store(c4_0, outs[4]); L.Store(c4_1, outs[4] + 1 * L.Count); L.Store(c4_2, outs[4] + 2 * L.Count); L.Store(c4_3, outs[4] + 3 * L.Count);
+        L.Store(c5_0, outs[5]); L.Store(c5_1, outs[5] + 1 * L.Count); L.Store(c5_2, outs[5] + 2 * L.Count); L.Store(c5_3, outs[5] + 3 * L.Count);
     }
 
     /// <summary>12 rows by 2 vectors.</summary>
-    private static void Tile12x2<L, V>(float** rows, Segment* segment, Segment* end, float* b, nint ldb, float* tile)
+    private static void Tile12x2<L, V>(float** rows, Segment* segment, Segment* end, float* b, nint ldb, float** outs)
         where L : struct, ILanes<V> where V : struct
     {
         V c0_0 = default, c0_1 = default;
@@ -150,22 +151,22 @@ internal static unsafe class InnerTiles
                 c11_1 = L.Fma(a, b1, c11_1);
             }
         }
-        L.Store(c0_0, tile + 0); L.Store(c0_1, tile + 0 + 1 * L.Count);
-        L.Store(c1_0, tile + 64); L.Store(c1_1, tile + 64 + 1 * L.Count);
-        L.Store(c2_0, tile + 128); L.Store(c2_1, tile + 128 + 1 * L.Count);
-        L.Store(c3_0, tile + 192); L.Store(c3_1, tile + 192 + 1 * L.Count);
-        L.Store(c4_0, tile + 256); L.Store(c4_1, tile + 256 + 1 * L.Count);
-        L.Store(c5_0, tile + 320); L.Store(c5_1, tile + 320 + 1 * L.Count);
-        L.Store(c6_0, tile + 384); L.Store(c6_1, tile + 384 + 1 * L.Count);
-        L.Store(c7_0, tile + 448); L.Store(c7_1, tile + 448 + 1 * L.Count);
-        L.Store(c8_0, tile + 512); L.Store(c8_1, tile + 512 + 1 * L.Count);
-        L.Store(c9_0, tile + 576); L.Store(c9_1, tile + 576 + 1 * L.Count);
-        L.Store(c10_0, tile + 640); L.Store(c10_1, tile + 640 + 1 * L.Count);
-        L.Store(c11_0, tile + 704); L.Store(c11_1, tile + 704 + 1 * L.Count);
+        L.Store(c0_0, outs[0]); L.Store(c0_1, outs[0] + 1 * L.Count);
+        L.Store(c1_0, outs[1]); L.Store(c1_1, outs[1] + 1 * L.Count);
+        L.Store(c2_0, outs[2]); L.Store(c2_1, outs[2] + 1 * L.Count);
+        L.Store(c3_0, outs[3]); L.Store(c3_1, outs[3] + 1 * L.Count);
+        L.Store(c4_0, outs[4]); L.Store(c4_1, outs[4] + 1 * L.Count);
+        L.Store(c5_0, outs[5]); L.Store(c5_1, outs[5] + 1 * L.Count);
+        L.Store(c6_0, outs[6]); L.Store(c6_1, outs[6] + 1 * L.Count);
+        L.Store(c7_0, outs[7]); L.Store(c7_1, outs[7] + 1 * L.Count);
+        L.Store(c8_0, outs[8]); L.Store(c8_1, outs[8] + 1 * L.Count);
+        L.Store(c9_0, outs[9]); L.Store(c9_1, outs[9] + 1 * L.Count);
+        L.Store(c10_0, outs[10]); L.Store(c10_1, outs[10] + 1 * L.Count);
+        L.Store(c11_0, outs[11]); L.Store(c11_1, outs[11] + 1 * L.Count);
     }
 
     /// <summary>12 rows by 1 vectors.</summary>
-    private static void Tile12x1<L, V>(float** rows, Segment* segment, Segment* end, float* b, nint ldb, float* tile)
+    private static void Tile12x1<L, V>(float** rows, Segment* segment, Segment* end, float* b, nint ldb, float** outs)
         where L : struct, ILanes<V> where V : struct
     {
         V c0_0 = default;
@@ -205,22 +206,22 @@ internal static unsafe class InnerTiles
                 c11_0 = L.Fma(L.Create(r11[k]), b0, c11_0);
             }
         }
-        L.Store(c0_0, tile + 0);
-        L.Store(c1_0, tile + 64);
-        L.Store(c2_0, tile + 128);
-        L.Store(c3_0, tile + 192);
-        L.Store(c4_0, tile + 256);
-        L.Store(c5_0, tile + 320);
-        L.Store(c6_0, tile + 384);
-        L.Store(c7_0, tile + 448);
-        L.Store(c8_0, tile + 512);
-        L.Store(c9_0, tile + 576);
-        L.Store(c10_0, tile + 640);
-        L.Store(c11_0, tile + 704);
+        L.Store(c0_0, outs[0]);
+        L.Store(c1_0, outs[1]);
+        L.Store(c2_0, outs[2]);
+        L.Store(c3_0, outs[3]);
+        L.Store(c4_0, outs[4]);
+        L.Store(c5_0, outs[5]);
+        L.Store(c6_0, outs[6]);
+        L.Store(c7_0, outs[7]);
+        L.Store(c8_0, outs[8]);
+        L.Store(c9_0, outs[9]);
+        L.Store(c10_0, outs[10]);
+        L.Store(c11_0, outs[11]);
     }
 
     /// <summary>6 rows by 2 vectors.</summary>
-    private static void Tile6x2<L, V>(float** rows, Segment* segment, Segment* end, float* b, nint ldb, float* tile)
+    private static void Tile6x2<L, V>(float** rows, Segment* segment, Segment* end, float* b, nint ldb, float** outs)
         where L : struct, ILanes<V> where V : struct
     {
         V c0_0 = default, c0_1 = default;
@@ -258,11 +259,11 @@ internal static unsafe class InnerTiles
                 c5_1 = L.Fma(a, b1, c5_1);
             }
         }
-        L.Store(c0_0, tile + 0); L.Store(c0_1, tile + 0 + 1 * L.Count);
-        L.Store(c1_0, tile + 64); L.Store(c1_1, tile + 64 + 1 * L.Count);
-        L.Store(c2_0, tile + 128); L.Store(c2_1, tile + 128 + 1 * L.Count);
-        L.Store(c3_0, tile + 192); L.Store(c3_1, tile + 192 + 1 * L.Count);
-        L.Store(c4_0, tile + 256); L.Store(c4_1, tile + 256 + 1 * L.Count);
-        L.Store(c5_0, tile + 320); L.Store(c5_1, tile + 320 + 1 * L.Count);
+        L.Store(c0_0, outs[0]); L.Store(c0_1, outs[0] + 1 * L.Count);
+        L.Store(c1_0, outs[1]); L.Store(c1_1, outs[1] + 1 * L.Count);
+        L.Store(c2_0, outs[2]); L.Store(c2_1, outs[2] + 1 * L.Count);
+        L.Store(c3_0, outs[3]); L.Store(c3_1, outs[3] + 1 * L.Count);
+        L.Store(c4_0, outs[4]); L.Store(c4_1, outs[4] + 1 * L.Count);
+        L.Store(c5_0, outs[5]); L.Store(c5_1, outs[5] + 1 * L.Count);
     }
 }
