@@ -73,7 +73,7 @@ def top1(net, x, y, prepare):
 def train_epoch(net, optimizer, x, y, batch, prepare, after_step):
     net.train()
     for rows in torch.randperm(len(x)).split(batch):
-        optimizer.zero_grad()
+        optimizer.zero_grad(set_to_none=True)
         cross_entropy(net(prepare(x[rows])), y[rows]).backward()
         optimizer.step()
         after_step()
@@ -91,7 +91,7 @@ def asni(data):
                 w.mul_(m)
 
     for phase in ("asni1", "asni2"):
-        optimizer, start = torch.optim.Adam(net.parameters(), 1.2e-4), time.time()
+        optimizer, start = torch.optim.Adam(net.parameters(), 1.2e-4, foreach=True), time.time()
         for e in range(50):
             train_epoch(net, optimizer, x, y, 60, lambda v: v, apply_masks)
             if phase == "asni1" and e < 49:
@@ -117,8 +117,8 @@ def dense(name, data, epochs=2):
     x, y, xt, yt = data
     net = networks.kaiming(networks.create(name, 10))
     conv_rate = {"conv2": 2e-4, "conv4": 3e-4, "conv6": 3e-4}
-    optimizer = torch.optim.Adam(net.parameters(), conv_rate[name]) if name in conv_rate else \
-        torch.optim.SGD(net.parameters(), 0.05, momentum=0.9, weight_decay=5e-4)
+    optimizer = torch.optim.Adam(net.parameters(), conv_rate[name], foreach=True) if name in conv_rate else \
+        torch.optim.SGD(net.parameters(), 0.05, momentum=0.9, weight_decay=5e-4, foreach=True)
     start = time.time()
     for e in range(epochs):
         if name not in conv_rate:
