@@ -1,5 +1,6 @@
 // expf and logf of our own: clang without a toolkit has no library to call, and one definition gives every compiler the same numbers.
-// Both are accurate to a few units in the last place over the whole range; code in namespace asni finds these before the toolkit's.
+// Both are accurate to a few units in the last place over the whole range. Macros, because the toolkit and the C library have theirs under
+// the same names.
 #pragma once
 
 namespace asni {
@@ -15,7 +16,7 @@ ASNI_DEVICE float exp2_approx(float x) {
 #endif
 }
 
-ASNI_DEVICE float expf(float x) {
+ASNI_DEVICE float exp_float(float x) {
     // Beyond these the result is 0 or infinity anyway; a NaN fails both comparisons and passes through.
     x = x < -105.0f ? -105.0f : x;
     x = x > 90.0f ? 90.0f : x;
@@ -28,7 +29,7 @@ ASNI_DEVICE float expf(float x) {
     return exp2_approx(rest * 1.44269504f) * exp2_approx(half) * exp2_approx(whole - half);
 }
 
-ASNI_DEVICE float logf(float x) {
+ASNI_DEVICE float log_float(float x) {
     if (!(x > 0.0f)) return x == 0.0f ? __uint_as_float(0xff800000u) : __uint_as_float(0x7fffffffu);
     if (!(x < __uint_as_float(0x7f800000u))) return x;
     int exponent = 0;
@@ -51,3 +52,6 @@ ASNI_DEVICE float logf(float x) {
 }
 
 }  // namespace asni
+
+#define expf(x) asni::exp_float(x)
+#define logf(x) asni::log_float(x)
