@@ -46,7 +46,7 @@ public class DriverTests
             Assert.Multiple(() =>
             {
                 Assert.That(e.IsOutOfMemory);
-                Assert.That(e.Message, Does.Contain("3.0 MiB").And.Contain("of 1.0 MiB free").And.Contain("smaller batch"));
+                Assert.That(e.Message, Does.Contain("3.0 MiB").And.Contain("1.0 MiB of").And.Contain("smaller batch"));
             });
         }
         finally
