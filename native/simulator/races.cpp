@@ -133,17 +133,28 @@ ASNI_CALLED_BY_COMPILER void __tsan_func_exit() {}
 ASNI_CALLED_BY_COMPILER void __tsan_vptr_update(void**, void*) {}
 ASNI_CALLED_BY_COMPILER void __tsan_vptr_read(void**) {}
 
-ASNI_CALLED_BY_COMPILER void* __tsan_memcpy(void* to, const void* from, size_t bytes) {
-    if (bytes != 0) on_access(const_cast<void*>(from), bytes, Access::read), on_access(to, bytes, Access::write);
+void* asni::sim::copy(void* to, const void* from, size_t bytes) {
+    if (bytes != 0) {
+        on_access(const_cast<void*>(from), bytes, Access::read);
+        on_access(to, bytes, Access::write);
+    }
     return memcpy(to, from, bytes);
 }
-ASNI_CALLED_BY_COMPILER void* __tsan_memmove(void* to, const void* from, size_t bytes) {
-    if (bytes != 0) on_access(const_cast<void*>(from), bytes, Access::read), on_access(to, bytes, Access::write);
-    return memmove(to, from, bytes);
-}
-ASNI_CALLED_BY_COMPILER void* __tsan_memset(void* to, int value, size_t bytes) {
+
+void* asni::sim::fill(void* to, int value, size_t bytes) {
     if (bytes != 0) on_access(to, bytes, Access::write);
     return memset(to, value, bytes);
+}
+
+// clang's own calls.
+ASNI_CALLED_BY_COMPILER void* __tsan_memcpy(void* to, const void* from, size_t bytes) { return asni::sim::copy(to, from, bytes); }
+ASNI_CALLED_BY_COMPILER void* __tsan_memset(void* to, int value, size_t bytes) { return asni::sim::fill(to, value, bytes); }
+ASNI_CALLED_BY_COMPILER void* __tsan_memmove(void* to, const void* from, size_t bytes) {
+    if (bytes != 0) {
+        on_access(const_cast<void*>(from), bytes, Access::read);
+        on_access(to, bytes, Access::write);
+    }
+    return memmove(to, from, bytes);
 }
 
 // Atomics become calls too; the memory order asked for is at most what these give.

@@ -192,3 +192,6 @@ ASNI_BUILTIN unsigned atomicMin(unsigned* address, unsigned value) {
     return asni_atomic_update(address, [=](unsigned seen) { return min(seen, value); });
 }
 #undef ASNI_BUILTIN
+
+#define memcpy asni::sim::copy
+#define memset asni::sim::fill

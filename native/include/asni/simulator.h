@@ -38,6 +38,10 @@ void warp_barrier(uint32_t mask);
 // __threadfence.
 void fence();
 
+// memcpy and memset of kernels: accesses that are checked as all others are, which GCC does not do of its own.
+void* copy(void* to, const void* from, size_t bytes);
+void* fill(void* to, int value, size_t bytes);
+
 // Every lane contributes size bytes and gets the 32 contributions in lane order.
 void warp_exchange(const void* mine, size_t size, void* all);
 
