@@ -17,25 +17,36 @@ internal sealed record ConvolutionTile(CudaPrecision Precision, int Rows, int Co
         new(CudaPrecision.Fp32, 32, 32, 16, 4, 64, false),
         new(CudaPrecision.Fp32, 64, 64, 16, 2, 128, true),
         new(CudaPrecision.Fp32, 32, 32, 16, 2, 64, true),
-        new(CudaPrecision.Tf32, 128, 128, 16, 4, 256, false),
+        new(CudaPrecision.Tf32, 256, 128, 16, 4, 256, false),
+        new(CudaPrecision.Tf32, 256, 64, 16, 4, 128, false),
+        new(CudaPrecision.Tf32, 128, 128, 16, 4, 128, false),
+        new(CudaPrecision.Tf32, 128, 128, 32, 3, 128, false),
         new(CudaPrecision.Tf32, 128, 64, 16, 4, 128, false),
         new(CudaPrecision.Tf32, 64, 64, 16, 4, 128, false),
         new(CudaPrecision.Tf32, 64, 64, 16, 2, 128, true),
-        new(CudaPrecision.Bf16, 128, 128, 32, 4, 256, false),
+        new(CudaPrecision.Bf16, 256, 128, 32, 4, 256, false),
+        new(CudaPrecision.Bf16, 256, 64, 32, 4, 128, false),
+        new(CudaPrecision.Bf16, 128, 128, 32, 4, 128, false),
+        new(CudaPrecision.Bf16, 128, 128, 64, 3, 128, false),
         new(CudaPrecision.Bf16, 128, 64, 32, 4, 128, false),
         new(CudaPrecision.Bf16, 64, 64, 32, 4, 128, false),
         new(CudaPrecision.Bf16, 64, 64, 32, 2, 128, true),
     ];
 
-    public string Name => $"{Rows}x{Columns}{(Any ? "_any" : "")}";
+    public string Name => $"{Rows}x{Columns}{(IsDeep ? "_deep" : "")}{(Any ? "_any" : "")}";
+
+    /// <summary>Stages of 128 bytes of inner indices instead of 64: half as many barriers, more shared memory.</summary>
+    private bool IsDeep => Inner * ElementBytes == 128;
+
+    private int ElementBytes => Precision == CudaPrecision.Bf16 ? 2 : 4;
 
     /// <summary>Dynamic shared memory of a block: the pipeline's stages, then the fp32 result on its way out, whichever is larger.</summary>
     public int SharedBytes
     {
         get
         {
-            int element = Precision == CudaPrecision.Bf16 ? 2 : 4, padding = Precision == CudaPrecision.Fp32 ? 4 : 8;
-            return Math.Max(Stages * (Rows + Columns) * Inner * element, Rows * (Columns + padding) * sizeof(float));
+            int padding = Precision == CudaPrecision.Fp32 ? 4 : 8;
+            return Math.Max(Stages * (Rows + Columns) * Inner * ElementBytes, Rows * (Columns + padding) * sizeof(float));
         }
     }
 
