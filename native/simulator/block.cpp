@@ -168,6 +168,7 @@ int BlockRunner::barrier(bool predicate) {
     if (barrier_arrived == thread_count) {
         barrier_result = int(barrier_true);
         barrier_arrived = barrier_true = 0;
+        shared.races.barrier();
         // Everybody may go on, in any order; who came last has no precedence.
         for (unsigned w = 0; w < warp_count; w++) {
             release(w, warps[w].at_barrier);
@@ -208,6 +209,19 @@ void BlockRunner::warp_operation(uint32_t mask, const char* name, void* mine, Wa
     if (meeting != &warp.meetings.back()) *meeting = warp.meetings.back();
     warp.meetings.pop_back();
     release(thread_now / 32, mask & ~bit);
+}
+
+void BlockRunner::warp_barrier(uint32_t mask) {
+    warp_operation(mask, "__syncwarp", nullptr, [](void* const*) { runner->shared.races.warp_barrier(runner->warp_now); });
+}
+
+void BlockRunner::on_shared_access(uintptr_t address, size_t bytes, Access access) {
+    unsigned other = thread_now;
+    const char* wrong = shared.races.check(address, bytes, access, thread_now, other);
+    if (wrong == nullptr) return;
+    std::string text = wrong;
+    if (other != thread_now) text += " of thread " + place_of(other);
+    abandon(CUDA_ERROR_LAUNCH_FAILED, text + ", " + shared.describe(address));
 }
 
 void* BlockRunner::shared_memory(SharedArray& array) {
@@ -274,6 +288,10 @@ int barrier(bool predicate) { return runner->barrier(predicate); }
 void warp_operation(uint32_t mask, const char* name, void* mine, WarpOperation operation) {
     runner->warp_operation(mask, name, mine, operation);
 }
+
+void warp_barrier(uint32_t mask) { runner->warp_barrier(mask); }
+
+void fence() { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
 
 void warp_exchange(const void* mine, size_t size, void* all) {
     struct Each { const void* mine; size_t size; void* all; } each{mine, size, all};

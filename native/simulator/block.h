@@ -30,6 +30,8 @@ public:
     void warp_operation(uint32_t mask, const char* name, void* mine, WarpOperation operation);
     void* shared_memory(SharedArray& array);
     void* dynamic_shared_memory() { return dynamic_shared; }
+    void warp_barrier(uint32_t mask);
+    void on_shared_access(uintptr_t address, size_t bytes, Access access);
 
     // Leaves the running kernel with an error; the text is completed with kernel, block and thread.
     [[noreturn]] void abandon(CUresult code, const std::string& what);

@@ -5,6 +5,7 @@
 #include "error.h"
 #include "launch.h"
 #include "memory.h"
+#include "races.h"
 #include "stream.h"
 
 using namespace asni::sim;
@@ -151,3 +152,4 @@ ASNI_EXPORT CUresult cuGetErrorString(CUresult code, const char** text) {
 ASNI_EXPORT const char* asniSimLastError() { return last_error(); }
 ASNI_EXPORT void asniSimSetSeed(uint64_t seed) { set_seed(seed); }
 ASNI_EXPORT void asniSimSetMemoryLimit(uint64_t bytes) { set_memory_limit(bytes); }
+ASNI_EXPORT void asniSimSetChecks(int on) { set_checks(on != 0); }

@@ -85,7 +85,8 @@ namespace {
 
 struct SourceLocation { const char* file; uint32_t line, column; };
 struct TypeMismatch { SourceLocation location; const void* type; unsigned char log_alignment, kind; };
-struct OutOfBounds { SourceLocation location; const void *array_type, *index_type; };
+struct Type { uint16_t kind, info; };  // of an integer: info bit 0 says signed, the rest is log2 of its bits
+struct OutOfBounds { SourceLocation location; const Type *array_type, *index_type; };
 
 const char* short_name(const char* path) {
     const char* name = path;
@@ -114,5 +115,8 @@ ASNI_HANDLER void __ubsan_handle_type_mismatch_v1(TypeMismatch* data, uintptr_t 
 
 ASNI_HANDLER void __ubsan_handle_out_of_bounds(OutOfBounds* data, uintptr_t index) {
     using namespace asni::sim;
-    runner->abandon(CUDA_ERROR_ILLEGAL_ADDRESS, "index " + std::to_string((long long)index) + " is outside its array" + at(data->location));
+    // clang does not extend the index's sign.
+    int unused = 64 - (1 << (data->index_type->info >> 1));
+    long long value = (data->index_type->info & 1) != 0 ? (long long)(index << unused) >> unused : (long long)index;
+    runner->abandon(CUDA_ERROR_ILLEGAL_ADDRESS, "index " + std::to_string(value) + " is outside its array" + at(data->location));
 }

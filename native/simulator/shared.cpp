@@ -13,6 +13,7 @@ namespace {
 
 constexpr size_t page = 4096;
 constexpr size_t most_static_bytes = 48 << 10;
+constexpr size_t space_bytes = 64 << 20;
 
 std::mutex lock;
 int slot_count = 0;
@@ -27,15 +28,24 @@ int slot_of(SharedArray& array) {
 
 }  // namespace
 
+SharedMemory::SharedMemory() {
+    void* start = mmap(nullptr, space_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (start == MAP_FAILED) fail_call(CUDA_ERROR_OUT_OF_MEMORY, "the machine has no memory left for shared arrays");
+    space = space_next = static_cast<char*>(start);
+    races.watch(uintptr_t(space), space_bytes);
+}
+
+SharedMemory::~SharedMemory() { munmap(space, space_bytes); }
+
 // The end of the memory meets the guard page, as near as the alignment of its start allows.
 void SharedMemory::place(Region& region, size_t bytes, size_t alignment, const char* name) {
     size_t needed = (bytes + page - 1) / page * page;
     if (region.page_bytes < needed) {
-        if (region.pages != nullptr) munmap(region.pages - page, region.page_bytes + 2 * page);
-        void* start = mmap(nullptr, needed + 2 * page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        if (start == MAP_FAILED) fail_call(CUDA_ERROR_OUT_OF_MEMORY, "the machine has no memory left for shared arrays");
-        region.pages = static_cast<char*>(start) + page;
+        if (size_t(space + space_bytes - space_next) < needed + 2 * page) fail_call(CUDA_ERROR_OUT_OF_MEMORY, "the simulator's space for shared arrays is full");
+        if (region.pages != nullptr) mprotect(region.pages, region.page_bytes, PROT_NONE);
+        region.pages = space_next + page;
         region.page_bytes = needed;
+        space_next += needed + page;
         mprotect(region.pages, needed, PROT_READ | PROT_WRITE);
     }
     region.start = region.pages + region.page_bytes - (bytes + alignment - 1) / alignment * alignment;
@@ -47,6 +57,8 @@ void* SharedMemory::begin_block(size_t dynamic_bytes, uint64_t block_seed) {
     block++;
     seed = block_seed;
     static_bytes = 0;
+    races.begin_block();
+    shared_window = {uintptr_t(space), checks_on() ? space_bytes : 0};
     if (dynamic_bytes == 0) return nullptr;
     // 128 bytes: what wide copies into shared memory ask of its start.
     if (dynamic.bytes != dynamic_bytes) place(dynamic, dynamic_bytes, 128, "dynamic shared memory");

@@ -7,11 +7,15 @@
 #include <vector>
 
 #include "asni/simulator.h"
+#include "races.h"
 
 namespace asni::sim {
 
 class SharedMemory {
 public:
+    SharedMemory();
+    ~SharedMemory();
+
     // Before a block: everything is uninitialised again. Returns its dynamic shared memory, null when it has none.
     void* begin_block(size_t dynamic_bytes, uint64_t seed);
 
@@ -19,6 +23,8 @@ public:
     void* get(SharedArray& array);
 
     std::string describe(uintptr_t address) const;
+
+    RaceChecker races;
 
 private:
     struct Region {
@@ -30,8 +36,11 @@ private:
         uint64_t block = 0;  // the last block that used it
     };
 
-    static void place(Region& region, size_t bytes, size_t alignment, const char* name);
+    void place(Region& region, size_t bytes, size_t alignment, const char* name);
 
+    // All arrays lie in one piece of address space, so that one comparison tells whether an address is shared memory.
+    char* space;
+    char* space_next;
     std::vector<Region> regions;
     Region dynamic;
     uint64_t block = 0, seed = 0;

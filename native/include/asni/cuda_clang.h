@@ -15,7 +15,7 @@
 #include "asni/vector_types.h"
 #include <__clang_cuda_builtin_vars.h>
 
-#define ASNI_KERNEL(name, Args, ...) extern "C" __global__ void __launch_bounds__(__VA_ARGS__) name(const Args args)
+#define ASNI_KERNEL(name, Args, ...) extern "C" __global__ void __launch_bounds__(__VA_ARGS__) name([[maybe_unused]] const Args args)
 #define ASNI_SHARED(type, name, count) __shared__ __align__(16) type name[count]
 #define ASNI_DYNAMIC_SHARED(type, name)                                       \
     extern __shared__ __align__(1024) unsigned char asni_dynamic_shared[];    \

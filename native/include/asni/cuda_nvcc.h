@@ -1,7 +1,7 @@
 // nvcc: the toolkit has the built-ins; only our own macros are added.
 #pragma once
 
-#define ASNI_KERNEL(name, Args, ...) extern "C" __global__ void __launch_bounds__(__VA_ARGS__) name(const Args args)
+#define ASNI_KERNEL(name, Args, ...) extern "C" __global__ void __launch_bounds__(__VA_ARGS__) name([[maybe_unused]] const Args args)
 #define ASNI_SHARED(type, name, count) __shared__ __align__(16) type name[count]
 #define ASNI_DYNAMIC_SHARED(type, name)                                       \
     extern __shared__ __align__(1024) unsigned char asni_dynamic_shared[];    \

@@ -41,9 +41,9 @@ ASNI_BUILTIN void __syncthreads() { asni::sim::barrier(); }
 ASNI_BUILTIN int __syncthreads_count(int predicate) { return asni::sim::barrier(predicate != 0); }
 ASNI_BUILTIN int __syncthreads_or(int predicate) { return asni::sim::barrier(predicate != 0) > 0; }
 ASNI_BUILTIN int __syncthreads_and(int predicate) { return asni::sim::barrier(predicate == 0) == 0; }
-ASNI_BUILTIN void __syncwarp(unsigned mask = 0xffffffffu) { asni::sim::warp_operation(mask, "__syncwarp", nullptr, [](void* const*) {}); }
-ASNI_BUILTIN void __threadfence() { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
-ASNI_BUILTIN void __threadfence_block() { __atomic_signal_fence(__ATOMIC_SEQ_CST); }
+ASNI_BUILTIN void __syncwarp(unsigned mask = 0xffffffffu) { asni::sim::warp_barrier(mask); }
+ASNI_BUILTIN void __threadfence() { asni::sim::fence(); }
+ASNI_BUILTIN void __threadfence_block() { asni::sim::fence(); }
 
 ASNI_BUILTIN int __popc(unsigned x) { return __builtin_popcount(x); }
 ASNI_BUILTIN int __popcll(unsigned long long x) { return __builtin_popcountll(x); }
@@ -192,3 +192,6 @@ ASNI_BUILTIN unsigned atomicMin(unsigned* address, unsigned value) {
     return asni_atomic_update(address, [=](unsigned seen) { return min(seen, value); });
 }
 #undef ASNI_BUILTIN
+
+#define memcpy asni::sim::copy
+#define memset asni::sim::fill

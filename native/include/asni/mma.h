@@ -5,6 +5,8 @@
 
 #if defined(ASNI_SIMULATOR)
 #include <vector>
+
+#include "asni/simulator_mma.h"
 #endif
 
 // Before a loop whose arrays must stay in registers.
@@ -99,11 +101,6 @@ void ldmatrix_x4(SharedAddress row, uint32_t values[4], const char* name) {
     });
 }
 
-struct Mma {
-    float* d;
-    const uint32_t *a, *b;
-};
-
 }  // namespace sim
 
 inline void ldmatrix_x4(uint32_t (&values)[4], SharedAddress row) { sim::ldmatrix_x4<false>(row, values, "ldmatrix.x4"); }
@@ -124,39 +121,14 @@ inline uint32_t round_to_tf32(uint32_t value) {
 // element (row, column) of D is d[row / 8 * 2 + column % 2] in lane (row % 8) * 4 + column / 2.
 inline void mma_bf16(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) {
     sim::Mma mine{d, a, b};
-    sim::warp_operation(all_lanes, "mma.m16n8k16.bf16", &mine, [](void* const lanes[32]) {
-        auto of = [&](int lane) { return static_cast<sim::Mma*>(lanes[lane]); };
-        auto half = [](uint32_t pair, int which) { return which ? second_of_bf16(pair) : first_of_bf16(pair); };
-        float a[16][16], b[16][8];
-        for (int k = 0; k < 16; k++) {
-            for (int row = 0; row < 16; row++) a[row][k] = half(of(row % 8 * 4 + k % 8 / 2)->a[row / 8 + k / 8 * 2], k % 2);
-            for (int column = 0; column < 8; column++) b[k][column] = half(of(column * 4 + k % 8 / 2)->b[k / 8], k % 2);
-        }
-        for (int row = 0; row < 16; row++) {
-            for (int column = 0; column < 8; column++) {
-                float& sum = of(row % 8 * 4 + column / 2)->d[row / 8 * 2 + column % 2];
-                for (int k = 0; k < 16; k++) sum += a[row][k] * b[k][column];
-            }
-        }
-    });
+    sim::warp_operation(all_lanes, "mma.m16n8k16.bf16", &mine, sim::multiply_bf16);
 }
 
 // Element (row, column) of A is a[row / 8 + 2 * (column / 4)] in lane (row % 8) * 4 + column % 4;
 // element (row, column) of B is b[row / 4] in lane column * 4 + row % 4; D as above. The lower 13 bits of A and B are ignored.
 inline void mma_tf32(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) {
     sim::Mma mine{d, a, b};
-    sim::warp_operation(all_lanes, "mma.m16n8k8.tf32", &mine, [](void* const lanes[32]) {
-        auto of = [&](int lane) { return static_cast<sim::Mma*>(lanes[lane]); };
-        auto number = [](uint32_t bits) { return __uint_as_float(bits & 0xffffe000u); };
-        for (int row = 0; row < 16; row++) {
-            for (int column = 0; column < 8; column++) {
-                float& sum = of(row % 8 * 4 + column / 2)->d[row / 8 * 2 + column % 2];
-                for (int k = 0; k < 8; k++) {
-                    sum += number(of(row % 8 * 4 + k % 4)->a[row / 8 + k / 4 * 2]) * number(of(column * 4 + k % 4)->b[k / 4]);
-                }
-            }
-        }
-    });
+    sim::warp_operation(all_lanes, "mma.m16n8k8.tf32", &mine, sim::multiply_tf32);
 }
 
 #else

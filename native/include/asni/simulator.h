@@ -32,6 +32,16 @@ using WarpOperation = void (*)(void* const lanes[32]);
 // A warp operation: the lanes of mask meet here, each with its own data, and go on when operation has run. name is for error texts.
 void warp_operation(uint32_t mask, const char* name, void* mine, WarpOperation operation);
 
+// __syncwarp: of the warp operations the only one that orders accesses to shared memory.
+void warp_barrier(uint32_t mask);
+
+// __threadfence.
+void fence();
+
+// memcpy and memset of kernels: accesses that are checked as all others are, which GCC does not do of its own.
+void* copy(void* to, const void* from, size_t bytes);
+void* fill(void* to, int value, size_t bytes);
+
 // Every lane contributes size bytes and gets the 32 contributions in lane order.
 void warp_exchange(const void* mine, size_t size, void* all);
 

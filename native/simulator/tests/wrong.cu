@@ -36,6 +36,14 @@ ASNI_KERNEL(wrong_missing_warp_barrier, WrongArgs, 32) {
     args.y[threadIdx.x] = tile[(threadIdx.x + 1) % 32];
 }
 
+// Harmless on today's GPUs, and still a race.
+ASNI_KERNEL(wrong_same_value, WrongArgs, 64) {
+    ASNI_SHARED(float, value, 1);
+    value[0] = args.x[0];
+    __syncthreads();
+    args.y[threadIdx.x] = value[0];
+}
+
 ASNI_KERNEL(wrong_read_after_end, WrongArgs, 256) {
     int i = int(grid_thread());
     args.y[i < args.n ? i : 0] = args.x[i];

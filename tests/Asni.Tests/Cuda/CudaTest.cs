@@ -38,6 +38,9 @@ internal static unsafe class CudaTest
     /// <param name="bytes">Of device memory that allocations may take together; 0: as many as when the process started.</param>
     public static void SetMemoryLimit(long bytes) => ((delegate* unmanaged<ulong, void>)Export("asniSimSetMemoryLimit"))((ulong)bytes);
 
+    /// <summary>Whether accesses to shared memory are checked for races and uninitialised values; they are unless told otherwise.</summary>
+    public static void SetChecks(bool on) => ((delegate* unmanaged<int, void>)Export("asniSimSetChecks"))(on ? 1 : 0);
+
     private static nint Export(string name) => NativeLibrary.GetExport(NativeLibraries.Load(NativeLibraries.Driver), name);
 
     // Before any test, and before any list of test cases that asks for a CUDA device.
