@@ -155,7 +155,8 @@ ASNI_DEVICE void convolution_tile(const ConvolutionArgs& args) {
 
     AsyncCopies copies;
     int tiles = pass.product.tiles;
-    auto bring = [&](int tile) {
+    // Inlined by force: as a function it would need the loaders in memory.
+    auto bring = [&](int tile) __attribute__((always_inline)) {
         if (tile < tiles) {
             unsigned char* to = shared + tile % stages * (a_bytes + b_bytes);
             pass.a.load(to, copies);
