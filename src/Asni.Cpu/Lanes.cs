@@ -41,6 +41,12 @@ internal unsafe interface ILanes<V> where V : struct
     /// <summary>sums[i] += x[i], in double.</summary>
     static abstract void AddTo(V x, double* sums);
 
+    /// <summary>The lower lanes of x added to a register of half as many doubles.</summary>
+    static abstract V AddLowerInDouble(V doubles, V x);
+
+    /// <summary>The upper lanes of x added to a register of half as many doubles.</summary>
+    static abstract V AddUpperInDouble(V doubles, V x);
+
     /// <summary>Lane mask of bytes[i] == value.</summary>
     static abstract V BytesEqual(byte* bytes, int value);
 

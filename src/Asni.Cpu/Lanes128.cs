@@ -86,6 +86,14 @@ internal readonly unsafe struct Lanes128 : ILanes<Vector128<float>>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> AddLowerInDouble(Vector128<float> doubles, Vector128<float> x) =>
+        (doubles.AsDouble() + Vector128.WidenLower(x)).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> AddUpperInDouble(Vector128<float> doubles, Vector128<float> x) =>
+        (doubles.AsDouble() + Vector128.WidenUpper(x)).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<float> BytesEqual(byte* bytes, int value) => Vector128.Equals(Integers(bytes), Vector128.Create(value)).AsSingle();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

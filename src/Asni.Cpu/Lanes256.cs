@@ -87,6 +87,14 @@ internal readonly unsafe struct Lanes256 : ILanes<Vector256<float>>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> AddLowerInDouble(Vector256<float> doubles, Vector256<float> x) =>
+        (doubles.AsDouble() + Vector256.WidenLower(x)).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> AddUpperInDouble(Vector256<float> doubles, Vector256<float> x) =>
+        (doubles.AsDouble() + Vector256.WidenUpper(x)).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> BytesEqual(byte* bytes, int value) => Vector256.Equals(Integers(bytes), Vector256.Create(value)).AsSingle();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -87,6 +87,14 @@ internal readonly unsafe struct Lanes512 : ILanes<Vector512<float>>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> AddLowerInDouble(Vector512<float> doubles, Vector512<float> x) =>
+        (doubles.AsDouble() + Vector512.WidenLower(x)).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> AddUpperInDouble(Vector512<float> doubles, Vector512<float> x) =>
+        (doubles.AsDouble() + Vector512.WidenUpper(x)).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> BytesEqual(byte* bytes, int value) => Vector512.Equals(Integers(bytes), Vector512.Create(value)).AsSingle();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
