@@ -36,7 +36,7 @@ internal sealed unsafe class CpuConvolution : ConvolutionOperation
             throw new AsniException($"a {spec.Filter.Height}x{spec.Filter.Width} filter with padding {spec.Padding} does not fit a {spec.Input} input.");
         bool depthwise = spec.Groups > 1 && spec.Filter.In == 1 && spec.Filter.Out == spec.Groups;
         if (depthwise) return new DepthwiseConvolution(spec, workers);
-        SparsePath sparse = SparseUnrolled.Suits(spec) ? new SparseUnrolled(spec, workers) : new SparseConvolution(spec, workers, scratch);
+        SparsePath sparse = SparseUnrolled.Suits(spec) ? new SparseUnrolled(spec, workers, scratch) : new SparseConvolution(spec, workers, scratch);
         ConvolutionSpec dense = SparseUnrolled.IsLinear(spec)
             ? spec with { Input = new Chw(spec.Filter.FanIn, 1, 1), Filter = new FilterShape(spec.Filter.Out, spec.Filter.FanIn, 1, 1), Stride = 1 }
             : spec;

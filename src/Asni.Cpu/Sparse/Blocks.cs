@@ -71,6 +71,13 @@ internal sealed class Blocks
 
     public long Tasks(int batch) => (long)(batch + _samples - 1) / _samples * _perSample;
 
+    /// <summary>Vectors that a tap meets.</summary>
+    public double Vectors(int batch)
+    {
+        (int height, int width) = Extent(_rows);
+        return (double)Tasks(batch) * height * width;
+    }
+
     public Block At(long task)
     {
         int row = (int)(task % _perSample) * _rows;

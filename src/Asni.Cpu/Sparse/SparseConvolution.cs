@@ -50,14 +50,19 @@ internal sealed unsafe class SparseConvolution : SparsePath
 
     private sealed record Direction(Blocks Blocks, TapList Taps);
 
-    public override bool TakesForward(int batch) => Pays();
-    public override bool TakesBackwardWeights(int batch) => Pays();
-    public override bool TakesBackwardData(int batch) => Pays();
+    public override bool TakesForward(int batch) => Pays(_forward, batch, 1);
+    public override bool TakesBackwardWeights(int batch) => Pays(_gradient, batch, SparseCost.Gradient / SparseCost.Product);
+    public override bool TakesBackwardData(int batch) => Pays(_backward, batch, 1);
 
-    private bool Pays()
+    private bool Pays(Direction? direction, int batch, double factor)
     {
-        if (_forward is null) return false;
-        return Forced ?? _forward.Taps.Live < 0.3 * _spec.Filter.Out * _spec.Filter.FanIn;
+        if (direction is null) return false;
+        if (Forced is { } forced) return forced;
+        (Blocks blocks, TapList taps) = direction;
+        bool samples = blocks.From.Lanes > 1;
+        double perVector = factor * (!samples ? SparseCost.Unaligned : taps.ChannelBlocks > 1 ? SparseCost.Blocked : SparseCost.Product);
+        double turn = batch * ((double)_spec.Input.Elements + _spec.Output.Elements) * (samples ? SparseCost.TurnSamples : SparseCost.TurnPositions);
+        return taps.Live * blocks.Vectors(batch) * perVector + turn < SparseCost.Dense(_spec, batch);
     }
 
     public override void Forward(float* x, float* w, float* bias, int batch, float* y)

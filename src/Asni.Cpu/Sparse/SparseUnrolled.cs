@@ -18,13 +18,16 @@ internal sealed unsafe class SparseUnrolled : SparsePath
     private readonly Workers _workers;
     private readonly int _pitch, _features, _lines;
     private readonly CpuBuffer _inputs, _outputs, _bias;
-    private SparseMatrix? _byOutput;
-    private SparseMatrix? _byInput;
+    private readonly Scratch _scratch;
+    private TapList? _byOutput;
+    private TapList? _byInput;
+
+    private LiveWeights? _live;
 
     /// <param name="spec">With the height and width of the input that a linear layer flattens.</param>
-    public SparseUnrolled(in ConvolutionSpec spec, Workers workers)
+    public SparseUnrolled(in ConvolutionSpec spec, Workers workers, Scratch scratch)
     {
-        (_spec, _workers) = (spec, workers);
+        (_spec, _workers, _scratch) = (spec, workers, scratch);
         (_features, _lines) = (spec.Input.Elements, spec.Output.Elements);
         _pitch = (spec.Batch + BlockSamples - 1) / BlockSamples * BlockSamples;
         _inputs = new CpuBuffer((long)_features * _pitch * sizeof(float));
@@ -40,25 +43,29 @@ internal sealed unsafe class SparseUnrolled : SparsePath
     public static bool IsLinear(in ConvolutionSpec spec) =>
         spec.Groups == 1 && spec.Padding == 0 && spec.Filter.Height == spec.Input.Height && spec.Filter.Width == spec.Input.Width;
 
-    public override void SetMask(Mask? mask) => (_byOutput, _byInput) = mask is null ? (null, null) : SparseMatrix.Create(mask, _spec, _workers.Count);
+    public override void SetMask(Mask? mask)
+    {
+        _byOutput?.Dispose();
+        _byInput?.Dispose();
+        (_byOutput, _byInput, _live) = (null, null, null);
+        if (mask is null) return;
+        _byOutput = TapList.Unrolled(mask, _spec, _pitch, transposed: false);
+        if (!_spec.Training) return;
+        if (_spec.InputGradient) _byInput = TapList.Unrolled(mask, _spec, _pitch, transposed: true);
+        _live = new LiveWeights(mask, _spec, _byOutput);
+    }
 
-    /// <summary>
-    /// Whether a pass is cheaper sparse. A fixed model, not a timing, so that equal runs take equal paths: the dense product runs at about 26
-    /// multiply-adds a cycle and core; a live entry costs half a cycle for each vector of samples, and <paramref name="extra"/> cycles; turning
-    /// activations costs about a cycle an element.
-    /// </summary>
-    private bool Pays(int batch, double extra)
+    public override bool TakesForward(int batch) => Pays(batch, SparseCost.Product);
+    public override bool TakesBackwardWeights(int batch) => Pays(batch, SparseCost.Gradient);
+    public override bool TakesBackwardData(int batch) => Pays(batch, SparseCost.Product);
+
+    private bool Pays(int batch, double perVector)
     {
         if (_byOutput is null) return false;
         if (Forced is { } forced) return forced;
-        double samples = (batch + BlockSamples - 1) / BlockSamples * BlockSamples;
-        double dense = (double)_spec.Macs * batch / 26, sparse = _byOutput.Entries * (samples / 32 + extra) + batch * ((double)_lines + _features);
-        return sparse < dense;
+        int lanes = Simd.Width / 32, vectors = (batch + lanes - 1) / lanes;
+        return _byOutput.Live * (vectors * perVector + SparseCost.Entry) + batch * ((double)_lines + _features) * SparseCost.TurnSamples < SparseCost.Dense(_spec, batch);
     }
-
-    public override bool TakesForward(int batch) => Pays(batch, extra: 1);
-    public override bool TakesBackwardWeights(int batch) => Pays(batch, extra: 8);
-    public override bool TakesBackwardData(int batch) => Pays(batch, extra: 1);
 
     public override void Forward(float* x, float* w, float* bias, int batch, float* y)
     {
@@ -66,10 +73,10 @@ internal sealed unsafe class SparseUnrolled : SparsePath
         if (bias != null)
             for (int line = 0; line < _lines; line += _spec.Filter.Out)
                 new Span<float>(bias, _spec.Filter.Out).CopyTo(new Span<float>((float*)_bias.Pointer + line, _spec.Filter.Out));
-        _workers.Vectorize(Work(batch), new Product
+        _byOutput!.Refresh(w, _workers);
+        _workers.Vectorize(Work(batch), new TapProduct
         {
-            Matrix = _byOutput!,
-            Weights = w,
+            Taps = _byOutput,
             From = (float*)_inputs.Pointer,
             Turned = (float*)_outputs.Pointer,
             Pitch = _pitch,
@@ -84,10 +91,10 @@ internal sealed unsafe class SparseUnrolled : SparsePath
     public override void BackwardData(float* dy, float* w, bool accumulate, int batch, float* dx)
     {
         Turn(dy, _lines, batch, (float*)_outputs.Pointer);
-        _workers.Vectorize(Work(batch), new Product
+        _byInput!.Refresh(w, _workers);
+        _workers.Vectorize(Work(batch), new TapProduct
         {
-            Matrix = _byInput!,
-            Weights = w,
+            Taps = _byInput,
             From = (float*)_outputs.Pointer,
             Turned = (float*)_inputs.Pointer,
             Pitch = _pitch,
@@ -104,7 +111,9 @@ internal sealed unsafe class SparseUnrolled : SparsePath
         Turn(dy, _lines, batch, (float*)_outputs.Pointer);
         _workers.Vectorize(Work(batch), new SampledProduct
         {
-            Matrix = _byOutput!,
+            Taps = _byOutput!,
+            Live = _live!,
+            Scratch = _scratch,
             X = (float*)_inputs.Pointer,
             Dy = (float*)_outputs.Pointer,
             Pitch = _pitch,
@@ -117,12 +126,13 @@ internal sealed unsafe class SparseUnrolled : SparsePath
 
     public override void Dispose()
     {
+        SetMask(null);
         _inputs.Dispose();
         _outputs.Dispose();
         _bias.Dispose();
     }
 
-    private long Work(int batch) => (long)_byOutput!.Entries * batch + (long)batch * (_lines + _features);
+    private long Work(int batch) => (long)_byOutput!.Live * batch + (long)batch * (_lines + _features);
 
     private void Turn(float* from, int features, int batch, float* to) =>
         _workers.Vectorize((long)features * batch, new TurnBody { From = from, Features = features, Batch = batch, Pitch = _pitch, To = to });
@@ -142,41 +152,21 @@ internal sealed unsafe class SparseUnrolled : SparsePath
     }
 
     /// <summary>to(sample, line) = activation(sum over the line's live weights of w * from(partner, sample) + bias [+ to]).</summary>
-    private struct Product : IVectorBody
+    private struct TapProduct : IVectorBody
     {
-        public SparseMatrix Matrix;
-        public float* Weights, From, Turned, Bias, To;
+        public TapList Taps;
+        public float* From, Turned, Bias, To;
         public int Pitch, Batch, Lines;
         public bool Accumulate;
         public Activation Activation;
 
         public readonly void Execute<L, V>(int worker, int workers) where L : struct, ILanes<V> where V : struct
         {
-            int first = workers == 1 ? 0 : Matrix.Shares[worker], last = workers == 1 ? Lines : Matrix.Shares[worker + 1];
+            (int first, int last) = Taps.ShareOfLines(worker, workers);
             if (first == last) return;
-            fixed (int* starts = Matrix.Starts, partners = Matrix.Partners, places = Matrix.Places)
-                for (int sample = 0; sample < Batch; sample += 4 * L.Count)
-                    for (int line = first; line < last; line++)
-                        Line<L, V>(partners + starts[line], places + starts[line], starts[line + 1] - starts[line], From + sample, Turned + (long)line * Pitch + sample);
+            fixed (int* starts = Taps.Starts)
+                TapKernels.Product<L, V>(Taps.Taps, starts + first, last - first, 1, From, 0, 1, (Batch + L.Count - 1) / L.Count, Turned + (long)first * Pitch, 0, Pitch);
             Store<L, V>(first, last);
-        }
-
-        private readonly void Line<L, V>(int* partners, int* places, int count, float* from, float* to) where L : struct, ILanes<V> where V : struct
-        {
-            V a = default, b = default, c = default, d = default;
-            for (int k = 0; k < count; k++)
-            {
-                V weight = L.Create(Weights[places[k]]);
-                float* x = from + (long)partners[k] * Pitch;
-                a = L.Fma(weight, L.Load(x), a);
-                b = L.Fma(weight, L.Load(x + L.Count), b);
-                c = L.Fma(weight, L.Load(x + 2 * L.Count), c);
-                d = L.Fma(weight, L.Load(x + 3 * L.Count), d);
-            }
-            L.Store(a, to);
-            L.Store(b, to + L.Count);
-            L.Store(c, to + 2 * L.Count);
-            L.Store(d, to + 3 * L.Count);
         }
 
         /// <summary>Turns this worker's lines back, with bias and activation.</summary>
@@ -198,10 +188,40 @@ internal sealed unsafe class SparseUnrolled : SparsePath
         }
     }
 
+    /// <summary>The live weights in PyTorch's order, which is by output, and which of them each entry of the matrix is.</summary>
+    private sealed class LiveWeights
+    {
+        public LiveWeights(Mask mask, in ConvolutionSpec spec, TapList byOutput)
+        {
+            Places = new int[mask.Live];
+            Starts = new int[spec.Filter.Out + 1];
+            foreach (Position p in new LivePositions(mask, spec))
+            {
+                Places[p.Ordinal] = p.Weight;
+                Starts[p.Output + 1] = p.Ordinal + 1;
+            }
+            for (int o = 1; o < Starts.Length; o++) Starts[o] = Math.Max(Starts[o], Starts[o - 1]);
+            Ordinals = new int[byOutput.Live];
+            var next = (int[])byOutput.Starts.Clone();
+            foreach (Product p in new Products(mask, spec)) Ordinals[next[p.Output]++] = p.Weight.Ordinal;
+        }
+
+        /// <summary>Places in the HWIO filter.</summary>
+        public int[] Places { get; }
+
+        /// <summary>First weight of each output.</summary>
+        public int[] Starts { get; }
+
+        /// <summary>By entry.</summary>
+        public int[] Ordinals { get; }
+    }
+
     /// <summary>dw(place) = sum over positions and samples of dy(output, sample) * x(input, sample), for live weights.</summary>
     private struct SampledProduct : IVectorBody
     {
-        public SparseMatrix Matrix;
+        public TapList Taps;
+        public LiveWeights Live;
+        public Scratch Scratch;
         public float* X, Dy, Dw;
         public int Pitch, Batch, Outputs, Positions;
 
@@ -209,35 +229,20 @@ internal sealed unsafe class SparseUnrolled : SparsePath
         {
             // A weight belongs to one output, and so to one worker, at all positions.
             (long first, long last) = Share.Of(Outputs, worker, workers);
-            int padded = (Batch + 4 * L.Count - 1) / (4 * L.Count) * (4 * L.Count);
-            fixed (int* starts = Matrix.Starts, inputs = Matrix.Partners, places = Matrix.Places)
-            {
-                foreach (int place in worker == 0 ? Matrix.Idle : []) Dw[place] = 0;
-                if (Positions > 1)
-                    for (int position = 0; position < Positions; position++)
-                        for (int k = starts[position * Outputs + first]; k < starts[position * Outputs + last]; k++) Dw[places[k]] = 0;
-                for (int position = 0; position < Positions; position++)
-                    for (long line = position * Outputs + first; line < position * Outputs + last; line++)
-                        for (int k = starts[line]; k < starts[line + 1]; k++)
-                        {
-                            float sum = L.Sum(Dot<L, V>(X + (long)inputs[k] * Pitch, Dy + line * Pitch, padded));
-                            if (Positions > 1) Dw[places[k]] += sum;
-                            else Dw[places[k]] = sum;
-                        }
-            }
-        }
-
-        private static V Dot<L, V>(float* x, float* dy, int samples) where L : struct, ILanes<V> where V : struct
-        {
-            V a = default, b = default, c = default, d = default;
-            for (int s = 0; s < samples; s += 4 * L.Count)
-            {
-                a = L.Fma(L.Load(x + s), L.Load(dy + s), a);
-                b = L.Fma(L.Load(x + s + L.Count), L.Load(dy + s + L.Count), b);
-                c = L.Fma(L.Load(x + s + 2 * L.Count), L.Load(dy + s + 2 * L.Count), c);
-                d = L.Fma(L.Load(x + s + 3 * L.Count), L.Load(dy + s + 3 * L.Count), d);
-            }
-            return L.Add(L.Add(a, b), L.Add(c, d));
+            float* sums = Scratch.Of(worker, Taps.Live + Live.Places.Length), totals = sums + Taps.Live;
+            ReadOnlySpan<int> starts = Taps.Starts, ordinals = Live.Ordinals;
+            int from = Live.Starts[first], to = Live.Starts[last];
+            new Span<float>(totals + from, to - from).Clear();
+            for (int position = 0; position < Positions; position++)
+                for (int line = (int)(position * Outputs + first); line < position * Outputs + last; line++)
+                {
+                    int start = starts[line], count = starts[line + 1] - start;
+                    new Span<float>(sums + start, count).Clear();
+                    TapKernels.SampledDots<L, V>(Taps.Taps + start, count, X, 0, Dy + (long)line * Pitch, 0, 1, (Batch + L.Count - 1) / L.Count, sums + start);
+                    for (int k = start; k < start + count; k++) totals[ordinals[k]] += sums[k];
+                }
+            ReadOnlySpan<int> places = Live.Places;
+            for (int n = from; n < to; n++) Dw[places[n]] = totals[n];
         }
     }
 }

@@ -175,14 +175,7 @@ internal static unsafe class TapKernels
                 a7 = L.Fma(d, L.Load(p7 + i), a7);
             }
         }
-        sums[0] += L.Sum(a0);
-        sums[1] += L.Sum(a1);
-        sums[2] += L.Sum(a2);
-        sums[3] += L.Sum(a3);
-        sums[4] += L.Sum(a4);
-        sums[5] += L.Sum(a5);
-        sums[6] += L.Sum(a6);
-        sums[7] += L.Sum(a7);
+        L.AddSums(a0, a1, a2, a3, a4, a5, a6, a7, sums);
     }
 
     private static void Dot2<L, V>(Tap* taps, float* x, nint xPitch, float* dy, nint dyPitch, int rows, int width, float* sums)

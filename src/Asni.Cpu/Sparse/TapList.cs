@@ -1,4 +1,3 @@
-using System.Numerics;
 using Asni.Devices;
 using Asni.Tensors;
 
@@ -70,6 +69,40 @@ internal sealed unsafe class TapList : IDisposable
         return order.List!;
     }
 
+    /// <summary>
+    /// A layer as a sparse matrix over its flattened input, (H, W, C) as activations lie on this device: lines are outputs or, transposed,
+    /// inputs, and their partners lie <paramref name="pitch"/> floats apart. A weight of a convolution stands in it once for each position where
+    /// it meets more than padding.
+    /// </summary>
+    /// <param name="spec">One group.</param>
+    public static TapList Unrolled(Mask mask, in ConvolutionSpec spec, int pitch, bool transposed)
+    {
+        var order = new Counting(transposed ? spec.Input.Elements : spec.Output.Elements, 1, 1);
+        for (int pass = 0; pass < 2; pass++, order.Turn())
+            foreach (Product p in new Products(mask, spec))
+                if (order.Place(0, 0, transposed ? p.Input : p.Output, p.Weight.Weight, out int at))
+                    order.List!.Taps[at].Offset = checked((transposed ? p.Output : p.Input) * pitch);
+        return order.List!;
+    }
+
+    /// <summary>A worker's lines when they are shared by live weights; an empty line costs something too, for its result must be written.</summary>
+    public (int First, int Last) ShareOfLines(int worker, int workers)
+    {
+        return (Boundary(worker), Boundary(worker + 1));
+
+        int Boundary(int part)
+        {
+            int low = 0, high = Starts.Length - 1;
+            long target = ((long)Starts[^1] + high) * part / workers;
+            while (low < high)
+            {
+                int middle = (low + high) / 2;
+                if (Starts[middle] + middle < target) low = middle + 1; else high = middle;
+            }
+            return part == workers ? Starts.Length - 1 : low;
+        }
+    }
+
     /// <summary>Fetches the values from the filter.</summary>
     public void Refresh(float* weights, Workers workers)
     {
@@ -113,35 +146,5 @@ internal sealed unsafe class TapList : IDisposable
             for (int key = 1; key < _next.Length; key++) _next[key] += _next[key - 1];
             List = new TapList((int[])_next.Clone(), blocks);
         }
-    }
-}
-
-/// <param name="Weight">Place in the HWIO filter.</param>
-internal readonly record struct Position(int Output, int Input, int Row, int Column, int Weight);
-
-/// <summary>The live positions of a filter in PyTorch's order.</summary>
-internal struct LivePositions(Mask mask, in ConvolutionSpec spec)
-{
-    private readonly int _height = spec.Filter.Height, _width = spec.Filter.Width, _inputs = spec.Filter.In, _outputs = spec.Filter.Out;
-    private int _word = -1;
-    private ulong _bits;
-
-    public Position Current { get; private set; }
-    public readonly LivePositions GetEnumerator() => this;
-
-    public bool MoveNext()
-    {
-        while (_bits == 0)
-        {
-            if (++_word >= mask.Words.Length) return false;
-            _bits = mask.Words[_word];
-        }
-        int index = checked(_word * 64) + BitOperations.TrailingZeroCount(_bits);
-        _bits &= _bits - 1;
-        (int rest, int column) = Math.DivRem(index, _width);
-        (rest, int row) = Math.DivRem(rest, _height);
-        (int output, int input) = Math.DivRem(rest, _inputs);
-        Current = new Position(output, input, row, column, ((row * _width + column) * _inputs + input) * _outputs + output);
-        return true;
     }
 }
