@@ -40,7 +40,8 @@ public class SparseConvolutionTests
         ];
         foreach (var s in shapes)
             yield return new TestCaseData(new ConvolutionSpec(s.Batch, s.Input, new FilterShape(s.Out, s.Input.Channels / s.Groups, s.Kernel, s.Kernel), s.Stride, s.Padding, s.Groups,
-                true, Activation.Relu, true, true)) { TestName = $"Sparse_and_dense_agree({s.Name})" };
+                true, Activation.Relu, true, true))
+            { TestName = $"Sparse_and_dense_agree({s.Name})" };
     }
 
     [TestCaseSource(nameof(Shapes))]
