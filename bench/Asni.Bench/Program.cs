@@ -1,7 +1,5 @@
 using Asni;
 using Asni.Bench;
-using BenchmarkDotNet.Configs;
-using BenchmarkDotNet.Running;
 
 // `steps` times whole training steps or inference, `limits` the machine: a line of JSON each, read by bench/peers. `kernels` runs all benchmarks
 // and prints or writes their table. Anything else is BenchmarkDotNet's.
@@ -13,9 +11,8 @@ try
         case ["limits"]: return Limits.Print();
         case ["kernels", ..]: return Kernels.Run(args[1..]);
         default:
-            BenchmarkSwitcher.FromAssembly(typeof(Steps).Assembly).Run(args, DefaultConfig.Instance);
-            foreach (string wrong in Answers.Wrong) Console.Error.WriteLine(wrong);
-            return Answers.Wrong.Count > 0 ? 1 : 0;
+            Kernels.Benchmark(args);
+            return 0;
     }
 }
 catch (AsniException e)

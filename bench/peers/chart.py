@@ -5,15 +5,24 @@ from xml.sax.saxutils import escape
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM, GAP = 960, 440, 52, 16, 92, 56, 56
 # Told apart without colour too: each line has its own marker and dashes.
 DASHES = ["", "7 3", "2 3", "9 3 2 3", "4 2"]
-STYLE = """
-svg { --page: #ffffff; --text: #24292f; --quiet: #57606a; --grid: #d0d7de;
-      --c0: #0969da; --c1: #bc4c00; --c2: #1a7f37; --c3: #8250df; --c4: #bf3989; }
-@media (prefers-color-scheme: dark) {
-  svg { --page: #0d1117; --text: #e6edf3; --quiet: #9198a1; --grid: #30363d;
-        --c0: #58a6ff; --c1: #f0883e; --c2: #3fb950; --c3: #bc8cff; --c4: #ff7bc0; } }
-.page { fill: var(--page); } .grid { stroke: var(--grid); stroke-width: 1; } .one { stroke: var(--quiet); stroke-width: 1.5; }
-text { font: 13px system-ui, sans-serif; fill: var(--quiet); } .title { font-size: 17px; fill: var(--text); } .name { fill: var(--text); }
-.line { fill: none; stroke-width: 2; } .end { text-anchor: end; } .middle { text-anchor: middle; }
+# Plain colours first, for viewers that know no media queries; no variables, which some do not know either.
+LIGHT = {"page": "#ffffff", "text": "#24292f", "quiet": "#57606a", "grid": "#d0d7de",
+         "lines": ["#0969da", "#bc4c00", "#1a7f37", "#8250df", "#bf3989"]}
+DARK = {"page": "#0d1117", "text": "#e6edf3", "quiet": "#9198a1", "grid": "#30363d",
+        "lines": ["#58a6ff", "#f0883e", "#3fb950", "#bc8cff", "#ff7bc0"]}
+
+
+def colours(theme):
+    lines = "".join(f".c{i} {{ stroke: {c}; fill: {c}; }} " for i, c in enumerate(theme["lines"]))
+    return (f".page {{ fill: {theme['page']}; }} .grid {{ stroke: {theme['grid']}; }} .one {{ stroke: {theme['quiet']}; }} "
+            f"text {{ fill: {theme['quiet']}; }} .title, .name {{ fill: {theme['text']}; }} {lines}")
+
+
+STYLE = f"""
+{colours(LIGHT)}
+@media (prefers-color-scheme: dark) {{ {colours(DARK)} }}
+text {{ font: 13px system-ui, sans-serif; }} .title {{ font-size: 17px; }} .one {{ stroke-width: 1.5; }}
+polyline {{ stroke-width: 2; }} .end {{ text-anchor: end; }} .middle {{ text-anchor: middle; }}
 """
 
 
@@ -67,10 +76,10 @@ def draw(title, panels):
 
 def curve(kind, points):
     path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
-    colour = f"var(--c{kind % 5})"
+    colour = f"c{kind % 5}"
     dashes = f' stroke-dasharray="{DASHES[kind % 5]}"' if DASHES[kind % 5] else ""
-    return (f'<polyline class="line" stroke="{colour}"{dashes} points="{path}"/>'
-            f'<g fill="{colour}">{"".join(marker(kind, x, y) for x, y in points)}</g>')
+    return (f'<polyline class="{colour}" style="fill: none"{dashes} points="{path}"/>'
+            f'<g class="{colour}" style="stroke: none">{"".join(marker(kind, x, y) for x, y in points)}</g>')
 
 
 def legend(names):

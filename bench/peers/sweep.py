@@ -6,11 +6,12 @@
 
 For each density the network is pruned by global magnitude. Weights come from the initialization or, with --masks, from a run of that network:
 then the run's own density is a point too, and lower ones prune its network further; higher ones cannot, and are of the initialized network.
-Asni times the pruned and the dense network in turn in one process; PyTorch (dense, the faster of its memory formats) follows each. Without
-PyTorch its columns stay empty.
+Asni times the pruned and the dense network in turn in one process; PyTorch, dense, follows each, and the median of its times in the faster of
+its memory formats is what all densities are held against. Without PyTorch its columns stay empty.
 """
 import argparse
 import os
+import statistics
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -41,17 +42,22 @@ def sweep(case, run, options):
     """Rows: density, masks, and for each mode ms, ratios to both and images/s."""
     run_density = common.step(case, "infer", argparse.Namespace(seconds=0.01, threads=options.threads), "--masks", run)["density"] if run else None
     peers = {mode: [Peer(case, mode, channels_last) for channels_last in (False, True)] for mode in MODES} if torch else {}
-    rows = []
+    rows, theirs = [], {mode: [] for mode in peers}
     for masks, arguments in plan(options.densities, run, run_density):
         row = {"net": case.net, "masks": masks}
         for mode in MODES:
             ours = common.step(case, mode, options, *arguments)
             row["density"] = ours["density"]
-            theirs = min(peer.median(options.seconds) for peer in peers[mode]) if torch else None
-            row[mode] = {"ms": ours["ms"], "dense": ours["dense_ms"] / ours["ms"], "pytorch": theirs and theirs / ours["ms"],
-                         "images": ours["images_per_second"]}
+            row[mode] = {"ms": ours["ms"], "dense": ours["dense_ms"] / ours["ms"], "pytorch": None, "images": ours["images_per_second"]}
+            if torch:
+                theirs[mode].append([peer.median(options.seconds) for peer in peers[mode]])
         rows.append(row)
-        print(text(row), flush=True)
+    for mode, times in theirs.items():
+        # Every density has timed the same dense network: the medians of them all, then the faster of the two formats.
+        milliseconds = min(map(statistics.median, zip(*times)))
+        for row in rows:
+            row[mode]["pytorch"] = milliseconds / row[mode]["ms"]
+    print("\n".join(map(text, rows)), flush=True)
     return rows
 
 
