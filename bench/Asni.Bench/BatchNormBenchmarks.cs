@@ -29,7 +29,10 @@ public class BatchNormBenchmarks : IWork, IDisposable
 
     public static IEnumerable<string> LayerNames => Layers.Keys;
     public double Work(string benchmark) => (double)TensorBytes * (benchmark == nameof(Forward) ? 4 : 8);
-    public Bound BoundOf(string benchmark) => Bound.Copy;
+
+    /// <summary>Forward reads and writes elsewhere, a copy. Backward mostly reads, and dx takes the place of dy.</summary>
+    public Bound BoundOf(string benchmark) => benchmark == nameof(Forward) ? Bound.Copy : Bound.Update;
+
     public long Footprint(string benchmark) => TensorBytes * (benchmark == nameof(Forward) ? 3 : 4);
 
     private long TensorBytes => sizeof(float) * (long)Layers[Layer].Batch * Layers[Layer].Shape.Elements;

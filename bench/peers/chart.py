@@ -2,7 +2,7 @@
 import math
 from xml.sax.saxutils import escape
 
-WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM, GAP = 960, 440, 52, 16, 92, 56, 56
+WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM, GAP = 960, 440, 52, 24, 92, 56, 56
 # Told apart without colour too: each line has its own marker and dashes.
 DASHES = ["", "7 3", "2 3", "9 3 2 3", "4 2"]
 # Plain colours first, for viewers that know no media queries; no variables, which some do not know either.
