@@ -29,7 +29,8 @@ internal sealed record StepOptions(string Net, Chw Input, int Classes, int Batch
         {
             string name = args[i].StartsWith("--", StringComparison.Ordinal) ? args[i][2..] : "";
             if (!s_names.Contains(name)) throw new UsageException($"steps does not know '{args[i]}'; it knows --{string.Join(", --", s_names)}.");
-            if (i + 1 == args.Length || args[i + 1].StartsWith("--", StringComparison.Ordinal)) throw new UsageException($"{args[i]} needs a value.");
+            if (i + 1 == args.Length || args[i + 1].StartsWith("--", StringComparison.Ordinal))
+                throw new UsageException($"{args[i]} needs a value.");
             given[name] = args[i + 1];
         }
         string? file = given.TryGetValue("masks", out string? run) ? FindNetwork(run) : null;

@@ -10,6 +10,7 @@ Asni times the pruned and the dense network in turn in one process; PyTorch, den
 its memory formats is what all densities are held against. Without PyTorch its columns stay empty.
 """
 import argparse
+import math
 import os
 import statistics
 import sys
@@ -65,21 +66,13 @@ def text(row):
     cells = [row["net"], f"{row['density']:.4g}", row["masks"]]
     for mode in MODES:
         r = row[mode]
-        cells += [f"{r['ms']:.2f}", f"{r['images']:,.0f}", f"{r['dense']:.2f}", f"{r['pytorch']:.2f}" if r["pytorch"] else "-"]
+        digits = max(0, 2 - math.floor(math.log10(r["ms"])))
+        cells += [f"{r['ms']:.{digits}f}", f"{r['images']:,.0f}", f"{r['dense']:.2f}", f"{r['pytorch']:.2f}" if r["pytorch"] else "-"]
     return "| " + " | ".join(cells) + " |"
 
 
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--only", nargs="+", default=NETWORKS, metavar="NET", help="networks (default: %(default)s)")
-    parser.add_argument("--densities", nargs="+", type=float, default=DENSITIES, metavar="D")
-    parser.add_argument("--masks", nargs="+", default=[], metavar="RUN", help="run folders, at most one a network")
-    parser.add_argument("--seconds", type=float, default=3, help="of each timing")
-    parser.add_argument("--threads", type=int, default=os.cpu_count())
-    parser.add_argument("--against", choices=["dense", "pytorch"], default="dense", help="what the plot's ratio is to")
-    parser.add_argument("--markdown", help="rewrite the table between the sparsity markers of this file")
-    parser.add_argument("--svg", help="write the plot to this file")
-    options = parser.parse_args()
+def choose(options):
+    """Cases and runs by network, after checking the options."""
     cases = {c.net: c for c in common.CASES}
     runs = {}
     for run in options.masks:
@@ -96,6 +89,21 @@ def main():
         sys.exit("--densities must be above 0 and at most 1.")
     if options.against == "pytorch" and not torch:
         sys.exit("--against pytorch needs PyTorch, which this Python cannot import.")
+    return cases, runs
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--only", nargs="+", default=NETWORKS, metavar="NET", help="networks (default: %(default)s)")
+    parser.add_argument("--densities", nargs="+", type=float, default=DENSITIES, metavar="D")
+    parser.add_argument("--masks", nargs="+", default=[], metavar="RUN", help="run folders, at most one a network")
+    parser.add_argument("--seconds", type=float, default=3, help="of each timing")
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--against", choices=["dense", "pytorch"], default="dense", help="what the plot's ratio is to")
+    parser.add_argument("--markdown", help="rewrite the table between the sparsity markers of this file")
+    parser.add_argument("--svg", help="write the plot to this file")
+    options = parser.parse_args()
+    cases, runs = choose(options)
     if options.markdown:
         common.between(options.markdown, "sparsity", "")
     if torch:

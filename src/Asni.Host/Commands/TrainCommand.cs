@@ -112,7 +112,8 @@ internal sealed class TrainCommand
         _console.Line("device      " + device.Description);
         string sparsity = r.Method == MethodKind.Dense ? "" : text($", sparsity {r.Schedule.Final * 100:0.0#} %");
         _console.Line(text($"recipe      {SettingText.Name(r.Method)}, {r.Epochs} epochs, batch {r.BatchSize}, ")
-            + text($"{SettingText.Name(r.Optimizer.Kind)}, lr {r.LearningRate.Initial} {SettingText.Name(r.LearningRate.Kind)}{sparsity}, seed {r.Seed}"));
+            + text($"{SettingText.Name(r.Optimizer.Kind)}, lr {r.LearningRate.Initial} {SettingText.Name(r.LearningRate.Kind)}")
+            + text($"{sparsity}, seed {r.Seed}"));
         _console.Line("run folder  " + folder.Path);
         _console.Line();
     }
