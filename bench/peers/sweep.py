@@ -7,7 +7,7 @@
 For each density the network is pruned by global magnitude. Weights come from the initialization or, with --masks, from a run of that network:
 then the run's own density is a point too, and lower ones prune its network further; higher ones cannot, and are of the initialized network.
 Asni times the pruned and the dense network in turn in one process; PyTorch, dense, follows each, and the median of its times in the faster of
-its memory formats is what all densities are held against. Without PyTorch its columns stay empty.
+its memory formats is what all densities are held against. Rounds go through all densities again. Without PyTorch its columns stay empty.
 """
 import argparse
 import math
@@ -43,23 +43,28 @@ def sweep(case, run, options):
     """Rows: density, masks, and for each mode ms, ratios to both and images/s."""
     run_density = common.step(case, "infer", argparse.Namespace(seconds=0.01, threads=options.threads), "--masks", run)["density"] if run else None
     peers = {mode: [Peer(case, mode, channels_last) for channels_last in (False, True)] for mode in MODES} if torch else {}
-    rows, theirs = [], {mode: [] for mode in peers}
-    for masks, arguments in plan(options.densities, run, run_density):
-        row = {"net": case.net, "masks": masks}
-        for mode in MODES:
-            ours = common.step(case, mode, options, *arguments)
-            row["density"] = ours["density"]
-            row[mode] = {"ms": ours["ms"], "dense": ours["dense_ms"] / ours["ms"], "pytorch": None, "images": ours["images_per_second"]}
-            if torch:
-                theirs[mode].append([peer.median(options.seconds) for peer in peers[mode]])
-        rows.append(row)
-    for mode, times in theirs.items():
-        # Every density has timed the same dense network: the medians of them all, then the faster of the two formats.
-        milliseconds = min(map(statistics.median, zip(*times)))
-        for row in rows:
-            row[mode]["pytorch"] = milliseconds / row[mode]["ms"]
+    points = plan(options.densities, run, run_density)
+    ours = {(p, mode): [] for p in range(len(points)) for mode in MODES}
+    theirs = {mode: [] for mode in peers}
+    for _ in range(options.rounds):
+        for p, (_, arguments) in enumerate(points):
+            for mode in MODES:
+                ours[p, mode].append(common.step(case, mode, options, *arguments))
+                if torch:
+                    theirs[mode].append([peer.median(options.seconds) for peer in peers[mode]])
+    # Every point has timed PyTorch's same dense network: the medians of them all, then the faster of the two formats.
+    pytorch = {mode: min(map(statistics.median, zip(*times))) for mode, times in theirs.items()}
+    rows = [{"net": case.net, "masks": masks, "density": ours[p, "train"][0]["density"],
+             **{mode: summary(ours[p, mode], pytorch.get(mode)) for mode in MODES}} for p, (masks, _) in enumerate(points)]
     print("\n".join(map(text, rows)), flush=True)
     return rows
+
+
+def summary(rounds, pytorch):
+    """Medians of the rounds; the ratio to Asni's dense network is of times measured in turn."""
+    ms = statistics.median(r["ms"] for r in rounds)
+    return {"ms": ms, "images": statistics.median(r["images_per_second"] for r in rounds),
+            "dense": statistics.median(r["dense_ms"] / r["ms"] for r in rounds), "pytorch": pytorch and pytorch / ms}
 
 
 def text(row):
@@ -85,6 +90,8 @@ def choose(options):
             sys.exit(f"{net} is not among {', '.join(cases)}.")
         if net not in options.only:
             sys.exit(f"{runs[net]} is a run of {net}, which is not swept; add it to --only.")
+    if options.rounds < 1:
+        sys.exit(f"--rounds {options.rounds} must be at least 1.")
     if not all(0 < d <= 1 for d in options.densities):
         sys.exit("--densities must be above 0 and at most 1.")
     if options.against == "pytorch" and not torch:
@@ -97,7 +104,8 @@ def main():
     parser.add_argument("--only", nargs="+", default=NETWORKS, metavar="NET", help="networks (default: %(default)s)")
     parser.add_argument("--densities", nargs="+", type=float, default=DENSITIES, metavar="D")
     parser.add_argument("--masks", nargs="+", default=[], metavar="RUN", help="run folders, at most one a network")
-    parser.add_argument("--seconds", type=float, default=3, help="of each timing")
+    parser.add_argument("--rounds", type=int, default=3, help="times through all densities; medians count")
+    parser.add_argument("--seconds", type=float, default=1, help="of each timing")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--against", choices=["dense", "pytorch"], default="dense", help="what the plot's ratio is to")
     parser.add_argument("--markdown", help="rewrite the table between the sparsity markers of this file")
