@@ -27,6 +27,9 @@ internal unsafe interface ILanes<V> where V : struct
     static abstract V IsNaN(V a);
     static abstract V And(V a, V b);
 
+    /// <summary>The sum of all lanes, in an order of its own.</summary>
+    static abstract float Sum(V a);
+
     /// <summary>a and not b.</summary>
     static abstract V AndNot(V a, V b);
     static abstract V Or(V a, V b);

@@ -11,7 +11,7 @@ namespace Asni.Tests.Cpu.Sparse;
 public class SparseLinearTests
 {
     [TearDown]
-    public void LetTheModelChoose() => SparseLinear.Forced = null;
+    public void LetTheModelChoose() => SparsePath.Forced = null;
 
     [Test]
     public void Sparse_and_dense_agree([Values(0, 0.001, 0.05, 0.5, 1)] double density, [Values(1, 2)] int threads, [Values(1, 7, 60, 130)] int batch)
@@ -38,7 +38,7 @@ public class SparseLinearTests
     {
         var filter = new FilterShape(300, 784, 1, 1);
         using var workers = new Workers(2);
-        using var linear = new SparseLinear(filter, 60, Activation.Relu, workers);
+        using var linear = new SparseUnrolled(filter, 60, Activation.Relu, workers);
         Assert.That(linear.TakesForward(60), Is.False);
         var mask = new Mask(300 * 784, live: false);
         for (int i = 0; i < mask.Length; i += 33) mask[i] = true;
@@ -115,7 +115,7 @@ public class SparseLinearTests
 
         public Dictionary<string, float[]> Run(bool sparse, int batch)
         {
-            SparseLinear.Forced = sparse;
+            SparsePath.Forced = sparse;
             DeviceTensor x = Filled(_input, batch, 3), y = Filled(new Chw(_outputs, 1, 1), batch, 4), dy = Filled(y.Shape, batch, 5), dx = Filled(_input, batch, 6);
             _operation.Forward(x, _parameters.Value(0), _parameters.Value(1), y);
             _operation.BackwardOutput(y, _parameters.Gradient(1), dy);

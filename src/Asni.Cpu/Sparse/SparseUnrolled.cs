@@ -6,60 +6,67 @@ using Asni.Tensors;
 namespace Asni.Cpu.Sparse;
 
 /// <summary>
-/// A linear layer whose cost follows its live weights. Activations are turned so that a feature's samples lie together: a live weight is then
-/// one broadcast against vectors of samples, and its gradient the product of two such rows.
+/// A linear layer, or a convolution with few positions, as one sparse matrix over its flattened input. Activations are turned so that a
+/// feature's samples lie together: a live weight is then one broadcast against vectors of samples, and its gradient the product of two such rows.
 /// </summary>
-internal sealed unsafe class SparseLinear : IDisposable
+internal sealed unsafe class SparseUnrolled : SparsePath
 {
     /// <summary>Samples of a feature are padded to whole blocks of four vectors of any width.</summary>
     private const int BlockSamples = 64;
 
-    private readonly FilterShape _filter;
+    private readonly ConvolutionSpec _spec;
     private readonly Workers _workers;
-    private readonly Activation _activation;
-    private readonly int _pitch;
-    private readonly CpuBuffer _inputs;
-    private readonly CpuBuffer _outputs;
+    private readonly int _pitch, _features, _lines;
+    private readonly CpuBuffer _inputs, _outputs, _bias;
     private SparseMatrix? _byOutput;
     private SparseMatrix? _byInput;
 
-    /// <param name="filter">With the height and width of the input it flattens.</param>
-    public SparseLinear(FilterShape filter, int batch, Activation activation, Workers workers)
+    /// <param name="spec">With the height and width of the input that a linear layer flattens.</param>
+    public SparseUnrolled(in ConvolutionSpec spec, Workers workers)
     {
-        (_filter, _activation, _workers) = (filter, activation, workers);
-        _pitch = (batch + BlockSamples - 1) / BlockSamples * BlockSamples;
-        _inputs = new CpuBuffer((long)filter.FanIn * _pitch * sizeof(float));
-        _outputs = new CpuBuffer((long)filter.Out * _pitch * sizeof(float));
+        (_spec, _workers) = (spec, workers);
+        (_features, _lines) = (spec.Input.Elements, spec.Output.Elements);
+        _pitch = (spec.Batch + BlockSamples - 1) / BlockSamples * BlockSamples;
+        _inputs = new CpuBuffer((long)_features * _pitch * sizeof(float));
+        _outputs = new CpuBuffer((long)_lines * _pitch * sizeof(float));
+        _bias = new CpuBuffer((long)_lines * sizeof(float));
     }
 
-    /// <summary>Set by tests: true or false forces a path, null lets the cost model choose.</summary>
-    internal static bool? Forced { get; set; }
+    /// <summary>Whether a layer is one for this path: linear, or with up to four positions and samples enough to fill vectors.</summary>
+    public static bool Suits(in ConvolutionSpec spec) =>
+        IsLinear(spec) || spec.Groups == 1 && spec.Output.Positions <= 4 && spec.Input.Positions <= 16 && spec.Batch >= Simd.Width / 32;
 
-    public void SetMask(Mask? mask) =>
-        (_byOutput, _byInput) = mask is null ? (null, null) : SparseMatrix.Create(mask, _filter, _workers.Count);
+    /// <summary>A filter that covers its whole input once is a matrix: NHWC and HWIO flatten to the same order.</summary>
+    public static bool IsLinear(in ConvolutionSpec spec) =>
+        spec.Groups == 1 && spec.Padding == 0 && spec.Filter.Height == spec.Input.Height && spec.Filter.Width == spec.Input.Width;
+
+    public override void SetMask(Mask? mask) => (_byOutput, _byInput) = mask is null ? (null, null) : SparseMatrix.Create(mask, _spec, _workers.Count);
 
     /// <summary>
     /// Whether a pass is cheaper sparse. A fixed model, not a timing, so that equal runs take equal paths: the dense product runs at about 26
-    /// multiply-adds a cycle and core; a live weight costs half a cycle for each vector of samples, and <paramref name="extra"/> cycles; turning
+    /// multiply-adds a cycle and core; a live entry costs half a cycle for each vector of samples, and <paramref name="extra"/> cycles; turning
     /// activations costs about a cycle an element.
     /// </summary>
     private bool Pays(int batch, double extra)
     {
         if (_byOutput is null) return false;
         if (Forced is { } forced) return forced;
-        double weights = (double)_filter.Out * _filter.FanIn, samples = (batch + BlockSamples - 1) / BlockSamples * BlockSamples;
-        double dense = weights * batch / 26, sparse = _byOutput.Live * (samples / 32 + extra) + batch * ((double)_filter.Out + _filter.FanIn);
+        double samples = (batch + BlockSamples - 1) / BlockSamples * BlockSamples;
+        double dense = (double)_spec.Macs * batch / 26, sparse = _byOutput.Entries * (samples / 32 + extra) + batch * ((double)_lines + _features);
         return sparse < dense;
     }
 
-    public bool TakesForward(int batch) => Pays(batch, extra: 1);
-    public bool TakesBackwardWeights(int batch) => Pays(batch, extra: 8);
-    public bool TakesBackwardData(int batch) => Pays(batch, extra: 1);
+    public override bool TakesForward(int batch) => Pays(batch, extra: 1);
+    public override bool TakesBackwardWeights(int batch) => Pays(batch, extra: 8);
+    public override bool TakesBackwardData(int batch) => Pays(batch, extra: 1);
 
-    public void Forward(float* x, float* w, float* bias, int batch, float* y)
+    public override void Forward(float* x, float* w, float* bias, int batch, float* y)
     {
-        Turn(x, _filter.FanIn, batch, (float*)_inputs.Pointer);
-        var epilogue = new Product
+        Turn(x, _features, batch, (float*)_inputs.Pointer);
+        if (bias != null)
+            for (int line = 0; line < _lines; line += _spec.Filter.Out)
+                new Span<float>(bias, _spec.Filter.Out).CopyTo(new Span<float>((float*)_bias.Pointer + line, _spec.Filter.Out));
+        _workers.Vectorize(Work(batch), new Product
         {
             Matrix = _byOutput!,
             Weights = w,
@@ -67,17 +74,16 @@ internal sealed unsafe class SparseLinear : IDisposable
             Turned = (float*)_outputs.Pointer,
             Pitch = _pitch,
             Batch = batch,
-            Lines = _filter.Out,
-            Bias = bias,
-            Activation = _activation,
+            Lines = _lines,
+            Bias = bias != null ? (float*)_bias.Pointer : null,
+            Activation = _spec.Activation,
             To = y
-        };
-        _workers.Vectorize(Work(batch), epilogue);
+        });
     }
 
-    public void BackwardData(float* dy, float* w, bool accumulate, int batch, float* dx)
+    public override void BackwardData(float* dy, float* w, bool accumulate, int batch, float* dx)
     {
-        Turn(dy, _filter.Out, batch, (float*)_outputs.Pointer);
+        Turn(dy, _lines, batch, (float*)_outputs.Pointer);
         _workers.Vectorize(Work(batch), new Product
         {
             Matrix = _byInput!,
@@ -86,17 +92,16 @@ internal sealed unsafe class SparseLinear : IDisposable
             Turned = (float*)_inputs.Pointer,
             Pitch = _pitch,
             Batch = batch,
-            Lines = _filter.FanIn,
+            Lines = _features,
             Accumulate = accumulate,
             To = dx
         });
     }
 
-    /// <summary>Gradients of live weights only; others keep what they hold.</summary>
-    public void BackwardWeights(float* x, float* dy, int batch, float* dw)
+    public override void BackwardWeights(float* x, float* dy, int batch, float* dw)
     {
-        Turn(x, _filter.FanIn, batch, (float*)_inputs.Pointer);
-        Turn(dy, _filter.Out, batch, (float*)_outputs.Pointer);
+        Turn(x, _features, batch, (float*)_inputs.Pointer);
+        Turn(dy, _lines, batch, (float*)_outputs.Pointer);
         _workers.Vectorize(Work(batch), new SampledProduct
         {
             Matrix = _byOutput!,
@@ -104,17 +109,20 @@ internal sealed unsafe class SparseLinear : IDisposable
             Dy = (float*)_outputs.Pointer,
             Pitch = _pitch,
             Batch = batch,
+            Outputs = _spec.Filter.Out,
+            Positions = _spec.Output.Positions,
             Dw = dw
         });
     }
 
-    public void Dispose()
+    public override void Dispose()
     {
         _inputs.Dispose();
         _outputs.Dispose();
+        _bias.Dispose();
     }
 
-    private long Work(int batch) => (long)_byOutput!.Live * batch + (long)batch * (_filter.Out + _filter.FanIn);
+    private long Work(int batch) => (long)_byOutput!.Entries * batch + (long)batch * (_lines + _features);
 
     private void Turn(float* from, int features, int batch, float* to) =>
         _workers.Vectorize((long)features * batch, new TurnBody { From = from, Features = features, Batch = batch, Pitch = _pitch, To = to });
@@ -147,8 +155,8 @@ internal sealed unsafe class SparseLinear : IDisposable
             int first = workers == 1 ? 0 : Matrix.Shares[worker], last = workers == 1 ? Lines : Matrix.Shares[worker + 1];
             if (first == last) return;
             fixed (int* starts = Matrix.Starts, partners = Matrix.Partners, places = Matrix.Places)
-                for (int line = first; line < last; line++)
-                    for (int sample = 0; sample < Batch; sample += 4 * L.Count)
+                for (int sample = 0; sample < Batch; sample += 4 * L.Count)
+                    for (int line = first; line < last; line++)
                         Line<L, V>(partners + starts[line], places + starts[line], starts[line + 1] - starts[line], From + sample, Turned + (long)line * Pitch + sample);
             Store<L, V>(first, last);
         }
@@ -190,28 +198,33 @@ internal sealed unsafe class SparseLinear : IDisposable
         }
     }
 
-    /// <summary>dw(place) = sum over samples of dy(output, sample) * x(input, sample), for live weights.</summary>
+    /// <summary>dw(place) = sum over positions and samples of dy(output, sample) * x(input, sample), for live weights.</summary>
     private struct SampledProduct : IVectorBody
     {
         public SparseMatrix Matrix;
         public float* X, Dy, Dw;
-        public int Pitch, Batch;
+        public int Pitch, Batch, Outputs, Positions;
 
         public readonly void Execute<L, V>(int worker, int workers) where L : struct, ILanes<V> where V : struct
         {
-            int first = workers == 1 ? 0 : Matrix.Shares[worker], last = workers == 1 ? Matrix.Starts.Length - 1 : Matrix.Shares[worker + 1];
+            // A weight belongs to one output, and so to one worker, at all positions.
+            (long first, long last) = Share.Of(Outputs, worker, workers);
             int padded = (Batch + 4 * L.Count - 1) / (4 * L.Count) * (4 * L.Count);
-            float* lanes = stackalloc float[16];
             fixed (int* starts = Matrix.Starts, inputs = Matrix.Partners, places = Matrix.Places)
-                for (int o = first; o < last; o++)
-                    for (int k = starts[o]; k < starts[o + 1]; k++)
-                    {
-                        V sum = Dot<L, V>(X + (long)inputs[k] * Pitch, Dy + (long)o * Pitch, padded);
-                        L.Store(sum, lanes);
-                        float total = 0;
-                        for (int lane = 0; lane < L.Count; lane++) total += lanes[lane];
-                        Dw[places[k]] = total;
-                    }
+            {
+                foreach (int place in worker == 0 ? Matrix.Idle : []) Dw[place] = 0;
+                if (Positions > 1)
+                    for (int position = 0; position < Positions; position++)
+                        for (int k = starts[position * Outputs + first]; k < starts[position * Outputs + last]; k++) Dw[places[k]] = 0;
+                for (int position = 0; position < Positions; position++)
+                    for (long line = position * Outputs + first; line < position * Outputs + last; line++)
+                        for (int k = starts[line]; k < starts[line + 1]; k++)
+                        {
+                            float sum = L.Sum(Dot<L, V>(X + (long)inputs[k] * Pitch, Dy + line * Pitch, padded));
+                            if (Positions > 1) Dw[places[k]] += sum;
+                            else Dw[places[k]] = sum;
+                        }
+            }
         }
 
         private static V Dot<L, V>(float* x, float* dy, int samples) where L : struct, ILanes<V> where V : struct
