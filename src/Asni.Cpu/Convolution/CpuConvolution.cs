@@ -47,13 +47,17 @@ internal sealed unsafe class CpuConvolution : ConvolutionOperation
 
     public override void Forward(DeviceTensor x, ParameterTensor w, ParameterTensor? b, DeviceTensor y)
     {
+        _sparse.Forget();
         float* bias = b is { } given ? CpuBuffer.Floats(given) : null;
         if (_sparse.TakesForward(x.Batch)) _sparse.Forward(CpuBuffer.Floats(x), CpuBuffer.Floats(w), bias, x.Batch, CpuBuffer.Floats(y));
         else _forward.Run(CpuBuffer.Floats(x), CpuBuffer.Floats(w), bias, false, Spec.Activation, x.Batch, CpuBuffer.Floats(y));
     }
 
-    public override void BackwardOutput(DeviceTensor y, ParameterTensor? db, DeviceTensor dy) =>
+    public override void BackwardOutput(DeviceTensor y, ParameterTensor? db, DeviceTensor dy)
+    {
+        _sparse.ForgetGradient();
         _output!.Run(CpuBuffer.Floats(y), Spec.Activation, (long)dy.Batch * Spec.Output.Positions, CpuBuffer.Floats(dy), db is { } bias ? CpuBuffer.Floats(bias) : null);
+    }
 
     public override void BackwardWeights(DeviceTensor x, DeviceTensor dy, ParameterTensor dw)
     {

@@ -17,10 +17,17 @@ internal abstract unsafe class SparsePath : IDisposable
     public abstract bool TakesBackwardData(int batch);
 
     public abstract void Forward(float* x, float* w, float* bias, int batch, float* y);
+
     public abstract void BackwardData(float* dy, float* w, bool accumulate, int batch, float* dx);
 
     /// <summary>Gradients of live weights only; others keep what they hold.</summary>
     public abstract void BackwardWeights(float* x, float* dy, int batch, float* dw);
+
+    /// <summary>Forward begins: what was kept of x and dy no longer holds.</summary>
+    public virtual void Forget() { }
+
+    /// <summary>What was kept of dy no longer holds.</summary>
+    public virtual void ForgetGradient() { }
 
     public abstract void Dispose();
 }

@@ -17,12 +17,13 @@ internal sealed unsafe class SparseUnrolled : SparsePath
     private readonly ConvolutionSpec _spec;
     private readonly Workers _workers;
     private readonly int _pitch, _features, _lines;
-    private readonly CpuBuffer _inputs, _outputs, _bias;
+    private readonly CpuBuffer _inputs, _outputs, _bias, _zeros;
     private readonly Scratch _scratch;
     private TapList? _byOutput;
     private TapList? _byInput;
 
     private LiveWeights? _live;
+    private Turned _turnedInput, _turnedGradient;
 
     /// <param name="spec">With the height and width of the input that a linear layer flattens.</param>
     public SparseUnrolled(in ConvolutionSpec spec, Workers workers, Scratch scratch)
@@ -33,6 +34,7 @@ internal sealed unsafe class SparseUnrolled : SparsePath
         _inputs = new CpuBuffer((long)_features * _pitch * sizeof(float));
         _outputs = new CpuBuffer((long)_lines * _pitch * sizeof(float));
         _bias = new CpuBuffer((long)_lines * sizeof(float));
+        _zeros = new CpuBuffer((long)Math.Max(_features, _lines) * sizeof(float));
     }
 
     /// <summary>Whether a layer is one for this path: linear, or with up to four positions and samples enough to fill vectors.</summary>
@@ -48,6 +50,7 @@ internal sealed unsafe class SparseUnrolled : SparsePath
         _byOutput?.Dispose();
         _byInput?.Dispose();
         (_byOutput, _byInput, _live) = (null, null, null);
+        (_turnedInput, _turnedGradient) = (default, default);
         if (mask is null) return;
         _byOutput = TapList.Unrolled(mask, _spec, _pitch, transposed: false);
         if (!_spec.Training) return;
@@ -69,17 +72,14 @@ internal sealed unsafe class SparseUnrolled : SparsePath
 
     public override void Forward(float* x, float* w, float* bias, int batch, float* y)
     {
-        Turn(x, _features, batch, (float*)_inputs.Pointer);
+        Turn(x, batch, ref _turnedInput, default, ref _turnedGradient);
         if (bias != null)
             for (int line = 0; line < _lines; line += _spec.Filter.Out)
                 new Span<float>(bias, _spec.Filter.Out).CopyTo(new Span<float>((float*)_bias.Pointer + line, _spec.Filter.Out));
-        _byOutput!.Refresh(w, _workers);
-        _workers.Vectorize(Work(batch), new TapProduct
+        Multiply(_byOutput!, w, new TapProduct
         {
-            Taps = _byOutput,
             From = (float*)_inputs.Pointer,
             Turned = (float*)_outputs.Pointer,
-            Pitch = _pitch,
             Batch = batch,
             Lines = _lines,
             Bias = bias != null ? (float*)_bias.Pointer : null,
@@ -90,14 +90,12 @@ internal sealed unsafe class SparseUnrolled : SparsePath
 
     public override void BackwardData(float* dy, float* w, bool accumulate, int batch, float* dx)
     {
-        Turn(dy, _lines, batch, (float*)_outputs.Pointer);
-        _byInput!.Refresh(w, _workers);
-        _workers.Vectorize(Work(batch), new TapProduct
+        Turn(null, batch, ref _turnedInput, dy, ref _turnedGradient);
+        _turnedInput = default;
+        Multiply(_byInput!, w, new TapProduct
         {
-            Taps = _byInput,
             From = (float*)_outputs.Pointer,
             Turned = (float*)_inputs.Pointer,
-            Pitch = _pitch,
             Batch = batch,
             Lines = _features,
             Accumulate = accumulate,
@@ -107,8 +105,7 @@ internal sealed unsafe class SparseUnrolled : SparsePath
 
     public override void BackwardWeights(float* x, float* dy, int batch, float* dw)
     {
-        Turn(x, _features, batch, (float*)_inputs.Pointer);
-        Turn(dy, _lines, batch, (float*)_outputs.Pointer);
+        Turn(x, batch, ref _turnedInput, dy, ref _turnedGradient);
         _workers.Vectorize(Work(batch), new SampledProduct
         {
             Taps = _byOutput!,
@@ -124,30 +121,79 @@ internal sealed unsafe class SparseUnrolled : SparsePath
         });
     }
 
+    public override void Forget() => (_turnedInput, _turnedGradient) = (default, default);
+
+    public override void ForgetGradient() => _turnedGradient = default;
+
     public override void Dispose()
     {
         SetMask(null);
         _inputs.Dispose();
         _outputs.Dispose();
         _bias.Dispose();
+        _zeros.Dispose();
     }
 
     private long Work(int batch) => (long)_byOutput!.Live * batch + (long)batch * (_lines + _features);
 
-    private void Turn(float* from, int features, int batch, float* to) =>
-        _workers.Vectorize((long)features * batch, new TurnBody { From = from, Features = features, Batch = batch, Pitch = _pitch, To = to });
+    private void Multiply(TapList taps, float* w, TapProduct product)
+    {
+        product.Taps = taps;
+        product.Weights = w;
+        product.Pitch = _pitch;
+        _workers.Vectorize(Work(product.Batch), product);
+    }
 
-    /// <summary>(batch, features) to (features, pitch), the samples past the batch 0.</summary>
+    /// <summary>
+    /// Turns x and dy, where given and not turned already: the backward pass sees what the forward pass saw, and the gradient of the input
+    /// what the gradient of the weights saw.
+    /// </summary>
+    private void Turn(float* x, int batch, ref Turned turnedInput, float* dy, ref Turned turnedGradient)
+    {
+        var body = new TurnBody
+        {
+            TurnedX = (float*)_inputs.Pointer,
+            TurnedDy = (float*)_outputs.Pointer,
+            Zeros = (float*)_zeros.Pointer,
+            Batch = batch,
+            Pitch = _pitch,
+            Features = _features,
+            Lines = _lines
+        };
+        if (x != null && turnedInput != new Turned((nint)x, batch)) body.X = x;
+        if (dy != null && turnedGradient != new Turned((nint)dy, batch)) body.Dy = dy;
+        if (x != null) turnedInput = new Turned((nint)x, batch);
+        if (dy != null) turnedGradient = new Turned((nint)dy, batch);
+        long elements = (body.X != null ? (long)_features * batch : 0) + (body.Dy != null ? (long)_lines * batch : 0);
+        if (elements > 0) _workers.Vectorize(elements, body);
+    }
+
+    private readonly record struct Turned(nint From, int Batch);
+
+    /// <summary>(batch, features) to (features, pitch), the samples from the batch to the next multiple of the longest vector 0.</summary>
     private struct TurnBody : IVectorBody
     {
-        public float* From, To;
-        public int Features, Batch, Pitch;
+        /// <summary>Samples at a time.</summary>
+        private const int Together = 8;
+
+        public float* X, TurnedX, Dy, TurnedDy, Zeros;
+        public int Features, Lines, Batch, Pitch;
 
         public readonly void Execute<L, V>(int worker, int workers) where L : struct, ILanes<V> where V : struct
         {
-            (long first, long last) = Share.Of(Features, worker, workers, 16);
-            RegisterTranspose.Run(From + first, Batch, (int)(last - first), Features, To + first * Pitch, Pitch);
-            for (long f = first; f < last; f++) new Span<float>(To + f * Pitch + Batch, Pitch - Batch).Clear();
+            if (X != null) Turn(X, Features, TurnedX, worker, workers);
+            if (Dy != null) Turn(Dy, Lines, TurnedDy, worker, workers);
+        }
+
+        private readonly void Turn(float* from, int features, float* to, int worker, int workers)
+        {
+            (long first, long last) = Share.Of(features, worker, workers, Together);
+            float** rows = stackalloc float*[Together];
+            for (int sample = 0; sample < (Batch + 15) / 16 * 16; sample += Together)
+            {
+                for (int s = 0; s < Together; s++) rows[s] = sample + s < Batch ? from + (long)(sample + s) * features + first : Zeros;
+                RegisterTranspose.Run(rows, Together, (int)(last - first), to + first * Pitch + sample, Pitch);
+            }
         }
     }
 
@@ -155,7 +201,7 @@ internal sealed unsafe class SparseUnrolled : SparsePath
     private struct TapProduct : IVectorBody
     {
         public TapList Taps;
-        public float* From, Turned, Bias, To;
+        public float* Weights, From, Turned, Bias, To;
         public int Pitch, Batch, Lines;
         public bool Accumulate;
         public Activation Activation;
@@ -164,6 +210,7 @@ internal sealed unsafe class SparseUnrolled : SparsePath
         {
             (int first, int last) = Taps.ShareOfLines(worker, workers);
             if (first == last) return;
+            Taps.Refresh(Weights, Taps.Starts[first], Taps.Starts[last]);
             fixed (int* starts = Taps.Starts)
                 TapKernels.Product<L, V>(Taps.Taps, starts + first, last - first, 1, From, 0, 1, (Batch + L.Count - 1) / L.Count, Turned + (long)first * Pitch, 0, Pitch);
             Store<L, V>(first, last);

@@ -107,7 +107,15 @@ internal sealed unsafe class TapList : IDisposable
     public void Refresh(float* weights, Workers workers)
     {
         var body = new RefreshBody(weights, this);
-        workers.RunSized(Live, ref body);
+        workers.RunSized(8L * Live, ref body);
+    }
+
+    /// <summary>Fetches the values of some taps.</summary>
+    public void Refresh(float* weights, int first, int last)
+    {
+        Tap* taps = Taps;
+        ReadOnlySpan<int> places = Places;
+        for (int k = first; k < last; k++) taps[k].Value = weights[places[k]];
     }
 
     public void Dispose() => _taps.Dispose();
@@ -117,9 +125,7 @@ internal sealed unsafe class TapList : IDisposable
         public void Execute(int worker, int workers)
         {
             (long first, long last) = Share.Of(list.Live, worker, workers);
-            Tap* taps = list.Taps;
-            ReadOnlySpan<int> places = list.Places;
-            for (int k = (int)first; k < (int)last; k++) taps[k].Value = weights[places[k]];
+            list.Refresh(weights, (int)first, (int)last);
         }
     }
 
