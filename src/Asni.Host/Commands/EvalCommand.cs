@@ -14,7 +14,7 @@ namespace Asni.Host.Commands;
 /// <summary>asni eval: evaluates a saved network on its test set.</summary>
 internal static class EvalCommand
 {
-    private static readonly string[] s_phases = ["asni2", "asni1", "dense", "ticket", "reinit", "shuffle", "asni2-init"];
+    private static readonly string[] s_phases = ["asni2", "asni1", "dense", "ticket", "reinit", "shuffle", "retrain", "asni2-init"];
 
     public static Command Create(HostConsole console)
     {

@@ -22,6 +22,13 @@ public static class NetworkFormats
         _ => NetworkFile.ReadHeader(path),
     };
 
+    /// <summary>As <see cref="ReadHeader"/>, or null for a sound file that names no network.</summary>
+    public static NetworkFileHeader? TryReadHeader(string path) => Of(path) switch
+    {
+        NetworkFormat.Asni => AsniFile.Describe(path).Header,
+        _ => NetworkFile.HasHeader(path) ? NetworkFile.ReadHeader(path) : null,
+    };
+
     /// <summary>Values and masks for a network that the file must fit.</summary>
     /// <exception cref="AsniException">Missing, damaged, or of another network.</exception>
     public static StoredWeights Read(string path, Network network) => Of(path) switch

@@ -81,24 +81,37 @@ public static class AsniFile
         return new StoredWeights(values.ToImmutable(), masks.ToImmutable());
     }
 
+    /// <summary>All tensors, still coded, by name.</summary>
+    internal static Dictionary<string, StoredTensor> ReadTensors(string path)
+    {
+        var tensors = new Dictionary<string, StoredTensor>();
+        Walk(path, (tensor, _) =>
+        {
+            if (!tensors.TryAdd(tensor.Name, tensor)) throw Bad(path, $"it has two tensors {tensor.Name}");
+        }, out long _);
+        return tensors;
+    }
+
+    internal static AsniException Bad(string path, string what) => new($"{path} is not a usable .asni file: {what}.");
+
     private static NetworkFileHeader Walk(string path, Action<StoredTensor, Func<string, AsniException>> visit, out long fileBytes)
     {
-        AsniException Bad(string what) => new($"{path} is not a usable .asni file: {what}.");
+        AsniException Fault(string what) => Bad(path, what);
         byte[] file = WholeFile.Read(path);
         fileBytes = file.Length;
-        CheckEnvelope(file, Bad);
-        var reader = new ByteReader(file.AsMemory(HeadBytes, file.Length - HeadBytes - ChecksumBytes), Bad);
+        CheckEnvelope(file, Fault);
+        var reader = new ByteReader(file.AsMemory(HeadBytes, file.Length - HeadBytes - ChecksumBytes), Fault);
         string network = reader.Text(), phase = reader.Text();
         var input = new Chw(reader.Count("channels"), reader.Count("rows"), reader.Count("columns"));
         int classes = reader.Count("classes"), count = reader.Count("tensors", MostTensors);
         long elementsLeft = ElementsForFree + MostElementsPerByte * file.Length;
         for (int i = 0; i < count; i++)
         {
-            StoredTensor tensor = StoredTensor.Read(reader, elementsLeft, Bad);
+            StoredTensor tensor = StoredTensor.Read(reader, elementsLeft, Fault);
             elementsLeft -= tensor.Shape.Elements;
-            visit(tensor, what => Bad($"tensor {tensor.Name} has {what}"));
+            visit(tensor, what => Fault($"tensor {tensor.Name} has {what}"));
         }
-        if (reader.Left > 0) throw Bad($"{reader.Left} bytes after its last tensor belong to nothing");
+        if (reader.Left > 0) throw Fault($"{reader.Left} bytes after its last tensor belong to nothing");
         return new NetworkFileHeader(network, input, classes, phase);
     }
 
