@@ -26,17 +26,12 @@ internal sealed class ByteReader(ReadOnlyMemory<byte> bytes, Func<string, AsniEx
     /// <summary>Length in 16 bits, then UTF-8.</summary>
     public string Text() => Text(U16());
 
-    public string Text(int length)
-    {
-        try
-        {
-            return s_strict.GetString(Take(length));
-        }
-        catch (DecoderFallbackException e)
-        {
-            throw new AsniException(bad("a name in it is not UTF-8").Message, e);
-        }
-    }
+    public string Text(int length) => Decode(Take(length));
+
+    /// <summary>Text that was read over already.</summary>
+    public string TextAt(int start, int length) => Decode(bytes.Span.Slice(start, length));
+
+    public void Skip(long length) => Take(length);
 
     public ReadOnlySpan<byte> Take(long length)
     {
@@ -46,5 +41,15 @@ internal sealed class ByteReader(ReadOnlyMemory<byte> bytes, Func<string, AsniEx
         return taken;
     }
 
-    public void Skip(long length) => Take(length);
+    private string Decode(ReadOnlySpan<byte> text)
+    {
+        try
+        {
+            return s_strict.GetString(text);
+        }
+        catch (DecoderFallbackException e)
+        {
+            throw new AsniException(bad("a name in it is not UTF-8").Message, e);
+        }
+    }
 }

@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.Collections.Immutable;
 using System.Runtime.InteropServices;
 using Asni.Formats.Amenable;
+using Asni.Formats.PyTorch;
 using Asni.Tensors;
 
 namespace Asni.Formats;
@@ -24,6 +25,7 @@ public abstract class NamedTensors : IDisposable
     public static NamedTensors Open(string path) => NetworkFormats.Of(path) switch
     {
         NetworkFormat.Asni => new AsniTensors(path),
+        NetworkFormat.PyTorch => new StateDictFile(path),
         _ => new SafetensorsTensors(path),
     };
 
