@@ -48,6 +48,8 @@ internal static class Entry
         root.Add(trainVerb);
         root.Add(InfoCommand.Create(console));
         root.Add(EvalCommand.Create(console));
+        root.Add(ExportCommand.Create(console));
+        root.Add(VerifyCommand.Create(console));
         root.Add(DataCommand.Create(console));
         root.Add(DoctorCommand.Create(console));
         return root;

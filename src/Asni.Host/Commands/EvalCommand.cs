@@ -14,8 +14,6 @@ namespace Asni.Host.Commands;
 /// <summary>asni eval: evaluates a saved network on its test set.</summary>
 internal static class EvalCommand
 {
-    private static readonly string[] s_phases = ["asni2", "asni1", "dense", "ticket", "reinit", "shuffle", "asni2-init"];
-
     public static Command Create(HostConsole console)
     {
         var run = new Option<string>("--run") { Description = "run folder", HelpName = "dir", Required = true };
@@ -30,21 +28,11 @@ internal static class EvalCommand
         device.AddTo(command);
         command.SetAction(parsed =>
         {
-            string file = NetworkPath(parsed.GetValue(run)!, parsed.GetValue(phase));
+            string file = RunNetworks.PathOf(parsed.GetValue(run)!, parsed.GetValue(phase));
             Evaluate(console, parsed.GetValue(run)!, file, DatasetLocator.ForUser(parsed.GetValue(dataDir)), device.Threads(parsed));
             return 0;
         });
         return command;
-    }
-
-    private static string NetworkPath(string folder, string? phase)
-    {
-        if (!Directory.Exists(folder)) throw new UsageException($"the run folder {folder} does not exist.");
-        var there = s_phases.Where(p => File.Exists(Path.Combine(folder, RunFolder.NetworkFileName(p)))).ToList();
-        if (there.Count == 0) throw new AsniException($"{folder} holds no network yet; it is no run folder, or its first phase did not end.");
-        phase ??= there[0];
-        if (!there.Contains(phase)) throw new UsageException($"{folder} has no network of phase '{phase}'; it has {string.Join(", ", there)}.");
-        return Path.Combine(folder, RunFolder.NetworkFileName(phase));
     }
 
     private static void Evaluate(HostConsole console, string folder, string file, DatasetLocator locator, int threads)

@@ -6,6 +6,7 @@ using Asni.Devices;
 using Asni.Host.Display;
 using Asni.Host.Recipes;
 using Asni.Methods;
+using Asni.Optimizers;
 using Asni.Reports;
 
 namespace Asni.Host.Commands;
@@ -75,10 +76,10 @@ internal sealed class TrainCommand
         using var interrupt = new Interrupt(() => _console.Error.WriteLine("stopping after this step and saving; Ctrl-C again leaves at once"));
         var observer = new RunObserver(folder, display, interrupt);
         RunResult? result = null;
-        display.Around(() => result = MethodRunner.Run(plan.Recipe, plan.Network, plan.Data, device, observer, folder.Record, interrupt.Token));
+        display.Around(() => result = MethodRunner.Run(plan.Recipe, plan.Network, plan.Data, device, observer, folder.Record, plan.Start, interrupt.Token));
         if (observer.Failure is { } failure) throw failure;
         if (!interrupt.Requested) folder.Complete();
-        ResultTable.Write(_console, result!);
+        ResultTable.Write(_console, result!, folder.Path);
         _console.Line($"run folder: {folder.Path}");
         return interrupt.Requested ? Entry.Interrupted : 0;
     }
@@ -110,15 +111,19 @@ internal sealed class TrainCommand
         string part = plan.Settings.Limit is null || DataSource.IsDrawn(r.Data) ? "" : text($"; the first {plan.Data.Train.Count:N0} of them");
         _console.Line("data        " + plan.Data.Source + part);
         _console.Line("device      " + device.Description);
-        string sparsity = r.Method == MethodKind.Dense ? "" : text($", sparsity {r.Schedule.Final * 100:0.0#} %");
-        _console.Line(text($"recipe      {SettingText.Name(r.Method)}, {r.Epochs} epochs, batch {r.BatchSize}, ")
-            + text($"{SettingText.Name(r.Optimizer.Kind)}, lr {r.LearningRate.Initial} {SettingText.Name(r.LearningRate.Kind)}")
-            + text($"{sparsity}, seed {r.Seed}"));
+        LearningRate rate = r.Method == MethodKind.Retrain ? r.RetrainLearningRate ?? r.LearningRate : r.LearningRate;
+        string sparsity = !r.Prunes ? "" : text($", sparsity {r.Schedule.Final * 100:0.0#} %");
+        _console.Line(text($"recipe      {SettingText.Name(r.Method)}, {FirstPhase(r)} epochs, batch {r.BatchSize}, ")
+            + text($"{SettingText.Name(r.Optimizer.Kind)}, lr {rate.Initial} {SettingText.Name(rate.Kind)}{sparsity}, seed {r.Seed}"));
         _console.Line("run folder  " + folder.Path);
         _console.Line();
     }
 
     private static int TotalEpochs(Recipe recipe) => recipe.Method == MethodKind.Asni
-        ? recipe.Epochs + (recipe.RetrainEpochs ?? recipe.Epochs) * (1 + System.Numerics.BitOperations.PopCount((uint)recipe.Controls))
-        : recipe.Epochs;
+        ? recipe.Epochs + Retraining(recipe) * (1 + System.Numerics.BitOperations.PopCount((uint)recipe.Controls))
+        : FirstPhase(recipe);
+
+    private static int FirstPhase(Recipe recipe) => recipe.Method == MethodKind.Retrain ? Retraining(recipe) : recipe.Epochs;
+
+    private static int Retraining(Recipe recipe) => recipe.RetrainEpochs ?? recipe.Epochs;
 }

@@ -12,6 +12,8 @@ internal sealed class SettingsLayer(IReadOnlyDictionary<string, SettingValue> va
     public bool Has(string key) => values.ContainsKey(key);
     public SettingValue? this[string key] => values.GetValueOrDefault(key);
 
+    public SettingsLayer Without(string key) => new(values.Where(v => v.Key != key).ToDictionary());
+
     public static RunSettings Apply(params IEnumerable<SettingsLayer> layers)
     {
         var settings = new RunSettings();
