@@ -46,7 +46,8 @@ internal sealed class ConvolutionProduct
     /// <param name="accumulate">Of the data gradient: add to what is there.</param>
     /// <param name="samples">At most as many as it was prepared for.</param>
     /// <param name="y">The result.</param>
-    public void Run(ulong a, ulong b, ulong bias, Activation activation, bool accumulate, int samples, ulong y)
+    /// <param name="live">The weights' live blocks; null: all live.</param>
+    public void Run(ulong a, ulong b, ulong bias, Activation activation, bool accumulate, int samples, ulong y, LiveBlocks? live = null)
     {
         Product product = _shape.ProductOf(_pass, samples);
         ConvolutionArgs args = _shape.Args(samples);
@@ -59,6 +60,8 @@ internal sealed class ConvolutionProduct
         args.Bias = bias;
         args.Activation = (int)activation;
         args.Accumulate = accumulate ? 1 : 0;
+        args.Live = live?.Address ?? 0;
+        args.LiveWords = live?.Words ?? 0;
         var grid = new Dim3(checked((int)_choice.Tile.Tiles(product)), _choice.Splits, product.Count);
         _kernel.Launch(_runtime.Stream, grid, _choice.Tile.Threads, _choice.Tile.SharedBytes, in args);
         _sum?.Run(_partial, _splitElements, _choice.Splits, bias, _shape.OutChannels, activation, accumulate,

@@ -1,5 +1,6 @@
 using Asni.Cuda.Driver;
 using Asni.Devices;
+using Asni.Tensors;
 
 namespace Asni.Cuda.Launchers;
 
@@ -11,11 +12,14 @@ internal sealed class CudaConvolution : ConvolutionOperation
     private readonly ConvolutionProduct _forward;
     private readonly ConvolutionProduct? _dataGradient, _weightGradient;
     private readonly OutputGradient? _outputGradient;
+    private readonly LiveBlocks? _live;
 
     public CudaConvolution(ConvolutionRuntime runtime, in ConvolutionSpec spec, in ConvolutionShape shape) : base(spec)
     {
         _runtime = runtime;
         _shape = shape;
+        // The filter's own height and width: the mask knows nothing of a shape that was flattened.
+        if (spec.Groups == 1) _live = new LiveBlocks(runtime, spec.Filter.Out, spec.Filter.In, spec.Filter.Height, spec.Filter.Width);
         _forward = Product(ConvolutionPass.Forward);
         if (!spec.Training) return;
         _outputGradient = new OutputGradient(runtime, shape.OutChannels, shape.OutputRows(spec.Batch), spec.Activation);
@@ -23,10 +27,12 @@ internal sealed class CudaConvolution : ConvolutionOperation
         if (spec.InputGradient) _dataGradient = Product(ConvolutionPass.DataGradient);
     }
 
+    public override void SetMask(Mask? mask) => _live?.Set(mask);
+
     public override void Forward(DeviceTensor x, ParameterTensor w, ParameterTensor? b, DeviceTensor y)
     {
         ICudaAddresses at = _runtime.Addresses;
-        _forward.Run(at.Activations(x), at.Weights(w), b is { } bias ? at.Parameter(bias) : 0, Spec.Activation, false, x.Batch, at.Activations(y));
+        _forward.Run(at.Activations(x), at.Weights(w), b is { } bias ? at.Parameter(bias) : 0, Spec.Activation, false, x.Batch, at.Activations(y), _live);
     }
 
     public override void BackwardOutput(DeviceTensor y, ParameterTensor? db, DeviceTensor dy)
@@ -38,13 +44,19 @@ internal sealed class CudaConvolution : ConvolutionOperation
     public override void BackwardWeights(DeviceTensor x, DeviceTensor dy, ParameterTensor dw)
     {
         ICudaAddresses at = _runtime.Addresses;
-        _weightGradient!.Run(at.Activations(dy), at.Activations(x), 0, Activation.None, false, x.Batch, at.Parameter(dw));
+        _weightGradient!.Run(at.Activations(dy), at.Activations(x), 0, Activation.None, false, x.Batch, at.Parameter(dw), _live);
     }
 
     public override void BackwardData(DeviceTensor dy, ParameterTensor w, bool accumulate, DeviceTensor dx)
     {
         ICudaAddresses at = _runtime.Addresses;
-        _dataGradient!.Run(at.Activations(dy), at.Weights(w), 0, Activation.None, accumulate, dy.Batch, at.Activations(dx));
+        _dataGradient!.Run(at.Activations(dy), at.Weights(w), 0, Activation.None, accumulate, dy.Batch, at.Activations(dx), _live);
+    }
+
+    public override void Dispose()
+    {
+        _live?.Dispose();
+        base.Dispose();
     }
 
     private ConvolutionProduct Product(ConvolutionPass pass) =>

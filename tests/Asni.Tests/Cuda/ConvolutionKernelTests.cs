@@ -96,6 +96,46 @@ public class ConvolutionKernelTests(CudaPrecision precision)
     }
 
     [Test]
+    public void Blocks_without_a_live_weight_are_passed_over([Values(1, 2)] int stride, [Values] bool linear)
+    {
+        ConvolutionSpec spec = linear ? Spec(3, 40, 2, 2, 192, 2, 1, 0) : Spec(2, 64, 5, 5, 192, 3, stride, 1);
+        spec = spec with { Activation = Activation.None };
+        (float[] x, float[] w, float[] dy, _) = Operands(spec);
+        int fanIn = spec.Filter.FanIn, taps = spec.Filter.Height * spec.Filter.Width;
+        // Whole blocks of 64 outputs by 64 filter elements die, as large as the tiles of so small a layer; their weights, which should be 0,
+        // are such that reading them shows.
+        var mask = new Mask(w.Length);
+        float[] seen = [.. w];
+        for (int i = 0; i < w.Length; i++)
+        {
+            int output = i / fanIn, element = i % fanIn;
+            if ((output / 64 + element / 64) % 2 == 0) continue;
+            seen[i] = 0;
+            w[i] = float.NaN;
+            mask[(long)output * fanIn + element % spec.Filter.In * taps + element / spec.Filter.In] = false;
+        }
+        ConvolutionOperation operation = _bench.Runtime.Create(spec);
+        DeviceTensor xt = _bench.Tensor(spec.Batch, spec.Input, x), yt = _bench.Tensor(spec.Batch, spec.Output, Nan(dy.Length));
+        DeviceTensor dyt = _bench.Tensor(spec.Batch, spec.Output, dy), dxt = _bench.Tensor(spec.Batch, spec.Input, Nan(x.Length));
+        ParameterTensor wt = _bench.Weights(w, spec.Filter), dw = _bench.Vector(Nan(w.Length));
+        operation.SetMask(mask);
+        operation.Forward(xt, wt, null, yt);
+        operation.BackwardWeights(xt, dyt, dw);
+        operation.BackwardData(dyt, wt, false, dxt);
+
+        var naive = new NaiveConvolution(spec, spec.Batch, x, seen, dy);
+        AssertClose(naive.Y, _bench.Read(yt), fanIn, true, "y");
+        AssertClose(naive.Dx, _bench.Read(dxt), fanIn * spec.Filter.Out / spec.Filter.In, true, "dx");
+        float[] gradient = _bench.Read(dw);
+        AssertClose([.. naive.Dw.Where((_, i) => seen[i] != 0)], [.. gradient.Where((_, i) => seen[i] != 0)], dy.Length, false, "dw");
+
+        operation.SetMask(null);
+        operation.Forward(xt, _bench.Weights(seen, spec.Filter), null, yt);
+        AssertClose(naive.Y, _bench.Read(yt), fanIn, true, "y without a mask");
+        operation.Dispose();
+    }
+
+    [Test]
     public void Every_tile_has_its_kernels()
     {
         using (Assert.EnterMultipleScope())

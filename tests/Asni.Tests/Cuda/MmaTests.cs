@@ -81,7 +81,7 @@ public class MmaTests
     }
 
     [Test]
-    public void A_copy_that_nothing_waits_for_has_not_happened()
+    public void Reading_a_copy_that_nothing_waited_for_is_an_error()
     {
         ushort[] x = [.. Enumerable.Range(1, 256).Select(i => (ushort)i)];
         Assert.That(() => Ldmatrix(x, wait: 0), Throws.TypeOf<CudaException>().With.Message.Contains("has not written"));
