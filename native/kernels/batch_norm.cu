@@ -21,7 +21,7 @@ struct BatchNormArgs {
     float* running_variance;
     float* dweight;
     float* dbias;
-    float* saved;       // of each channel: mean, then 1 / standard deviation
+    float* saved;       // of each channel: the mean in float, 1 / standard deviation, and what the mean lost
     float* rows;        // of each channel: shift or mean, scale, offset, slope
     float* partial;     // of each block row of the grid, two sums a channel
     int64_t count;      // rows
@@ -103,6 +103,7 @@ ASNI_DEVICE void forward_rows(const BatchNormArgs& args) {
     float rounded = float(mean);
     args.saved[c] = rounded;
     args.saved[args.channels + c] = float(deviation);
+    args.saved[2 * args.channels + c] = float(mean - rounded);
     args.rows[c] = rounded;
     args.rows[args.channels + c] = float(scale);
     args.rows[2 * args.channels + c] = float(args.bias[c] + (rounded - mean) * scale);
@@ -182,7 +183,7 @@ ASNI_KERNEL(batch_norm_gradient_rows, BatchNormArgs, 256) {
     if (c >= args.channels) return;
     TwoSums sums = total(args, c);
     double deviation = args.saved[args.channels + c], count = double(args.count);
-    double dweight = sums.second * deviation, scale = args.weight[c] * deviation;
+    double dweight = (sums.second - sums.first * args.saved[2 * args.channels + c]) * deviation, scale = args.weight[c] * deviation;
     args.dweight[c] = float(dweight);
     args.dbias[c] = float(sums.first);
     args.rows[c] = args.saved[c];

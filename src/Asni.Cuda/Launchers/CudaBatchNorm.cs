@@ -30,8 +30,8 @@ internal sealed class CudaBatchNorm : BatchNormOperation
         long rows = (long)spec.Batch * spec.Shape.Positions;
         _parts = (int)Math.Clamp(ConvolutionShape.CeilDivide(rows, RowLanes * 4), 1, Math.Max(1, runtime.Multiprocessors * 4 / _columnBlocks));
         _partial = runtime.Scratch(2L * _parts * channels * sizeof(float));
-        // Kept from forward to backward: mean and 1 / deviation; then four rows of coefficients.
-        _coefficients = new CudaBuffer(runtime.Stream, 6L * channels * sizeof(float));
+        // Kept from forward to backward: three rows; then four rows of coefficients.
+        _coefficients = new CudaBuffer(runtime.Stream, 7L * channels * sizeof(float));
     }
 
     public override void ForwardTraining(DeviceTensor x, BatchNormParameters p, DeviceTensor? skip, DeviceTensor y)
@@ -91,7 +91,7 @@ internal sealed class CudaBatchNorm : BatchNormOperation
     {
         X = _runtime.Addresses.Activations(x),
         Saved = _coefficients.Pointer,
-        Rows = _coefficients.Pointer + 2UL * (ulong)Spec.Shape.Channels * sizeof(float),
+        Rows = _coefficients.Pointer + 3UL * (ulong)Spec.Shape.Channels * sizeof(float),
         Partial = _partial,
         Count = (long)x.Batch * x.Shape.Positions,
         Channels = Spec.Shape.Channels,
