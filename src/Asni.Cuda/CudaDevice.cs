@@ -50,6 +50,19 @@ public sealed class CudaDevice : Device, ICudaAddresses
         }
     }
 
+    /// <summary>Whether the CUDA driver is Asni's simulator. Only when <see cref="Unavailable"/> is null.</summary>
+    public static bool IsSimulated
+    {
+        get
+        {
+            using CudaContext context = CudaContext.Open();
+            return context.IsSimulator;
+        }
+    }
+
+    /// <summary>The GPU architectures that this build has kernels for: "sm_80", "sm_90a".</summary>
+    public static IReadOnlyList<string> KernelArchitectures => [.. Ptx.Architectures];
+
     public CudaPrecision Precision { get; }
 
     public override string Name => $"cuda:{_context.Ordinal}";

@@ -1,15 +1,33 @@
 using System.CommandLine;
+using System.Globalization;
 using Asni.Cpu;
+using Asni.Cuda;
 using Asni.Devices;
 
 namespace Asni.Host;
 
-/// <summary>--device and --threads.</summary>
+/// <summary>A device as asked for. <paramref name="Gpu"/>: its number; null: the CPU. <paramref name="Note"/>: why auto took the CPU.</summary>
+internal sealed record DeviceRequest(int? Gpu, CudaPrecision Precision, int Threads, string? Note)
+{
+    /// <exception cref="AsniException">No such GPU, or one that cannot be used: one sentence with the remedy.</exception>
+    public Device Open() => Gpu is { } ordinal ? new CudaDevice(ordinal, Precision) : new CpuDevice(Threads);
+}
+
+/// <summary>--device, --precision and --threads.</summary>
 internal sealed class DeviceChoice
 {
-    private static readonly string[] s_names = ["auto", "cpu"];
+    private static readonly string[] s_names = ["auto", "cpu", "cuda"];
 
-    private readonly Option<string> _device = new("--device") { Description = "auto, cpu", HelpName = "device" };
+    private readonly Option<string> _device = new("--device")
+    {
+        Description = "auto, cpu, cuda or cuda:N; auto is a GPU when one can be used",
+        HelpName = "device",
+    };
+    private readonly Option<string> _precision = new("--precision")
+    {
+        Description = "fp32, tf32 or bf16, on a GPU",
+        HelpName = "precision",
+    };
     private readonly Option<string> _threads = new("--threads")
     {
         Description = "threads of the CPU device; all processors when absent",
@@ -19,20 +37,53 @@ internal sealed class DeviceChoice
     public void AddTo(Command command)
     {
         command.Add(_device);
+        command.Add(_precision);
         command.Add(_threads);
     }
 
-    /// <exception cref="UsageException">No such device, or not a number of threads.</exception>
-    public int Threads(ParseResult parsed)
+    /// <exception cref="UsageException">No such device, precision, or number of threads.</exception>
+    public DeviceRequest Parse(ParseResult parsed)
     {
-        string device = parsed.GetValue(_device) ?? s_names[0];
-        if (!s_names.Contains(device))
-            throw new UsageException($"--device '{device}' is not one of {string.Join(", ", s_names)}{Suggestion.For(device, s_names)}.");
+        int threads = Threads(parsed);
+        string name = parsed.GetValue(_device) ?? "auto";
+        CudaPrecision? precision = Precision(parsed);
+        if (name.StartsWith("cuda", StringComparison.Ordinal) && Ordinal(name) is { } ordinal) return new(ordinal, precision ?? CudaPrecision.Fp32, threads, null);
+        if (!s_names.Contains(name))
+            throw new UsageException($"--device '{name}' is not one of {string.Join(", ", s_names)}, cuda:N{Suggestion.For(name, s_names)}.");
+        string? reason = name == "cpu" ? null : WhyNoGpu();
+        if (name == "auto" && reason is null) return new(0, precision ?? CudaPrecision.Fp32, threads, null);
+        if (precision is not null && precision != CudaPrecision.Fp32)
+            throw new UsageException($"--precision {parsed.GetValue(_precision)} needs a GPU: the CPU computes in fp32{(reason is null ? "" : ". " + reason.TrimEnd('.'))}.");
+        return new(null, CudaPrecision.Fp32, threads, reason);
+    }
+
+    /// <summary>In one sentence, why auto takes no GPU; null when it does.</summary>
+    public static string? WhyNoGpu() =>
+        CudaDevice.Unavailable() ?? (CudaDevice.IsSimulated ? "The CUDA driver that ASNI_CUDA_DRIVER names is the simulator, which --device cuda asks for." : null);
+
+    /// <summary>"cuda" is the first GPU, "cuda:2" the third; null when the text is neither.</summary>
+    private static int? Ordinal(string name)
+    {
+        if (name == "cuda") return 0;
+        return name.StartsWith("cuda:", StringComparison.Ordinal) && int.TryParse(name.AsSpan(5), NumberStyles.None, CultureInfo.InvariantCulture, out int ordinal)
+            ? ordinal
+            : null;
+    }
+
+    private CudaPrecision? Precision(ParseResult parsed)
+    {
+        if (parsed.GetValue(_precision) is not { } text) return null;
+        string[] names = [.. Enum.GetNames<CudaPrecision>().Select(n => n.ToLowerInvariant())];
+        int at = Array.IndexOf(names, text);
+        if (at < 0) throw new UsageException($"--precision '{text}' is not one of {string.Join(", ", names)}{Suggestion.For(text, names)}.");
+        return Enum.GetValues<CudaPrecision>()[at];
+    }
+
+    private int Threads(ParseResult parsed)
+    {
         if (parsed.GetValue(_threads) is not { } text) return Environment.ProcessorCount;
         if (!int.TryParse(text, out int threads) || threads is < 1 or > 1024)
             throw new UsageException($"--threads '{text}' is not a number from 1 to 1024.");
         return threads;
     }
-
-    public static Device Open(int threads) => new CpuDevice(threads);
 }

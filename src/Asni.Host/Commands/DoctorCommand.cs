@@ -1,5 +1,7 @@
 using System.CommandLine;
 using System.Runtime.InteropServices;
+using Asni.Cpu;
+using Asni.Cuda;
 using Asni.Data;
 using Asni.Devices;
 using Spectre.Console;
@@ -31,12 +33,23 @@ internal static class DoctorCommand
         Row("runtime", $"{RuntimeInformation.FrameworkDescription}, {RuntimeInformation.OSDescription}, {RuntimeInformation.ProcessArchitecture}");
         Row("processors", Show.Count(Environment.ProcessorCount));
         Row("memory", Show.Bytes(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes) + " for this process");
-        using (Device device = DeviceChoice.Open(Environment.ProcessorCount)) Row("device " + device.Name, device.Description);
+        using (Device device = new CpuDevice(Environment.ProcessorCount)) Row("device " + device.Name, device.Description);
+        Row("device cuda", DescribeCuda());
+        Row("GPU kernels", CudaDevice.KernelArchitectures.Count == 0
+            ? "not in this build; 'apt-get install clang-19' (or the CUDA toolkit), then ./build.sh"
+            : "PTX for " + string.Join(", ", CudaDevice.KernelArchitectures));
         foreach (DatasetStatus data in Datasets.List(locator))
             Row("data " + data.Name, data.Procedural
                 ? "always there (drawn from a seed)"
                 : data.Folder ?? $"not found; 'asni data get {data.Name}' downloads it");
         Row("data looked for in", string.Join(", ", locator.Folders));
         console.Write(table);
+    }
+
+    private static string DescribeCuda()
+    {
+        if (CudaDevice.Unavailable() is { } reason) return reason;
+        using var device = new CudaDevice();
+        return device.Description + (CudaDevice.IsSimulated ? " (simulated)" : "");
     }
 }

@@ -29,13 +29,13 @@ internal static class EvalCommand
         command.SetAction(parsed =>
         {
             string file = RunNetworks.PathOf(parsed.GetValue(run)!, parsed.GetValue(phase));
-            Evaluate(console, parsed.GetValue(run)!, file, DatasetLocator.ForUser(parsed.GetValue(dataDir)), device.Threads(parsed));
+            Evaluate(console, parsed.GetValue(run)!, file, DatasetLocator.ForUser(parsed.GetValue(dataDir)), device.Parse(parsed));
             return 0;
         });
         return command;
     }
 
-    private static void Evaluate(HostConsole console, string folder, string file, DatasetLocator locator, int threads)
+    private static void Evaluate(HostConsole console, string folder, string file, DatasetLocator locator, DeviceRequest request)
     {
         RunSettings settings = SettingsLayer.Apply(RecipeYaml.Load(Path.Combine(folder, "recipe.yaml")));
         Recipe recipe = settings.Recipe;
@@ -43,7 +43,7 @@ internal static class EvalCommand
         Network network = NetworkZoo.Create(header.Network, header.Input, header.Classes);
         ModelSnapshot saved = RunFolder.Load(file, network);
         DatasetSplit data = DataSource.Open(recipe.Data, recipe.Input, settings.Limit, locator);
-        using Device device = DeviceChoice.Open(threads);
+        using Device device = request.Open();
         using var model = new Model(network, device);
         model.Load(saved);
         using var trainer = new Trainer(model, data, batchSize: 1, Augmentation.None, labelSmoothing: 0, new Silence());

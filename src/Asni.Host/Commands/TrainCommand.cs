@@ -51,9 +51,9 @@ internal sealed class TrainCommand
     private int Run(ParseResult parsed)
     {
         SettingsLayer file = parsed.GetValue(_recipe) is { } path ? RecipeYaml.Load(path) : SettingsLayer.Empty;
-        int threads = _device.Threads(parsed);
-        RunPlan plan = RunPlan.Make(file, Flags(parsed), DatasetLocator.ForUser(parsed.GetValue(_dataDir)), threads);
-        using Device device = DeviceChoice.Open(threads);
+        DeviceRequest request = _device.Parse(parsed);
+        RunPlan plan = RunPlan.Make(file, Flags(parsed), DatasetLocator.ForUser(parsed.GetValue(_dataDir)), request.Threads);
+        using Device device = request.Open();
         var run = new RunDescription(plan.Network, plan.Recipe.Data, plan.Data.Source, device.Description, plan.Recipe.Seed,
             plan.Data.Train.Count, plan.Data.Test.Count);
         string directory = parsed.GetValue(_out) ?? run.DefaultFolder(DateTime.Now);
@@ -61,7 +61,7 @@ internal sealed class TrainCommand
         try
         {
             folder.WriteText("recipe.yaml", RecipeYaml.Format(plan.Settings, "asni --recipe recipe.yaml repeats this run"));
-            Announce(plan, device, folder);
+            Announce(plan, device, request.Note, folder);
             return Train(plan, device, folder);
         }
         finally
@@ -101,7 +101,7 @@ internal sealed class TrainCommand
         return new SettingsLayer(values);
     }
 
-    private void Announce(RunPlan plan, Device device, RunFolder folder)
+    private void Announce(RunPlan plan, Device device, string? deviceNote, RunFolder folder)
     {
         Recipe r = plan.Recipe;
         string text(FormattableString s) => s.ToString(CultureInfo.InvariantCulture);
@@ -111,6 +111,7 @@ internal sealed class TrainCommand
         string part = plan.Settings.Limit is null || DataSource.IsDrawn(r.Data) ? "" : text($"; the first {plan.Data.Train.Count:N0} of them");
         _console.Line("data        " + plan.Data.Source + part);
         _console.Line("device      " + device.Description);
+        if (deviceNote is not null) _console.Line("            no GPU is used: " + deviceNote);
         LearningRate rate = r.Method == MethodKind.Retrain ? r.RetrainLearningRate ?? r.LearningRate : r.LearningRate;
         string sparsity = !r.Prunes ? "" : text($", sparsity {r.Schedule.Final * 100:0.0#} %");
         _console.Line(text($"recipe      {SettingText.Name(r.Method)}, {FirstPhase(r)} epochs, batch {r.BatchSize}, ")
