@@ -3,6 +3,7 @@ using System.Text.Json;
 using Asni.Engine;
 using Asni.Formats;
 using Asni.Formats.Amenable;
+using Asni.Formats.TensorBoard;
 using Asni.Methods;
 using Asni.Training;
 
@@ -18,6 +19,9 @@ public sealed class RunFolder : IDisposable
     public const string Summary = "summary.json";
     public const string LayerTable = "layers.csv";
 
+    /// <summary>Folder of TensorBoard's log.</summary>
+    public const string EventFolder = "tensorboard";
+
     /// <summary>What ASNI-II started from, in little more room than its information.</summary>
     public const string AmenableFile = "asni2-init" + AsniFile.Extension;
 
@@ -25,6 +29,8 @@ public sealed class RunFolder : IDisposable
     private readonly string? _createdTop;
     private readonly List<PhaseResult> _phases = [];
     private FileStream? _metrics;
+    private FileStream? _eventFile;
+    private RunEvents? _events;
     private bool _hasResults;
 
     private RunFolder(string path, string? createdTop, RunDescription run) => (Path, _createdTop, _run) = (path, createdTop, run);
@@ -81,6 +87,7 @@ public sealed class RunFolder : IDisposable
             TryTruncate(start);
             throw AtomicFile.Failure(In(Metrics), e);
         }
+        Log(events => events.Epoch(record));
     }
 
     /// <summary>Writes a phase's networks and brings layers.csv and summary.json up to date (with complete = false until <see cref="Complete"/>).</summary>
@@ -96,6 +103,7 @@ public sealed class RunFolder : IDisposable
         _phases.Add(phase);
         AtomicFile.WriteText(In(LayerTable), LayersCsv.Text(_phases));
         WriteSummary(complete: false);
+        Log(events => events.Phase(phase));
     }
 
     /// <summary>All phases ran to their last epoch: marks the summary complete.</summary>
@@ -107,7 +115,11 @@ public sealed class RunFolder : IDisposable
         if (!_hasResults) Discard();
     }
 
-    public void Dispose() => _metrics?.Dispose();
+    public void Dispose()
+    {
+        _metrics?.Dispose();
+        _eventFile?.Dispose();
+    }
 
     /// <summary>A network of a run folder.</summary>
     /// <exception cref="AsniException">The file is missing, damaged or does not fit the network.</exception>
@@ -115,6 +127,26 @@ public sealed class RunFolder : IDisposable
     {
         StoredWeights weights = NetworkFormats.Read(path, network);
         return new ModelSnapshot(network, weights.Values, weights.Masks);
+    }
+
+    /// <summary>Adds to TensorBoard's log, which is made with the first thing there is to say.</summary>
+    private void Log(Action<RunEvents> write)
+    {
+        try
+        {
+            if (_events is null)
+            {
+                Directory.CreateDirectory(In(EventFolder));
+                string file = System.IO.Path.Combine(EventFolder, EventWriter.FileName(DateTimeOffset.UtcNow));
+                _eventFile = new FileStream(In(file), FileMode.Create, FileAccess.Write, FileShare.Read, bufferSize: 0);
+                _events = new RunEvents(_eventFile);
+            }
+            write(_events);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw AtomicFile.Failure(In(EventFolder), e);
+        }
     }
 
     private void Save(ModelSnapshot model, string phase) =>

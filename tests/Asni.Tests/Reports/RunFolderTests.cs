@@ -3,6 +3,7 @@ using Asni.Engine;
 using Asni.Methods;
 using Asni.Reports;
 using Asni.Tests.Formats;
+using Asni.Tests.Formats.TensorBoard;
 using Asni.Training;
 
 namespace Asni.Tests.Reports;
@@ -57,6 +58,21 @@ public class RunFolderTests
         Assert.That(summary.GetProperty("asni2").GetProperty("centroids").GetRawText().ReplaceLineEndings("").Replace(" ", ""), Is.EqualTo("[[0.5,-0.25],[1.5,null]]"));
         Assert.That(Directory.GetFiles(_folder["r"]).Select(Path.GetFileName), Is.EquivalentTo(
             new[] { "metrics.jsonl", "summary.json", "layers.csv", "asni1.safetensors", "asni2-init.safetensors", "asni2-init.asni", "asni2.safetensors" }));
+    }
+
+    [Test]
+    public void TensorBoard_s_log_has_each_epoch_and_phase()
+    {
+        using (var run = RunFolder.Create(_folder["r"], s_run))
+        {
+            run.Append(Epoch(0));
+            run.Record(Phase("asni1"));
+            run.Record(SecondPhase());
+        }
+        List<ProtoReader> events = EventLog.Read(File.ReadAllBytes(Directory.GetFiles(_folder["r/tensorboard"]).Single()));
+        List<string> tags = [.. events.SelectMany(e => e.Messages(5)).SelectMany(s => s.Messages(1)).Select(v => v.Text(1))];
+        Assert.That(tags, Is.SupersetOf(new[] { "asni1/test_top1", "asni1/sparsity", "asni1/fc1.weight", "asni2/fc2.weight", "asni2/c_plus/fc1.weight", "asni2/c_minus/fc1.weight" }));
+        Assert.That(tags, Has.None.EqualTo("asni2/c_minus/fc2.weight"), "that layer has no negative weights");
     }
 
     [Test]
