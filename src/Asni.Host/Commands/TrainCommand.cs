@@ -50,12 +50,15 @@ internal sealed class TrainCommand
         int threads = _device.Threads(parsed);
         RunPlan plan = RunPlan.Make(file, Flags(parsed), DatasetLocator.ForUser(parsed.GetValue(_dataDir)), threads);
         using Device device = DeviceChoice.Open(threads);
-        var run = new RunDescription(plan.Network, plan.Recipe.Data, plan.Data.Source, device.Description, plan.Recipe.Seed, plan.Data.Train.Count, plan.Data.Test.Count);
+        var run = new RunDescription(plan.Network, plan.Recipe.Data, plan.Data.Source, device.Description, plan.Recipe.Seed, plan.Data.Train.Count, plan.Data.Test.Count)
+        {
+            Recipe = plan.Recipe,
+        };
         string directory = parsed.GetValue(_out) ?? run.DefaultFolder(DateTime.Now);
         using RunFolder folder = RunFolder.Create(directory, run);
         try
         {
-            folder.WriteText("recipe.yaml", RecipeYaml.Format(plan.Settings, "asni --recipe recipe.yaml repeats this run"));
+            folder.WriteText(RunFolder.Recipe, RecipeYaml.Format(plan.Settings, "asni --recipe recipe.yaml repeats this run"));
             Announce(plan, device, folder);
             return Train(plan, device, folder);
         }

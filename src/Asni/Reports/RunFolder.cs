@@ -17,7 +17,11 @@ public sealed class RunFolder : IDisposable
 {
     public const string Metrics = "metrics.jsonl";
     public const string Summary = "summary.json";
+    public const string Recipe = "recipe.yaml";
     public const string LayerTable = "layers.csv";
+
+    /// <summary>The run for people to look at.</summary>
+    public const string Report = "report.html";
 
     /// <summary>Folder of TensorBoard's log.</summary>
     public const string EventFolder = "tensorboard";
@@ -28,6 +32,7 @@ public sealed class RunFolder : IDisposable
     private readonly RunDescription _run;
     private readonly string? _createdTop;
     private readonly List<PhaseResult> _phases = [];
+    private readonly List<EpochRecord> _epochs = [];
     private FileStream? _metrics;
     private FileStream? _eventFile;
     private RunEvents? _events;
@@ -87,6 +92,7 @@ public sealed class RunFolder : IDisposable
             TryTruncate(start);
             throw AtomicFile.Failure(In(Metrics), e);
         }
+        _epochs.Add(record);
         Log(events => events.Epoch(record));
     }
 
@@ -152,8 +158,14 @@ public sealed class RunFolder : IDisposable
     private void Save(ModelSnapshot model, string phase) =>
         NetworkFile.Write(In(NetworkFileName(phase)), model.Network, new StoredWeights(model.Values, model.Masks), phase);
 
-    private void WriteSummary(bool complete) =>
+    private void WriteSummary(bool complete)
+    {
         AtomicFile.Write(In(Summary), stream => RunJson.WriteSummary(stream, _run, _phases, complete));
+        string recipe = File.Exists(In(Recipe)) ? File.ReadAllText(In(Recipe)) : "";
+        var networks = new DirectoryInfo(Path).EnumerateFiles().Where(f => f.Extension is ".safetensors" or AsniFile.Extension)
+            .OrderBy(f => f.Name, StringComparer.Ordinal).Select(f => (f.Name, f.Length));
+        AtomicFile.WriteText(In(Report), new RunReport(_run, _epochs, _phases, complete).Html(recipe, [.. networks]));
+    }
 
     private string In(string name) => System.IO.Path.Combine(Path, name);
 
