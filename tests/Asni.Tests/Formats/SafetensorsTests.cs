@@ -98,6 +98,31 @@ public class SafetensorsTests
     }
 
     [Test]
+    public void A_file_with_bytes_changed_is_refused_or_read_but_does_no_harm()
+    {
+        string path = _folder["a.safetensors"];
+        SafetensorsWriter.Write(path, [SafetensorsTensor.Single("w", new Shape(2, 2), [1, 2, 3, 4]), SafetensorsTensor.Bool("w.mask", new Shape(2, 2), new Mask(4))],
+            new Dictionary<string, string> { ["network"] = "n" });
+        byte[] whole = File.ReadAllBytes(path);
+        var random = new Random(1);
+        for (int round = 0; round < 3000; round++)
+        {
+            byte[] changed = [.. whole];
+            for (int changes = random.Next(1, 4); changes > 0; changes--) changed[random.Next(changed.Length)] = (byte)random.Next(256);
+            File.WriteAllBytes(path, changed);
+            try
+            {
+                using NamedTensors file = NamedTensors.Open(path);
+                foreach (string name in file.Shapes.Keys) (_, _) = (file.Read(name), file.ReadMask(name));
+            }
+            catch (AsniException e)
+            {
+                Assert.That(e.Message, Does.Contain(path).And.EndsWith("."));
+            }
+        }
+    }
+
+    [Test]
     public void A_missing_file_is_one_sentence() =>
         Assert.That(() => SafetensorsReader.Open(_folder["none"]), Throws.TypeOf<AsniException>().With.Message.EndsWith("does not exist."));
 
