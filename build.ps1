@@ -1,4 +1,4 @@
-# Builds, tests, benchmarks or packs Asni. The same steps in the same order as build.sh.
+# Builds (GPU kernels first, as far as compilers for them are here), tests, benchmarks or packs Asni. The same steps in the same order as build.sh.
 #   ./build.ps1 [build|test|bench|pack] [arguments for dotnet test, or for the benchmarks]
 $ErrorActionPreference = 'Stop'
 Set-Location $PSScriptRoot
@@ -9,11 +9,13 @@ function Invoke-Step([string] $program, [string[]] $arguments) {
 }
 
 function Build {
-    # CMake only prepares the GPU kernels; without it Asni runs on the CPU.
+    # Without cmake and a compiler for them there are no GPU kernels, and Asni runs on the CPU.
     if (Get-Command cmake -ErrorAction SilentlyContinue) {
-        Invoke-Step cmake @('-S', '.', '-B', 'build/native')
+        $generator = if (Get-Command ninja -ErrorAction SilentlyContinue) { @('-G', 'Ninja') } else { @() }
+        Invoke-Step cmake (@('-S', '.', '-B', 'build/native') + $generator)
+        Invoke-Step cmake @('--build', 'build/native', '--config', 'Release')
     } else {
-        Write-Output 'cmake not found: GPU kernels will not be built.'
+        Write-Output 'cmake not found: GPU kernels will not be built (to have them: winget install Kitware.CMake Ninja-build.Ninja LLVM.LLVM).'
     }
     Invoke-Step dotnet @('build', '-c', 'Release')
 }

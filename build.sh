@@ -1,16 +1,11 @@
 #!/usr/bin/env bash
-# Builds, tests, benchmarks or packs Asni. The same steps in the same order as build.ps1.
+# Builds (GPU kernels first, as far as compilers for them are here), tests, benchmarks or packs Asni. The same steps in the same order as build.ps1.
 #   ./build.sh [build|test|bench|pack] [arguments for dotnet test, or for the benchmarks]
 set -euo pipefail
 cd "$(dirname "$0")"
 
 build() {
-    # CMake only prepares the GPU kernels; without it Asni runs on the CPU.
-    if command -v cmake > /dev/null; then
-        cmake -S . -B build/native
-    else
-        echo "cmake not found: GPU kernels will not be built."
-    fi
+    eng/native.sh
     dotnet build -c Release
 }
 

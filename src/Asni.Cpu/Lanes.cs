@@ -27,6 +27,12 @@ internal unsafe interface ILanes<V> where V : struct
     static abstract V IsNaN(V a);
     static abstract V And(V a, V b);
 
+    /// <summary>The sum of all lanes, in an order of its own.</summary>
+    static abstract float Sum(V a);
+
+    /// <summary>sums[i] += the sum of register i's lanes, for eight registers.</summary>
+    static abstract void AddSums(V a0, V a1, V a2, V a3, V a4, V a5, V a6, V a7, float* sums);
+
     /// <summary>a and not b.</summary>
     static abstract V AndNot(V a, V b);
     static abstract V Or(V a, V b);

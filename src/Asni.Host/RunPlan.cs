@@ -12,7 +12,9 @@ namespace Asni.Host;
 /// <param name="Notes">Choices made for the user, one line each.</param>
 internal sealed record RunPlan(RunSettings Settings, Recipe Recipe, Network Network, DatasetSplit Data, ModelSnapshot? Start, IReadOnlyList<string> Notes)
 {
-    /// <summary>Side of the drawn images that stand in for ImageNet: five halvings leave one position, and a CPU gets through enough images to learn.</summary>
+    /// <summary>
+    /// Side of the drawn images that stand in for ImageNet: five halvings leave one position, and a CPU gets through enough images to learn.
+    /// </summary>
     private const int SideForImageNet = 32;
 
     private const int SideForCifar = 32;
@@ -75,7 +77,8 @@ internal sealed record RunPlan(RunSettings Settings, Recipe Recipe, Network Netw
             Set("input", SettingText.Text(input.Value));
         }
         Network network = NetworkZoo.Create(book.Network, input ?? new Chw(1, 28, 28), 10);
-        ShortRun run = ShortRun.For(NetworkAnalysis.Of(network).Macs, settings.Recipe with { Epochs = BookEpochs(book) }, threads, DataSource.MostImages(data));
+        Recipe recipe = settings.Recipe with { Epochs = BookEpochs(book) };
+        ShortRun run = ShortRun.For(NetworkAnalysis.Of(network).Macs, recipe, threads, DataSource.MostImages(data));
         Set("limit", SettingText.Text(run.Images));
         Set("epochs", SettingText.Text(run.Epochs));
         Set("batch", SettingText.Text(run.BatchSize));
@@ -85,14 +88,18 @@ internal sealed record RunPlan(RunSettings Settings, Recipe Recipe, Network Netw
 
     private static int BookEpochs(BookRecipe book) => SettingsLayer.Apply(book.Layer).Recipe.Epochs;
 
-    /// <summary>One line when the run was made shorter than its recipe and the user did not say otherwise; null when there is nothing to tell.</summary>
+    /// <summary>
+    /// One line when the run was made shorter than its recipe and the user did not say otherwise; null when there is nothing to tell.
+    /// </summary>
     private static string? DescribeLength(BookRecipe book, SettingsLayer length, RunSettings settings, int threads)
     {
-        Recipe recipe = settings.Recipe, published = SettingsLayer.Apply(book.Layer).Recipe, shortened = SettingsLayer.Apply(book.Layer, length).Recipe;
+        Recipe recipe = settings.Recipe;
+        Recipe published = SettingsLayer.Apply(book.Layer).Recipe, shortened = SettingsLayer.Apply(book.Layer, length).Recipe;
         bool wasShortened = shortened.Epochs != published.Epochs || shortened.BatchSize != published.BatchSize;
         if (!wasShortened || recipe.Epochs != shortened.Epochs || recipe.BatchSize != shortened.BatchSize) return null;
         string size = recipe.Input is { } c ? $" of {c}" : "";
-        return $"to take minutes on {threads} threads, enough to try but not to learn a large network: {Show.Count(settings.Limit ?? 0)} images{size}, {recipe.Epochs} epochs, batches of {recipe.BatchSize} "
+        return $"to take minutes on {threads} threads, enough to try but not to learn a large network: "
+            + $"{Show.Count(settings.Limit ?? 0)} images{size}, {recipe.Epochs} epochs, batches of {recipe.BatchSize} "
             + $"(the recipe has {published.Epochs} epochs, batches of {published.BatchSize}); --limit, --input, --epochs and --batch change it.";
     }
 }

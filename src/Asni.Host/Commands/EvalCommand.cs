@@ -17,7 +17,11 @@ internal static class EvalCommand
     public static Command Create(HostConsole console)
     {
         var run = new Option<string>("--run") { Description = "run folder", HelpName = "dir", Required = true };
-        var phase = new Option<string>("--phase") { Description = "network of the folder: asni2, asni1, dense, ... (default: the first of these that is there)", HelpName = "phase" };
+        var phase = new Option<string>("--phase")
+        {
+            Description = "network of the folder: asni2, asni1, dense, ... (default: the first of these that is there)",
+            HelpName = "phase",
+        };
         var dataDir = new Option<string>("--data-dir") { Description = "folder of the dataset", HelpName = "dir" };
         var device = new DeviceChoice();
         var command = new Command("eval", "evaluate a saved network on its test set") { run, phase, dataDir };
@@ -44,8 +48,9 @@ internal static class EvalCommand
         model.Load(saved);
         using var trainer = new Trainer(model, data, batchSize: 1, Augmentation.None, labelSmoothing: 0, new Silence());
         Metrics metrics = trainer.Evaluate();
-        console.Line($"{header.Phase} of {network.Name} on {Show.Count(metrics.Samples)} test images of {recipe.Data}: top-1 {Show.Percent(metrics.Top1)}, "
-            + $"top-5 {Show.Percent(metrics.Top5)}, loss {Show.Number(metrics.Loss, "0.0000")}, sparsity {Show.Percent(model.Sparsity)} ({Show.Count(model.Kept)} weights kept), "
+        console.Line($"{header.Phase} of {network.Name} on {Show.Count(metrics.Samples)} test images of {recipe.Data}: "
+            + $"top-1 {Show.Percent(metrics.Top1)}, top-5 {Show.Percent(metrics.Top5)}, loss {Show.Number(metrics.Loss, "0.0000")}, "
+            + $"sparsity {Show.Percent(model.Sparsity)} ({Show.Count(model.Kept)} weights kept), "
             + $"{Show.Number(metrics.Samples / metrics.Seconds, "N0")} images/s.");
     }
 

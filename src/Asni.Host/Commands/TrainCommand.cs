@@ -17,7 +17,11 @@ internal sealed class TrainCommand
     private readonly HostConsole _console;
     private readonly Dictionary<string, Option> _settings = [];
     private readonly Option<bool> _noAugment = new("--no-augment") { Description = "images as they are" };
-    private readonly Option<string> _dataDir = new("--data-dir") { Description = "folder of the dataset; else $ASNI_DATA, ./data, the user's cache", HelpName = "dir" };
+    private readonly Option<string> _dataDir = new("--data-dir")
+    {
+        Description = "folder of the dataset; else $ASNI_DATA, ./data, the user's cache",
+        HelpName = "dir",
+    };
     private readonly Option<string> _recipe = new("--recipe") { Description = "YAML file with settings; flags override it", HelpName = "file" };
     private readonly Option<string> _out = new("--out") { Description = "run folder; new or empty (default runs/NET-DATA-TIME)", HelpName = "dir" };
     private readonly DeviceChoice _device = new();
@@ -50,7 +54,8 @@ internal sealed class TrainCommand
         int threads = _device.Threads(parsed);
         RunPlan plan = RunPlan.Make(file, Flags(parsed), DatasetLocator.ForUser(parsed.GetValue(_dataDir)), threads);
         using Device device = DeviceChoice.Open(threads);
-        var run = new RunDescription(plan.Network, plan.Recipe.Data, plan.Data.Source, device.Description, plan.Recipe.Seed, plan.Data.Train.Count, plan.Data.Test.Count)
+        var run = new RunDescription(plan.Network, plan.Recipe.Data, plan.Data.Source, device.Description, plan.Recipe.Seed,
+            plan.Data.Train.Count, plan.Data.Test.Count)
         {
             Recipe = plan.Recipe,
         };
@@ -104,12 +109,15 @@ internal sealed class TrainCommand
         Recipe r = plan.Recipe;
         string text(FormattableString s) => s.ToString(CultureInfo.InvariantCulture);
         foreach (string note in plan.Notes) _console.Line("note: " + note);
-        _console.Line(text($"network     {plan.Network.Name}, input {plan.Network.Input}, {plan.Network.ParameterCount:N0} parameters, {plan.Network.WeightCount:N0} of them weights that can be pruned"));
-        _console.Line("data        " + plan.Data.Source + (plan.Settings.Limit is null || DataSource.IsDrawn(r.Data) ? "" : text($"; the first {plan.Data.Train.Count:N0} of them")));
+        _console.Line(text($"network     {plan.Network.Name}, input {plan.Network.Input}, {plan.Network.ParameterCount:N0} parameters, ")
+            + text($"{plan.Network.WeightCount:N0} of them weights that can be pruned"));
+        string part = plan.Settings.Limit is null || DataSource.IsDrawn(r.Data) ? "" : text($"; the first {plan.Data.Train.Count:N0} of them");
+        _console.Line("data        " + plan.Data.Source + part);
         _console.Line("device      " + device.Description);
         LearningRate rate = r.Method == MethodKind.Retrain ? r.RetrainLearningRate ?? r.LearningRate : r.LearningRate;
         string sparsity = !r.Prunes ? "" : text($", sparsity {r.Schedule.Final * 100:0.0#} %");
-        _console.Line(text($"recipe      {SettingText.Name(r.Method)}, {FirstPhase(r)} epochs, batch {r.BatchSize}, {SettingText.Name(r.Optimizer.Kind)}, lr {rate.Initial} {SettingText.Name(rate.Kind)}{sparsity}, seed {r.Seed}"));
+        _console.Line(text($"recipe      {SettingText.Name(r.Method)}, {FirstPhase(r)} epochs, batch {r.BatchSize}, ")
+            + text($"{SettingText.Name(r.Optimizer.Kind)}, lr {rate.Initial} {SettingText.Name(rate.Kind)}{sparsity}, seed {r.Seed}"));
         _console.Line("run folder  " + folder.Path);
         _console.Line();
     }

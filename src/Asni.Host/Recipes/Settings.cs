@@ -34,7 +34,8 @@ internal static class Settings
         new("method", "asni (ASNI-I, then ASNI-II), asni1, dense, retrain (of --init under its mask)",
             (s, t) => s with { Recipe = s.Recipe with { Method = Choice<MethodKind>(t) } }, s => Name(s.Recipe.Method)),
         new("seed", "seed of everything random",
-            (s, t) => s with { Recipe = s.Recipe with { Seed = Seed(t) } }, s => s.Recipe.Seed.ToString(System.Globalization.CultureInfo.InvariantCulture)),
+            (s, t) => s with { Recipe = s.Recipe with { Seed = Seed(t) } },
+            s => s.Recipe.Seed.ToString(System.Globalization.CultureInfo.InvariantCulture)),
     ];
 
     private static IEnumerable<Setting> Training() =>

@@ -1,0 +1,126 @@
+using System.Globalization;
+using System.Runtime.InteropServices;
+using System.Text;
+using Asni.Cuda.Driver;
+
+namespace Asni.Bench;
+
+/// <summary>`cuda kernels`: what the driver made of each kernel. `cuda limits`: what the GPU can do at most. Both print JSON.</summary>
+internal sealed class CudaLimits : IDisposable
+{
+    private const long CopyBytes = 512L << 20;
+    private const int Repeats = 20;
+
+    private readonly CudaContext _context = CudaContext.Open();
+    private readonly CudaStream _stream;
+    private readonly CudaKernels _kernels;
+
+    private CudaLimits()
+    {
+        _stream = new CudaStream(_context);
+        _kernels = new CudaKernels(_context);
+    }
+
+    public static int Run(string[] args)
+    {
+        try
+        {
+            using var limits = new CudaLimits();
+            Console.WriteLine(args is ["kernels"] ? limits.Kernels() : limits.Limits());
+            return 0;
+        }
+        catch (AsniException e)
+        {
+            Console.Error.WriteLine(e.Message);
+            return e.ExitCode;
+        }
+    }
+
+    public void Dispose()
+    {
+        _kernels.Dispose();
+        _stream.Dispose();
+        _context.Dispose();
+    }
+
+    private string Kernels()
+    {
+        var json = new StringBuilder("[");
+        foreach (string name in _kernels.Names.Order(StringComparer.Ordinal))
+        {
+            CudaKernel kernel = _kernels.Get(name);
+            if (json.Length > 1) json.Append(",\n");
+            json.Append(CultureInfo.InvariantCulture, $"{{\"kernel\": \"{name}\", \"registers\": {kernel.Registers}, \"local_bytes\": {kernel.LocalBytes}, "
+                + $"\"shared_bytes\": {kernel.SharedBytes}, \"max_threads\": {kernel.MaxThreads}}}");
+        }
+        return json.Append(']').ToString();
+    }
+
+    private string Limits()
+    {
+        // The simulator's figures mean nothing; there it is enough that everything runs.
+        long bytes = _context.IsSimulator ? 1 << 20 : CopyBytes;
+        int rounds = _context.IsSimulator ? 4 : 4096, blocks = 2 * _context.MultiprocessorCount;
+        using CudaMemory x = new(_context, bytes), y = new(_context, bytes);
+        _stream.Fill32(x.Pointer, 0x3f800000, bytes / 4);
+        CudaKernel copy = _kernels.Get("limit_copy"), mma = _kernels.Get("limit_mma_bf16"), empty = _kernels.Get("limit_empty");
+        var copyArgs = new CopyArgs { X = x.Pointer, Y = y.Pointer, N = bytes / 16 };
+        var mmaArgs = new MmaArgs { Y = y.Pointer, Rounds = rounds };
+        double copyMs = Milliseconds(() => copy.Launch(_stream, 16 * _context.MultiprocessorCount, 256, 0, copyArgs));
+        double driverCopyMs = Milliseconds(() => _stream.Copy(y.Pointer, x.Pointer, bytes));
+        double mmaMs = Milliseconds(() => mma.Launch(_stream, blocks, 256, 0, mmaArgs));
+        const int launches = 200;
+        void Launches()
+        {
+            for (int i = 0; i < launches; i++) empty.Launch(_stream, 1, 32, 0, default(EmptyArgs));
+        }
+        double launchMs = Milliseconds(Launches);
+        _stream.BeginCapture();
+        Launches();
+        using CudaGraph graph = _stream.EndCapture();
+        double graphMs = Milliseconds(() => graph.Launch(_stream));
+        double flops = 2.0 * 16 * 8 * 16 * 8 * rounds * (256 / 32) * blocks;
+        return string.Create(CultureInfo.InvariantCulture, $"{{\"gpu\": \"{_context.Name}\", \"capability\": \"{_context.Capability}\", "
+            + $"\"driver\": {CudaContext.DriverVersion()}, \"multiprocessors\": {_context.MultiprocessorCount}, \"simulator\": {(_context.IsSimulator ? "true" : "false")}, "
+            + $"\"copy_gbytes_per_second\": {2 * bytes / copyMs / 1e6:f0}, \"driver_copy_gbytes_per_second\": {2 * bytes / driverCopyMs / 1e6:f0}, "
+            + $"\"mma_bf16_tflops\": {flops / mmaMs / 1e9:f1}, \"launch_microseconds\": {launchMs / launches * 1e3:f2}, "
+            + $"\"graph_launch_microseconds\": {graphMs / launches * 1e3:f2}}}");
+    }
+
+    /// <summary>Median of single runs, by events in the stream.</summary>
+    private double Milliseconds(Action action)
+    {
+        using CudaEvent start = new(_context), end = new(_context);
+        var times = new List<double>();
+        for (int i = 0; i < (_context.IsSimulator ? 3 : Repeats); i++)
+        {
+            start.Record(_stream);
+            action();
+            end.Record(_stream);
+            end.Synchronize();
+            times.Add(end.MillisecondsSince(start));
+        }
+        times.Sort();
+        return times[times.Count / 2];
+    }
+
+    [StructLayout(LayoutKind.Sequential)]
+    private struct CopyArgs
+    {
+        public ulong X, Y;
+        public long N;
+    }
+
+    [StructLayout(LayoutKind.Sequential)]
+    private struct MmaArgs
+    {
+        public ulong Y;
+        public int Rounds;
+    }
+
+    [StructLayout(LayoutKind.Sequential)]
+    private struct EmptyArgs
+    {
+        public int N;
+    }
+}

@@ -1,0 +1,193 @@
+// A convolution pass as an implicit matrix product: one block computes one tile of the result, fed by a pipeline of asynchronous copies.
+//   forward          y  (pixels x K)      = x gathered (pixels x RSC)     * w transposed (RSC x K)
+//   data gradient    dx (pixels x C)      = dy gathered (pixels x taps K) * w (taps K x C), a product for each class of pixels (ClassAxis)
+//   weight gradient  dw (K x RSC)         = dy transposed (K x pixels)    * x gathered (pixels x RSC)
+// Grid: x = tiles of the result, columns first; y = splits of the inner dimension; z = groups (times the pixel classes).
+#pragma once
+
+#include "asni/mma.h"
+#include "asni/convolution.h"
+#include "asni/convolution_loaders.h"
+#include "asni/tile_math.h"
+
+namespace asni {
+
+// The block's tile and its part of the inner dimension.
+struct Product {
+    int rows, columns, first_row, first_column, first_tile, tiles;
+
+    ASNI_DEVICE Product(int rows, int columns, int inner, int tile_rows, int tile_columns, int tile_inner, int splits) : rows(rows), columns(columns) {
+        int across = ceil_divide(columns, tile_columns);
+        first_row = int(blockIdx.x) / across * tile_rows;
+        first_column = int(blockIdx.x) % across * tile_columns;
+        int total = ceil_divide(inner, tile_inner), each = ceil_divide(total, splits);
+        first_tile = int(blockIdx.y) * each;
+        tiles = min(each, total - first_tile);
+    }
+};
+
+template <class Math, bool aligned>
+struct ForwardPass {
+    using T = typename Math::Element;
+    using Result = T;
+    Product product;
+    int group, pitch;
+    PixelRows<T, Math::m, Math::stage_row_bytes, Math::threads, 1, aligned> a;
+    MatrixRows<T, Math::n, Math::stage_row_bytes, Math::threads, aligned> b;
+
+    static ASNI_DEVICE int inner(const ConvolutionArgs& args) { return args.filter_height * args.filter_width * (args.channels / args.groups); }
+
+    ASNI_DEVICE explicit ForwardPass(const ConvolutionArgs& args)
+        : product(args.batch * args.out_height * args.out_width, args.out_channels / args.groups, inner(args), Math::m, Math::n, Math::inner, args.splits),
+          group(int(blockIdx.z)), pitch(args.out_channels),
+          a(static_cast<const T*>(args.a) + group * (args.channels / args.groups), product.first_row, product.rows,
+              Radix(args.out_width, args.out_height, 1), args.stride, -args.padding, -args.padding, args.height, args.width,
+              args.channels / args.groups, args.channels, args.filter_height, args.filter_width, product.first_tile * Math::inner),
+          b(static_cast<const T*>(args.b) + int64_t(group) * product.columns * inner(args), product.first_column, product.columns, inner(args), inner(args),
+              product.first_tile * Math::inner) {}
+
+    ASNI_DEVICE int64_t place(int row) const { return int64_t(row) * pitch + group * product.columns; }
+};
+
+template <class Math, bool aligned>
+struct DataGradientPass {
+    using T = typename Math::Element;
+    using Result = T;
+    int group, tap_h, tap_w, stride, width;
+    ClassAxis h, w;
+    Product product;
+    int64_t image_pitch;
+    int pitch;
+    PixelRows<T, Math::m, Math::stage_row_bytes, Math::threads, -1, aligned> a;
+    FilterColumns<T, Math::inner, Math::n * int(sizeof(T)), Math::threads, aligned> b;
+
+    ASNI_DEVICE explicit DataGradientPass(const ConvolutionArgs& args)
+        : group(int(blockIdx.z) % args.groups), tap_h(int(blockIdx.z) / args.groups / args.stride), tap_w(int(blockIdx.z) / args.groups % args.stride),
+          stride(args.stride), width(args.width), h(tap_h, args.height, args.filter_height, args.stride, args.padding),
+          w(tap_w, args.width, args.filter_width, args.stride, args.padding),
+          product(args.batch * h.count * w.count, args.channels / args.groups, h.taps * w.taps * (args.out_channels / args.groups), Math::m, Math::n,
+              Math::inner, args.splits),
+          image_pitch(int64_t(args.height) * args.width), pitch(args.channels),
+          a(static_cast<const T*>(args.a) + group * (args.out_channels / args.groups), product.first_row, product.rows,
+              Radix(max(w.count, 1), max(h.count, 1), 1), 1, h.shift, w.shift, args.out_height, args.out_width, args.out_channels / args.groups,
+              args.out_channels, h.taps, w.taps, product.first_tile * Math::inner),
+          b(static_cast<const T*>(args.b) + (int64_t(group) * (args.out_channels / args.groups) * args.filter_height * args.filter_width
+                + tap_h * args.filter_width + tap_w) * product.columns,
+              product.first_column, product.columns, args.out_channels / args.groups, int64_t(args.filter_height) * args.filter_width * product.columns,
+              args.stride * args.filter_width * product.columns, args.stride * product.columns, h.taps, w.taps, product.first_tile * Math::inner) {}
+
+    ASNI_DEVICE int64_t place(int row) const {
+        int64_t pixel = row;
+        if (stride > 1) {
+            int column = row % w.count, rest = row / w.count;
+            pixel = rest / h.count * image_pitch + (h.first + rest % h.count * stride) * width + w.first + column * stride;
+        }
+        return pixel * pitch + group * product.columns;
+    }
+};
+
+template <class Math, bool aligned>
+struct WeightGradientPass {
+    using T = typename Math::Element;
+    using Result = float;
+    Product product;
+    int group;
+    InnerRows<T, Math::inner, Math::m * int(sizeof(T)), Math::threads, aligned> a;
+    PixelColumns<T, Math::inner, Math::n * int(sizeof(T)), Math::threads, aligned> b;
+
+    ASNI_DEVICE explicit WeightGradientPass(const ConvolutionArgs& args)
+        : product(args.out_channels / args.groups, args.filter_height * args.filter_width * (args.channels / args.groups),
+              args.batch * args.out_height * args.out_width, Math::m, Math::n, Math::inner, args.splits),
+          group(int(blockIdx.z)),
+          a(static_cast<const T*>(args.a) + group * product.rows, product.first_row, product.rows, args.out_channels, product.first_tile * Math::inner,
+              args.batch * args.out_height * args.out_width),
+          b(static_cast<const T*>(args.b) + group * (args.channels / args.groups), args, args.channels / args.groups, product.first_column,
+              product.first_tile * Math::inner) {}
+
+    ASNI_DEVICE int64_t place(int row) const { return int64_t(group * product.rows + row) * product.columns; }
+};
+
+// What happens to a sum on its way to memory.
+struct Epilogue {
+    const float* bias;  // of the group's first column, or null
+    int activation;
+    bool accumulate;
+
+    template <class Result>
+    ASNI_DEVICE float finished(float sum, int column, const Result* old) const {
+        if (bias != nullptr) sum += bias[column];
+        sum = activate(sum, activation);
+        return accumulate ? sum + Storage<Result>::load(old) : sum;
+    }
+};
+
+// Writes the staged tile, whole chunks where the rows of the result allow them.
+template <class Math, class Result, class Pass>
+ASNI_DEVICE void write_tile(const Pass& pass, const float* staging, const Epilogue& epilogue, Result* y) {
+    constexpr int width = Chunk<Result>::count, chunks = Math::n / width;
+    const Product& product = pass.product;
+    bool whole = product.columns % width == 0;
+    for (int i = int(threadIdx.x); i < Math::m * chunks; i += Math::threads) {
+        int row = i / chunks, column = i % chunks * width, count = min(width, product.columns - product.first_column - column);
+        if (product.first_row + row >= product.rows || count <= 0) continue;
+        const float* from = staging + row * Math::staging_pitch + column;
+        Result* to = y + pass.place(product.first_row + row) + product.first_column + column;
+        if (whole) {
+            Chunk<Result> chunk;
+            if (epilogue.accumulate) chunk.bits = *reinterpret_cast<const uint4*>(to);
+            ASNI_UNROLL
+            for (int e = 0; e < width; e++) {
+                Storage<Result>::store(&chunk.elements[e], epilogue.finished(from[e], product.first_column + column + e, &chunk.elements[e]));
+            }
+            *reinterpret_cast<uint4*>(to) = chunk.bits;
+        } else {
+            for (int e = 0; e < count; e++) Storage<Result>::store(to + e, epilogue.finished(from[e], product.first_column + column + e, to + e));
+        }
+    }
+}
+
+template <template <class, bool> class Pass, class Math, int stages, bool aligned>
+ASNI_DEVICE void convolution_tile(const ConvolutionArgs& args) {
+    constexpr int a_bytes = Math::m * Math::inner * int(sizeof(typename Math::Element)), b_bytes = a_bytes / Math::m * Math::n;
+    ASNI_DYNAMIC_SHARED(unsigned char, shared);
+    Pass<Math, aligned> pass(args);
+    if (pass.product.first_row >= pass.product.rows) return;
+
+    AsyncCopies copies;
+    int tiles = pass.product.tiles;
+    auto bring = [&](int tile) {
+        if (tile < tiles) {
+            unsigned char* to = shared + tile % stages * (a_bytes + b_bytes);
+            pass.a.load(to, copies);
+            pass.b.load(to + a_bytes, copies);
+            pass.a.advance();
+            pass.b.advance();
+        }
+        copies.commit();
+    };
+
+    Math math;
+    ASNI_UNROLL
+    for (int tile = 0; tile < stages - 1; tile++) bring(tile);
+    for (int tile = 0; tile < tiles; tile++) {
+        copies.wait<stages - 2>();
+        __syncthreads();
+        bring(tile + stages - 1);
+        unsigned char* from = shared + tile % stages * (a_bytes + b_bytes);
+        math.add(from, from + a_bytes);
+    }
+
+    copies.wait<0>();
+    __syncthreads();
+    float* staging = reinterpret_cast<float*>(shared);
+    math.store(staging);
+    __syncthreads();
+    if (args.splits > 1) {
+        write_tile<Math>(pass, staging, Epilogue{nullptr, activation_none, false}, args.partial + int64_t(blockIdx.y) * args.split_elements);
+    } else {
+        const float* bias = args.bias == nullptr ? nullptr : args.bias + pass.group * pass.product.columns;
+        write_tile<Math>(pass, staging, Epilogue{bias, args.activation, args.accumulate != 0}, static_cast<typename Pass<Math, aligned>::Result*>(args.y));
+    }
+}
+
+}  // namespace asni

@@ -1,0 +1,39 @@
+# One custom command a kernel file and architecture. nvcc writes the PTX version of its own release and clang the one asked for.
+set(ptx_directory "${CMAKE_BINARY_DIR}/ptx")
+file(MAKE_DIRECTORY "${ptx_directory}")
+string(REPLACE "." "" ptx_feature "${ASNI_PTX_VERSION}")
+
+set(ptx_files "")
+foreach(source IN LISTS kernel_files)
+  get_filename_component(name "${source}" NAME_WE)
+  foreach(architecture IN LISTS ASNI_PTX_ARCHITECTURES)
+    set(output "${ptx_directory}/${name}.${architecture}.ptx")
+    if(ASNI_CUDA_COMPILER_KIND STREQUAL "NVCC")
+      string(REPLACE "sm_" "compute_" virtual "${architecture}")
+      set(command "${ASNI_CUDA_COMPILER_PATH}" -ptx "-arch=${virtual}" -O3 -std=c++20 -Werror all-warnings)
+    else()
+      set(command "${ASNI_CUDA_COMPILER_PATH}" -x cuda --cuda-device-only -nocudainc -nocudalib -S -O3 -std=c++20
+        "--cuda-gpu-arch=${architecture}" -Xclang -target-feature -Xclang "+ptx${ptx_feature}" -Wall -Wextra -Werror)
+    endif()
+    # Written aside first, so that a file that failed its checks is never taken for a good one.
+    add_custom_command(OUTPUT "${output}"
+      COMMAND ${command} "-I${CMAKE_CURRENT_SOURCE_DIR}/include" -o "${output}.unchecked" "${source}"
+      COMMAND "${CMAKE_COMMAND}" "-DPTX=${output}.unchecked" "-DARCHITECTURE=${architecture}"
+        "-DMINIMUM_VERSION=${ASNI_PTX_VERSION}" "-DALLOW_LOCAL=${CMAKE_CURRENT_SOURCE_DIR}/allow-local-memory.txt"
+        -P "${CMAKE_CURRENT_SOURCE_DIR}/check-ptx.cmake"
+      COMMAND "${CMAKE_COMMAND}" -E rename "${output}.unchecked" "${output}"
+      DEPENDS "${source}" ${header_files} "${CMAKE_CURRENT_SOURCE_DIR}/check-ptx.cmake" "${CMAKE_CURRENT_SOURCE_DIR}/allow-local-memory.txt"
+      COMMENT "PTX ${name} ${architecture}"
+      VERBATIM)
+    list(APPEND ptx_files "${output}")
+  endforeach()
+endforeach()
+add_custom_target(ptx ALL DEPENDS ${ptx_files})
+
+# A PTX whose kernel file is gone would still be embedded.
+file(GLOB present_files "${ptx_directory}/*.ptx")
+foreach(file IN LISTS present_files)
+  if(NOT file IN_LIST ptx_files)
+    file(REMOVE "${file}")
+  endif()
+endforeach()

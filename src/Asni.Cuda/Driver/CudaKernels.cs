@@ -1,0 +1,59 @@
+namespace Asni.Cuda.Driver;
+
+/// <summary>The kernels of this assembly on one GPU, by name. A kernel's file is compiled by the driver when the first of its kernels is asked for.</summary>
+internal sealed class CudaKernels : IDisposable
+{
+    private readonly CudaContext _context;
+    private readonly string? _architecture;
+    private readonly Dictionary<string, string> _texts;
+    private readonly Dictionary<string, string> _fileOfKernel = [];
+    private readonly Dictionary<string, CudaModule> _modules = [];
+    private readonly Dictionary<string, CudaKernel> _kernels = [];
+    private readonly Lock _lock = new();
+
+    /// <exception cref="AsniException">This build has no kernels for the GPU.</exception>
+    public CudaKernels(CudaContext context)
+    {
+        _context = context;
+        _architecture = Ptx.Best(Ptx.Architectures, context.Capability);
+        if (_architecture == null && !context.IsSimulator)
+        {
+            throw new AsniException($"This build of Asni holds no GPU kernels for {context.Name}; install clang 19 (apt-get install clang-19) or the CUDA toolkit, "
+                + "and run ./build.sh, or choose --device cpu.");
+        }
+        _texts = _architecture == null ? [] : Ptx.Read(_architecture);
+        foreach ((string file, string text) in _texts)
+            foreach (string kernel in Ptx.Kernels(text)) _fileOfKernel[kernel] = file;
+    }
+
+    /// <summary>The names of all kernels; empty when the simulator runs without PTX.</summary>
+    public IReadOnlyCollection<string> Names => _fileOfKernel.Keys;
+
+    /// <exception cref="CudaException">No such kernel, or the driver refuses its PTX.</exception>
+    public CudaKernel Get(string name)
+    {
+        lock (_lock)
+        {
+            if (_kernels.TryGetValue(name, out CudaKernel? kernel)) return kernel;
+            return _kernels[name] = Module(name).GetKernel(name);
+        }
+    }
+
+    public void Dispose()
+    {
+        foreach (CudaModule module in _modules.Values) module.Dispose();
+        _modules.Clear();
+        _kernels.Clear();
+    }
+
+    private CudaModule Module(string kernel)
+    {
+        if (!_fileOfKernel.TryGetValue(kernel, out string? file) && _architecture != null)
+            throw new CudaException(CudaException.NotFound, $"There is no kernel {kernel} in this build's PTX for {_architecture}; run ./build.sh again.");
+        file ??= "the simulator";
+        if (_modules.TryGetValue(file, out CudaModule? module)) return module;
+        return _modules[file] = _architecture == null
+            ? new CudaModule(_context, file, Ptx.SimulatorStub)
+            : new CudaModule(_context, $"{file} ({_architecture})", _texts[file]);
+    }
+}

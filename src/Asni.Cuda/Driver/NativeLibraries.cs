@@ -1,0 +1,58 @@
+using System.Reflection;
+using System.Runtime.InteropServices;
+
+namespace Asni.Cuda.Driver;
+
+/// <summary>Finds NVIDIA's libraries under the names they have on this system.</summary>
+internal static class NativeLibraries
+{
+    /// <summary>The driver, or what ASNI_CUDA_DRIVER names in its place (the simulator, in the tests).</summary>
+    public const string Driver = "cuda";
+
+    private static readonly Lock s_lock = new();
+    private static readonly Dictionary<string, nint> s_handles = [];
+    private static bool s_registered;
+
+    /// <summary>The value of ASNI_CUDA_DRIVER; null when it is not set.</summary>
+    public static string? DriverOverride => Environment.GetEnvironmentVariable("ASNI_CUDA_DRIVER") is { Length: > 0 } path ? path : null;
+
+    /// <summary>The names under which a library is looked for, newest first.</summary>
+    public static string[] Candidates(string library) => library switch
+    {
+        Driver when DriverOverride is { } path => [path],
+        Driver => OperatingSystem.IsWindows() ? ["nvcuda.dll"] : ["libcuda.so.1"],
+        _ => [library],
+    };
+
+    /// <summary>The sentence for a driver that is not there.</summary>
+    public static string NoDriver() => DriverOverride is { } path
+        ? $"ASNI_CUDA_DRIVER is '{path}', which cannot be loaded as a CUDA driver; name another file, or unset it."
+        : $"No CUDA driver was found (looked for {string.Join(", ", Candidates(Driver))}); install NVIDIA's driver, or choose --device cpu.";
+
+    /// <summary>Makes this assembly's imports go through here; once is enough.</summary>
+    public static void Register()
+    {
+        lock (s_lock)
+        {
+            if (s_registered) return;
+            NativeLibrary.SetDllImportResolver(typeof(NativeLibraries).Assembly, Resolve);
+            s_registered = true;
+        }
+    }
+
+    /// <summary>The library's handle, 0 when it is not there.</summary>
+    public static nint Load(string library)
+    {
+        lock (s_lock)
+        {
+            if (s_handles.TryGetValue(library, out nint handle)) return handle;
+            foreach (string candidate in Candidates(library))
+                if (NativeLibrary.TryLoad(candidate, out handle)) break;
+            if (handle != 0) s_handles[library] = handle;
+            return handle;
+        }
+    }
+
+    // 0 lets the runtime try its own way, which ends in a DllNotFoundException.
+    private static nint Resolve(string library, Assembly assembly, DllImportSearchPath? path) => Load(library);
+}

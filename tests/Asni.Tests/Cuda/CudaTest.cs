@@ -1,0 +1,73 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using Asni.Cuda.Driver;
+
+namespace Asni.Tests.Cuda;
+
+/// <summary>
+/// Which CUDA driver the tests run on: what ASNI_CUDA_DRIVER names, else NVIDIA's when it finds a GPU, else the simulator when it is built.
+/// </summary>
+internal static unsafe class CudaTest
+{
+    private static readonly Lazy<string?> s_unavailable = new(CudaContext.Unavailable);
+
+    /// <summary>Where CMake puts the simulator; null when it is not there.</summary>
+    public static string? SimulatorPath { get; } = FindSimulator();
+
+    /// <summary>A context on the driver's first GPU; the test is skipped when there is neither GPU nor simulator.</summary>
+    public static CudaContext Open()
+    {
+        if (s_unavailable.Value is { } reason)
+            Assert.Ignore($"{reason} The simulator is not built: cmake -S . -B build/native && cmake --build build/native (needs CMake and a C++ compiler).");
+        return CudaContext.Open();
+    }
+
+    /// <summary>A context on the simulator; the test is skipped on anything else.</summary>
+    public static CudaContext OpenSimulator()
+    {
+        CudaContext context = Open();
+        if (context.IsSimulator) return context;
+        context.Dispose();
+        Assert.Ignore("The test is about the simulator, and the driver is NVIDIA's.");
+        throw new InvalidOperationException();
+    }
+
+    /// <summary>The order of threads and blocks, and the fill patterns, of launches from now on.</summary>
+    public static void SetSeed(ulong seed) => ((delegate* unmanaged<ulong, void>)Export("asniSimSetSeed"))(seed);
+
+    /// <param name="bytes">Of device memory that allocations may take together; 0: as many as when the process started.</param>
+    public static void SetMemoryLimit(long bytes) => ((delegate* unmanaged<ulong, void>)Export("asniSimSetMemoryLimit"))((ulong)bytes);
+
+    /// <summary>Whether accesses to shared memory are checked for races and uninitialised values; they are unless told otherwise.</summary>
+    public static void SetChecks(bool on) => ((delegate* unmanaged<int, void>)Export("asniSimSetChecks"))(on ? 1 : 0);
+
+    private static nint Export(string name) => NativeLibrary.GetExport(NativeLibraries.Load(NativeLibraries.Driver), name);
+
+    // Before any test, and before any list of test cases that asks for a CUDA device.
+#pragma warning disable CA2255 // a module initializer in a library: this library is the program's tests
+    [ModuleInitializer]
+#pragma warning restore CA2255
+    internal static void ChooseDriver()
+    {
+        if (NativeLibraries.DriverOverride == null && SimulatorPath != null && !HasGpu()) Environment.SetEnvironmentVariable("ASNI_CUDA_DRIVER", SimulatorPath);
+    }
+
+    private static bool HasGpu()
+    {
+        if (!NativeLibrary.TryLoad(NativeLibraries.Candidates(NativeLibraries.Driver)[0], out nint driver)) return false;
+        int count = 0;
+        return ((delegate* unmanaged<uint, int>)NativeLibrary.GetExport(driver, "cuInit"))(0) == 0
+            && ((delegate* unmanaged<int*, int>)NativeLibrary.GetExport(driver, "cuDeviceGetCount"))(&count) == 0 && count > 0;
+    }
+
+    private static string? FindSimulator()
+    {
+        for (string? folder = AppContext.BaseDirectory; folder != null; folder = Path.GetDirectoryName(folder))
+        {
+            if (!File.Exists(Path.Combine(folder, "Asni.sln"))) continue;
+            string path = Path.Combine(folder, "build", "native", "libasni_cuda_simulator.so");
+            return File.Exists(path) ? path : null;
+        }
+        return null;
+    }
+}
