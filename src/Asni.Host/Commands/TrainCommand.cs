@@ -79,7 +79,8 @@ internal sealed class TrainCommand
         using var interrupt = new Interrupt(() => _console.Error.WriteLine("stopping after this step and saving; Ctrl-C again leaves at once"));
         var observer = new RunObserver(folder, display, interrupt);
         RunResult? result = null;
-        display.Around(() => result = MethodRunner.Run(plan.Recipe, plan.Network, plan.Data, device, observer, folder.Record, plan.Start, interrupt.Token));
+        display.Around(() => result = MethodRunner.Run(plan.Recipe, plan.Network, plan.Data, device, observer, folder.Record, plan.Start,
+            interrupt.Token));
         if (observer.Failure is { } failure) throw failure;
         if (!interrupt.Requested) folder.Complete();
         ResultTable.Write(_console, result!, folder.Path);

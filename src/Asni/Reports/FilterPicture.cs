@@ -3,7 +3,9 @@ using Asni.Networks;
 
 namespace Asni.Reports;
 
-/// <summary>The first filters of a weight tensor side by side: three input channels as colours, else the first channel, red below 0, blue above.</summary>
+/// <summary>
+/// The first filters of a weight tensor side by side: three input channels as colours, else the first channel, red below 0, blue above.
+/// </summary>
 internal static class FilterPicture
 {
     private const int MostFilters = 64, Columns = 8, Gap = 1, SmallestSide = 24;

@@ -18,9 +18,12 @@ internal sealed class RunEvents(Stream stream)
     public void Epoch(EpochRecord r)
     {
         _epochs[r.Phase] = r.Epoch + 1;
-        _events.Scalars(r.Epoch + 1, [
-            (r.Phase + "/train_loss", r.TrainLoss), (r.Phase + "/test_loss", r.TestLoss), (r.Phase + "/test_top1", r.TestTop1), (r.Phase + "/test_top5", r.TestTop5),
-            (r.Phase + "/lr", r.Lr), (r.Phase + "/sparsity", r.Sparsity), (r.Phase + "/threshold", r.Threshold), (r.Phase + "/images_per_second", r.ImagesPerSecond)]);
+        _events.Scalars(r.Epoch + 1,
+        [
+            (r.Phase + "/train_loss", r.TrainLoss), (r.Phase + "/test_loss", r.TestLoss), (r.Phase + "/test_top1", r.TestTop1),
+            (r.Phase + "/test_top5", r.TestTop5), (r.Phase + "/lr", r.Lr), (r.Phase + "/sparsity", r.Sparsity),
+            (r.Phase + "/threshold", r.Threshold), (r.Phase + "/images_per_second", r.ImagesPerSecond),
+        ]);
     }
 
     public void Phase(PhaseResult phase)
@@ -28,7 +31,8 @@ internal sealed class RunEvents(Stream stream)
         int step = _epochs.GetValueOrDefault(phase.Phase);
         foreach (Parameter p in phase.Model.Network.Weights) _events.Distribution(step, $"{phase.Phase}/{p.Name}", Survivors(phase.Model, p));
         foreach (LayerResult layer in phase.Layers)
-            _events.Scalars(step, [($"{phase.Phase}/c_plus/{layer.Parameter.Name}", layer.CenterPlus), ($"{phase.Phase}/c_minus/{layer.Parameter.Name}", layer.CenterMinus)]);
+            _events.Scalars(step, [($"{phase.Phase}/c_plus/{layer.Parameter.Name}", layer.CenterPlus),
+                ($"{phase.Phase}/c_minus/{layer.Parameter.Name}", layer.CenterMinus)]);
         Parameter first = phase.Model.Network.Weights.First();
         _events.Picture(step, $"{phase.Phase}/{first.Name}", FilterPicture.Draw(first, phase.Model.Values[first.Index]));
     }

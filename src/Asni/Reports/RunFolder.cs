@@ -96,7 +96,9 @@ public sealed class RunFolder : IDisposable
         Log(events => events.Epoch(record));
     }
 
-    /// <summary>Writes a phase's networks and brings layers.csv and summary.json up to date (with complete = false until <see cref="Complete"/>).</summary>
+    /// <summary>
+    /// Writes a phase's networks and brings layers.csv and summary.json up to date (with complete = false until <see cref="Complete"/>).
+    /// </summary>
     public void Record(PhaseResult phase)
     {
         _hasResults = true;
@@ -177,7 +179,8 @@ public sealed class RunFolder : IDisposable
             string full = System.IO.Path.GetFullPath(Path);
             Directory.Delete(full, recursive: true);
             string? parent = System.IO.Path.GetDirectoryName(full);
-            for (; parent?.Length >= _createdTop.Length && !Directory.EnumerateFileSystemEntries(parent).Any(); parent = System.IO.Path.GetDirectoryName(parent))
+            for (; parent?.Length >= _createdTop.Length && !Directory.EnumerateFileSystemEntries(parent).Any();
+                parent = System.IO.Path.GetDirectoryName(parent))
                 Directory.Delete(parent);
         }
         else
@@ -190,7 +193,8 @@ public sealed class RunFolder : IDisposable
     private static string? FirstMissing(string directory)
     {
         string? missing = null;
-        for (string? d = System.IO.Path.GetFullPath(directory); d != null && !Directory.Exists(d); d = System.IO.Path.GetDirectoryName(d)) missing = d;
+        for (string? d = System.IO.Path.GetFullPath(directory); d != null && !Directory.Exists(d); d = System.IO.Path.GetDirectoryName(d))
+            missing = d;
         return missing;
     }
 

@@ -25,7 +25,9 @@ internal sealed class RunReport(RunDescription run, IReadOnlyList<EpochRecord> e
     {
         var page = new Markup();
         page.Add($"<h1>{run.Network.Name} on {run.Data}</h1>");
-        page.Add($"<p class=\"quiet\">Data: {run.DataSource}. {run.Network.ParameterCount:N0} parameters, {run.Network.WeightCount:N0} weights that can be pruned. Seed {run.Seed}. {(complete ? "Complete." : "Not complete: the run was stopped, or is still going.")}</p>");
+        string state = complete ? "Complete." : "Not complete: the run was stopped, or is still going.";
+        page.Add($"<p class=\"quiet\">Data: {run.DataSource}. {run.Network.ParameterCount:N0} parameters, {run.Network.WeightCount:N0} of them weights");
+        page.Add($"that can be pruned. Seed {run.Seed}. {state}</p>");
         page.Raw(Page.Table(s_phaseColumns, phases.Select(PhaseRow)).ToString());
         page.Raw("<h2>Over the epochs</h2><div class=\"grid-of\">");
         foreach (Markup chart in Charts()) page.Raw(chart.ToString());
@@ -34,7 +36,8 @@ internal sealed class RunReport(RunDescription run, IReadOnlyList<EpochRecord> e
         Sizes(page, files);
         page.Raw("<h2>Recipe and environment</h2>");
         if (recipe.Length > 0) page.Add($"<pre>{recipe.TrimEnd()}</pre>");
-        page.Add($"<p>{run.Device}. {RuntimeInformation.FrameworkDescription}, {RuntimeInformation.OSDescription}, Asni {typeof(RunReport).Assembly.GetName().Version?.ToString(3) ?? ""}.</p>");
+        string version = typeof(RunReport).Assembly.GetName().Version?.ToString(3) ?? "";
+        page.Add($"<p>{run.Device}. {RuntimeInformation.FrameworkDescription}, {RuntimeInformation.OSDescription}, Asni {version}.</p>");
         return Page.Of($"{run.Network.Name} on {run.Data}", page);
     }
 
@@ -53,8 +56,10 @@ internal sealed class RunReport(RunDescription run, IReadOnlyList<EpochRecord> e
     private IEnumerable<Markup> Charts()
     {
         yield return Chart("Top-1 accuracy on the test set", "%", e => 100 * e.TestTop1, fromZero: false);
-        yield return LineChart.Draw("Loss", "", [.. Lines(e => e.TrainLoss, " training", dashed: true), .. Lines(e => e.TestLoss, " test")], Borders(), fromZero: false);
-        yield return LineChart.Draw("Sparsity planned and reached", "%", [.. Lines(e => 100 * e.Sparsity, " reached"), .. Planned()], Borders(), fromZero: true);
+        yield return LineChart.Draw("Loss", "", [.. Lines(e => e.TrainLoss, " training", dashed: true), .. Lines(e => e.TestLoss, " test")],
+            Borders(), fromZero: false);
+        yield return LineChart.Draw("Sparsity planned and reached", "%", [.. Lines(e => 100 * e.Sparsity, " reached"), .. Planned()],
+            Borders(), fromZero: true);
         yield return Chart("Learning rate", "", e => e.Lr, fromZero: true);
         yield return Chart("Speed of training", "images a second", e => e.ImagesPerSecond, fromZero: true);
     }
@@ -65,18 +70,21 @@ internal sealed class RunReport(RunDescription run, IReadOnlyList<EpochRecord> e
     private IReadOnlyList<(double, string)> Borders() => [.. _starts.Select(s => ((double)s.Start, s.Name))];
 
     private IEnumerable<Series> Lines(Func<EpochRecord, double> value, string suffix, bool dashed = false) => _starts.Select((phase, i) =>
-        new Series(phase.Name + suffix, i % Colours + 1, [.. epochs.Where(e => e.Phase == phase.Name).Select(e => (phase.Start + e.Epoch + 1.0, value(e)))], dashed));
+        new Series(phase.Name + suffix, i % Colours + 1,
+            [.. epochs.Where(e => e.Phase == phase.Name).Select(e => (phase.Start + e.Epoch + 1.0, value(e)))], dashed));
 
     /// <summary>The schedule where it is followed: epoch e trains under the sparsity that was pruned to after epoch e - 1.</summary>
     private IEnumerable<Series> Planned()
     {
         if (run.Recipe is not { Prunes: true } recipe || !_starts.Exists(s => s.Name == "asni1")) yield break;
         int start = _starts.Find(s => s.Name == "asni1").Start;
-        yield return new Series("planned", PlanColour, [.. Enumerable.Range(0, recipe.Epochs).Select(e => (start + e + 1.0, e == 0 ? 0 : 100 * recipe.Schedule.At(e - 1)))], Dashed: true);
+        yield return new Series("planned", PlanColour,
+            [.. Enumerable.Range(0, recipe.Epochs).Select(e => (start + e + 1.0, e == 0 ? 0 : 100 * recipe.Schedule.At(e - 1)))], Dashed: true);
     }
 
     private static IReadOnlyList<string> PhaseRow(PhaseResult p) =>
-        [p.Phase, Percent(p.Top1), Percent(p.Top5), double.IsFinite(p.TestLoss) ? Number(p.TestLoss, "0.0000") : "-", Percent(p.Sparsity), Number(p.Kept, "N0"), Number(p.Seconds, "0.0"), p.Complete ? "" : "cut short"];
+        [p.Phase, Percent(p.Top1), Percent(p.Top5), double.IsFinite(p.TestLoss) ? Number(p.TestLoss, "0.0000") : "-", Percent(p.Sparsity),
+            Number(p.Kept, "N0"), Number(p.Seconds, "0.0"), p.Complete ? "" : "cut short"];
 
     private void Layers(Markup page)
     {
@@ -93,10 +101,13 @@ internal sealed class RunReport(RunDescription run, IReadOnlyList<EpochRecord> e
             centers.TryGetValue(p.Index, out LayerResult? center);
             long kept = shown.Model.Live(p);
             double sparsity = 1 - (double)kept / p.Elements;
-            page.Add($"<tr><td>{p.Name}</td><td>{p.Shape.ToString()}</td><td>{p.Elements:N0}</td><td>{kept:N0}</td><td>{100 * sparsity:0.00} %</td><td><span class=\"meter\"><b style=\"width:{100 * sparsity:0.#}%\"></b></span></td><td>{Center(center?.CenterPlus)}</td><td>{Center(center?.CenterMinus)}</td></tr>");
+            page.Add($"<tr><td>{p.Name}</td><td>{p.Shape.ToString()}</td><td>{p.Elements:N0}</td><td>{kept:N0}</td><td>{100 * sparsity:0.00} %</td>");
+            page.Add($"<td><span class=\"meter\"><b style=\"width:{100 * sparsity:0.#}%\"></b></span></td>");
+            page.Add($"<td>{Center(center?.CenterPlus)}</td><td>{Center(center?.CenterMinus)}</td></tr>");
         }
         page.Raw("</tbody></table></div>");
-        page.Add($"<h2>Surviving weights of {shown.Phase}</h2><p class=\"quiet\">The lines mark c+ and c-, from which ASNI-II starts.</p><div class=\"grid-of fine\">");
+        page.Add($"<h2>Surviving weights of {shown.Phase}</h2><p class=\"quiet\">The lines mark c+ and c-, from which ASNI-II starts.</p>");
+        page.Raw("<div class=\"grid-of fine\">");
         foreach (Parameter p in run.Network.Weights)
         {
             centers.TryGetValue(p.Index, out LayerResult? center);
@@ -112,7 +123,8 @@ internal sealed class RunReport(RunDescription run, IReadOnlyList<EpochRecord> e
     {
         long dense = sizeof(float) * run.Network.Parameters.Sum(p => p.Elements);
         IReadOnlyList<string> Row(string what, long bytes) => [what, Number(bytes, "N0"), Percent((double)bytes / dense)];
-        page.Raw("<h2>Sizes</h2>").Raw(Page.Table(s_sizeColumns, [Row("all values as 32-bit floats", dense), .. files.Select(f => Row(f.Name, f.Bytes))]).ToString());
+        page.Raw("<h2>Sizes</h2>").Raw(Page.Table(s_sizeColumns,
+            [Row("all values as 32-bit floats", dense), .. files.Select(f => Row(f.Name, f.Bytes))]).ToString());
     }
 
     private static string Center(float? center) => center is { } c ? Number(c, "G5") : "";

@@ -12,7 +12,8 @@ public class PngImageTests
         byte[] rgb = [.. Enumerable.Range(0, 3 * 2 * 3).Select(i => (byte)i)];
         byte[] file = new PngImage(2, 3, rgb).Encode();
         Assert.That(file[..8], Is.EqualTo(new byte[] { 0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A }));
-        Assert.That(file[8..29], Is.EqualTo(new byte[] { 0, 0, 0, 13, (byte)'I', (byte)'H', (byte)'D', (byte)'R', 0, 0, 0, 2, 0, 0, 0, 3, 8, 2, 0, 0, 0 }));
+        Assert.That(file[8..29], Is.EqualTo(new byte[] { 0, 0, 0, 13, (byte)'I', (byte)'H', (byte)'D', (byte)'R', 0, 0, 0, 2, 0, 0, 0, 3, 8,
+            2, 0, 0, 0 }));
         int length = BinaryPrimitives.ReadInt32BigEndian(file.AsSpan(33));
         using var zlib = new ZLibStream(new MemoryStream(file, 41, length), CompressionMode.Decompress);
         using var pixels = new MemoryStream();

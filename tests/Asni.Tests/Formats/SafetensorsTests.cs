@@ -35,7 +35,8 @@ public class SafetensorsTests
         var mask = new Mask(70_000);
         mask[69_999] = false;
         SafetensorsWriter.Write(path,
-            [SafetensorsTensor.Single("a.weight", new Shape(2, 3), [1, 2, 3, 4, 5, float.NegativeInfinity]), SafetensorsTensor.Bool("m", new Shape(70_000), mask)],
+            [SafetensorsTensor.Single("a.weight", new Shape(2, 3), [1, 2, 3, 4, 5, float.NegativeInfinity]),
+                SafetensorsTensor.Bool("m", new Shape(70_000), mask)],
             new Dictionary<string, string> { ["ключ"] = "a \"quoted\"\nvalue" });
         using var reader = SafetensorsReader.Open(path);
         Assert.That(reader.Metadata["ключ"], Is.EqualTo("a \"quoted\"\nvalue"));
@@ -82,7 +83,8 @@ public class SafetensorsTests
     [TestCase(ulong.MaxValue)]
     [TestCase(99UL)]
     public void An_impossible_header_length_is_refused(ulong length) =>
-        Assert.That(() => SafetensorsReader.Open(WriteRaw(length, "{}", 0)), Throws.TypeOf<AsniException>().With.Message.Contains("announces a header"));
+        Assert.That(() => SafetensorsReader.Open(WriteRaw(length, "{}", 0)),
+            Throws.TypeOf<AsniException>().With.Message.Contains("announces a header"));
 
     [Test]
     public void A_file_cut_anywhere_is_refused_and_can_be_replaced()
@@ -101,7 +103,8 @@ public class SafetensorsTests
     public void A_file_with_bytes_changed_is_refused_or_read_but_does_no_harm()
     {
         string path = _folder["a.safetensors"];
-        SafetensorsWriter.Write(path, [SafetensorsTensor.Single("w", new Shape(2, 2), [1, 2, 3, 4]), SafetensorsTensor.Bool("w.mask", new Shape(2, 2), new Mask(4))],
+        SafetensorsWriter.Write(path, [SafetensorsTensor.Single("w", new Shape(2, 2), [1, 2, 3, 4]),
+            SafetensorsTensor.Bool("w.mask", new Shape(2, 2), new Mask(4))],
             new Dictionary<string, string> { ["network"] = "n" });
         byte[] whole = File.ReadAllBytes(path);
         var random = new Random(1);

@@ -46,7 +46,7 @@ public class ComparisonTests
     {
         CommandLine.ExpectFailure(1, "has no summary.json", "compare", _folder.Path);
         string run = Run("a", 1, 0.9, 0.8);
-        CommandLine.ExpectFailure(2, "is named twice", "compare", run, run + "/");
+        CommandLine.ExpectFailure(2, "named twice", "compare", run, run + "/");
         foreach (string damaged in new[] { "{", "[]", "{}", """{"network": 3}""" })
         {
             File.WriteAllText(Path.Combine(run, "summary.json"), damaged);

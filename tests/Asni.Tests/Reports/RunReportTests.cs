@@ -14,7 +14,8 @@ public partial class RunReportTests
 {
     private static readonly string[] s_browsers = ["chromium", "chromium-browser", "google-chrome"];
 
-    private static readonly RunDescription s_run = new(TinyNetwork.Network, "digits", "made <b>up</b> & drawn", "cpu", Seed: 7, TrainImages: 10, TestImages: 5)
+    private static readonly RunDescription s_run = new(TinyNetwork.Network, "digits", "made <b>up</b> & drawn", "cpu", Seed: 7,
+        TrainImages: 10, TestImages: 5)
     {
         Recipe = new Recipe { Epochs = 4, Schedule = new SparsitySchedule { Epochs = 4, Scale1 = 1 }.WithFinal(0.5) },
     };
@@ -30,7 +31,8 @@ public partial class RunReportTests
     }
 
     [Test]
-    public void What_runs_are_called_is_text_and_not_markup() => Assert.That(Html(), Does.Contain("made &lt;b&gt;up&lt;/b&gt; &amp; drawn").And.Not.Contain("made <b>"));
+    public void What_runs_are_called_is_text_and_not_markup() =>
+        Assert.That(Html(), Does.Contain("made &lt;b&gt;up&lt;/b&gt; &amp; drawn").And.Not.Contain("made <b>"));
 
     [Test]
     public void Both_phases_lie_on_one_axis_with_the_planned_sparsity()
@@ -69,11 +71,13 @@ public partial class RunReportTests
         File.WriteAllText(folder["report.html"], Html());
         foreach (string browser in s_browsers)
         {
-            string[] arguments = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--enable-logging", $"--user-data-dir={folder["profile"]}",
+            string[] arguments = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
+                "--enable-logging", $"--user-data-dir={folder["profile"]}",
                 $"--screenshot={folder["page.png"]}", "--window-size=1250,2000", "file://" + folder["report.html"]];
             try
             {
-                using Process process = Process.Start(new ProcessStartInfo(browser, arguments) { RedirectStandardError = true, RedirectStandardOutput = true })!;
+                using Process process = Process.Start(new ProcessStartInfo(browser, arguments) { RedirectStandardError = true,
+                    RedirectStandardOutput = true })!;
                 // Its helpers may hold the pipes open for long after it left.
                 bool left = process.WaitForExit(TimeSpan.FromSeconds(30));
                 if (!left) process.Kill(entireProcessTree: true);
@@ -98,7 +102,8 @@ public partial class RunReportTests
         PhaseResult Phase(string name) => new(name, 0.9, 0.99, double.NaN, 1.0 / 3, 12, 3.5, TinyNetwork.Snapshot(), TinyNetwork.Snapshot());
         PhaseResult second = Phase("asni2") with
         {
-            Layers = [new LayerResult(TinyNetwork.Network.Parameters[0], 6, 0.5f, -0.25f), new LayerResult(TinyNetwork.Network.Parameters[2], 6, 1.5f, null)],
+            Layers = [new LayerResult(TinyNetwork.Network.Parameters[0], 6, 0.5f, -0.25f),
+                new LayerResult(TinyNetwork.Network.Parameters[2], 6, 1.5f, null)],
         };
         return new RunReport(s_run, [.. epochs], [Phase("asni1"), second], complete: true).Html("net: tiny <1>\n", [("asni2-init.asni", 77)]);
     }

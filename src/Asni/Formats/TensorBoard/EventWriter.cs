@@ -30,7 +30,8 @@ public sealed class EventWriter
     {
         var summary = new ProtoMessage();
         foreach ((string tag, double? value) in values)
-            if (value is { } number && double.IsFinite(number)) summary.Message(Value, new ProtoMessage().Text(Tag, tag).Single(SimpleValue, (float)number));
+            if (value is { } number && double.IsFinite(number))
+                summary.Message(Value, new ProtoMessage().Text(Tag, tag).Single(SimpleValue, (float)number));
         Write(Event(step).Message(Summary, summary));
     }
 

@@ -21,7 +21,11 @@ internal sealed record Axis(double Low, double High, double From, double To, IRe
 
     public double At(double value) => From + (value - Low) / (High - Low) * (To - From);
 
-    public static string Label(double value) => (Math.Abs(value) < 1e-12 ? 0 : value).ToString(Math.Abs(value) is >= 1e-3 and < 1e7 or 0 ? "#,0.####" : "0.##e0", CultureInfo.InvariantCulture);
+    public static string Label(double value)
+    {
+        if (Math.Abs(value) < 1e-12) return "0";
+        return value.ToString(Math.Abs(value) is >= 1e-3 and < 1e7 ? "#,0.####" : "0.##e0", CultureInfo.InvariantCulture);
+    }
 
     /// <summary>1, 2 or 5 times a power of ten, not below the step.</summary>
     private static double RoundStep(double step)

@@ -8,6 +8,7 @@ internal sealed record Series(string Name, int Colour, IReadOnlyList<(double X, 
 internal static class LineChart
 {
     private const double Width = 560, Height = 260, Left = 58, Right = 10, Top = 22, Bottom = 34;
+    private const int ManyPoints = 60;
 
     public static Markup Draw(string title, string unit, IReadOnlyList<Series> series, IReadOnlyList<(double X, string Phase)> phases, bool fromZero)
     {
@@ -16,13 +17,13 @@ internal static class LineChart
         var svg = new Markup();
         svg.Add($"<figure><figcaption>{title}{(unit.Length > 0 ? $", {unit}" : "")}</figcaption>");
         svg.Add($"<svg viewBox=\"0 0 {Width} {Height}\" role=\"img\" aria-label=\"{title}\">");
-        foreach (double tick in y.Ticks)
-            svg.Add($"<line class=\"grid\" x1=\"{Left}\" x2=\"{Width - Right}\" y1=\"{y.At(tick):0.#}\" y2=\"{y.At(tick):0.#}\"/><text class=\"tick\" x=\"{Left - 6}\" y=\"{y.At(tick) + 4:0.#}\" text-anchor=\"end\">{Axis.Label(tick)}</text>");
-        foreach (double tick in x.Ticks)
-            svg.Add($"<text class=\"tick\" x=\"{x.At(tick):0.#}\" y=\"{Height - Bottom + 16}\" text-anchor=\"middle\">{Axis.Label(tick)}</text>");
+        Grid.Draw(svg, x, y);
         svg.Add($"<text class=\"tick\" x=\"{Width - Right}\" y=\"{Height - 4}\" text-anchor=\"end\">epoch of the run</text>");
         foreach ((double at, string phase) in phases)
-            svg.Add($"<line class=\"phase\" x1=\"{x.At(at):0.#}\" x2=\"{x.At(at):0.#}\" y1=\"{Top - 8}\" y2=\"{Height - Bottom}\"/><text class=\"tick\" x=\"{x.At(at) + 4:0.#}\" y=\"{Top - 8}\">{phase}</text>");
+        {
+            svg.Add($"<line class=\"phase\" x1=\"{x.At(at):0.#}\" x2=\"{x.At(at):0.#}\" y1=\"{Top - 8}\" y2=\"{Height - Bottom}\"/>");
+            svg.Add($"<text class=\"tick\" x=\"{x.At(at) + 4:0.#}\" y=\"{Top - 8}\">{phase}</text>");
+        }
         foreach (Series s in series) Line(svg, s, x, y);
         svg.Raw("</svg>");
         Legend(svg, series);
@@ -35,8 +36,12 @@ internal static class LineChart
         string path = string.Join(' ', finite.Select(p => FormattableString.Invariant($"{x.At(p.X):0.##},{y.At(p.Y):0.##}")));
         svg.Add($"<polyline class=\"line c{series.Colour}{(series.Dashed ? " dashed" : "")}\" points=\"{path}\"/>");
         if (series.Dashed) return;
+        double radius = finite.Count > ManyPoints ? 1.2 : 2.2;
         foreach ((double px, double py) in finite)
-            svg.Add($"<circle class=\"dot c{series.Colour}\" cx=\"{x.At(px):0.##}\" cy=\"{y.At(py):0.##}\" r=\"{(finite.Count > 60 ? 1.2 : 2.2)}\"><title>{series.Name}, epoch {Axis.Label(px)}: {py:G5}</title></circle>");
+        {
+            svg.Add($"<circle class=\"dot c{series.Colour}\" cx=\"{x.At(px):0.##}\" cy=\"{y.At(py):0.##}\" r=\"{radius}\">");
+            svg.Add($"<title>{series.Name}, epoch {Axis.Label(px)}: {py:G5}</title></circle>");
+        }
     }
 
     private static void Legend(Markup svg, IReadOnlyList<Series> series)

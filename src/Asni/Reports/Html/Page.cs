@@ -29,7 +29,8 @@ internal static class Page
         """;
 
     public static string Of(string title, Markup body) => new Markup()
-        .Add($"<!DOCTYPE html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><title>{title}</title>")
+        .Raw("<!DOCTYPE html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">")
+        .Add($"<title>{title}</title>")
         .Raw("<link rel=\"icon\" href=\"data:,\"><style>").Raw(Style).Raw("</style></head><body>")
         .Raw(body.ToString()).Raw("</body></html>").ToString();
 

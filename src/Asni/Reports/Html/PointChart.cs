@@ -15,11 +15,9 @@ internal static class PointChart
         Axis y = Axis.Over(points.SelectMany(p => new[] { p.Y - p.Spread, p.Y + p.Spread }), Height - Bottom, Top, 6);
         var svg = new Markup();
         svg.Add($"<figure><figcaption>{title}</figcaption><svg viewBox=\"0 0 {Width} {Height}\" role=\"img\" aria-label=\"{title}\">");
-        foreach (double tick in y.Ticks)
-            svg.Add($"<line class=\"grid\" x1=\"{Left}\" x2=\"{Width - Right}\" y1=\"{y.At(tick):0.#}\" y2=\"{y.At(tick):0.#}\"/><text class=\"tick\" x=\"{Left - 6}\" y=\"{y.At(tick) + 4:0.#}\" text-anchor=\"end\">{Axis.Label(tick)}</text>");
-        foreach (double tick in x.Ticks)
-            svg.Add($"<text class=\"tick\" x=\"{x.At(tick):0.#}\" y=\"{Height - Bottom + 16}\" text-anchor=\"middle\">{Axis.Label(tick)}</text>");
-        svg.Add($"<text class=\"tick\" x=\"{Width - Right}\" y=\"{Height - 6}\" text-anchor=\"end\">{xUnit}</text><text class=\"tick\" x=\"4\" y=\"12\">{yUnit}</text>");
+        Grid.Draw(svg, x, y);
+        svg.Add($"<text class=\"tick\" x=\"{Width - Right}\" y=\"{Height - 6}\" text-anchor=\"end\">{xUnit}</text>");
+        svg.Add($"<text class=\"tick\" x=\"4\" y=\"12\">{yUnit}</text>");
         foreach (PointSeries s in series) Points(svg, s, x, y);
         svg.Raw("</svg><p class=\"legend\">");
         foreach (PointSeries s in series) svg.Add($"<span><i class=\"c{s.Colour}\"></i>{s.Name}</span>");
@@ -33,9 +31,10 @@ internal static class PointChart
         svg.Add($"<polyline class=\"line c{series.Colour}\" points=\"{path}\"/>");
         foreach ((double px, double py, double spread) in ordered)
         {
-            if (spread > 0)
-                svg.Add($"<line class=\"line c{series.Colour}\" x1=\"{x.At(px):0.##}\" x2=\"{x.At(px):0.##}\" y1=\"{y.At(py - spread):0.##}\" y2=\"{y.At(py + spread):0.##}\"/>");
-            svg.Add($"<circle class=\"dot c{series.Colour}\" cx=\"{x.At(px):0.##}\" cy=\"{y.At(py):0.##}\" r=\"3.5\"><title>{series.Name}: sparsity {px:0.00} %, top-1 {py:0.00} %</title></circle>");
+            (double at, double low, double high) = (x.At(px), y.At(py - spread), y.At(py + spread));
+            if (spread > 0) svg.Add($"<line class=\"line c{series.Colour}\" x1=\"{at:0.##}\" x2=\"{at:0.##}\" y1=\"{low:0.##}\" y2=\"{high:0.##}\"/>");
+            svg.Add($"<circle class=\"dot c{series.Colour}\" cx=\"{at:0.##}\" cy=\"{y.At(py):0.##}\" r=\"3.5\">");
+            svg.Add($"<title>{series.Name}: sparsity {px:0.00} %, top-1 {py:0.00} %</title></circle>");
         }
     }
 }

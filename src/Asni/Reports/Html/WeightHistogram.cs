@@ -28,14 +28,20 @@ internal static class WeightHistogram
         var y = new Axis(0, counts.Max(), Height - Bottom, Margin, []);
         double width = (Width - 2 * Margin) / Buckets;
         for (int i = 0; i < Buckets; i++)
-            if (counts[i] > 0)
-                svg.Add($"<rect class=\"bar\" x=\"{Margin + i * width:0.##}\" width=\"{width * 0.9:0.##}\" y=\"{y.At(counts[i]):0.##}\" height=\"{Height - Bottom - y.At(counts[i]):0.##}\"/>");
+        {
+            if (counts[i] == 0) continue;
+            (double left, double top) = (Margin + i * width, y.At(counts[i]));
+            svg.Add($"<rect class=\"bar\" x=\"{left:0.##}\" width=\"{width * 0.9:0.##}\" y=\"{top:0.##}\" height=\"{y.From - top:0.##}\"/>");
+        }
         svg.Add($"<line class=\"grid\" x1=\"{Margin}\" x2=\"{Width - Margin}\" y1=\"{Height - Bottom}\" y2=\"{Height - Bottom}\"/>");
-        foreach (double tick in x.Ticks)
-            svg.Add($"<text class=\"tick\" x=\"{x.At(tick):0.#}\" y=\"{Height - 6}\" text-anchor=\"{(tick < 0 ? "start" : tick > 0 ? "end" : "middle")}\">{tick:G3}</text>");
+        foreach ((double tick, string anchor) in x.Ticks.Zip(["start", "middle", "end"]))
+            svg.Add($"<text class=\"tick\" x=\"{x.At(tick):0.#}\" y=\"{Height - 6}\" text-anchor=\"{anchor}\">{tick:G3}</text>");
         foreach ((float? center, int colour) in new[] { (minus, 2), (plus, 1) })
-            if (center is { } c && float.IsFinite(c))
-                svg.Add($"<line class=\"line c{colour}\" x1=\"{x.At(c):0.##}\" x2=\"{x.At(c):0.##}\" y1=\"{Margin - 4}\" y2=\"{Height - Bottom}\"><title>{c:G6}</title></line>");
+        {
+            if (center is not { } c || !float.IsFinite(c)) continue;
+            double at = x.At(c);
+            svg.Add($"<line class=\"line c{colour}\" x1=\"{at:0.##}\" x2=\"{at:0.##}\" y1=\"{Margin - 4}\" y2=\"{y.From}\"><title>{c:G6}</title></line>");
+        }
     }
 
     private static string Text(float? center) => center is { } c ? c.ToString("G5", System.Globalization.CultureInfo.InvariantCulture) : "none";

@@ -41,7 +41,8 @@ public class EventWriterTests
         List<ProtoReader> events = EventLog.Read(stream.ToArray());
         Assert.That(events, Has.Count.EqualTo(5));
         Assert.That(events.Select(e => e.Integer(2)), Is.EqualTo(new[] { 0, 3, 4, 4, 5 }));
-        Assert.That(events[1].Message(5).Messages(1).Select(v => (v.Text(1), v.All<float>(2).Single())), Is.EqualTo(new[] { ("a", 0.5f), ("b", -2f) }));
+        Assert.That(events[1].Message(5).Messages(1).Select(v => (v.Text(1), v.All<float>(2).Single())),
+            Is.EqualTo(new[] { ("a", 0.5f), ("b", -2f) }));
         ProtoReader histogram = events[2].Message(5).Message(1).Message(5);
         Assert.That(Enumerable.Range(1, 5).Select(f => histogram.All<double>(f).Single()), Is.EqualTo(new[] { -1, 1, 4, 0.25, 2.0625 }));
         double[] limits = Doubles(histogram, 6), counts = Doubles(histogram, 7);
@@ -59,7 +60,8 @@ public class EventWriterTests
     public void The_event_file_has_the_name_that_TensorBoard_looks_for() =>
         Assert.That(EventWriter.FileName(DateTimeOffset.FromUnixTimeSeconds(12)), Is.EqualTo("events.out.tfevents.12.asni"));
 
-    private static double[] Doubles(ProtoReader message, int field) => MemoryMarshal.Cast<byte, double>(message.All<byte[]>(field).Single()).ToArray();
+    private static double[] Doubles(ProtoReader message, int field) => MemoryMarshal.Cast<byte,
+        double>(message.All<byte[]>(field).Single()).ToArray();
 
     private sealed class FixedClock(DateTimeOffset now) : TimeProvider
     {
