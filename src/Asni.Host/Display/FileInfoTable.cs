@@ -24,14 +24,16 @@ internal static class FileInfoTable
         Table table = console.NewTable(s_coded, 2, 3, 5, 6, 8);
         foreach (AsniTensor t in contents.Tensors)
             table.AddRow(new Text(t.Name), new Text(t.Shape.ToString()), new Text(Show.Count(t.Live)), Sparsity(t.Live, t.Shape.Elements),
-                new Text(Words(t.MaskCoding)), Bytes(t.MaskBytes), Bytes((long)Math.Ceiling(t.MaskEntropyBytes)), new Text(Words(t.ValueCoding)), Bytes(t.ValueBytes));
+                new Text(Words(t.MaskCoding)), Bytes(t.MaskBytes), Bytes((long)Math.Ceiling(t.MaskEntropyBytes)),
+                new Text(Words(t.ValueCoding)), Bytes(t.ValueBytes));
         console.Write(table);
         NetworkFileHeader h = contents.Header;
         long dense = contents.Tensors.Sum(t => sizeof(float) * t.Shape.Elements);
         console.Line($"{h.Phase} of {h.Network}, input {h.Input}, {h.Classes} classes; checksum good.");
         long masks = contents.Tensors.Sum(t => (long)t.MaskBytes), values = contents.Tensors.Sum(t => (long)t.ValueBytes);
         long entropy = (long)contents.Tensors.Sum(t => t.MaskEntropyBytes);
-        console.Line($"masks {Show.Bytes(masks)} (entropy {Show.Bytes(entropy)}), values {Show.Bytes(values)}; the file {Size(contents.FileBytes, dense)}.");
+        console.Line($"masks {Show.Bytes(masks)} (entropy {Show.Bytes(entropy)}), values {Show.Bytes(values)}; "
+            + $"the file {Size(contents.FileBytes, dense)}.");
     }
 
     private static void WritePlain(HostConsole console, string path)

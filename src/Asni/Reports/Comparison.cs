@@ -36,7 +36,7 @@ public sealed record Comparison(IReadOnlyList<ComparedPhase> Rows)
         page.Raw(Page.Table(s_columns, Rows.Select(Cells)).ToString());
         var series = Rows.Where(r => r.Top1 is not null).GroupBy(r => $"{r.Network} {r.Data} {r.Phase}").Select((g, i) =>
             new PointSeries(g.Key, i % Colours + 1, [.. g.Select(r => (100 * r.Sparsity, 100 * r.Top1!.Value, 100 * (r.Deviation ?? 0)))]));
-        page.Raw(PointChart.Draw("Top-1 accuracy over sparsity", "sparsity, %", "top-1, %", [.. series]).ToString());
+        page.Raw(PointChart.Draw("Top-1 accuracy in % over sparsity", "sparsity, %", [.. series]).ToString());
         return Page.Of("Runs compared", page);
     }
 

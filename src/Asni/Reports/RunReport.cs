@@ -26,7 +26,8 @@ internal sealed class RunReport(RunDescription run, IReadOnlyList<EpochRecord> e
         var page = new Markup();
         page.Add($"<h1>{run.Network.Name} on {run.Data}</h1>");
         string state = complete ? "Complete." : "Not complete: the run was stopped, or is still going.";
-        page.Add($"<p class=\"quiet\">Data: {run.DataSource}. {run.Network.ParameterCount:N0} parameters, {run.Network.WeightCount:N0} of them weights");
+        page.Add($"<p class=\"quiet\">Data: {run.DataSource}.");
+        page.Add($"{run.Network.ParameterCount:N0} parameters, {run.Network.WeightCount:N0} of them weights");
         page.Add($"that can be pruned. Seed {run.Seed}. {state}</p>");
         page.Raw(Page.Table(s_phaseColumns, phases.Select(PhaseRow)).ToString());
         page.Raw("<h2>Over the epochs</h2><div class=\"grid-of\">");
@@ -58,7 +59,7 @@ internal sealed class RunReport(RunDescription run, IReadOnlyList<EpochRecord> e
         yield return Chart("Top-1 accuracy on the test set", "%", e => 100 * e.TestTop1, fromZero: false);
         yield return LineChart.Draw("Loss", "", [.. Lines(e => e.TrainLoss, " training", dashed: true), .. Lines(e => e.TestLoss, " test")],
             Borders(), fromZero: false);
-        yield return LineChart.Draw("Sparsity planned and reached", "%", [.. Lines(e => 100 * e.Sparsity, " reached"), .. Planned()],
+        yield return LineChart.Draw("Sparsity planned and reached", "%", [.. Planned(), .. Lines(e => 100 * e.Sparsity, " reached")],
             Borders(), fromZero: true);
         yield return Chart("Learning rate", "", e => e.Lr, fromZero: true);
         yield return Chart("Speed of training", "images a second", e => e.ImagesPerSecond, fromZero: true);
@@ -77,9 +78,9 @@ internal sealed class RunReport(RunDescription run, IReadOnlyList<EpochRecord> e
     private IEnumerable<Series> Planned()
     {
         if (run.Recipe is not { Prunes: true } recipe || !_starts.Exists(s => s.Name == "asni1")) yield break;
-        int start = _starts.Find(s => s.Name == "asni1").Start;
+        int start = _starts.Find(s => s.Name == "asni1").Start, done = epochs.Count(e => e.Phase == "asni1");
         yield return new Series("planned", PlanColour,
-            [.. Enumerable.Range(0, recipe.Epochs).Select(e => (start + e + 1.0, e == 0 ? 0 : 100 * recipe.Schedule.At(e - 1)))], Dashed: true);
+            [.. Enumerable.Range(0, done).Select(e => (start + e + 1.0, e == 0 ? 0 : 100 * recipe.Schedule.At(e - 1)))], Wide: true);
     }
 
     private static IReadOnlyList<string> PhaseRow(PhaseResult p) =>

@@ -86,8 +86,11 @@ public class ExportTests
         _weights.Values[0][live] = 0;
         Array.Clear(_weights.Values[2]);
         NetworkFile.Write(_folder["a.safetensors"], s_network,
-            _weights with { Masks = _weights.Masks.SetItem(2, new Asni.Tensors.Mask(_weights.Values[2].Length, live: false)).SetItem(4,
-                null) }, "asni1");
+            _weights with
+            {
+                Masks = _weights.Masks.SetItem(2, new Asni.Tensors.Mask(_weights.Values[2].Length, live: false)).SetItem(4,
+                null)
+            }, "asni1");
         string output = CommandLine.Run("verify", _folder["a.safetensors"]).Output;
         Assert.That(output, Does.Contain("1 live weights are 0.").And.Contain("3.weight has no live weight.").And.Contain("in tensors without a mask"));
     }

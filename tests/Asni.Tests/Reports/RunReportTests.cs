@@ -47,6 +47,15 @@ public partial class RunReportTests
     public void A_run_that_has_only_begun_has_a_report_too() =>
         Assert.That(new RunReport(s_run, [], [], complete: false).Html("", []), Does.Contain("Not complete"));
 
+    [Test]
+    public void Thousands_of_epochs_make_no_thousands_of_points()
+    {
+        (double, double)[] points = [.. Enumerable.Range(0, 5000).Select(i => ((double)i, (double)i))];
+        string svg = LineChart.Draw("t", "", [new Series("s", 1, points)], [], fromZero: true).ToString();
+        Assert.That(Regex.Count(svg, "<circle"), Is.InRange(500, 601));
+        Assert.That(svg, Does.Contain("epoch 4,999:"), "the last one stays");
+    }
+
     [TestCase(0, 100, 5, new[] { 0.0, 20, 40, 60, 80, 100 })]
     [TestCase(0.13, 0.87, 5, new[] { 0, 0.2, 0.4, 0.6, 0.8, 1 })]
     [TestCase(-3, 7, 3, new[] { -5.0, 0, 5, 10 })]
@@ -76,8 +85,11 @@ public partial class RunReportTests
                 $"--screenshot={folder["page.png"]}", "--window-size=1250,2000", "file://" + folder["report.html"]];
             try
             {
-                using Process process = Process.Start(new ProcessStartInfo(browser, arguments) { RedirectStandardError = true,
-                    RedirectStandardOutput = true })!;
+                using Process process = Process.Start(new ProcessStartInfo(browser, arguments)
+                {
+                    RedirectStandardError = true,
+                    RedirectStandardOutput = true
+                })!;
                 // Its helpers may hold the pipes open for long after it left.
                 bool left = process.WaitForExit(TimeSpan.FromSeconds(30));
                 if (!left) process.Kill(entireProcessTree: true);

@@ -2,13 +2,14 @@ namespace Asni.Reports.Html;
 
 /// <summary>A line of a chart.</summary>
 /// <param name="Colour">Number of the page's colour variable, from 1.</param>
-internal sealed record Series(string Name, int Colour, IReadOnlyList<(double X, double Y)> Points, bool Dashed = false);
+/// <param name="Wide">A broad pale band, for what other lines are meant to follow.</param>
+internal sealed record Series(string Name, int Colour, IReadOnlyList<(double X, double Y)> Points, bool Dashed = false, bool Wide = false);
 
 /// <summary>Lines over epochs as inline SVG; borders between phases are marked.</summary>
 internal static class LineChart
 {
     private const double Width = 560, Height = 260, Left = 58, Right = 10, Top = 22, Bottom = 34;
-    private const int ManyPoints = 60;
+    private const int ManyPoints = 60, MostPoints = 600;
 
     public static Markup Draw(string title, string unit, IReadOnlyList<Series> series, IReadOnlyList<(double X, string Phase)> phases, bool fromZero)
     {
@@ -32,10 +33,12 @@ internal static class LineChart
 
     private static void Line(Markup svg, Series series, Axis x, Axis y)
     {
-        var finite = series.Points.Where(p => double.IsFinite(p.Y)).ToList();
+        // More points than pixels only make the file larger.
+        int every = (series.Points.Count + MostPoints - 1) / MostPoints;
+        var finite = series.Points.Where((p, i) => double.IsFinite(p.Y) && (i % every == 0 || i == series.Points.Count - 1)).ToList();
         string path = string.Join(' ', finite.Select(p => FormattableString.Invariant($"{x.At(p.X):0.##},{y.At(p.Y):0.##}")));
-        svg.Add($"<polyline class=\"line c{series.Colour}{(series.Dashed ? " dashed" : "")}\" points=\"{path}\"/>");
-        if (series.Dashed) return;
+        svg.Add($"<polyline class=\"line c{series.Colour}{Style(series)}\" points=\"{path}\"/>");
+        if (series.Dashed || series.Wide) return;
         double radius = finite.Count > ManyPoints ? 1.2 : 2.2;
         foreach ((double px, double py) in finite)
         {
@@ -44,10 +47,12 @@ internal static class LineChart
         }
     }
 
+    private static string Style(Series series) => series.Dashed ? " dashed" : series.Wide ? " wide" : "";
+
     private static void Legend(Markup svg, IReadOnlyList<Series> series)
     {
         svg.Raw("<p class=\"legend\">");
-        foreach (Series s in series) svg.Add($"<span><i class=\"c{s.Colour}{(s.Dashed ? " dashed" : "")}\"></i>{s.Name}</span>");
+        foreach (Series s in series) svg.Add($"<span><i class=\"c{s.Colour}{Style(s)}\"></i>{s.Name}</span>");
         svg.Raw("</p>");
     }
 }

@@ -15,21 +15,31 @@ internal static class Page
         .grid-of.fine { grid-template-columns: repeat(auto-fill, minmax(230px, 1fr)); }
         figure { margin: 0; } figcaption { font-weight: 600; overflow-wrap: anywhere; } figure.small figcaption { font-size: 12px; }
         svg { width: 100%; height: auto; display: block; }
-        .line { fill: none; stroke-width: 1.8; } .dashed { stroke-dasharray: 5 4; } .grid { stroke: var(--grid); } .bar { fill: var(--bar); }
+        .line { fill: none; stroke-width: 1.8; } .dashed { stroke-dasharray: 5 4; } .line.wide { stroke-width: 8; opacity: .35; }
+        .grid { stroke: var(--grid); } .bar { fill: var(--bar); }
         .phase { stroke: var(--quiet); stroke-dasharray: 2 3; }
-        .line.c1 { stroke: var(--c1); } .line.c2 { stroke: var(--c2); } .line.c3 { stroke: var(--c3); } .line.c4 { stroke: var(--c4); } .line.c5 { stroke: var(--c5); } .line.c6 { stroke: var(--c6); }
-        .dot.c1 { fill: var(--c1); } .dot.c2 { fill: var(--c2); } .dot.c3 { fill: var(--c3); } .dot.c4 { fill: var(--c4); } .dot.c5 { fill: var(--c5); } .dot.c6 { fill: var(--c6); }
-        .legend { margin: .1rem 0 0; font-size: 12px; color: var(--quiet); } .legend span { margin-right: 1em; white-space: nowrap; display: inline-block; }
-        .legend i { display: inline-block; width: 1.4em; height: 0; border-top: 2.5px solid; vertical-align: middle; margin-right: .4em; } .legend i.dashed { border-top-style: dashed; }
-        i.c1 { border-color: var(--c1); } i.c2 { border-color: var(--c2); } i.c3 { border-color: var(--c3); } i.c4 { border-color: var(--c4); } i.c5 { border-color: var(--c5); } i.c6 { border-color: var(--c6); }
-        .scroll { overflow-x: auto; } table { border-collapse: collapse; font-variant-numeric: tabular-nums; } th, td { padding: .25rem .8rem .25rem 0; text-align: right; border-bottom: 1px solid var(--grid); white-space: nowrap; }
+        .line.c1 { stroke: var(--c1); } .line.c2 { stroke: var(--c2); } .line.c3 { stroke: var(--c3); } .line.c4 { stroke: var(--c4); }
+          .line.c5 { stroke: var(--c5); } .line.c6 { stroke: var(--c6); }
+        .dot.c1 { fill: var(--c1); } .dot.c2 { fill: var(--c2); } .dot.c3 { fill: var(--c3); } .dot.c4 { fill: var(--c4); }
+          .dot.c5 { fill: var(--c5); } .dot.c6 { fill: var(--c6); }
+        .legend { margin: .1rem 0 0; font-size: 12px; color: var(--quiet); } .legend span { margin-right: 1em; white-space: nowrap;
+          display: inline-block; }
+        .legend i { display: inline-block; width: 1.4em; height: 0; border-top: 2.5px solid; vertical-align: middle; margin-right: .4em; }
+          .legend i.dashed { border-top-style: dashed; } .legend i.wide { border-top-width: 8px; opacity: .35; }
+        i.c1 { border-color: var(--c1); } i.c2 { border-color: var(--c2); } i.c3 { border-color: var(--c3); }
+          i.c4 { border-color: var(--c4); } i.c5 { border-color: var(--c5); } i.c6 { border-color: var(--c6); }
+        .scroll { overflow-x: auto; } table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
+          th, td { padding: .25rem .8rem .25rem 0; text-align: right; border-bottom: 1px solid var(--grid); white-space: nowrap; }
         th:first-child, td:first-child { text-align: left; } th { color: var(--quiet); font-weight: 600; }
-        .meter { display: inline-block; width: 140px; height: 9px; background: var(--grid); border-radius: 2px; vertical-align: middle; } .meter b { display: block; height: 100%; background: var(--c1); border-radius: 2px; }
-        pre { background: color-mix(in srgb, var(--grid) 35%, transparent); padding: .8rem; overflow-x: auto; font-size: 12.5px; } img { image-rendering: pixelated; max-width: 100%; }
+        .meter { display: inline-block; width: 140px; height: 9px; background: var(--grid); border-radius: 2px; vertical-align: middle; }
+          .meter b { display: block; height: 100%; background: var(--c1); border-radius: 2px; }
+        pre { background: color-mix(in srgb, var(--grid) 35%, transparent); padding: .8rem; overflow-x: auto; font-size: 12.5px; }
+          img { image-rendering: pixelated; max-width: 100%; }
         """;
 
     public static string Of(string title, Markup body) => new Markup()
-        .Raw("<!DOCTYPE html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">")
+        .Raw("<!DOCTYPE html><html lang=\"en\"><head><meta charset=\"utf-8\">")
+        .Raw("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">")
         .Add($"<title>{title}</title>")
         .Raw("<link rel=\"icon\" href=\"data:,\"><style>").Raw(Style).Raw("</style></head><body>")
         .Raw(body.ToString()).Raw("</body></html>").ToString();

@@ -40,7 +40,8 @@ internal static class WeightHistogram
         {
             if (center is not { } c || !float.IsFinite(c)) continue;
             double at = x.At(c);
-            svg.Add($"<line class=\"line c{colour}\" x1=\"{at:0.##}\" x2=\"{at:0.##}\" y1=\"{Margin - 4}\" y2=\"{y.From}\"><title>{c:G6}</title></line>");
+            svg.Add($"<line class=\"line c{colour}\" x1=\"{at:0.##}\" x2=\"{at:0.##}\" y1=\"{Margin - 4}\" y2=\"{y.From}\">");
+            svg.Add($"<title>{c:G6}</title></line>");
         }
     }
 
