@@ -8,7 +8,7 @@ namespace asni {
 template <class T, int width>
 struct Lanes {
     union {
-        uint4 bits;
+        uint4 bits = {0, 0, 0, 0};
         T elements[width];
     };
 

@@ -24,9 +24,16 @@ template <class T, int rows, int row_bytes, int threads>
 struct Lattice {
     static constexpr int chunks = row_bytes / 16, step = threads / chunks, count = rows / step, width = Chunk<T>::count;
     static_assert(threads % chunks == 0 && rows % step == 0, "the threads must cover the tile in whole rows");
-    static_assert(step % (sizeof(T) == 4 && row_bytes > 128 ? 4 : 8) == 0, "a thread's rows must have one permutation of chunks");
     static ASNI_DEVICE int row() { return int(threadIdx.x) / chunks; }
     static ASNI_DEVICE int column() { return int(threadIdx.x) % chunks; }
+
+    // Where the i-th of the thread's chunks stands in a tile that is K-major (along) or not (across).
+    static ASNI_DEVICE int place_along(int i) {
+        return (row() + i * step) * row_bytes + swizzle_along<row_bytes>(row() + i * step, column()) * 16;
+    }
+    static ASNI_DEVICE int place_across(int i) {
+        return (row() + i * step) * row_bytes + swizzle_across<T>(row() + i * step, column()) * 16;
+    }
 };
 
 template <class T>
@@ -34,11 +41,14 @@ ASNI_DEVICE void store_chunk(unsigned char* to, const Chunk<T>& chunk) { *reinte
 
 // K-major tile of activations: row m is an output pixel of the product, the inner index a tap and a channel.
 // direction +1: forward, the tap (i, j) meets pixel (h0 + i, w0 + j); -1: data gradient, (h0 - i, w0 - j).
+// Images have fewer than 2^14 rows and columns and a tensor fewer than 2^31 elements, so that a row of the tile costs two registers.
 template <class T, int rows, int row_bytes, int threads, int direction, bool aligned>
 struct PixelRows {
     using On = Lattice<T, rows, row_bytes, threads>;
-    const T* image[On::count];
-    int h0[On::count], w0[On::count];
+    static constexpr int outside = -direction * (1 << 14);
+    const T* x;
+    int origin[On::count];  // the element at (h0, w0), which may lie outside of the image
+    int corner[On::count];  // h0 and w0 in 16 bits each
     Radix radix;
     Place tap;
     int height, width, pitch, taps;
@@ -46,41 +56,42 @@ struct PixelRows {
     // pixels: the pixels of an image that the product's rows run through, (z, y, x) = (image, row, column).
     ASNI_DEVICE PixelRows(const T* x, int first_row, int row_count, const Radix& pixels, int scale, int shift_h, int shift_w, int height, int width,
         int channels, int pitch, int taps_h, int taps_w, int first_k)
-        : radix(channels, taps_w > 0 ? taps_w : 1, row_bytes / int(sizeof(T))), height(height), width(width), pitch(pitch), taps(taps_w > 0 ? taps_h : 0) {
+        : x(x), radix(channels, taps_w > 0 ? taps_w : 1, row_bytes / int(sizeof(T))), height(height), width(width), pitch(pitch),
+          taps(taps_w > 0 ? taps_h : 0) {
         ASNI_UNROLL
         for (int i = 0; i < On::count; i++) {
             int row = first_row + On::row() + i * On::step;
             Place pixel;
             pixel.set(pixels, row < row_count ? row : 0);
-            image[i] = x + int64_t(pixel.z) * height * width * pitch;
-            // Rows beyond the end lie outside of every image.
-            h0[i] = row < row_count ? pixel.y * scale + shift_h : -(1 << 28) * direction;
-            w0[i] = pixel.x * scale + shift_w;
+            int h0 = row < row_count ? pixel.y * scale + shift_h : outside, w0 = pixel.x * scale + shift_w;
+            origin[i] = row < row_count ? ((pixel.z * height + h0) * width + w0) * pitch : 0;
+            corner[i] = int(unsigned(h0) << 16 | (unsigned(w0) & 0xffffu));
         }
         tap.set(radix, first_k + On::column() * On::width);
     }
 
-    ASNI_DEVICE bool inside(int i, const Place& at, int& offset) const {
-        int h = h0[i] + direction * at.z, w = w0[i] + direction * at.y;
-        offset = int((unsigned(h) * unsigned(width) + unsigned(w)) * unsigned(pitch)) + at.x;  // unsigned: outside of the image it may wrap
+    ASNI_DEVICE int offset_of(const Place& at) const { return direction * (at.z * width + at.y) * pitch + at.x; }
+
+    ASNI_DEVICE bool inside(int i, const Place& at) const {
+        int h = (corner[i] >> 16) + direction * at.z, w = int(int16_t(corner[i])) + direction * at.y;
         return at.z < taps && unsigned(h) < unsigned(height) && unsigned(w) < unsigned(width);
     }
 
-    ASNI_DEVICE void load(unsigned char* tile, AsyncCopies& copies) {
-        int first = On::row() * row_bytes + swizzle_along<row_bytes>(On::row(), On::column()) * 16;
+    ASNI_DEVICE void load(unsigned char* tile, AsyncCopies& copies) const {
+        int offset = offset_of(tap);
         ASNI_UNROLL
         for (int i = 0; i < On::count; i++) {
-            int to = first + i * On::step * row_bytes, offset;
+            int to = On::place_along(i);
             if constexpr (aligned) {
-                bool valid = inside(i, tap, offset);
-                copies.copy16(SharedAddress::of(tile) + to, image[i] + (valid ? offset : 0), valid);
+                bool valid = inside(i, tap);
+                copies.copy16(SharedAddress::of(tile) + to, x + (valid ? origin[i] + offset : 0), valid);
             } else {
                 Chunk<T> chunk;
                 Place at = tap;
                 ASNI_UNROLL
                 for (int e = 0; e < On::width; e++) {
                     chunk.elements[e] = T{};
-                    if (inside(i, at, offset)) chunk.elements[e] = image[i][offset];
+                    if (inside(i, at)) chunk.elements[e] = x[origin[i] + offset_of(at)];
                     at.increment(radix);
                 }
                 store_chunk(tile + to, chunk);
@@ -104,10 +115,9 @@ struct MatrixRows {
           k(first_k + On::column() * On::width) {}
 
     ASNI_DEVICE void load(unsigned char* tile, AsyncCopies& copies) {
-        int first = On::row() * row_bytes + swizzle_along<row_bytes>(On::row(), On::column()) * 16;
         ASNI_UNROLL
         for (int i = 0; i < On::count; i++) {
-            int to = first + i * On::step * row_bytes;
+            int to = On::place_along(i);
             bool valid = i * On::step < valid_rows;
             const T* from = row + i * On::step * pitch + k;
             if constexpr (aligned) {
@@ -140,10 +150,9 @@ struct InnerRows {
         : matrix(matrix), pitch(pitch), column(first_column + On::column() * On::width), columns(columns), k(first_k + On::row()), inner(inner) {}
 
     ASNI_DEVICE void load(unsigned char* tile, AsyncCopies& copies) {
-        int first = On::row() * row_bytes + swizzle_across<T>(On::row(), On::column()) * 16;
         ASNI_UNROLL
         for (int i = 0; i < On::count; i++) {
-            int to = first + i * On::step * row_bytes;
+            int to = On::place_across(i);
             bool valid = k + i * On::step < inner;
             const T* from = matrix + (k + i * On::step) * pitch + column;
             if constexpr (aligned) {
@@ -184,10 +193,9 @@ struct FilterColumns {
     }
 
     ASNI_DEVICE void load(unsigned char* tile, AsyncCopies& copies) {
-        int first = On::row() * row_bytes + swizzle_across<T>(On::row(), On::column()) * 16;
         ASNI_UNROLL
         for (int i = 0; i < On::count; i++) {
-            int to = first + i * On::step * row_bytes;
+            int to = On::place_across(i);
             bool valid = at[i].z < taps;
             const T* from = filter + at[i].x * output_pitch + at[i].z * tap_row_pitch + at[i].y * tap_pitch + column;
             if constexpr (aligned) {
@@ -239,10 +247,9 @@ struct PixelColumns {
     }
 
     ASNI_DEVICE void load(unsigned char* tile, AsyncCopies& copies) {
-        int first = On::row() * row_bytes + swizzle_across<T>(On::row(), On::column()) * 16;
         ASNI_UNROLL
         for (int i = 0; i < On::count; i++) {
-            int to = first + i * On::step * row_bytes, offset;
+            int to = On::place_across(i), offset;
             const T* image = x + at[i].z * image_pitch;
             if constexpr (aligned) {
                 bool valid = inside(at[i], tap, offset);

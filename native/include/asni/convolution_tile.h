@@ -26,8 +26,26 @@ struct Product {
     }
 };
 
+// Which 64 x 64 blocks of the weights (outputs x filter elements) hold a live weight; only for a single group.
+struct LiveBlocks {
+    const uint32_t* bits;
+    int words;  // a row of blocks
+
+    ASNI_DEVICE bool any(int first_row, int end_row, int first_column, int end_column) const {
+        for (int row = first_row / 64; row <= (end_row - 1) / 64; row++) {
+            for (int column = first_column / 64; column <= (end_column - 1) / 64; column++) {
+                if (load_readonly(bits + row * words + column / 32) >> column % 32 & 1) return true;
+            }
+        }
+        return false;
+    }
+};
+
+// A pass brings the operands' tiles (a, b) and places the result; live() tells whether an inner tile, or (not skips_inner) the whole block,
+// meets a weight that is not pruned.
 template <class Math, bool aligned>
 struct ForwardPass {
+    static constexpr bool skips_inner = true;
     using T = typename Math::Element;
     using Result = T;
     Product product;
@@ -47,13 +65,19 @@ struct ForwardPass {
               product.first_tile * Math::inner) {}
 
     ASNI_DEVICE int64_t place(int row) const { return int64_t(row) * pitch + group * product.columns; }
+
+    ASNI_DEVICE bool live(const LiveBlocks& blocks, int tile) const {
+        int k = (product.first_tile + tile) * Math::inner;
+        return blocks.any(product.first_column, min(product.first_column + Math::n, product.columns), k, k + 1);
+    }
 };
 
 template <class Math, bool aligned>
 struct DataGradientPass {
+    static constexpr bool skips_inner = true;
     using T = typename Math::Element;
     using Result = T;
-    int group, tap_h, tap_w, stride, width;
+    int group, tap_h, tap_w, stride, width, filter_width;
     ClassAxis h, w;
     Product product;
     int64_t image_pitch;
@@ -63,7 +87,7 @@ struct DataGradientPass {
 
     ASNI_DEVICE explicit DataGradientPass(const ConvolutionArgs& args)
         : group(int(blockIdx.z) % args.groups), tap_h(int(blockIdx.z) / args.groups / args.stride), tap_w(int(blockIdx.z) / args.groups % args.stride),
-          stride(args.stride), width(args.width), h(tap_h, args.height, args.filter_height, args.stride, args.padding),
+          stride(args.stride), width(args.width), filter_width(args.filter_width), h(tap_h, args.height, args.filter_height, args.stride, args.padding),
           w(tap_w, args.width, args.filter_width, args.stride, args.padding),
           product(args.batch * h.count * w.count, args.channels / args.groups, h.taps * w.taps * (args.out_channels / args.groups), Math::m, Math::n,
               Math::inner, args.splits),
@@ -84,10 +108,18 @@ struct DataGradientPass {
         }
         return pixel * pitch + group * product.columns;
     }
+
+    ASNI_DEVICE bool live(const LiveBlocks& blocks, int tile) const {
+        int outputs = a.radix.nx, inner = (product.first_tile + tile) * Math::inner, output = inner % outputs, tap = inner / outputs;
+        if (outputs % Math::inner != 0) return true;  // the tile has several taps
+        int at = ((tap_h + tap / w.taps * stride) * filter_width + tap_w + tap % w.taps * stride) * product.columns;
+        return blocks.any(output, output + 1, at + product.first_column, at + min(product.first_column + Math::n, product.columns));
+    }
 };
 
 template <class Math, bool aligned>
 struct WeightGradientPass {
+    static constexpr bool skips_inner = false;
     using T = typename Math::Element;
     using Result = float;
     Product product;
@@ -105,6 +137,12 @@ struct WeightGradientPass {
               product.first_tile * Math::inner) {}
 
     ASNI_DEVICE int64_t place(int row) const { return int64_t(group * product.rows + row) * product.columns; }
+
+    // Gradients of pruned weights mean nothing: a tile without a live weight is left as it is.
+    ASNI_DEVICE bool live(const LiveBlocks& blocks, int) const {
+        return blocks.any(product.first_row, min(product.first_row + Math::m, product.rows), product.first_column,
+            min(product.first_column + Math::n, product.columns));
+    }
 };
 
 // What happens to a sum on its way to memory.
@@ -154,25 +192,35 @@ ASNI_DEVICE void convolution_tile(const ConvolutionArgs& args) {
     if (pass.product.first_row >= pass.product.rows) return;
 
     AsyncCopies copies;
-    int tiles = pass.product.tiles;
-    auto bring = [&](int tile) {
-        if (tile < tiles) {
-            unsigned char* to = shared + tile % stages * (a_bytes + b_bytes);
+    LiveBlocks blocks{args.live, args.live_words};
+    if (!Pass<Math, aligned>::skips_inner && blocks.bits != nullptr && !pass.live(blocks, 0)) return;
+    int tiles = pass.product.tiles, next = 0, brought = 0;
+    // Brings the next tile whose weights are not all pruned. Inlined by force: as a function it would need the loaders in memory.
+    auto bring = [&]() __attribute__((always_inline)) {
+        while (Pass<Math, aligned>::skips_inner && blocks.bits != nullptr && next < tiles && !pass.live(blocks, next)) {
+            pass.a.advance();
+            pass.b.advance();
+            next++;
+        }
+        if (next < tiles) {
+            unsigned char* to = shared + brought % stages * (a_bytes + b_bytes);
             pass.a.load(to, copies);
             pass.b.load(to + a_bytes, copies);
             pass.a.advance();
             pass.b.advance();
+            next++;
+            brought++;
         }
         copies.commit();
     };
 
     Math math;
     ASNI_UNROLL
-    for (int tile = 0; tile < stages - 1; tile++) bring(tile);
-    for (int tile = 0; tile < tiles; tile++) {
+    for (int stage = 0; stage < stages - 1; stage++) bring();
+    for (int tile = 0; tile < brought; tile++) {
         copies.wait<stages - 2>();
         __syncthreads();
-        bring(tile + stages - 1);
+        bring();
         unsigned char* from = shared + tile % stages * (a_bytes + b_bytes);
         math.add(from, from + a_bytes);
     }

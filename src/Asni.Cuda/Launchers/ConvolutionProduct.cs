@@ -1,0 +1,148 @@
+using Asni.Cuda.Driver;
+using Asni.Devices;
+
+namespace Asni.Cuda.Launchers;
+
+/// <summary>One pass of one convolution, ready to launch.</summary>
+internal sealed class ConvolutionProduct
+{
+    private readonly ConvolutionRuntime _runtime;
+    private readonly ConvolutionShape _shape;
+    private readonly ConvolutionPass _pass;
+    private readonly ConvolutionChoice _choice;
+    private readonly CudaKernel _kernel;
+    private readonly SplitSum? _sum;
+    private readonly ulong _partial;
+    private readonly long _splitElements;
+
+    /// <param name="runtime">The device's.</param>
+    /// <param name="shape">Of the convolution.</param>
+    /// <param name="pass">Which product.</param>
+    /// <param name="samples">The most it will run with.</param>
+    /// <param name="choice">Tiles and splits.</param>
+    public ConvolutionProduct(ConvolutionRuntime runtime, in ConvolutionShape shape, ConvolutionPass pass, int samples, ConvolutionChoice choice)
+    {
+        _runtime = runtime;
+        _shape = shape;
+        _pass = pass;
+        _choice = choice;
+        _kernel = runtime.Kernels.Get(choice.Tile.KernelName(pass));
+        if (choice.Splits == 1) return;
+        _splitElements = SplitSum.Pitch(shape.ResultElements(pass, samples));
+        _partial = runtime.Scratch(PartialBytes(shape, pass, samples, choice.Splits));
+        _sum = new SplitSum(runtime, pass == ConvolutionPass.WeightGradient ? "fp32" : runtime.StorageName);
+    }
+
+    public ConvolutionChoice Choice => _choice;
+
+    /// <summary>Scratch memory that so many splits need.</summary>
+    public static long PartialBytes(in ConvolutionShape shape, ConvolutionPass pass, int samples, int splits) =>
+        splits == 1 ? 0 : SplitSum.Pitch(shape.ResultElements(pass, samples)) * splits * sizeof(float);
+
+    /// <param name="a">Forward: x; else dy.</param>
+    /// <param name="b">Weight gradient: x; else w.</param>
+    /// <param name="bias">Of the forward pass, or 0.</param>
+    /// <param name="activation">Of the forward pass.</param>
+    /// <param name="accumulate">Of the data gradient: add to what is there.</param>
+    /// <param name="samples">At most as many as it was prepared for.</param>
+    /// <param name="y">The result.</param>
+    /// <param name="live">The weights' live blocks; null: all live.</param>
+    public void Run(ulong a, ulong b, ulong bias, Activation activation, bool accumulate, int samples, ulong y, LiveBlocks? live = null)
+    {
+        Product product = _shape.ProductOf(_pass, samples);
+        ConvolutionArgs args = _shape.Args(samples);
+        args.A = a;
+        args.B = b;
+        args.Y = y;
+        args.Partial = _partial;
+        args.SplitElements = _splitElements;
+        args.Splits = _choice.Splits;
+        args.Bias = bias;
+        args.Activation = (int)activation;
+        args.Accumulate = accumulate ? 1 : 0;
+        args.Live = live?.Address ?? 0;
+        args.LiveWords = live?.Words ?? 0;
+        var grid = new Dim3(checked((int)_choice.Tile.Tiles(product)), _choice.Splits, product.Count);
+        _kernel.Launch(_runtime.Stream, grid, _choice.Tile.Threads, _choice.Tile.SharedBytes, in args);
+        _sum?.Run(_partial, _splitElements, _choice.Splits, bias, _shape.OutChannels, activation, accumulate,
+            _shape.ResultElements(_pass, samples), y);
+    }
+}
+
+/// <summary>y = activation(sum of partial results + bias) [+ y], the partial results summed in their order.</summary>
+internal sealed class SplitSum(ConvolutionRuntime runtime, string resultType)
+{
+    private const int Threads = 256, PerThread = 4;
+
+    private readonly CudaKernel _kernel = runtime.Kernels.Get($"convolution_combine_{resultType}");
+
+    /// <summary>The distance of partial results of so many elements: 16-byte aligned.</summary>
+    public static long Pitch(long elements) => (elements + 3) / 4 * 4;
+
+    public void Run(ulong partial, long pitch, int splits, ulong bias, int channels, Activation activation, bool accumulate, long elements,
+        ulong y)
+    {
+        var args = new CombineArgs
+        {
+            Partial = partial,
+            Bias = bias,
+            Y = y,
+            Elements = elements,
+            SplitElements = pitch,
+            Channels = channels,
+            Splits = splits,
+            Activation = (int)activation,
+            Accumulate = accumulate ? 1 : 0,
+        };
+        long blocks = ConvolutionShape.CeilDivide(elements, Threads * PerThread);
+        _kernel.Launch(runtime.Stream, (int)Math.Min(blocks, runtime.Multiprocessors * 16L), Threads, 0, in args);
+    }
+}
+
+/// <summary>dy *= activation'(y) and db = sum of dy over all rows; nothing at all when there is neither activation nor bias.</summary>
+internal sealed class OutputGradient
+{
+    private const int Threads = 256, RowLanes = 8, ColumnLanes = 32;
+
+    private readonly ConvolutionRuntime _runtime;
+    private readonly CudaKernel _kernel;
+    private readonly SplitSum _sum;
+    private readonly int _channels, _columnBlocks, _shares;
+    private readonly Activation _activation;
+    private readonly ulong _partial;
+
+    public OutputGradient(ConvolutionRuntime runtime, int channels, long rows, Activation activation)
+    {
+        _runtime = runtime;
+        _channels = channels;
+        _activation = activation;
+        int chunk = ConvolutionTile.ChunkElements(runtime.Precision);
+        bool whole = channels % chunk == 0;
+        _kernel = runtime.Kernels.Get($"convolution_output_gradient_{runtime.StorageName}{(whole ? "" : "_any")}");
+        _sum = new SplitSum(runtime, "fp32");
+        _columnBlocks = ConvolutionShape.CeilDivide(channels, ColumnLanes * (whole ? chunk : 1));
+        _shares = (int)Math.Clamp(ConvolutionShape.CeilDivide(rows, RowLanes * 4), 1, Math.Max(1, runtime.Multiprocessors * 4 / _columnBlocks));
+        _partial = runtime.Scratch(_shares * SplitSum.Pitch(channels) * sizeof(float));
+    }
+
+    /// <param name="y">The activation's output.</param>
+    /// <param name="rows">Samples times positions.</param>
+    /// <param name="dy">Changed in place.</param>
+    /// <param name="db">The bias gradient, or 0.</param>
+    public void Run(ulong y, long rows, ulong dy, ulong db)
+    {
+        if (_activation == Activation.None && db == 0) return;
+        var args = new OutputGradientArgs
+        {
+            Y = y,
+            Dy = dy,
+            Partial = db == 0 ? 0 : _partial,
+            Rows = rows,
+            SplitElements = SplitSum.Pitch(_channels),
+            Channels = _channels,
+            Activation = (int)_activation,
+        };
+        _kernel.Launch(_runtime.Stream, new Dim3(_shares, _columnBlocks), Threads, 0, in args);
+        if (db != 0) _sum.Run(_partial, args.SplitElements, _shares, 0, 1, Activation.None, false, _channels, db);
+    }
+}

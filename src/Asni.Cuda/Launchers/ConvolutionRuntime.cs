@@ -1,0 +1,69 @@
+using Asni.Cuda.Driver;
+using Asni.Devices;
+
+namespace Asni.Cuda.Launchers;
+
+/// <summary>Where the device keeps what the contract's tensors name.</summary>
+internal interface ICudaAddresses
+{
+    /// <summary>Activations: NHWC in the device's precision, 16-byte aligned.</summary>
+    ulong Activations(DeviceTensor tensor);
+
+    /// <summary>A parameter's fp32 values or gradients; convolution weights (out, height, width, in), 16-byte aligned.</summary>
+    ulong Parameter(ParameterTensor parameter);
+
+    /// <summary>Weights as the kernels multiply with them: the fp32 values, or in bf16 precision their bf16 copy, pruned weights being 0.</summary>
+    ulong Weights(ParameterTensor parameter);
+}
+
+/// <summary>What all convolutions of a device share: the stream, the kernels, scratch memory and the choice of tiles.</summary>
+internal sealed class ConvolutionRuntime : IDisposable
+{
+    private readonly List<CudaMemory> _scratch = [];
+
+    public ConvolutionRuntime(CudaStream stream, CudaKernels kernels, CudaPrecision precision, ICudaAddresses addresses)
+    {
+        Stream = stream;
+        Kernels = kernels;
+        Precision = precision;
+        Addresses = addresses;
+        Multiprocessors = stream.Context.MultiprocessorCount;
+        Tuner = new ConvolutionTuner(this, TuningCache.Default);
+    }
+
+    public CudaStream Stream { get; }
+    public CudaKernels Kernels { get; }
+    public CudaPrecision Precision { get; }
+    public ICudaAddresses Addresses { get; }
+    public int Multiprocessors { get; }
+    public ConvolutionTuner Tuner { get; }
+
+    /// <summary>"fp32" or "bf16": what the kernels that do no matrix product are named after.</summary>
+    public string StorageName => Precision == CudaPrecision.Bf16 ? "bf16" : "fp32";
+
+    /// <summary>Bytes of an activation element.</summary>
+    public int ElementBytes => Precision == CudaPrecision.Bf16 ? 2 : 4;
+
+    /// <summary>
+    /// The address of scratch memory that every user of the stream may overwrite. What was handed out stays valid: a recorded graph may hold it.
+    /// </summary>
+    public ulong Scratch(long bytes)
+    {
+        if (bytes == 0) return 0;
+        if (_scratch.Count == 0 || _scratch[^1].Bytes < bytes) _scratch.Add(new CudaMemory(Stream.Context, bytes));
+        return _scratch[^1].Pointer;
+    }
+
+    /// <exception cref="AsniException">The shapes do not fit each other.</exception>
+    public ConvolutionOperation Create(in ConvolutionSpec spec)
+    {
+        ConvolutionShape shape = ConvolutionShape.Of(spec);
+        return shape.IsDepthwise ? new CudaDepthwiseConvolution(this, spec, shape) : new CudaConvolution(this, spec, shape);
+    }
+
+    public void Dispose()
+    {
+        foreach (CudaMemory memory in _scratch) memory.Dispose();
+        _scratch.Clear();
+    }
+}

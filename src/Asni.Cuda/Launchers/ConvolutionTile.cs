@@ -1,0 +1,122 @@
+namespace Asni.Cuda.Launchers;
+
+/// <summary>A tile shape that the kernels of a precision come in, as listed at the end of native/kernels/convolution_*.cu.</summary>
+/// <param name="Precision">Of the operands.</param>
+/// <param name="Rows">Of the result that a block computes.</param>
+/// <param name="Columns">Of the result that a block computes.</param>
+/// <param name="Inner">Inner indices a stage of the pipeline holds.</param>
+/// <param name="Stages">Of the pipeline.</param>
+/// <param name="Threads">A block.</param>
+/// <param name="Any">Takes channel counts that do not fill 16 bytes.</param>
+internal sealed record ConvolutionTile(CudaPrecision Precision, int Rows, int Columns, int Inner, int Stages, int Threads, bool Any)
+{
+    public static IReadOnlyList<ConvolutionTile> All { get; } =
+    [
+        new(CudaPrecision.Fp32, 128, 64, 16, 4, 128, false),
+        new(CudaPrecision.Fp32, 64, 64, 16, 4, 128, false),
+        new(CudaPrecision.Fp32, 32, 32, 16, 4, 64, false),
+        new(CudaPrecision.Fp32, 64, 64, 16, 2, 128, true),
+        new(CudaPrecision.Fp32, 32, 32, 16, 2, 64, true),
+        new(CudaPrecision.Tf32, 256, 128, 16, 4, 256, false),
+        new(CudaPrecision.Tf32, 256, 64, 16, 4, 128, false),
+        new(CudaPrecision.Tf32, 128, 128, 16, 4, 128, false),
+        new(CudaPrecision.Tf32, 128, 128, 32, 3, 128, false),
+        new(CudaPrecision.Tf32, 128, 64, 16, 4, 128, false),
+        new(CudaPrecision.Tf32, 64, 64, 16, 4, 128, false),
+        new(CudaPrecision.Tf32, 64, 64, 16, 2, 128, true),
+        new(CudaPrecision.Bf16, 256, 128, 32, 4, 256, false),
+        new(CudaPrecision.Bf16, 256, 64, 32, 4, 128, false),
+        new(CudaPrecision.Bf16, 128, 128, 32, 4, 128, false),
+        new(CudaPrecision.Bf16, 128, 128, 64, 3, 128, false),
+        new(CudaPrecision.Bf16, 128, 64, 32, 4, 128, false),
+        new(CudaPrecision.Bf16, 64, 64, 32, 4, 128, false),
+        new(CudaPrecision.Bf16, 64, 64, 32, 2, 128, true),
+    ];
+
+    public string Name => $"{Rows}x{Columns}{(IsDeep ? "_deep" : "")}{(Any ? "_any" : "")}";
+
+    /// <summary>Stages of 128 bytes of inner indices instead of 64: half as many barriers, more shared memory.</summary>
+    private bool IsDeep => Inner * ElementBytes == 128;
+
+    private int ElementBytes => Precision == CudaPrecision.Bf16 ? 2 : 4;
+
+    /// <summary>Dynamic shared memory of a block: the pipeline's stages, then the fp32 result on its way out, whichever is larger.</summary>
+    public int SharedBytes
+    {
+        get
+        {
+            int padding = Precision == CudaPrecision.Fp32 ? 4 : 8;
+            return Math.Max(Stages * (Rows + Columns) * Inner * ElementBytes, Rows * (Columns + padding) * sizeof(float));
+        }
+    }
+
+    public string KernelName(ConvolutionPass pass)
+    {
+        string name = pass switch
+        {
+            ConvolutionPass.Forward => "forward",
+            ConvolutionPass.DataGradient => "data_gradient",
+            _ => "weight_gradient",
+        };
+        return $"convolution_{name}_{PrecisionName(Precision)}_{Name}";
+    }
+
+    public static string PrecisionName(CudaPrecision precision) => precision switch
+    {
+        CudaPrecision.Fp32 => "fp32",
+        CudaPrecision.Tf32 => "tf32",
+        _ => "bf16",
+    };
+
+    /// <summary>Elements in the 16 bytes that the fast kernels read at once.</summary>
+    public static int ChunkElements(CudaPrecision precision) => precision == CudaPrecision.Bf16 ? 8 : 4;
+
+    /// <summary>Tiles that one product has.</summary>
+    public long Tiles(in Product product) => ConvolutionShape.CeilDivide(product.Rows, Rows) * ConvolutionShape.CeilDivide(product.Columns, Columns);
+
+    /// <summary>The tiles that take this pass of the shape.</summary>
+    public static IEnumerable<ConvolutionTile> For(CudaPrecision precision, ConvolutionPass pass, ConvolutionShape shape)
+    {
+        int chunk = ChunkElements(precision);
+        bool inputs = shape.GroupChannels % chunk == 0, outputs = shape.GroupOutChannels % chunk == 0;
+        bool aligned = inputs && (outputs || pass == ConvolutionPass.Forward);
+        return All.Where(t => t.Precision == precision && t.Any == !aligned);
+    }
+}
+
+/// <summary>How a pass is run: in which tiles, and into how many parts its inner dimension is split.</summary>
+internal readonly record struct ConvolutionChoice(ConvolutionTile Tile, int Splits)
+{
+    public override string ToString() => $"{Tile.Name}/{Splits}";
+
+    /// <summary>The default where nothing is measured: large tiles, as long as they give every multiprocessor something to do.</summary>
+    public static ConvolutionChoice Default(CudaPrecision precision, ConvolutionPass pass, in ConvolutionShape shape, int samples,
+        int multiprocessors)
+    {
+        Product product = shape.ProductOf(pass, samples);
+        ConvolutionTile[] tiles = [.. ConvolutionTile.For(precision, pass, shape).OrderByDescending(t => t.Rows * t.Columns)];
+        ConvolutionTile tile = tiles[^1];
+        foreach (ConvolutionTile each in tiles)
+        {
+            // Half of a tile's columns or rows idle would cost more than a smaller tile's extra reads.
+            bool fits = each.Columns <= 2 * product.Columns - 1 && each.Rows <= 2 * product.Rows - 1;
+            long blocks = each.Tiles(product) * product.Count * (pass == ConvolutionPass.WeightGradient ? MaxSplits(each, product) : 1);
+            if (!fits || blocks < multiprocessors) continue;
+            tile = each;
+            break;
+        }
+        return new(tile, SplitsFor(tile, product, pass, multiprocessors));
+    }
+
+    /// <summary>Splits that leave each part at least 8 stages of work.</summary>
+    public static int MaxSplits(ConvolutionTile tile, in Product product) =>
+        (int)Math.Clamp(ConvolutionShape.CeilDivide(product.Inner, tile.Inner) / 8, 1, 512);
+
+    private static int SplitsFor(ConvolutionTile tile, in Product product, ConvolutionPass pass, int multiprocessors)
+    {
+        long blocks = tile.Tiles(product) * product.Count;
+        // Two blocks a multiprocessor hide each other's latency; the sum over splits costs a second kernel, so a forward pass needs more reason.
+        long wanted = pass == ConvolutionPass.WeightGradient ? 2L * multiprocessors : multiprocessors / 2;
+        return blocks >= wanted ? 1 : (int)Math.Min(MaxSplits(tile, product), ConvolutionShape.CeilDivide(wanted, blocks));
+    }
+}

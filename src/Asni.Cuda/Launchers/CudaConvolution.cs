@@ -1,0 +1,147 @@
+using Asni.Cuda.Driver;
+using Asni.Devices;
+using Asni.Tensors;
+
+namespace Asni.Cuda.Launchers;
+
+/// <summary>A convolution or linear layer as implicit matrix products.</summary>
+internal sealed class CudaConvolution : ConvolutionOperation
+{
+    private readonly ConvolutionRuntime _runtime;
+    private readonly ConvolutionShape _shape;
+    private readonly ConvolutionProduct _forward;
+    private readonly ConvolutionProduct? _dataGradient, _weightGradient;
+    private readonly OutputGradient? _outputGradient;
+    private readonly LiveBlocks? _live;
+
+    public CudaConvolution(ConvolutionRuntime runtime, in ConvolutionSpec spec, in ConvolutionShape shape) : base(spec)
+    {
+        _runtime = runtime;
+        _shape = shape;
+        // The filter's own height and width: the mask knows nothing of a shape that was flattened.
+        if (spec.Groups == 1) _live = new LiveBlocks(runtime, spec.Filter.Out, spec.Filter.In, spec.Filter.Height, spec.Filter.Width);
+        _forward = Product(ConvolutionPass.Forward);
+        if (!spec.Training) return;
+        _outputGradient = new OutputGradient(runtime, shape.OutChannels, shape.OutputRows(spec.Batch), spec.Activation);
+        _weightGradient = Product(ConvolutionPass.WeightGradient);
+        if (spec.InputGradient) _dataGradient = Product(ConvolutionPass.DataGradient);
+    }
+
+    public override void SetMask(Mask? mask) => _live?.Set(mask);
+
+    public override void Forward(DeviceTensor x, ParameterTensor w, ParameterTensor? b, DeviceTensor y)
+    {
+        ICudaAddresses at = _runtime.Addresses;
+        _forward.Run(at.Activations(x), at.Weights(w), b is { } bias ? at.Parameter(bias) : 0, Spec.Activation, false, x.Batch, at.Activations(y), _live);
+    }
+
+    public override void BackwardOutput(DeviceTensor y, ParameterTensor? db, DeviceTensor dy)
+    {
+        ICudaAddresses at = _runtime.Addresses;
+        _outputGradient!.Run(at.Activations(y), _shape.OutputRows(dy.Batch), at.Activations(dy), db is { } bias ? at.Parameter(bias) : 0);
+    }
+
+    public override void BackwardWeights(DeviceTensor x, DeviceTensor dy, ParameterTensor dw)
+    {
+        ICudaAddresses at = _runtime.Addresses;
+        _weightGradient!.Run(at.Activations(dy), at.Activations(x), 0, Activation.None, false, x.Batch, at.Parameter(dw), _live);
+    }
+
+    public override void BackwardData(DeviceTensor dy, ParameterTensor w, bool accumulate, DeviceTensor dx)
+    {
+        ICudaAddresses at = _runtime.Addresses;
+        _dataGradient!.Run(at.Activations(dy), at.Weights(w), 0, Activation.None, accumulate, dy.Batch, at.Activations(dx), _live);
+    }
+
+    public override void Dispose()
+    {
+        _live?.Dispose();
+        base.Dispose();
+    }
+
+    private ConvolutionProduct Product(ConvolutionPass pass) =>
+        new(_runtime, _shape, pass, Spec.Batch, _runtime.Tuner.Choose(_shape, pass, Spec.Batch));
+}
+
+/// <summary>A depthwise convolution: each channel has a filter of its own.</summary>
+internal sealed class CudaDepthwiseConvolution : ConvolutionOperation
+{
+    private const int Threads = 256, RowLanes = 8, ColumnLanes = 32;
+
+    private readonly ConvolutionRuntime _runtime;
+    private readonly ConvolutionShape _shape;
+    private readonly CudaKernel _forward;
+    private readonly CudaKernel? _dataGradient, _weightGradient;
+    private readonly OutputGradient? _outputGradient;
+    private readonly SplitSum? _sum;
+    private readonly int _width, _columnBlocks, _shares;
+    private readonly ulong _partial;
+
+    public CudaDepthwiseConvolution(ConvolutionRuntime runtime, in ConvolutionSpec spec, in ConvolutionShape shape) : base(spec)
+    {
+        _runtime = runtime;
+        _shape = shape;
+        int chunk = ConvolutionTile.ChunkElements(runtime.Precision);
+        bool whole = shape.Channels % chunk == 0;
+        _width = whole ? chunk : 1;
+        string suffix = runtime.StorageName + (whole ? "" : "_any");
+        _forward = runtime.Kernels.Get($"depthwise_forward_{suffix}");
+        if (!spec.Training) return;
+        _outputGradient = new OutputGradient(runtime, shape.OutChannels, shape.OutputRows(spec.Batch), spec.Activation);
+        if (spec.InputGradient) _dataGradient = runtime.Kernels.Get($"depthwise_data_gradient_{suffix}");
+        _weightGradient = runtime.Kernels.Get($"depthwise_weight_gradient_{suffix}");
+        _sum = new SplitSum(runtime, "fp32");
+        _columnBlocks = ConvolutionShape.CeilDivide(shape.Channels, ColumnLanes * _width);
+        int blocksOfTaps = _columnBlocks * shape.FanIn;
+        _shares = (int)Math.Clamp(ConvolutionShape.CeilDivide(shape.OutputRows(spec.Batch), RowLanes * 4), 1,
+            Math.Max(1, runtime.Multiprocessors * 4 / blocksOfTaps));
+        _partial = runtime.Scratch(_shares * SplitSum.Pitch(shape.FilterElements) * sizeof(float));
+    }
+
+    public override void Forward(DeviceTensor x, ParameterTensor w, ParameterTensor? b, DeviceTensor y)
+    {
+        ICudaAddresses at = _runtime.Addresses;
+        ConvolutionArgs args = _shape.Args(x.Batch);
+        args.A = at.Activations(x);
+        args.B = at.Weights(w);
+        args.Y = at.Activations(y);
+        args.Bias = b is { } bias ? at.Parameter(bias) : 0;
+        args.Activation = (int)Spec.Activation;
+        LaunchElements(_forward, args, _shape.OutputElements(x.Batch));
+    }
+
+    public override void BackwardOutput(DeviceTensor y, ParameterTensor? db, DeviceTensor dy)
+    {
+        ICudaAddresses at = _runtime.Addresses;
+        _outputGradient!.Run(at.Activations(y), _shape.OutputRows(dy.Batch), at.Activations(dy), db is { } bias ? at.Parameter(bias) : 0);
+    }
+
+    public override void BackwardWeights(DeviceTensor x, DeviceTensor dy, ParameterTensor dw)
+    {
+        ICudaAddresses at = _runtime.Addresses;
+        ConvolutionArgs args = _shape.Args(x.Batch);
+        args.A = at.Activations(dy);
+        args.B = at.Activations(x);
+        args.Partial = _partial;
+        args.SplitElements = SplitSum.Pitch(_shape.FilterElements);
+        _weightGradient!.Launch(_runtime.Stream, new Dim3(_shares, _columnBlocks, _shape.FanIn), Threads, 0, in args);
+        _sum!.Run(_partial, args.SplitElements, _shares, 0, 1, Activation.None, false, _shape.FilterElements, at.Parameter(dw));
+    }
+
+    public override void BackwardData(DeviceTensor dy, ParameterTensor w, bool accumulate, DeviceTensor dx)
+    {
+        ICudaAddresses at = _runtime.Addresses;
+        ConvolutionArgs args = _shape.Args(dy.Batch);
+        args.A = at.Activations(dy);
+        args.B = at.Weights(w);
+        args.Y = at.Activations(dx);
+        args.Accumulate = accumulate ? 1 : 0;
+        LaunchElements(_dataGradient!, args, _shape.InputElements(dy.Batch));
+    }
+
+    private void LaunchElements(CudaKernel kernel, in ConvolutionArgs args, long elements)
+    {
+        long blocks = ConvolutionShape.CeilDivide(elements, (long)Threads * _width);
+        kernel.Launch(_runtime.Stream, (int)Math.Min(blocks, _runtime.Multiprocessors * 32L), Threads, 0, in args);
+    }
+}

@@ -1,0 +1,179 @@
+using Asni.Cuda;
+using Asni.Cuda.Launchers;
+using Asni.Devices;
+using Asni.Networks;
+using Asni.Tensors;
+
+namespace Asni.Tests.Cuda;
+
+/// <summary>The convolution kernels in each precision against products in double of the numbers as the precision stores them.</summary>
+[TestFixture(CudaPrecision.Fp32)]
+[TestFixture(CudaPrecision.Tf32)]
+[TestFixture(CudaPrecision.Bf16)]
+public class ConvolutionKernelTests(CudaPrecision precision)
+{
+    private ConvolutionBench _bench = null!;
+
+    [SetUp]
+    public void Open() => _bench = new ConvolutionBench(precision);
+
+    [TearDown]
+    public void Close() => _bench.Dispose();
+
+    /// <summary>Channels that fill 16 bytes in every precision, and extents that fill no tile.</summary>
+    private static readonly ConvolutionSpec[] Aligned =
+    [
+        Spec(2, 16, 5, 7, 24, 3, 1, 1), Spec(3, 8, 9, 9, 40, 3, 2, 1), Spec(2, 64, 8, 8, 72, 1, 2, 0), Spec(2, 24, 6, 5, 136, 5, 1, 2), Spec(5, 264, 1, 1, 104, 1, 1, 0),
+        Spec(2, 32, 7, 9, 16, 3, 3, 0, 2), Spec(1, 16, 9, 7, 16, 7, 2, 3, 2), Spec(1, 8, 3, 3, 8, 1, 3, 3),
+    ];
+
+    private static readonly ConvolutionSpec[] Unaligned =
+    [
+        Spec(2, 3, 9, 9, 17, 7, 2, 3), Spec(1, 1, 1, 1, 1, 1, 1, 0), Spec(3, 17, 5, 7, 3, 3, 3, 1), Spec(2, 24, 9, 9, 3, 2, 3, 1, 3), Spec(2, 16, 5, 5, 32, 3, 1, 1, 16),
+        Spec(3, 1, 9, 9, 16, 5, 1, 0), Spec(7, 105, 1, 1, 13, 1, 1, 0), Spec(2, 16, 4, 4, 10, 4, 1, 0),
+    ];
+
+    private static readonly ConvolutionSpec[] Depthwise = [Spec(2, 24, 7, 5, 24, 3, 1, 1, 24), Spec(3, 17, 9, 9, 17, 5, 2, 2, 17), Spec(1, 64, 6, 6, 64, 3, 2, 0, 64)];
+
+    [TestCaseSource(nameof(Aligned))]
+    [TestCaseSource(nameof(Unaligned))]
+    [TestCaseSource(nameof(Depthwise))]
+    public void A_layer_agrees_forward_and_backward(ConvolutionSpec spec)
+    {
+        (float[] x, float[] w, float[] dy, float[] old) = Operands(spec);
+        float[] bias = _bench.Numbers(5, spec.Filter.Out);
+        ConvolutionOperation operation = _bench.Runtime.Create(spec);
+        DeviceTensor xt = _bench.Tensor(spec.Batch, spec.Input, x), yt = _bench.Tensor(spec.Batch, spec.Output, Nan(dy.Length));
+        ParameterTensor wt = _bench.Weights(w, spec.Filter), db = _bench.Vector(Nan(bias.Length)), dw = _bench.Vector(Nan(w.Length));
+
+        operation.Forward(xt, wt, _bench.Vector(bias), yt);
+        float[] y = _bench.Read(yt);
+        DeviceTensor dyt = _bench.Tensor(spec.Batch, spec.Output, dy), dxt = _bench.Tensor(spec.Batch, spec.Input, old);
+        operation.BackwardOutput(yt, db, dyt);
+        for (int i = 0; i < dy.Length; i++)
+            if ((spec.Activation != Activation.None && y[i] <= 0) || (spec.Activation == Activation.Relu6 && y[i] >= 6)) dy[i] = 0;
+        operation.BackwardWeights(xt, dyt, dw);
+        operation.BackwardData(dyt, wt, true, dxt);
+
+        var naive = new NaiveConvolution(spec, spec.Batch, x, w, dy);
+        Assert.That(_bench.Read(dyt), Is.EqualTo(dy));
+        double Activated(double sum) => spec.Activation switch { Activation.None => sum, Activation.Relu => Math.Max(0, sum), _ => Math.Clamp(sum, 0, 6) };
+        AssertClose([.. naive.Y.Select((sum, i) => Activated(sum + bias[i % bias.Length]))], y, spec.Filter.FanIn, true, "y");
+        AssertClose([.. bias.Select((_, k) => dy.Where((_, i) => i % bias.Length == k).Sum(d => (double)d))], _bench.Read(db), dy.Length / bias.Length, false, "db");
+        AssertClose(naive.Dw, _bench.Read(dw), dy.Length / bias.Length, false, "dw");
+        AssertClose([.. naive.Dx.Zip(old, (sum, before) => sum + before)], _bench.Read(dxt), spec.Filter.FanIn * spec.Filter.Out / spec.Filter.In, true, "dx");
+    }
+
+    [Test]
+    public void Every_tile_agrees_whole_and_split([Values] bool unaligned)
+    {
+        foreach (ConvolutionSpec spec in unaligned ? Unaligned : Aligned)
+        {
+            ConvolutionShape shape = ConvolutionShape.Of(spec);
+            (float[] x, float[] w, float[] dy, _) = Operands(spec);
+            ulong xp = At(_bench.Tensor(spec.Batch, spec.Input, x)), dyp = At(_bench.Tensor(spec.Batch, spec.Output, dy)), wp = _bench.Weights(_bench.Weights(w, spec.Filter));
+            var naive = new NaiveConvolution(spec, spec.Batch, x, w, dy);
+            foreach (ConvolutionPass pass in Enum.GetValues<ConvolutionPass>())
+                foreach (ConvolutionTile tile in ConvolutionTile.For(precision, pass, shape))
+                    foreach (int splits in (int[])[1, 3])
+                    {
+                        var product = new ConvolutionProduct(_bench.Runtime, shape, pass, spec.Batch, new(tile, splits));
+                        string name = $"{tile.KernelName(pass)} in {splits}, {spec}";
+                        int sumLength = (int)shape.ProductOf(pass, spec.Batch).Inner;
+                        if (pass == ConvolutionPass.WeightGradient)
+                        {
+                            ParameterTensor dw = _bench.Vector(Nan(w.Length));
+                            product.Run(dyp, xp, 0, Activation.None, false, spec.Batch, _bench.Parameter(dw));
+                            AssertClose(naive.Dw, _bench.Read(dw), sumLength, false, name);
+                            continue;
+                        }
+                        bool forward = pass == ConvolutionPass.Forward;
+                        DeviceTensor result = forward ? _bench.Tensor(spec.Batch, spec.Output, Nan(dy.Length)) : _bench.Tensor(spec.Batch, spec.Input, Nan(x.Length));
+                        product.Run(forward ? xp : dyp, wp, 0, Activation.None, false, spec.Batch, At(result));
+                        AssertClose(forward ? naive.Y : naive.Dx, _bench.Read(result), sumLength * (forward ? 1 : spec.Stride * spec.Stride), true, name);
+                    }
+        }
+    }
+
+    [Test]
+    public void Blocks_without_a_live_weight_are_passed_over([Values(1, 2)] int stride, [Values] bool linear)
+    {
+        ConvolutionSpec spec = linear ? Spec(3, 40, 2, 2, 192, 2, 1, 0) : Spec(2, 64, 5, 5, 192, 3, stride, 1);
+        spec = spec with { Activation = Activation.None };
+        (float[] x, float[] w, float[] dy, _) = Operands(spec);
+        int fanIn = spec.Filter.FanIn, taps = spec.Filter.Height * spec.Filter.Width;
+        // Whole blocks of 64 outputs by 64 filter elements die, as large as the tiles of so small a layer; their weights, which should be 0,
+        // are such that reading them shows.
+        var mask = new Mask(w.Length);
+        float[] seen = [.. w];
+        for (int i = 0; i < w.Length; i++)
+        {
+            int output = i / fanIn, element = i % fanIn;
+            if ((output / 64 + element / 64) % 2 == 0) continue;
+            seen[i] = 0;
+            w[i] = float.NaN;
+            mask[(long)output * fanIn + element % spec.Filter.In * taps + element / spec.Filter.In] = false;
+        }
+        ConvolutionOperation operation = _bench.Runtime.Create(spec);
+        DeviceTensor xt = _bench.Tensor(spec.Batch, spec.Input, x), yt = _bench.Tensor(spec.Batch, spec.Output, Nan(dy.Length));
+        DeviceTensor dyt = _bench.Tensor(spec.Batch, spec.Output, dy), dxt = _bench.Tensor(spec.Batch, spec.Input, Nan(x.Length));
+        ParameterTensor wt = _bench.Weights(w, spec.Filter), dw = _bench.Vector(Nan(w.Length));
+        operation.SetMask(mask);
+        operation.Forward(xt, wt, null, yt);
+        operation.BackwardWeights(xt, dyt, dw);
+        operation.BackwardData(dyt, wt, false, dxt);
+
+        var naive = new NaiveConvolution(spec, spec.Batch, x, seen, dy);
+        AssertClose(naive.Y, _bench.Read(yt), fanIn, true, "y");
+        AssertClose(naive.Dx, _bench.Read(dxt), fanIn * spec.Filter.Out / spec.Filter.In, true, "dx");
+        float[] gradient = _bench.Read(dw);
+        AssertClose([.. naive.Dw.Where((_, i) => seen[i] != 0)], [.. gradient.Where((_, i) => seen[i] != 0)], dy.Length, false, "dw");
+
+        operation.SetMask(null);
+        operation.Forward(xt, _bench.Weights(seen, spec.Filter), null, yt);
+        AssertClose(naive.Y, _bench.Read(yt), fanIn, true, "y without a mask");
+        operation.Dispose();
+    }
+
+    [Test]
+    public void Every_tile_has_its_kernels()
+    {
+        using (Assert.EnterMultipleScope())
+        {
+            foreach (ConvolutionTile tile in ConvolutionTile.All)
+                foreach (ConvolutionPass pass in Enum.GetValues<ConvolutionPass>())
+                    Assert.That(_bench.Runtime.Kernels.Get(tile.KernelName(pass)).MaxThreads, Is.EqualTo(tile.Threads), tile.KernelName(pass));
+        }
+    }
+
+    private ulong At(DeviceTensor tensor) => _bench.Activations(tensor);
+
+    private (float[] X, float[] W, float[] Dy, float[] Old) Operands(in ConvolutionSpec spec) =>
+        (_bench.Numbers(1, spec.Batch * spec.Input.Elements), _bench.Numbers(2, (long)spec.Filter.Out * spec.Filter.FanIn),
+            _bench.Numbers(3, spec.Batch * spec.Output.Elements), _bench.Numbers(4, spec.Batch * spec.Input.Elements));
+
+    /// <summary>
+    /// Sums of n products below 1 err by about sqrt(n) roundings of 6e-8; a tf32 factor is off by up to 2^-11 of itself; a result stored as bf16 by 2^-9.
+    /// </summary>
+    private void AssertClose(double[] expected, float[] actual, int terms, bool stored, string name)
+    {
+        Assert.That(actual, Has.Length.EqualTo(expected.Length), name);
+        double absolute = (precision == CudaPrecision.Tf32 ? 1.5e-3 : 1e-6) * Math.Sqrt(terms), relative = stored && precision == CudaPrecision.Bf16 ? 1.0 / 256 : 1e-5;
+        for (int i = 0; i < expected.Length; i++)
+        {
+            if (!(Math.Abs(expected[i] - actual[i]) <= absolute + relative * Math.Abs(expected[i])))
+                Assert.Fail($"{name}[{i}] is {actual[i]:g9}, not {expected[i]:g9} within {absolute:g3} + {relative:g3} relative");
+        }
+    }
+
+    private static float[] Nan(int count)
+    {
+        var values = new float[count];
+        System.Array.Fill(values, float.NaN);
+        return values;
+    }
+
+    private static ConvolutionSpec Spec(int batch, int channels, int height, int width, int outputs, int kernel, int stride, int padding, int groups = 1) =>
+        new(batch, new Chw(channels, height, width), new FilterShape(outputs, channels / groups, kernel, kernel), stride, padding, groups, true,
+            (Activation)(outputs % 3), true, true);
+}
