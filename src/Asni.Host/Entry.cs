@@ -50,6 +50,7 @@ internal static class Entry
         root.Add(EvalCommand.Create(console));
         root.Add(ExportCommand.Create(console));
         root.Add(VerifyCommand.Create(console));
+        root.Add(CompareCommand.Create(console));
         root.Add(DataCommand.Create(console));
         root.Add(DoctorCommand.Create(console));
         return root;

@@ -10,7 +10,8 @@ namespace Asni.Host;
 internal static class InitFile
 {
     /// <summary>
-    /// Settings that the file stands for where the user said nothing: its network, its input for data drawn in any size, and retraining when it holds what ASNI-II starts from.
+    /// Settings that the file stands for where the user said nothing: its network, its input for data drawn in any size, and retraining
+    /// when it holds what ASNI-II starts from.
     /// Empty when there is no file, or when it does not say what network it holds.
     /// </summary>
     /// <exception cref="AsniException">The file is missing or damaged.</exception>
@@ -35,7 +36,8 @@ internal static class InitFile
         ModelSnapshot fresh = MethodRunner.InitialWeights(network, recipe.Seed);
         WeightsByName loaded = WeightsByName.Load(path, network, new StoredWeights(fresh.Values, fresh.Masks));
         if (loaded.IsPruned && recipe.Prunes)
-            throw new UsageException($"{path} is pruned already: --method retrain trains it under its mask, --method {SettingText.Name(recipe.Method)} starts from dense weights.");
+            throw new UsageException($"{path} is pruned already: --method retrain trains it under its mask, "
+                + $"--method {SettingText.Name(recipe.Method)} starts from dense weights.");
         notes.AddRange(loaded.Describe(path));
         return new ModelSnapshot(network, loaded.Weights.Values, loaded.Weights.Masks);
     }

@@ -10,7 +10,8 @@ namespace Asni.Host;
 /// <summary>A run that is ready to start: every default resolved, everything checked that can be.</summary>
 /// <param name="Start">What the run starts from; null for a fresh network.</param>
 /// <param name="Notes">Choices made for the user, one line each.</param>
-internal sealed record RunPlan(RunSettings Settings, Recipe Recipe, Network Network, DatasetSplit Data, ModelSnapshot? Start, IReadOnlyList<string> Notes)
+internal sealed record RunPlan(RunSettings Settings, Recipe Recipe, Network Network, DatasetSplit Data, ModelSnapshot? Start,
+    IReadOnlyList<string> Notes)
 {
     /// <summary>
     /// Side of the drawn images that stand in for ImageNet: five halvings leave one position, and a CPU gets through enough images to learn.

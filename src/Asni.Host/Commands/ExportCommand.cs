@@ -14,9 +14,17 @@ internal static class ExportCommand
     {
         var file = new Argument<string?>("file") { Description = "network file; or --run names a folder", Arity = ArgumentArity.ZeroOrOne };
         var run = new Option<string>("--run") { Description = "run folder", HelpName = "dir" };
-        var phase = new Option<string>("--phase") { Description = "network of the folder: asni2, asni1, dense, ... (default: the first of these that is there)", HelpName = "phase" };
+        var phase = new Option<string>("--phase")
+        {
+            Description = "network of the folder: asni2, asni1, dense, ... (default: the first of these that is there)",
+            HelpName = "phase",
+        };
         var to = new Option<string>("--to") { Description = "onnx, safetensors, asni", HelpName = "format", Required = true };
-        var output = new Option<string>("--out") { Description = "file to write (default: beside the network, with the format's extension)", HelpName = "file" };
+        var output = new Option<string>("--out")
+        {
+            Description = "file to write (default: beside the network, with the format's extension)",
+            HelpName = "file",
+        };
         var keepNorm = new Option<bool>("--keep-batch-norm") { Description = "onnx: batch-norm as layers of its own, not folded into the weights" };
         var sparse = new Option<bool>("--sparse") { Description = "onnx: pruned weights as sparse initializers where that is smaller" };
         var half = new Option<bool>("--half") { Description = "asni: live weights as 16-bit floats" };
@@ -24,16 +32,24 @@ internal static class ExportCommand
         command.SetAction(parsed =>
         {
             string format = parsed.GetValue(to)!;
-            if (!s_formats.Contains(format)) throw new UsageException($"--to '{format}' is not one of {string.Join(", ", s_formats)}{Suggestion.For(format, s_formats)}.");
-            if (format != "onnx" && (parsed.GetValue(keepNorm) || parsed.GetValue(sparse))) throw new UsageException("--keep-batch-norm and --sparse are for --to onnx.");
-            if (format != "asni" && parsed.GetValue(half)) throw new UsageException("--half is for --to asni.");
+            var onnx = new OnnxOptions(parsed.GetValue(keepNorm), parsed.GetValue(sparse));
+            Check(format, onnx, parsed.GetValue(half));
             string source = Source(parsed.GetValue(file), parsed.GetValue(run), parsed.GetValue(phase));
             string target = parsed.GetValue(output) ?? Path.ChangeExtension(source, format);
-            if (Path.GetFullPath(target) == Path.GetFullPath(source)) throw new UsageException($"{target} is the network itself; --out names another file.");
-            Write(console, StoredNetwork.Read(source), target, format, new OnnxOptions(parsed.GetValue(keepNorm), parsed.GetValue(sparse)), parsed.GetValue(half));
+            if (Path.GetFullPath(target) == Path.GetFullPath(source))
+                throw new UsageException($"{target} is the network itself; --out names another file.");
+            Write(console, StoredNetwork.Read(source), target, format, onnx, parsed.GetValue(half));
             return 0;
         });
         return command;
+    }
+
+    private static void Check(string format, OnnxOptions onnx, bool half)
+    {
+        if (!s_formats.Contains(format))
+            throw new UsageException($"--to '{format}' is not one of {string.Join(", ", s_formats)}{Suggestion.For(format, s_formats)}.");
+        if (format != "onnx" && onnx != new OnnxOptions()) throw new UsageException("--keep-batch-norm and --sparse are for --to onnx.");
+        if (format != "asni" && half) throw new UsageException("--half is for --to asni.");
     }
 
     private static string Source(string? file, string? run, string? phase)

@@ -18,7 +18,11 @@ internal static class InfoCommand
         var net = new Option<string>("--net") { Description = "network; all are listed when absent", HelpName = "net" };
         var input = new Option<string>("--input") { Description = "input as CxHxW; the network's own when absent", HelpName = "CxHxW" };
         var classes = new Option<int?>("--classes") { Description = "classes; the network's own when absent", HelpName = "n" };
-        var file = new Argument<string?>("file") { Description = "a network file: what its tensors take, against dense", Arity = ArgumentArity.ZeroOrOne };
+        var file = new Argument<string?>("file")
+        {
+            Description = "a network file: what its tensors take, against dense",
+            Arity = ArgumentArity.ZeroOrOne,
+        };
         const string what = "show the layers of a network (shapes, parameters, multiply-accumulates, prunable weights) or what a file holds";
         var command = new Command("info", what) { file, net, input, classes };
         command.SetAction(parsed =>

@@ -55,12 +55,15 @@ internal sealed class TrainCommand
         RunPlan plan = RunPlan.Make(file, Flags(parsed), DatasetLocator.ForUser(parsed.GetValue(_dataDir)), request.Threads);
         using Device device = request.Open();
         var run = new RunDescription(plan.Network, plan.Recipe.Data, plan.Data.Source, device.Description, plan.Recipe.Seed,
-            plan.Data.Train.Count, plan.Data.Test.Count);
+            plan.Data.Train.Count, plan.Data.Test.Count)
+        {
+            Recipe = plan.Recipe,
+        };
         string directory = parsed.GetValue(_out) ?? run.DefaultFolder(DateTime.Now);
         using RunFolder folder = RunFolder.Create(directory, run);
         try
         {
-            folder.WriteText("recipe.yaml", RecipeYaml.Format(plan.Settings, "asni --recipe recipe.yaml repeats this run"));
+            folder.WriteText(RunFolder.Recipe, RecipeYaml.Format(plan.Settings, "asni --recipe recipe.yaml repeats this run"));
             Announce(plan, device, request.Note, folder);
             return Train(plan, device, folder);
         }
@@ -76,7 +79,8 @@ internal sealed class TrainCommand
         using var interrupt = new Interrupt(() => _console.Error.WriteLine("stopping after this step and saving; Ctrl-C again leaves at once"));
         var observer = new RunObserver(folder, display, interrupt);
         RunResult? result = null;
-        display.Around(() => result = MethodRunner.Run(plan.Recipe, plan.Network, plan.Data, device, observer, folder.Record, plan.Start, interrupt.Token));
+        display.Around(() => result = MethodRunner.Run(plan.Recipe, plan.Network, plan.Data, device, observer, folder.Record, plan.Start,
+            interrupt.Token));
         if (observer.Failure is { } failure) throw failure;
         if (!interrupt.Requested) folder.Complete();
         ResultTable.Write(_console, result!, folder.Path);

@@ -22,10 +22,12 @@ internal static class VerifyCommand
         // Reading checks lengths, layout, checksum, names and shapes.
         StoredNetwork stored = StoredNetwork.Read(path);
         Verification v = Verification.Of(stored.Network, stored.Weights);
-        console.Line($"{stored.Header.Phase} of {stored.Network.Name}, input {stored.Header.Input}, {stored.Header.Classes} classes: the file is whole and its tensors are the network's.");
+        console.Line($"{stored.Header.Phase} of {stored.Network.Name}, input {stored.Header.Input}, {stored.Header.Classes} classes: "
+            + "the file is whole and its tensors are the network's.");
         Table table = console.NewTable(s_columns, 1, 2, 3);
         void Row(string what, LiveCount count) =>
-            table.AddRow(new Text(what), new Text(Show.Count(count.Elements)), new Text(Show.Count(count.Live)), new Text(Show.Percent(count.Sparsity)));
+            table.AddRow(new Text(what), new Text(Show.Count(count.Elements)), new Text(Show.Count(count.Live)),
+                new Text(Show.Percent(count.Sparsity)));
         Row("weights", v.Weights);
         Row("weights without the last layer", v.WithoutHead);
         Row("weights and biases", v.WithBiases);

@@ -23,14 +23,17 @@ internal static class FileInfoTable
         AsniContents contents = AsniFile.Describe(path);
         Table table = console.NewTable(s_coded, 2, 3, 5, 6, 8);
         foreach (AsniTensor t in contents.Tensors)
-            table.AddRow(new Text(t.Name), new Text(t.Shape.ToString()), new Text(Show.Count(t.Live)), Sparsity(t.Live, t.Shape.Elements), new Text(Words(t.MaskCoding)),
-                Bytes(t.MaskBytes), Bytes((long)Math.Ceiling(t.MaskEntropyBytes)), new Text(Words(t.ValueCoding)), Bytes(t.ValueBytes));
+            table.AddRow(new Text(t.Name), new Text(t.Shape.ToString()), new Text(Show.Count(t.Live)), Sparsity(t.Live, t.Shape.Elements),
+                new Text(Words(t.MaskCoding)), Bytes(t.MaskBytes), Bytes((long)Math.Ceiling(t.MaskEntropyBytes)),
+                new Text(Words(t.ValueCoding)), Bytes(t.ValueBytes));
         console.Write(table);
         NetworkFileHeader h = contents.Header;
         long dense = contents.Tensors.Sum(t => sizeof(float) * t.Shape.Elements);
         console.Line($"{h.Phase} of {h.Network}, input {h.Input}, {h.Classes} classes; checksum good.");
-        console.Line($"masks {Show.Bytes(contents.Tensors.Sum(t => (long)t.MaskBytes))} (entropy {Show.Bytes((long)contents.Tensors.Sum(t => t.MaskEntropyBytes))}), "
-            + $"values {Show.Bytes(contents.Tensors.Sum(t => (long)t.ValueBytes))}; the file {Size(contents.FileBytes, dense)}.");
+        long masks = contents.Tensors.Sum(t => (long)t.MaskBytes), values = contents.Tensors.Sum(t => (long)t.ValueBytes);
+        long entropy = (long)contents.Tensors.Sum(t => t.MaskEntropyBytes);
+        console.Line($"masks {Show.Bytes(masks)} (entropy {Show.Bytes(entropy)}), values {Show.Bytes(values)}; "
+            + $"the file {Size(contents.FileBytes, dense)}.");
     }
 
     private static void WritePlain(HostConsole console, string path)
@@ -42,7 +45,8 @@ internal static class FileInfoTable
         {
             long elements = dims.Aggregate(1L, (n, d) => n * d), live = file.ReadMask(name)?.Live ?? elements;
             dense += sizeof(float) * elements;
-            table.AddRow(new Text(name), new Text(dims.IsEmpty ? "scalar" : string.Join('x', dims)), new Text(Show.Count(live)), Sparsity(live, elements), Bytes(sizeof(float) * elements));
+            table.AddRow(new Text(name), new Text(dims.IsEmpty ? "scalar" : string.Join('x', dims)), new Text(Show.Count(live)),
+                Sparsity(live, elements), Bytes(sizeof(float) * elements));
         }
         console.Write(table);
         if (NetworkFormats.TryReadHeader(path) is { } h) console.Line($"{h.Phase} of {h.Network}, input {h.Input}, {h.Classes} classes.");
@@ -50,7 +54,8 @@ internal static class FileInfoTable
     }
 
     private static string Size(long bytes, long dense) =>
-        $"{Show.Bytes(bytes)} ({Show.Count(bytes)} bytes); dense 32-bit floats {Show.Bytes(dense)}, {Show.Number((double)dense / bytes, "0.0")} times as much";
+        $"{Show.Bytes(bytes)} ({Show.Count(bytes)} bytes); dense 32-bit floats {Show.Bytes(dense)}, "
+        + $"{Show.Number((double)dense / bytes, "0.0")} times as much";
 
     private static Text Sparsity(long live, long elements) => new(live == elements ? "" : Show.Percent(1 - (double)live / elements));
 

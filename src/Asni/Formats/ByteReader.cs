@@ -3,7 +3,9 @@ using System.Text;
 
 namespace Asni.Formats;
 
-/// <summary>Reads little-endian fields from bytes in memory; whatever would lie past the end is the error that <paramref name="bad"/> makes.</summary>
+/// <summary>
+/// Reads little-endian fields from bytes in memory; whatever would lie past the end is the error that <paramref name="bad"/> makes.
+/// </summary>
 internal sealed class ByteReader(ReadOnlyMemory<byte> bytes, Func<string, AsniException> bad)
 {
     private static readonly UTF8Encoding s_strict = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);

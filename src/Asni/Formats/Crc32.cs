@@ -1,6 +1,8 @@
 namespace Asni.Formats;
 
-/// <summary>32-bit cyclic redundancy checks, bits reflected, register and result inverted: the CRC-32 of zip files and the CRC-32C of TensorBoard's.</summary>
+/// <summary>
+/// 32-bit cyclic redundancy checks, bits reflected, register and result inverted: the CRC-32 of zip files and the CRC-32C of TensorBoard's.
+/// </summary>
 internal sealed class Crc32
 {
     private readonly uint[] _table = new uint[256];

@@ -33,7 +33,8 @@ public abstract class NamedTensors : IDisposable
     {
         private readonly Dictionary<string, StoredTensor> _tensors = AsniFile.ReadTensors(path);
 
-        public override IReadOnlyDictionary<string, ImmutableArray<long>> Shapes => _tensors.ToDictionary(t => t.Key, t => t.Value.Shape.Dims.Select(d => (long)d).ToImmutableArray());
+        public override IReadOnlyDictionary<string, ImmutableArray<long>> Shapes =>
+            _tensors.ToDictionary(t => t.Key, t => t.Value.Shape.Dims.Select(d => (long)d).ToImmutableArray());
 
         public override float[] Read(string name) => Decode(name).Values;
 

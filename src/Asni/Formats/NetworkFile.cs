@@ -57,7 +57,8 @@ public static class NetworkFile
         string[] input = Value("input").Split('x');
         var dims = new int[3];
         bool good = input.Length == 3;
-        for (int i = 0; good && i < 3; i++) good = int.TryParse(input[i], NumberStyles.None, CultureInfo.InvariantCulture, out dims[i]) && dims[i] > 0;
+        for (int i = 0; good && i < 3; i++)
+            good = int.TryParse(input[i], NumberStyles.None, CultureInfo.InvariantCulture, out dims[i]) && dims[i] > 0;
         if (!good) throw new AsniException($"{path} has the input '{Value("input")}' in its metadata, CxHxW was expected.");
         if (!int.TryParse(Value("classes"), NumberStyles.None, CultureInfo.InvariantCulture, out int classes) || classes < 1)
             throw new AsniException($"{path} has the classes '{Value("classes")}' in its metadata, a number was expected.");

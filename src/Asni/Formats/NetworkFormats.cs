@@ -24,7 +24,8 @@ public static class NetworkFormats
     public static NetworkFileHeader ReadHeader(string path) => Of(path) switch
     {
         NetworkFormat.Asni => AsniFile.Describe(path).Header,
-        NetworkFormat.PyTorch => throw new AsniException($"{path} is a PyTorch state dict, which does not say what network it belongs to; start a run from it with --init and --net."),
+        NetworkFormat.PyTorch => throw new AsniException(
+            $"{path} is a PyTorch state dict, which does not say what network it belongs to; start a run from it with --init and --net."),
         _ => NetworkFile.ReadHeader(path),
     };
 

@@ -43,8 +43,16 @@ public sealed class SafetensorsReader : IDisposable
         _path = path;
         _stream = stream;
         using JsonDocument header = ReadHeader(out _dataStart);
-        Metadata = ReadMetadata(header.RootElement);
-        Entries = ReadEntries(header.RootElement);
+        try
+        {
+            Metadata = ReadMetadata(header.RootElement);
+            Entries = ReadEntries(header.RootElement);
+        }
+        catch (InvalidOperationException e)
+        {
+            // JSON is checked when it is parsed, the text in its strings only when it is read.
+            throw Bad("a text in its header is not valid Unicode", e);
+        }
         CheckLayout();
     }
 

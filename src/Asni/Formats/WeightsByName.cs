@@ -10,7 +10,8 @@ namespace Asni.Formats;
 /// <param name="Missing">The network's tensors that the file does not have.</param>
 /// <param name="Misshapen">Tensors whose shape differs, each with both shapes.</param>
 /// <param name="Unused">The file's tensors that the network does not have.</param>
-public sealed record WeightsByName(StoredWeights Weights, int Loaded, ImmutableArray<string> Missing, ImmutableArray<string> Misshapen, ImmutableArray<string> Unused)
+public sealed record WeightsByName(StoredWeights Weights, int Loaded, ImmutableArray<string> Missing, ImmutableArray<string> Misshapen,
+    ImmutableArray<string> Unused)
 {
     /// <summary>What torch.nn.DataParallel puts before every name.</summary>
     private const string ParallelPrefix = "module.";
@@ -44,7 +45,8 @@ public sealed record WeightsByName(StoredWeights Weights, int Loaded, ImmutableA
         }
         int loaded = values.Length - missing.Count - misshapen.Count;
         if (loaded == 0) throw NothingFits(path, network, file, misshapen);
-        return new WeightsByName(new StoredWeights([.. values], [.. masks]), loaded, missing.ToImmutable(), misshapen.ToImmutable(), [.. names.Keys.Order(StringComparer.Ordinal)])
+        return new WeightsByName(new StoredWeights([.. values], [.. masks]), loaded, missing.ToImmutable(), misshapen.ToImmutable(),
+            [.. names.Keys.Order(StringComparer.Ordinal)])
         {
             IsPruned = masks.Any(m => m is not null && m.Live < m.Length),
         };
@@ -71,9 +73,11 @@ public sealed record WeightsByName(StoredWeights Weights, int Loaded, ImmutableA
     private static AsniException NothingFits(string path, Network network, NamedTensors file, IReadOnlyList<string> misshapen)
     {
         string difference = misshapen.Count > 0 ? string.Join(", ", misshapen.Take(NamesInMessage))
-            : $"the file has {Names(file.Shapes.Keys.Order(StringComparer.Ordinal))}; the network has {Names(network.Parameters.Select(p => p.Name))}";
+            : $"the file has {Names(file.Shapes.Keys.Order(StringComparer.Ordinal))}; "
+              + $"the network has {Names(network.Parameters.Select(p => p.Name))}";
         return new AsniException($"no tensor of {path} fits network {network.Name}: {difference}.");
     }
 
-    private static string Names(IEnumerable<string> names) => string.Join(", ", names.Take(NamesInMessage)) is { Length: > 0 } some ? some + ", ..." : "no tensor";
+    private static string Names(IEnumerable<string> names) =>
+        string.Join(", ", names.Take(NamesInMessage)) is { Length: > 0 } some ? some + ", ..." : "no tensor";
 }

@@ -1,3 +1,4 @@
+using Asni.Methods;
 using Asni.Networks;
 
 namespace Asni.Reports;
@@ -8,6 +9,9 @@ namespace Asni.Reports;
 /// <param name="Device">The device's own line.</param>
 public sealed record RunDescription(Network Network, string Data, string DataSource, string Device, ulong Seed, int TrainImages, int TestImages)
 {
+    /// <summary>What the run follows; the report shows its schedule.</summary>
+    public Recipe? Recipe { get; init; }
+
     /// <summary>runs/NETWORK-DATA-yyyyMMdd-HHmmss, relative to the current folder.</summary>
     public string DefaultFolder(DateTime now) =>
         Path.Combine("runs", string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{Network.Name}-{Data}-{now:yyyyMMdd-HHmmss}"));

@@ -3,6 +3,7 @@ using System.Text.Json;
 using Asni.Engine;
 using Asni.Formats;
 using Asni.Formats.Amenable;
+using Asni.Formats.TensorBoard;
 using Asni.Methods;
 using Asni.Training;
 
@@ -16,7 +17,14 @@ public sealed class RunFolder : IDisposable
 {
     public const string Metrics = "metrics.jsonl";
     public const string Summary = "summary.json";
+    public const string Recipe = "recipe.yaml";
     public const string LayerTable = "layers.csv";
+
+    /// <summary>The run for people to look at.</summary>
+    public const string Report = "report.html";
+
+    /// <summary>Folder of TensorBoard's log.</summary>
+    public const string EventFolder = "tensorboard";
 
     /// <summary>What ASNI-II started from, in little more room than its information.</summary>
     public const string AmenableFile = "asni2-init" + AsniFile.Extension;
@@ -24,7 +32,10 @@ public sealed class RunFolder : IDisposable
     private readonly RunDescription _run;
     private readonly string? _createdTop;
     private readonly List<PhaseResult> _phases = [];
+    private readonly List<EpochRecord> _epochs = [];
     private FileStream? _metrics;
+    private FileStream? _eventFile;
+    private RunEvents? _events;
     private bool _hasResults;
 
     private RunFolder(string path, string? createdTop, RunDescription run) => (Path, _createdTop, _run) = (path, createdTop, run);
@@ -81,9 +92,13 @@ public sealed class RunFolder : IDisposable
             TryTruncate(start);
             throw AtomicFile.Failure(In(Metrics), e);
         }
+        _epochs.Add(record);
+        Log(events => events.Epoch(record));
     }
 
-    /// <summary>Writes a phase's networks and brings layers.csv and summary.json up to date (with complete = false until <see cref="Complete"/>).</summary>
+    /// <summary>
+    /// Writes a phase's networks and brings layers.csv and summary.json up to date (with complete = false until <see cref="Complete"/>).
+    /// </summary>
     public void Record(PhaseResult phase)
     {
         _hasResults = true;
@@ -96,6 +111,7 @@ public sealed class RunFolder : IDisposable
         _phases.Add(phase);
         AtomicFile.WriteText(In(LayerTable), LayersCsv.Text(_phases));
         WriteSummary(complete: false);
+        Log(events => events.Phase(phase));
     }
 
     /// <summary>All phases ran to their last epoch: marks the summary complete.</summary>
@@ -107,7 +123,11 @@ public sealed class RunFolder : IDisposable
         if (!_hasResults) Discard();
     }
 
-    public void Dispose() => _metrics?.Dispose();
+    public void Dispose()
+    {
+        _metrics?.Dispose();
+        _eventFile?.Dispose();
+    }
 
     /// <summary>A network of a run folder.</summary>
     /// <exception cref="AsniException">The file is missing, damaged or does not fit the network.</exception>
@@ -117,11 +137,37 @@ public sealed class RunFolder : IDisposable
         return new ModelSnapshot(network, weights.Values, weights.Masks);
     }
 
+    /// <summary>Adds to TensorBoard's log, which is made with the first thing there is to say.</summary>
+    private void Log(Action<RunEvents> write)
+    {
+        try
+        {
+            if (_events is null)
+            {
+                Directory.CreateDirectory(In(EventFolder));
+                string file = System.IO.Path.Combine(EventFolder, EventWriter.FileName(DateTimeOffset.UtcNow));
+                _eventFile = new FileStream(In(file), FileMode.Create, FileAccess.Write, FileShare.Read, bufferSize: 0);
+                _events = new RunEvents(_eventFile);
+            }
+            write(_events);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw AtomicFile.Failure(In(EventFolder), e);
+        }
+    }
+
     private void Save(ModelSnapshot model, string phase) =>
         NetworkFile.Write(In(NetworkFileName(phase)), model.Network, new StoredWeights(model.Values, model.Masks), phase);
 
-    private void WriteSummary(bool complete) =>
+    private void WriteSummary(bool complete)
+    {
         AtomicFile.Write(In(Summary), stream => RunJson.WriteSummary(stream, _run, _phases, complete));
+        string recipe = File.Exists(In(Recipe)) ? File.ReadAllText(In(Recipe)) : "";
+        var networks = new DirectoryInfo(Path).EnumerateFiles().Where(f => f.Extension is ".safetensors" or AsniFile.Extension)
+            .OrderBy(f => f.Name, StringComparer.Ordinal).Select(f => (f.Name, f.Length));
+        AtomicFile.WriteText(In(Report), new RunReport(_run, _epochs, _phases, complete).Html(recipe, [.. networks]));
+    }
 
     private string In(string name) => System.IO.Path.Combine(Path, name);
 
@@ -133,7 +179,8 @@ public sealed class RunFolder : IDisposable
             string full = System.IO.Path.GetFullPath(Path);
             Directory.Delete(full, recursive: true);
             string? parent = System.IO.Path.GetDirectoryName(full);
-            for (; parent?.Length >= _createdTop.Length && !Directory.EnumerateFileSystemEntries(parent).Any(); parent = System.IO.Path.GetDirectoryName(parent))
+            for (; parent?.Length >= _createdTop.Length && !Directory.EnumerateFileSystemEntries(parent).Any();
+                parent = System.IO.Path.GetDirectoryName(parent))
                 Directory.Delete(parent);
         }
         else
@@ -146,7 +193,8 @@ public sealed class RunFolder : IDisposable
     private static string? FirstMissing(string directory)
     {
         string? missing = null;
-        for (string? d = System.IO.Path.GetFullPath(directory); d != null && !Directory.Exists(d); d = System.IO.Path.GetDirectoryName(d)) missing = d;
+        for (string? d = System.IO.Path.GetFullPath(directory); d != null && !Directory.Exists(d); d = System.IO.Path.GetDirectoryName(d))
+            missing = d;
         return missing;
     }
 

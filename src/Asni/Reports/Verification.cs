@@ -57,7 +57,8 @@ public sealed record Verification(LiveCount Weights, LiveCount WithoutHead, Live
                 }
             else if (p.IsWeight) zerosWithoutMask += values.LongCount(v => v == 0);
         }
-        return new Verification(Sum(p => p.IsWeight), Sum(p => p.IsWeight && p != head), Sum(p => p.IsWeight || p.Kind == ParameterKind.Bias), Sum(p => p.IsTrained),
+        return new Verification(Sum(p => p.IsWeight), Sum(p => p.IsWeight && p != head), Sum(p => p.IsWeight || p.Kind == ParameterKind.Bias),
+            Sum(p => p.IsTrained),
             analysis.Macs, analysis.LiveMacs, prunedNotZero, liveZeros, zerosWithoutMask, notFinite, negativeVariances,
             [.. network.Weights.Where(p => Live(p) == 0).Select(p => p.Name)]);
     }

@@ -35,7 +35,8 @@ public class SafetensorsTests
         var mask = new Mask(70_000);
         mask[69_999] = false;
         SafetensorsWriter.Write(path,
-            [SafetensorsTensor.Single("a.weight", new Shape(2, 3), [1, 2, 3, 4, 5, float.NegativeInfinity]), SafetensorsTensor.Bool("m", new Shape(70_000), mask)],
+            [SafetensorsTensor.Single("a.weight", new Shape(2, 3), [1, 2, 3, 4, 5, float.NegativeInfinity]),
+                SafetensorsTensor.Bool("m", new Shape(70_000), mask)],
             new Dictionary<string, string> { ["ключ"] = "a \"quoted\"\nvalue" });
         using var reader = SafetensorsReader.Open(path);
         Assert.That(reader.Metadata["ключ"], Is.EqualTo("a \"quoted\"\nvalue"));
@@ -82,7 +83,8 @@ public class SafetensorsTests
     [TestCase(ulong.MaxValue)]
     [TestCase(99UL)]
     public void An_impossible_header_length_is_refused(ulong length) =>
-        Assert.That(() => SafetensorsReader.Open(WriteRaw(length, "{}", 0)), Throws.TypeOf<AsniException>().With.Message.Contains("announces a header"));
+        Assert.That(() => SafetensorsReader.Open(WriteRaw(length, "{}", 0)),
+            Throws.TypeOf<AsniException>().With.Message.Contains("announces a header"));
 
     [Test]
     public void A_file_cut_anywhere_is_refused_and_can_be_replaced()
@@ -94,6 +96,32 @@ public class SafetensorsTests
         {
             File.WriteAllBytes(path, whole[..length]);
             Assert.That(() => SafetensorsReader.Open(path), Throws.TypeOf<AsniException>(), $"{length} of {whole.Length} bytes");
+        }
+    }
+
+    [Test]
+    public void A_file_with_bytes_changed_is_refused_or_read_but_does_no_harm()
+    {
+        string path = _folder["a.safetensors"];
+        SafetensorsWriter.Write(path, [SafetensorsTensor.Single("w", new Shape(2, 2), [1, 2, 3, 4]),
+            SafetensorsTensor.Bool("w.mask", new Shape(2, 2), new Mask(4))],
+            new Dictionary<string, string> { ["network"] = "n" });
+        byte[] whole = File.ReadAllBytes(path);
+        var random = new Random(1);
+        for (int round = 0; round < 3000; round++)
+        {
+            byte[] changed = [.. whole];
+            for (int changes = random.Next(1, 4); changes > 0; changes--) changed[random.Next(changed.Length)] = (byte)random.Next(256);
+            File.WriteAllBytes(path, changed);
+            try
+            {
+                using NamedTensors file = NamedTensors.Open(path);
+                foreach (string name in file.Shapes.Keys) (_, _) = (file.Read(name), file.ReadMask(name));
+            }
+            catch (AsniException e)
+            {
+                Assert.That(e.Message, Does.Contain(path).And.EndsWith("."));
+            }
         }
     }
 

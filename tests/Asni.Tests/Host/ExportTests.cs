@@ -34,7 +34,8 @@ public class ExportTests
             Assert.That(File.Exists(_folder["asni1." + format]), Is.True);
         }
         CommandLine.Run("export", _folder["asni1.asni"], "--to", "safetensors", "--out", _folder["back.safetensors"]);
-        Assert.That(File.ReadAllBytes(_folder["back.safetensors"]), Is.EqualTo(File.ReadAllBytes(_folder["asni1.safetensors"])), "there and back without loss");
+        Assert.That(File.ReadAllBytes(_folder["back.safetensors"]), Is.EqualTo(File.ReadAllBytes(_folder["asni1.safetensors"])),
+            "there and back without loss");
         CommandLine.Run("export", "--run", _folder.Path, "--phase", "asni1", "--to", "asni", "--half", "--out", _folder["half.asni"]);
         Assert.That(new FileInfo(_folder["half.asni"]).Length, Is.LessThan(new FileInfo(_folder["asni1.asni"]).Length));
     }
@@ -85,7 +86,11 @@ public class ExportTests
         _weights.Values[0][live] = 0;
         Array.Clear(_weights.Values[2]);
         NetworkFile.Write(_folder["a.safetensors"], s_network,
-            _weights with { Masks = _weights.Masks.SetItem(2, new Asni.Tensors.Mask(_weights.Values[2].Length, live: false)).SetItem(4, null) }, "asni1");
+            _weights with
+            {
+                Masks = _weights.Masks.SetItem(2, new Asni.Tensors.Mask(_weights.Values[2].Length, live: false)).SetItem(4,
+                null)
+            }, "asni1");
         string output = CommandLine.Run("verify", _folder["a.safetensors"]).Output;
         Assert.That(output, Does.Contain("1 live weights are 0.").And.Contain("3.weight has no live weight.").And.Contain("in tensors without a mask"));
     }

@@ -23,7 +23,8 @@ public class InitTests
         Expect(again);
         Assert.That(again.Output, Does.Contain($"note: 6 of 6 tensors come from {file}.").And.Contain("retrain, 2 epochs"));
         Network network = NetworkZoo.Create("lenet300");
-        StoredWeights first = NetworkFile.Read(_folder["a/asni2.safetensors"], network), second = NetworkFile.Read(_folder["b/retrain.safetensors"], network);
+        StoredWeights first = NetworkFile.Read(_folder["a/asni2.safetensors"], network),
+            second = NetworkFile.Read(_folder["b/retrain.safetensors"], network);
         Assert.That(second.Values, Is.EqualTo(first.Values));
 
         Expect(CommandLine.Run("--recipe", _folder["b/recipe.yaml"], "--threads", "1", "--out", _folder["c"]));
@@ -34,7 +35,8 @@ public class InitTests
         CommandLine.Outcome info = CommandLine.Run("info", file);
         Expect(info);
         Assert.That(info.Output, Does.Contain("two numbers").And.Contain("asni2-init of lenet300, input 1x28x28, 10 classes; checksum good.").And.Contain("times as much"));
-        CommandLine.ExpectFailure(2, "is pruned already: --method retrain", "--data", "digits", "--limit", "300", "--init", file, "--method", "asni1", "--out", _folder["d"]);
+        CommandLine.ExpectFailure(2, "is pruned already: --method retrain", "--data", "digits", "--limit", "300", "--init", file, "--method",
+            "asni1", "--out", _folder["d"]);
     }
 
     [Test]
@@ -51,7 +53,8 @@ public class InitTests
     public void A_file_that_cannot_serve_is_one_sentence()
     {
         CommandLine.ExpectFailure(2, "does not exist", "--init", _folder["none.asni"]);
-        CommandLine.ExpectFailure(2, "needs a network to start from: --init FILE", "--data", "digits", "--limit", "300", "--method", "retrain", "--out", _folder["r"]);
+        CommandLine.ExpectFailure(2, "needs a network to start from: --init FILE", "--data", "digits", "--limit", "300", "--method",
+            "retrain", "--out", _folder["r"]);
         File.WriteAllText(_folder["x.asni"], "ASNI, but not really");
         CommandLine.ExpectFailure(1, "is not a usable .asni file", "--init", _folder["x.asni"]);
         CommandLine.ExpectFailure(1, "is not a usable .asni file", "info", _folder["x.asni"]);
@@ -59,7 +62,8 @@ public class InitTests
     }
 
     private CommandLine.Outcome Train(string name, params string[] more) => CommandLine.Run(
-        ["--net", "lenet300", "--data", "digits", "--limit", "300", "--epochs", "2", "--sparsity", "0.9", "--threads", "1", "--out", _folder[name], .. more]);
+        ["--net", "lenet300", "--data", "digits", "--limit", "300", "--epochs", "2", "--sparsity", "0.9", "--threads", "1", "--out",
+            _folder[name], .. more]);
 
     private static void Expect(CommandLine.Outcome outcome) => Assert.That(outcome.ExitCode, Is.Zero, outcome.Error);
 }

@@ -52,7 +52,8 @@ public class SettingsTests
     {
         RunSettings asked = Over("sparsity: 0.8\n");
         Assert.That(asked.Resolve().Schedule.Final, Is.EqualTo(0.8).Within(1e-12));
-        Assert.That(SettingsLayer.Apply(s_base, RecipeYaml.Parse("sparsity: 0.8\n", "a"), RecipeYaml.Parse("mag1: 0.7\n", "b")).Resolve().Schedule.Mag1, Is.EqualTo(0.7));
+        Assert.That(SettingsLayer.Apply(s_base, RecipeYaml.Parse("sparsity: 0.8\n", "a"),
+            RecipeYaml.Parse("mag1: 0.7\n", "b")).Resolve().Schedule.Mag1, Is.EqualTo(0.7));
     }
 
     [Test]
@@ -68,7 +69,8 @@ public class SettingsTests
         // Records compare immutable arrays by reference, so the steps are set aside.
         Assert.That(b with { LearningRate = a.LearningRate, RetrainLearningRate = a.RetrainLearningRate }, Is.EqualTo(a));
         Assert.That(b.RetrainLearningRate! with { Steps = [] }, Is.EqualTo(a.RetrainLearningRate! with { Steps = [] }));
-        Assert.That(yaml.Split('\n').Count(line => line.Contains(": ")), Is.EqualTo(Settings.All.Count - 1), "every setting but sparsity is in the file");
+        Assert.That(yaml.Split('\n').Count(line => line.Contains(": ")), Is.EqualTo(Settings.All.Count - 1),
+            "every setting but sparsity is in the file");
     }
 
     [Test]

@@ -26,7 +26,8 @@ public class TrainTests
         Assert.That(run.Output, Does.Contain("2 numbers a layer").And.Contain("run folder"));
         Assert.That(Directory.GetFiles(_folder["a"]).Select(Path.GetFileName), Is.EquivalentTo(new[]
         {
-            "recipe.yaml", "metrics.jsonl", "summary.json", "layers.csv", "asni1.safetensors", "asni2-init.safetensors", "asni2-init.asni", "asni2.safetensors", "ticket.safetensors",
+            "recipe.yaml", "metrics.jsonl", "summary.json", "layers.csv", "asni1.safetensors", "report.html", "asni2-init.safetensors",
+                "asni2-init.asni", "asni2.safetensors", "ticket.safetensors",
         }));
         Assert.That(File.ReadAllLines(_folder["a/metrics.jsonl"]), Has.Length.EqualTo(9));
         JsonElement summary = Summary("a");
@@ -42,7 +43,8 @@ public class TrainTests
 
         CommandLine.Outcome again = CommandLine.Run("--recipe", _folder["a/recipe.yaml"], "--threads", "1", "--out", _folder["b"]);
         Assert.That(again.ExitCode, Is.Zero, again.Error);
-        Assert.That(File.ReadAllBytes(_folder["b/ticket.safetensors"]), Is.EqualTo(File.ReadAllBytes(_folder["a/ticket.safetensors"])), "bit for bit");
+        Assert.That(File.ReadAllBytes(_folder["b/ticket.safetensors"]), Is.EqualTo(File.ReadAllBytes(_folder["a/ticket.safetensors"])),
+            "bit for bit");
     }
 
     [Test]
@@ -63,7 +65,8 @@ public class TrainTests
     [TestCase("asni1")]
     public void Other_methods_leave_their_own_network(string method)
     {
-        CommandLine.Outcome run = CommandLine.Run("--data", "digits", "--limit", "300", "--epochs", "2", "--threads", "1", "--method", method, "--out", _folder["a"]);
+        CommandLine.Outcome run = CommandLine.Run("--data", "digits", "--limit", "300", "--epochs", "2", "--threads", "1", "--method", method,
+            "--out", _folder["a"]);
         Assert.That(run.ExitCode, Is.Zero, run.Error);
         Assert.That(Directory.GetFiles(_folder["a"], "*.safetensors").Select(Path.GetFileName), Is.EqualTo(new[] { method + ".safetensors" }));
         Assert.That(Summary("a").GetProperty("complete").GetBoolean(), Is.True);
@@ -102,7 +105,8 @@ public class TrainTests
     {
         string program = Path.ChangeExtension(typeof(Entry).Assembly.Location, ".dll");
         var start = new ProcessStartInfo("dotnet") { RedirectStandardOutput = true, RedirectStandardError = true };
-        foreach (string arg in new[] { program, "--data", "digits", "--limit", "2000", "--epochs", "100000", "--threads", "1", "--out", _folder["a"] })
+        foreach (string arg in new[] { program, "--data", "digits", "--limit", "2000", "--epochs", "100000", "--threads", "1", "--out",
+            _folder["a"] })
             start.ArgumentList.Add(arg);
         using Process process = Process.Start(start)!;
         try
@@ -110,7 +114,8 @@ public class TrainTests
             var patience = Stopwatch.StartNew();
             string metrics = _folder["a/metrics.jsonl"];
             while (!(File.Exists(metrics) && new FileInfo(metrics).Length > 0) && patience.Elapsed < TimeSpan.FromSeconds(60)) Thread.Sleep(50);
-            using (Process kill = Process.Start("kill", ["-INT", process.Id.ToString(System.Globalization.CultureInfo.InvariantCulture)])) kill.WaitForExit();
+            using (Process kill = Process.Start("kill",
+                ["-INT", process.Id.ToString(System.Globalization.CultureInfo.InvariantCulture)])) kill.WaitForExit();
             Task<string> output = process.StandardOutput.ReadToEndAsync(), error = process.StandardError.ReadToEndAsync();
             Assert.That(process.WaitForExit(60_000), Is.True, "it stops");
             Assert.That(process.ExitCode, Is.EqualTo(Entry.Interrupted), error.Result);
@@ -126,7 +131,8 @@ public class TrainTests
     }
 
     private static CommandLine.Outcome Train(string directory, params string[] more) =>
-        CommandLine.Run(["train", "--data", "digits", "--limit", "600", "--epochs", "3", "--sparsity", "0.9", "--threads", "1", "--out", directory, .. more]);
+        CommandLine.Run(["train", "--data", "digits", "--limit", "600", "--epochs", "3", "--sparsity", "0.9", "--threads", "1", "--out",
+            directory, .. more]);
 
     private JsonElement Summary(string run) => JsonDocument.Parse(File.ReadAllText(_folder[run + "/summary.json"])).RootElement;
 }

@@ -3,6 +3,7 @@ using Asni.Engine;
 using Asni.Methods;
 using Asni.Reports;
 using Asni.Tests.Formats;
+using Asni.Tests.Formats.TensorBoard;
 using Asni.Training;
 
 namespace Asni.Tests.Reports;
@@ -11,7 +12,8 @@ public class RunFolderTests
 {
     private static readonly RunDescription s_run = new(TinyNetwork.Network, "digits", "made up", "cpu", Seed: 7, TrainImages: 10, TestImages: 5);
     private static readonly string[] s_metricKeys =
-        ["phase", "epoch", "lr", "train_loss", "test_loss", "test_top1", "test_top5", "sparsity", "kept", "threshold", "seconds", "images_per_second"];
+        ["phase", "epoch", "lr", "train_loss", "test_loss", "test_top1", "test_top5", "sparsity", "kept", "threshold", "seconds",
+            "images_per_second"];
 
     private TemporaryFolder _folder = null!;
 
@@ -54,9 +56,27 @@ public class RunFolderTests
         run.Complete();
         summary = Json("summary.json");
         Assert.That(summary.GetProperty("complete").GetBoolean(), Is.True);
-        Assert.That(summary.GetProperty("asni2").GetProperty("centroids").GetRawText().ReplaceLineEndings("").Replace(" ", ""), Is.EqualTo("[[0.5,-0.25],[1.5,null]]"));
+        Assert.That(summary.GetProperty("asni2").GetProperty("centroids").GetRawText().ReplaceLineEndings("").Replace(" ", ""),
+            Is.EqualTo("[[0.5,-0.25],[1.5,null]]"));
         Assert.That(Directory.GetFiles(_folder["r"]).Select(Path.GetFileName), Is.EquivalentTo(
-            new[] { "metrics.jsonl", "summary.json", "layers.csv", "asni1.safetensors", "asni2-init.safetensors", "asni2-init.asni", "asni2.safetensors" }));
+            new[] { "metrics.jsonl", "summary.json", "layers.csv", "asni1.safetensors", "report.html", "asni2-init.safetensors",
+                "asni2-init.asni", "asni2.safetensors" }));
+    }
+
+    [Test]
+    public void TensorBoard_s_log_has_each_epoch_and_phase()
+    {
+        using (var run = RunFolder.Create(_folder["r"], s_run))
+        {
+            run.Append(Epoch(0));
+            run.Record(Phase("asni1"));
+            run.Record(SecondPhase());
+        }
+        List<ProtoReader> events = EventLog.Read(File.ReadAllBytes(Directory.GetFiles(_folder["r/tensorboard"]).Single()));
+        List<string> tags = [.. events.SelectMany(e => e.Messages(5)).SelectMany(s => s.Messages(1)).Select(v => v.Text(1))];
+        Assert.That(tags, Is.SupersetOf(new[] { "asni1/test_top1", "asni1/sparsity", "asni1/fc1.weight", "asni2/fc2.weight",
+            "asni2/c_plus/fc1.weight", "asni2/c_minus/fc1.weight" }));
+        Assert.That(tags, Has.None.EqualTo("asni2/c_minus/fc2.weight"), "that layer has no negative weights");
     }
 
     [Test]
@@ -70,7 +90,8 @@ public class RunFolderTests
         }));
         run.Record(SecondPhase());
         run.Record(Phase("ticket"));
-        Assert.That(File.ReadAllLines(_folder["r/layers.csv"])[1..], Is.EqualTo(new[] { "fc1.weight,3x4,12,6,0.5,0.5,-0.25", "fc2.weight,2x3,6,6,0,1.5," }));
+        Assert.That(File.ReadAllLines(_folder["r/layers.csv"])[1..],
+            Is.EqualTo(new[] { "fc1.weight,3x4,12,6,0.5,0.5,-0.25", "fc2.weight,2x3,6,6,0,1.5," }));
     }
 
     [Test]
@@ -154,7 +175,8 @@ public class RunFolderTests
 
     private static PhaseResult SecondPhase() => Phase("asni2") with
     {
-        Layers = [new LayerResult(TinyNetwork.Network.Parameters[0], 6, 0.5f, -0.25f), new LayerResult(TinyNetwork.Network.Parameters[2], 6, 1.5f, null)],
+        Layers = [new LayerResult(TinyNetwork.Network.Parameters[0], 6, 0.5f, -0.25f),
+            new LayerResult(TinyNetwork.Network.Parameters[2], 6, 1.5f, null)],
     };
 
     private JsonElement Json(string name) => JsonDocument.Parse(File.ReadAllText(_folder["r/" + name])).RootElement;

@@ -8,7 +8,9 @@ namespace Asni.Formats.Amenable;
 /// <summary>One tensor of an .asni file and what it takes there.</summary>
 public sealed record AsniTensor(string Name, Shape Shape, long Live, MaskCoding MaskCoding, int MaskBytes, ValueCoding ValueCoding, int ValueBytes)
 {
-    /// <summary>Entropy of a mask with this many live elements at independent places, in bytes: no code of such masks is shorter on average.</summary>
+    /// <summary>
+    /// Entropy of a mask with this many live elements at independent places, in bytes: no code of such masks is shorter on average.
+    /// </summary>
     public double MaskEntropyBytes
     {
         get

@@ -3,7 +3,8 @@ using Asni.Tensors;
 namespace Asni.Formats.Amenable;
 
 /// <summary>One tensor as it lies in the file, still coded.</summary>
-internal sealed record StoredTensor(string Name, Shape Shape, MaskCoding MaskCoding, byte Parameter, long Live, byte[] Mask, ValueCoding ValueCoding, byte[] Values)
+internal sealed record StoredTensor(string Name, Shape Shape, MaskCoding MaskCoding, byte Parameter, long Live, byte[] Mask,
+    ValueCoding ValueCoding, byte[] Values)
 {
     /// <param name="mostElements">What the rest of the file may ask memory for.</param>
     public static StoredTensor Read(ByteReader reader, long mostElements, Func<string, AsniException> bad)

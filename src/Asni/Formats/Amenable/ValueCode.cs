@@ -83,7 +83,8 @@ internal static class ValueCode
 
     private static byte[] TwoNumbers(ReadOnlySpan<float> live, Dictionary<uint, int> census)
     {
-        float[] numbers = [.. census.OrderByDescending(c => c.Value).ThenBy(c => c.Key).Take(2).Select(c => BitConverter.UInt32BitsToSingle(c.Key)).OrderDescending()];
+        float[] numbers = [.. census.OrderByDescending(c => c.Value).ThenBy(c => c.Key).Take(2)
+            .Select(c => BitConverter.UInt32BitsToSingle(c.Key)).OrderDescending()];
         (uint first, uint second) = (BitConverter.SingleToUInt32Bits(numbers[0]), BitConverter.SingleToUInt32Bits(numbers[1]));
         var bits = new BitWriter();
         using var others = new MemoryStream();

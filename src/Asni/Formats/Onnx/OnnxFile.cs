@@ -4,7 +4,8 @@ namespace Asni.Formats.Onnx;
 
 /// <summary>Choices of an ONNX export.</summary>
 /// <param name="KeepBatchNorm">Leave batch-norm as layers of its own; otherwise it becomes part of the weights before it.</param>
-/// <param name="Sparse">Store pruned weights as sparse initializers where that is smaller (sparsity above 2/3). Not every consumer reads them.</param>
+/// <param name="Sparse">Store pruned weights as sparse initializers where that is smaller (sparsity above 2/3). Not every consumer reads
+/// them.</param>
 public sealed record OnnxOptions(bool KeepBatchNorm = false, bool Sparse = false);
 
 /// <summary>

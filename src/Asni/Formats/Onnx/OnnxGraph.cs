@@ -44,8 +44,8 @@ internal sealed class OnnxGraph(Network network, StoredWeights weights, OnnxOpti
             ReluNode { Six: true } r => Emit("Clip", r, [_values[r.Source], ClipLow, ClipHigh]),
             ReluNode r => Emit("Relu", r, [_values[r.Source]]),
             AddNode a => Emit("Add", a, [_values[a.Left], _values[a.Right]]),
-            MaxPoolNode p => Emit("MaxPool", p, [_values[p.Source]], Attribute("kernel_shape", p.Size, p.Size), Attribute("strides", p.Stride, p.Stride),
-                Attribute("pads", p.Padding, p.Padding, p.Padding, p.Padding)),
+            MaxPoolNode p => Emit("MaxPool", p, [_values[p.Source]], Attribute("kernel_shape", p.Size, p.Size),
+                Attribute("strides", p.Stride, p.Stride), Attribute("pads", p.Padding, p.Padding, p.Padding, p.Padding)),
             GlobalAveragePoolNode p => Emit("GlobalAveragePool", p, [_values[p.Source]]),
             _ => throw new ArgumentException($"Node '{node.Name}' is a {node.GetType().Name}, which has no form in ONNX here."),
         };

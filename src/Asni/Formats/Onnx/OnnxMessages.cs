@@ -44,7 +44,8 @@ internal static class OnnxMessages
             indices.Add(i);
             live.Add(values[i]);
         }
-        ProtoMessage where = Head(name + ".indices", [indices.Count], Int64).Bytes(9, MemoryMarshal.AsBytes(CollectionsMarshal.AsSpan(indices)).ToArray());
+        ProtoMessage where = Head(name + ".indices", [indices.Count], Int64)
+            .Bytes(9, MemoryMarshal.AsBytes(CollectionsMarshal.AsSpan(indices)).ToArray());
         ProtoMessage sparse = new ProtoMessage().Message(1, Tensor(name, [live.Count], [.. live])).Message(2, where);
         foreach (int dim in shape.Dims) sparse.Integer(3, dim);
         return sparse;

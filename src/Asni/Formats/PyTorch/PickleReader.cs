@@ -28,7 +28,8 @@ internal sealed class PickleReader
         {
             char opcode = (char)_bytes.U8();
             if (opcode == '.') return Pop();
-            if (!Constant(opcode) && !Container(opcode) && !Memo(opcode) && !Object(opcode)) throw _bad($"its pickle has the opcode 0x{(int)opcode:X2}, which no state dict needs");
+            if (!Constant(opcode) && !Container(opcode) && !Memo(opcode) && !Object(opcode))
+                throw _bad($"its pickle has the opcode 0x{(int)opcode:X2}, which no state dict needs");
         }
     }
 
@@ -153,7 +154,9 @@ internal sealed class PickleReader
     private void StackGlobal()
     {
         object[] names = PopLast(2);
-        Push(names[0] is string module && names[1] is string name ? new PickleGlobal(module, name) : throw _bad("its pickle names something by no name"));
+        Push(names[0] is string module && names[1] is string name
+            ? new PickleGlobal(module, name)
+            : throw _bad("its pickle names something by no name"));
     }
 
     private void Append(object[] items)
@@ -177,11 +180,13 @@ internal sealed class PickleReader
 
     private void Remember(long key) => _memo[key] = Peek();
 
-    private void Recall(long key) => Push(_memo.TryGetValue(key, out object? value) ? value : throw _bad($"its pickle recalls entry {key}, which it never made"));
+    private void Recall(long key) =>
+        Push(_memo.TryGetValue(key, out object? value) ? value : throw _bad($"its pickle recalls entry {key}, which it never made"));
 
     private void Push(object value) => _stack.Add(value);
 
-    private object Peek() => _stack.Count > 0 && !ReferenceEquals(_stack[^1], s_mark) ? _stack[^1] : throw _bad("its pickle takes from an empty stack");
+    private object Peek() =>
+        _stack.Count > 0 && !ReferenceEquals(_stack[^1], s_mark) ? _stack[^1] : throw _bad("its pickle takes from an empty stack");
 
     private object Pop()
     {
@@ -206,7 +211,9 @@ internal sealed class PickleReader
         return items;
     }
 
-    private string Text(long length) => length <= _bytes.Left ? _bytes.Text((int)length) : throw _bad($"its pickle announces a text of {length} bytes and ends before");
+    private string Text(long length) => length <= _bytes.Left
+        ? _bytes.Text((int)length)
+        : throw _bad($"its pickle announces a text of {length} bytes and ends before");
 
     private void Bytes(long length)
     {

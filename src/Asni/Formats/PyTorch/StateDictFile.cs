@@ -40,7 +40,7 @@ internal sealed class StateDictFile : NamedTensors
         _archive = OpenArchive(path);
         try
         {
-            ZipArchiveEntry pickle = _archive.Entries.FirstOrDefault(e => e.FullName == PickleName || e.FullName.EndsWith("/" + PickleName, StringComparison.Ordinal))
+            ZipArchiveEntry pickle = _archive.Entries.FirstOrDefault(e => e.Name == PickleName)
                 ?? throw Bad($"it is a zip archive without {PickleName}");
             _folder = pickle.FullName[..^PickleName.Length];
             CheckByteOrder();
@@ -54,7 +54,8 @@ internal sealed class StateDictFile : NamedTensors
         }
     }
 
-    public override IReadOnlyDictionary<string, ImmutableArray<long>> Shapes => _tensors.ToDictionary(t => t.Key, t => t.Value.Dims.ToImmutableArray());
+    public override IReadOnlyDictionary<string, ImmutableArray<long>> Shapes =>
+        _tensors.ToDictionary(t => t.Key, t => t.Value.Dims.ToImmutableArray());
 
     /// <summary>True for the first bytes of a zip archive, or of a pickle (which is refused with a reason).</summary>
     public static bool IsOne(ReadOnlySpan<byte> start) => start.StartsWith("PK\x03\x04"u8) || start.StartsWith((ReadOnlySpan<byte>)[PickleStart, 2]);
@@ -88,7 +89,8 @@ internal sealed class StateDictFile : NamedTensors
             _ = archive.Entries;
             return archive;
         }
-        catch (Exception e) when (e is InvalidDataException or IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
+        catch (Exception e) when (e is InvalidDataException or IOException or UnauthorizedAccessException or ArgumentException
+            or NotSupportedException)
         {
             archive?.Dispose();
             throw Bad("its zip archive is cut short or damaged", e);
@@ -97,7 +99,8 @@ internal sealed class StateDictFile : NamedTensors
 
     private void CheckByteOrder()
     {
-        if (Entry(ByteOrderName) is { } order && !ReadEntry(order, order.Length).AsSpan().SequenceEqual("little"u8)) throw Bad("its numbers are not little-endian");
+        if (Entry(ByteOrderName) is { } order && !ReadEntry(order, order.Length).AsSpan().SequenceEqual("little"u8))
+            throw Bad("its numbers are not little-endian");
     }
 
     private ZipArchiveEntry? Entry(string name) => _archive.GetEntry(_folder + name);

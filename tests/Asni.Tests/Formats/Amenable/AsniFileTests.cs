@@ -121,7 +121,8 @@ public class AsniFileTests
         BinaryPrimitives.WriteInt32LittleEndian(bytes.AsSpan(dims), 1 << 30);
         Seal(bytes);
         File.WriteAllBytes(path, bytes);
-        Assert.That(() => AsniFile.Describe(path), Throws.TypeOf<AsniException>().With.Message.Contains("fc1.weight is larger than such a file can hold"));
+        Assert.That(() => AsniFile.Describe(path),
+            Throws.TypeOf<AsniException>().With.Message.Contains("fc1.weight is larger than such a file can hold"));
     }
 
     [Test]

@@ -25,7 +25,8 @@ public class MaskCodeTests
     }
 
     [Test]
-    public void Every_mask_comes_back([Values(0, 0.0005, 0.01, 0.3, 0.5, 0.7, 0.99, 0.9995, 1)] double density, [Values(1, 63, 64, 65, 4099)] int elements)
+    public void Every_mask_comes_back([Values(0, 0.0005, 0.01, 0.3, 0.5, 0.7, 0.99, 0.9995, 1)] double density,
+        [Values(1, 63, 64, 65, 4099)] int elements)
     {
         Mask mask = Random(elements, density, seed: 2);
         ExpectBack(mask, MaskCode.Encode(mask, elements));

@@ -29,7 +29,8 @@ public class OnnxFileTests
             ("resnet20", new Chw(3, 32, 32)), ("resnet18", new Chw(3, 48, 40)), ("mobilenet_v2", new Chw(3, 64, 64)),
         ];
         foreach ((string name, Chw input) in networks) WriteCases(NetworkZoo.Create(name, input, 10));
-        string[] lines = Python.Run("Formats.Onnx.consume.py", _folder.Path, consumer, _folder.Path).Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        string[] lines = Python.Run("Formats.Onnx.consume.py", _folder.Path, consumer, _folder.Path).Split('\n',
+            StringSplitOptions.RemoveEmptyEntries);
         Assert.That(lines, Has.Length.EqualTo(networks.Length * (consumer == "opencv" ? 2 : 3)));
         foreach (string line in lines)
             Assert.That(double.Parse(line.Split(' ')[1].Replace("inf", "1e9"), CultureInfo.InvariantCulture), Is.LessThan(1e-4), line);
@@ -97,7 +98,8 @@ public class OnnxFileTests
     {
         StoredWeights weights = RandomNetworks.Weights(network, 0.8);
         float[] images = RandomNetworks.Images(network, Images), logits = RandomNetworks.Logits(network, weights, images, Images);
-        foreach ((string suffix, OnnxOptions options) in new[] { ("", new OnnxOptions()), ("-norm", new OnnxOptions(KeepBatchNorm: true)), ("-sparse", new OnnxOptions(Sparse: true)) })
+        foreach ((string suffix, OnnxOptions options) in new[] { ("", new OnnxOptions()), ("-norm", new OnnxOptions(KeepBatchNorm: true)),
+            ("-sparse", new OnnxOptions(Sparse: true)) })
         {
             string at = _folder[network.Name + suffix];
             OnnxFile.Write(at + ".onnx", network, weights, "asni1", options);
@@ -116,5 +118,6 @@ public class OnnxFileTests
     private static IEnumerable<string> Types(ProtoReader graph) => graph.Messages(1).Select(n => n.Text(4));
 
     private static float[] Initializer(ProtoReader graph, string name) =>
-        System.Runtime.InteropServices.MemoryMarshal.Cast<byte, float>(graph.Messages(5).Single(t => t.Text(8) == name).All<byte[]>(9).Single()).ToArray();
+        System.Runtime.InteropServices.MemoryMarshal.Cast<byte,
+            float>(graph.Messages(5).Single(t => t.Text(8) == name).All<byte[]>(9).Single()).ToArray();
 }

@@ -84,7 +84,8 @@ public class StateDictFileTests
         for (int round = 0; round < 2000; round++)
         {
             byte[] damaged = round % 4 == 0 ? whole[..random.Next(whole.Length)] : [.. whole];
-            for (int changes = random.Next(1, 4); round % 4 != 0 && changes > 0; changes--) damaged[random.Next(damaged.Length)] = (byte)random.Next(256);
+            for (int changes = random.Next(1, 4); round % 4 != 0 && changes > 0;
+                changes--) damaged[random.Next(damaged.Length)] = (byte)random.Next(256);
             File.WriteAllBytes(path, damaged);
             TryReadAll(path);
         }
@@ -126,7 +127,8 @@ public class StateDictFileTests
         Assert.That(ours.Zip(Singles("ours.logits"), (a, b) => Math.Abs(a - b)).Max(), Is.LessThan(1e-4));
     }
 
-    private float[] Singles(string name) => System.Runtime.InteropServices.MemoryMarshal.Cast<byte, float>(File.ReadAllBytes(_folder[name])).ToArray();
+    private float[] Singles(string name) => System.Runtime.InteropServices.MemoryMarshal.Cast<byte,
+        float>(File.ReadAllBytes(_folder[name])).ToArray();
 
     private static void TryReadAll(string path)
     {

@@ -1,0 +1,49 @@
+using System.CommandLine;
+using Asni.Formats;
+using Asni.Reports;
+using Spectre.Console;
+
+namespace Asni.Host.Commands;
+
+/// <summary>asni compare: runs side by side, seeds of one recipe together.</summary>
+internal static class CompareCommand
+{
+    private static readonly string[] s_columns = ["network", "data", "phase", "seeds", "sparsity", "top-1", "± over seeds", "kept", "dense",
+        "amenable", "seconds"];
+
+    public static Command Create(HostConsole console)
+    {
+        var runs = new Argument<string[]>("runs") { Description = "run folders", Arity = ArgumentArity.OneOrMore };
+        var output = new Option<string>("--out")
+        {
+            Description = "page to write with the table and a plot of accuracy over sparsity",
+            HelpName = "file.html",
+        };
+        var command = new Command("compare", "put runs side by side; those that differ only in their seed are one row") { runs, output };
+        command.SetAction(parsed =>
+        {
+            string[] folders = parsed.GetValue(runs)!;
+            var paths = folders.Select(f => Path.TrimEndingDirectorySeparator(Path.GetFullPath(f))).ToList();
+            if (paths.Distinct().Count() < paths.Count) throw new UsageException("a run folder is named twice.");
+            var comparison = Comparison.Of(folders.Select(RunSummary.Read));
+            Write(console, comparison);
+            if (parsed.GetValue(output) is not { } page) return 0;
+            AtomicFile.WriteText(page, comparison.Html());
+            console.Line($"page: {page}");
+            return 0;
+        });
+        return command;
+    }
+
+    private static void Write(HostConsole console, Comparison comparison)
+    {
+        Table table = console.NewTable(s_columns, 4, 5, 6, 7, 8, 9, 10);
+        foreach (ComparedPhase r in comparison.Rows)
+            table.AddRow(new Text(r.Network), new Text(r.Data), new Text(r.Complete ? r.Phase : r.Phase + " (cut short)"),
+                new Text(string.Join(",", r.Seeds)), new Text(Show.Percent(r.Sparsity)), new Text(r.Top1 is { } top1 ? Show.Percent(top1) : "-"),
+                new Text(r.Deviation is { } d ? Show.Number(100 * d, "0.00") : ""), new Text(Show.Count(r.Kept)),
+                new Text(Show.Bytes(r.DenseBytes)), new Text(r.AmenableBytes is { } b ? Show.Bytes(b) : ""),
+                new Text(Show.Number(r.Seconds, "0.0")));
+        console.Write(table);
+    }
+}

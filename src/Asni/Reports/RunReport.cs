@@ -1,0 +1,136 @@
+using System.Globalization;
+using System.Runtime.InteropServices;
+using Asni.Methods;
+using Asni.Networks;
+using Asni.Reports.Html;
+using Asni.Training;
+
+namespace Asni.Reports;
+
+/// <summary>report.html: what a run did and reached, in one file that needs nothing else.</summary>
+internal sealed class RunReport(RunDescription run, IReadOnlyList<EpochRecord> epochs, IReadOnlyList<PhaseResult> phases, bool complete)
+{
+    private const int Colours = 6, PlanColour = 5;
+
+    private static readonly string[] s_phaseColumns = ["phase", "top-1", "top-5", "test loss", "sparsity", "kept", "seconds", ""];
+    private static readonly string[] s_layerColumns = ["layer", "shape", "weights", "kept", "sparsity", "", "c+", "c-"];
+    private static readonly string[] s_sizeColumns = ["", "bytes", "of dense"];
+
+    /// <summary>Where each phase starts on the axis of the whole run, in the order they ran.</summary>
+    private readonly List<(string Name, int Start)> _starts = Starts(epochs);
+
+    /// <param name="recipe">Text of recipe.yaml, or nothing.</param>
+    /// <param name="files">Files of the run folder and their sizes in bytes.</param>
+    public string Html(string recipe, IReadOnlyList<(string Name, long Bytes)> files)
+    {
+        var page = new Markup();
+        page.Add($"<h1>{run.Network.Name} on {run.Data}</h1>");
+        string state = complete ? "Complete." : "Not complete: the run was stopped, or is still going.";
+        page.Add($"<p class=\"quiet\">Data: {run.DataSource}.");
+        page.Add($"{run.Network.ParameterCount:N0} parameters, {run.Network.WeightCount:N0} of them weights");
+        page.Add($"that can be pruned. Seed {run.Seed}. {state}</p>");
+        page.Raw(Page.Table(s_phaseColumns, phases.Select(PhaseRow)).ToString());
+        page.Raw("<h2>Over the epochs</h2><div class=\"grid-of\">");
+        foreach (Markup chart in Charts()) page.Raw(chart.ToString());
+        page.Raw("</div>");
+        Layers(page);
+        Sizes(page, files);
+        page.Raw("<h2>Recipe and environment</h2>");
+        if (recipe.Length > 0) page.Add($"<pre>{recipe.TrimEnd()}</pre>");
+        string version = typeof(RunReport).Assembly.GetName().Version?.ToString(3) ?? "";
+        page.Add($"<p>{run.Device}. {RuntimeInformation.FrameworkDescription}, {RuntimeInformation.OSDescription}, Asni {version}.</p>");
+        return Page.Of($"{run.Network.Name} on {run.Data}", page);
+    }
+
+    private static List<(string, int)> Starts(IReadOnlyList<EpochRecord> epochs)
+    {
+        var starts = new List<(string Name, int Start)>();
+        int next = 0;
+        foreach (IGrouping<string, EpochRecord> phase in epochs.GroupBy(e => e.Phase))
+        {
+            starts.Add((phase.Key, next));
+            next += phase.Max(e => e.Epoch) + 1;
+        }
+        return starts;
+    }
+
+    private IEnumerable<Markup> Charts()
+    {
+        yield return Chart("Top-1 accuracy on the test set", "%", e => 100 * e.TestTop1, fromZero: false);
+        yield return LineChart.Draw("Loss", "", [.. Lines(e => e.TrainLoss, " training", dashed: true), .. Lines(e => e.TestLoss, " test")],
+            Borders(), fromZero: false);
+        yield return LineChart.Draw("Sparsity planned and reached", "%", [.. Planned(), .. Lines(e => 100 * e.Sparsity, " reached")],
+            Borders(), fromZero: true);
+        yield return Chart("Learning rate", "", e => e.Lr, fromZero: true);
+        yield return Chart("Speed of training", "images a second", e => e.ImagesPerSecond, fromZero: true);
+    }
+
+    private Markup Chart(string title, string unit, Func<EpochRecord, double> value, bool fromZero) =>
+        LineChart.Draw(title, unit, [.. Lines(value, "")], Borders(), fromZero);
+
+    private IReadOnlyList<(double, string)> Borders() => [.. _starts.Select(s => ((double)s.Start, s.Name))];
+
+    private IEnumerable<Series> Lines(Func<EpochRecord, double> value, string suffix, bool dashed = false) => _starts.Select((phase, i) =>
+        new Series(phase.Name + suffix, i % Colours + 1,
+            [.. epochs.Where(e => e.Phase == phase.Name).Select(e => (phase.Start + e.Epoch + 1.0, value(e)))], dashed));
+
+    /// <summary>The schedule where it is followed: epoch e trains under the sparsity that was pruned to after epoch e - 1.</summary>
+    private IEnumerable<Series> Planned()
+    {
+        if (run.Recipe is not { Prunes: true } recipe || !_starts.Exists(s => s.Name == "asni1")) yield break;
+        int start = _starts.Find(s => s.Name == "asni1").Start, done = epochs.Count(e => e.Phase == "asni1");
+        yield return new Series("planned", PlanColour,
+            [.. Enumerable.Range(0, done).Select(e => (start + e + 1.0, e == 0 ? 0 : 100 * recipe.Schedule.At(e - 1)))], Wide: true);
+    }
+
+    private static IReadOnlyList<string> PhaseRow(PhaseResult p) =>
+        [p.Phase, Percent(p.Top1), Percent(p.Top5), double.IsFinite(p.TestLoss) ? Number(p.TestLoss, "0.0000") : "-", Percent(p.Sparsity),
+            Number(p.Kept, "N0"), Number(p.Seconds, "0.0"), p.Complete ? "" : "cut short"];
+
+    private void Layers(Markup page)
+    {
+        // The survivors of ASNI-I are what the two numbers stand for; without it, those of the last phase.
+        PhaseResult? shown = phases.FirstOrDefault(p => p.Phase == "asni1") ?? phases.LastOrDefault();
+        if (shown is null) return;
+        var centers = phases.SelectMany(p => p.Layers).ToDictionary(l => l.Parameter.Index);
+        page.Add($"<h2>Layers after {shown.Phase}</h2>");
+        page.Raw("<div class=\"scroll\"><table><thead><tr>");
+        foreach (string column in s_layerColumns) page.Add($"<th>{column}</th>");
+        page.Raw("</tr></thead><tbody>");
+        foreach (Parameter p in run.Network.Weights)
+        {
+            centers.TryGetValue(p.Index, out LayerResult? center);
+            long kept = shown.Model.Live(p);
+            double sparsity = 1 - (double)kept / p.Elements;
+            page.Add($"<tr><td>{p.Name}</td><td>{p.Shape.ToString()}</td><td>{p.Elements:N0}</td><td>{kept:N0}</td><td>{100 * sparsity:0.00} %</td>");
+            page.Add($"<td><span class=\"meter\"><b style=\"width:{100 * sparsity:0.#}%\"></b></span></td>");
+            page.Add($"<td>{Center(center?.CenterPlus)}</td><td>{Center(center?.CenterMinus)}</td></tr>");
+        }
+        page.Raw("</tbody></table></div>");
+        page.Add($"<h2>Surviving weights of {shown.Phase}</h2><p class=\"quiet\">The lines mark c+ and c-, from which ASNI-II starts.</p>");
+        page.Raw("<div class=\"grid-of fine\">");
+        foreach (Parameter p in run.Network.Weights)
+        {
+            centers.TryGetValue(p.Index, out LayerResult? center);
+            page.Raw(WeightHistogram.Draw(p.Name, RunEvents.Survivors(shown.Model, p), center?.CenterPlus, center?.CenterMinus).ToString());
+        }
+        page.Raw("</div>");
+        Parameter first = run.Network.Weights.First();
+        string png = Convert.ToBase64String(FilterPicture.Draw(first, shown.Model.Values[first.Index]).Encode());
+        page.Add($"<h2>First filters of {first.Name}</h2><img alt=\"first filters of {first.Name}\" src=\"data:image/png;base64,{png}\">");
+    }
+
+    private void Sizes(Markup page, IReadOnlyList<(string Name, long Bytes)> files)
+    {
+        long dense = sizeof(float) * run.Network.Parameters.Sum(p => p.Elements);
+        IReadOnlyList<string> Row(string what, long bytes) => [what, Number(bytes, "N0"), Percent((double)bytes / dense)];
+        page.Raw("<h2>Sizes</h2>").Raw(Page.Table(s_sizeColumns,
+            [Row("all values as 32-bit floats", dense), .. files.Select(f => Row(f.Name, f.Bytes))]).ToString());
+    }
+
+    private static string Center(float? center) => center is { } c ? Number(c, "G5") : "";
+
+    private static string Percent(double fraction) => double.IsFinite(fraction) ? Number(100 * fraction, "0.00") + " %" : "-";
+
+    private static string Number(double value, string format) => value.ToString(format, CultureInfo.InvariantCulture);
+}

@@ -1,0 +1,49 @@
+using System.Text.Json;
+using Asni.Formats;
+
+namespace Asni.Reports;
+
+/// <summary>What a phase reached, as summary.json has it; null where the run had no number.</summary>
+public sealed record PhaseSummary(string Phase, double? Top1, double? Sparsity, long Kept, double? Seconds, bool Complete);
+
+/// <summary>A finished (or stopped) run, read back from its folder.</summary>
+/// <param name="Recipe">recipe.yaml without the seed: what runs that differ only in their seed share.</param>
+/// <param name="AmenableBytes">Size of the amenable file; null when the run has none.</param>
+public sealed record RunSummary(string Folder, string Network, string Data, ulong Seed, long Parameters, string Recipe,
+    IReadOnlyList<PhaseSummary> Phases,
+    long? AmenableBytes)
+{
+    private static readonly string[] s_phases = ["dense", "asni1", "asni2", "ticket", "reinit", "shuffle", "retrain"];
+
+    /// <exception cref="AsniException">The folder has no summary, or a damaged one.</exception>
+    public static RunSummary Read(string folder)
+    {
+        string path = Path.Combine(folder, RunFolder.Summary);
+        if (!File.Exists(path)) throw new AsniException($"{folder} has no {RunFolder.Summary}; it is no run folder, or its first phase did not end.");
+        try
+        {
+            using var json = JsonDocument.Parse(WholeFile.Read(path));
+            JsonElement root = json.RootElement;
+            string recipe = Path.Combine(folder, RunFolder.Recipe), amenable = Path.Combine(folder, RunFolder.AmenableFile);
+            return new RunSummary(folder, root.GetProperty("network").GetString()!, root.GetProperty("data").GetString()!,
+                root.GetProperty("seed").GetUInt64(),
+                root.GetProperty("parameters").GetInt64(), File.Exists(recipe) ? WithoutSeed(File.ReadLines(recipe)) : "",
+                [.. s_phases.Where(p => root.TryGetProperty(p, out _)).Select(p => Phase(p, root.GetProperty(p)))],
+                File.Exists(amenable) ? new FileInfo(amenable).Length : null);
+        }
+        catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException or FormatException)
+        {
+            throw new AsniException($"{path} is damaged: it is not the JSON that a run writes.", e);
+        }
+    }
+
+    private static PhaseSummary Phase(string name, JsonElement json)
+    {
+        double? Number(string key) => json.GetProperty(key) is { ValueKind: JsonValueKind.Number } number ? number.GetDouble() : null;
+        return new PhaseSummary(name, Number("top1"), Number("sparsity"), json.GetProperty("kept").GetInt64(), Number("seconds"),
+            json.GetProperty("complete").GetBoolean());
+    }
+
+    private static string WithoutSeed(IEnumerable<string> lines) =>
+        string.Join('\n', lines.Where(l => !l.StartsWith("seed:", StringComparison.Ordinal)));
+}

@@ -1,0 +1,69 @@
+using System.Text.RegularExpressions;
+using System.Xml.Linq;
+using Asni.Reports;
+using Asni.Tests.Host;
+
+namespace Asni.Tests.Reports;
+
+public class ComparisonTests
+{
+    private TemporaryFolder _folder = null!;
+
+    [SetUp]
+    public void MakeFolder() => _folder = new TemporaryFolder();
+
+    [TearDown]
+    public void RemoveFolder() => _folder.Dispose();
+
+    [Test]
+    public void Runs_that_differ_only_in_their_seed_are_one_row_with_mean_and_deviation()
+    {
+        string[] runs = [Run("a", 1, 0.9, 0.8), Run("b", 2, 0.9, 0.6), Run("c", 1, 0.5, 0.95)];
+        var comparison = Comparison.Of(runs.Select(RunSummary.Read));
+        Assert.That(comparison.Rows.Select(r => (r.Sparsity, r.Seeds.Count)), Is.EqualTo(new[] { (0.5, 1), (0.9, 2) }));
+        ComparedPhase both = comparison.Rows[1];
+        Assert.That(both.Seeds, Is.EqualTo(new ulong[] { 1, 2 }));
+        Assert.That(both.Top1, Is.EqualTo(0.7).Within(1e-12));
+        Assert.That(both.Deviation, Is.EqualTo(Math.Sqrt(0.02)).Within(1e-12), "0.8 and 0.6: n - 1 in the denominator");
+        Assert.That((both.DenseBytes, both.AmenableBytes), Is.EqualTo((400L, 5L)));
+        Assert.That(comparison.Rows[0].Deviation, Is.Null);
+    }
+
+    [Test]
+    public void The_table_is_printed_and_the_page_written()
+    {
+        string page = _folder["c.html"];
+        CommandLine.Outcome outcome = CommandLine.Run("compare", Run("a", 1, 0.9, 0.8), Run("b", 2, 0.9, 0.6), Run("c", 3, 0.5, null), "--out", page);
+        Assert.That(outcome.ExitCode, Is.Zero, outcome.Error);
+        Assert.That(outcome.Output, Does.Contain("70.00 %").And.Contain("14.14").And.Contain("1,2"));
+        string html = File.ReadAllText(page);
+        Assert.That(html, Does.Contain("70.00 %").And.Not.Contain("http"));
+        Assert.That(() => XElement.Parse(Regex.Match(html, "<svg.*?</svg>", RegexOptions.Singleline).Value), Throws.Nothing);
+    }
+
+    [Test]
+    public void What_is_no_run_is_one_sentence()
+    {
+        CommandLine.ExpectFailure(1, "has no summary.json", "compare", _folder.Path);
+        string run = Run("a", 1, 0.9, 0.8);
+        CommandLine.ExpectFailure(2, "named twice", "compare", run, run + "/");
+        foreach (string damaged in new[] { "{", "[]", "{}", """{"network": 3}""" })
+        {
+            File.WriteAllText(Path.Combine(run, "summary.json"), damaged);
+            CommandLine.ExpectFailure(1, "is damaged", "compare", run);
+        }
+    }
+
+    private string Run(string name, int seed, double sparsity, double? top1)
+    {
+        string folder = _folder[name];
+        Directory.CreateDirectory(folder);
+        File.WriteAllText(Path.Combine(folder, "recipe.yaml"), $"net: tiny\nseed: {seed}\nmag1: {FormattableString.Invariant($"{sparsity}")}\n");
+        File.WriteAllBytes(Path.Combine(folder, "asni2-init.asni"), new byte[5]);
+        File.WriteAllText(Path.Combine(folder, "summary.json"), FormattableString.Invariant($$"""
+            {"network": "tiny", "data": "digits", "seed": {{seed}}, "parameters": 100,
+             "asni2": {"top1": {{(top1 is { } t ? FormattableString.Invariant($"{t}") : "null")}}, "sparsity": {{sparsity}}, "kept": 10, "seconds": 2, "complete": true} }
+            """));
+        return folder;
+    }
+}
