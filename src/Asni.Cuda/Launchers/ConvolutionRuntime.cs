@@ -28,7 +28,7 @@ internal sealed class ConvolutionRuntime : IDisposable
         Precision = precision;
         Addresses = addresses;
         Multiprocessors = stream.Context.MultiprocessorCount;
-        Tuner = new ConvolutionTuner(this, TuningCache.Default);
+        Tuner = new ConvolutionTuner(this, TuningCache.Default, ConvolutionTuner.MayMeasure(stream.Context));
     }
 
     public CudaStream Stream { get; }
