@@ -16,6 +16,8 @@ public class BatchNormBenchmarks : IWork, IDisposable
         ["resnet50 256x56x56"] = (8, new Chw(256, 56, 56)),
     };
 
+    private const float Epsilon = 1e-5f;
+
     private CpuDevice _device = null!;
     private BatchNormOperation _operation = null!;
     private DeviceParameters _parameters = null!;
@@ -26,29 +28,34 @@ public class BatchNormBenchmarks : IWork, IDisposable
     public string Layer { get; set; } = "";
 
     public static IEnumerable<string> LayerNames => Layers.Keys;
-    public string Unit => "GB/s";
-    public double Work(string benchmark) =>
-        sizeof(float) * (double)Layers[Layer].Batch * Layers[Layer].Shape.Elements * (benchmark == nameof(Forward) ? 4 : 8);
+    public double Work(string benchmark) => (double)TensorBytes * (benchmark == nameof(Forward) ? 4 : 8);
+
+    /// <summary>Forward reads and writes elsewhere, a copy. Backward mostly reads, and dx takes the place of dy.</summary>
+    public Bound BoundOf(string benchmark) => benchmark == nameof(Forward) ? Bound.Copy : Bound.Update;
+
+    public long Footprint(string benchmark) => TensorBytes * (benchmark == nameof(Forward) ? 3 : 4);
+
+    private long TensorBytes => sizeof(float) * (long)Layers[Layer].Batch * Layers[Layer].Shape.Elements;
 
     [GlobalSetup]
     public void Prepare()
     {
         (int batch, Chw shape) = Layers[Layer];
         _device = new CpuDevice();
-        _operation = _device.CreateBatchNorm(new BatchNormSpec(batch, shape, 1e-5f, 0.1f, true, Activation.Relu, true));
+        _operation = _device.CreateBatchNorm(new BatchNormSpec(batch, shape, Epsilon, 0.1f, true, Activation.Relu, true));
         var vector = new FilterShape(shape.Channels, 1, 1, 1);
         ParameterKind[] kinds = [ParameterKind.NormWeight, ParameterKind.NormBias, ParameterKind.RunningMean, ParameterKind.RunningVariance];
         _parameters = _device.CreateParameters([.. kinds.Select((k, i) => new Parameter(i, k.ToString(), k, new Shape(shape.Channels), vector))]);
-        foreach (int i in (int[])[0, 3]) _parameters.Upload(i, ParameterSlot.Value, [.. Enumerable.Repeat(1f, shape.Channels)]);
         _bound = new BatchNormParameters(_parameters.Value(0), _parameters.Value(1), _parameters.Value(2), _parameters.Value(3));
-        (_x, _skip, _y, _dy, _dskip) = (Filled(1), Filled(2), Filled(3), Filled(4), Filled(5));
-        Forward();
+        (_x, _skip, _y, _dy, _dskip) = (Tensor(), Tensor(), Tensor(), Tensor(), Tensor());
+        foreach (string benchmark in (string[])[nameof(Forward), nameof(Backward)]) Limits.Measure(BoundOf(benchmark), Footprint(benchmark));
+        Check(batch, shape);
     }
 
-    [Benchmark]
+    [Benchmark(Description = "batch-norm + add + ReLU, forward")]
     public void Forward() => _operation.ForwardTraining(_x, _bound, _skip, _y);
 
-    [Benchmark]
+    [Benchmark(Description = "batch-norm + add + ReLU, backward")]
     public void Backward() => _operation.Backward(_x, _y, _dy, _bound.Weight, _parameters.Gradient(0), _parameters.Gradient(1), false, _dskip, _dy);
 
     [GlobalCleanup]
@@ -60,14 +67,45 @@ public class BatchNormBenchmarks : IWork, IDisposable
         GC.SuppressFinalize(this);
     }
 
-    private DeviceTensor Filled(ulong seed)
+    private DeviceTensor Tensor()
     {
         (int batch, Chw shape) = Layers[Layer];
-        var tensor = new DeviceTensor(_device.Allocate(_device.ActivationBytes(batch, shape)), 0, batch, shape);
-        var random = new SplitMix64(seed);
-        var values = new float[tensor.Elements];
-        for (int i = 0; i < values.Length; i++) values[i] = 2 * random.NextSingle() - 1;
-        _device.Upload(values, tensor);
-        return tensor;
+        return new DeviceTensor(_device.Allocate(_device.ActivationBytes(batch, shape)), 0, batch, shape);
+    }
+
+    /// <summary>Both passes on random data against the formulas, in the first, the last and some channels between.</summary>
+    private void Check(int batch, Chw shape)
+    {
+        float[] dy = Answers.Random(_dy.Elements, 3);
+        float[] y = new float[dy.Length], dx = new float[dy.Length], dskip = new float[dy.Length];
+        var probe = new BatchNormProbe(Layer, batch, shape, Epsilon)
+        {
+            X = Answers.Random(_x.Elements, 1),
+            Skip = Answers.Random(_skip.Elements, 2),
+            W = [.. Answers.Random(shape.Channels, 4).Select(v => 1 + v / 2)],
+            B = Answers.Random(shape.Channels, 5),
+        };
+        _device.Upload(probe.X, _x);
+        _device.Upload(probe.Skip, _skip);
+        _device.Upload(dy, _dy);
+        _parameters.Upload(0, ParameterSlot.Value, probe.W);
+        _parameters.Upload(1, ParameterSlot.Value, probe.B);
+        Forward();
+        Backward();
+        _device.Download(_y, y);
+        _device.Download(_dy, dx);
+        _device.Download(_dskip, dskip);
+        float[] dw = new float[shape.Channels], db = new float[shape.Channels];
+        _parameters.Download(0, ParameterSlot.Gradient, dw);
+        _parameters.Download(1, ParameterSlot.Gradient, db);
+        for (int c = 0; c < shape.Channels; c = c == shape.Channels - 1 ? c + 1 : Math.Min(c + Math.Max(1, shape.Channels / 8), shape.Channels - 1))
+        {
+            probe.CheckOutput(c, y);
+            probe.CheckGradients(c, y, dy, dx, dskip, dw[c], db[c]);
+        }
+        // dx takes the place of dy, call after call: with these weights it neither grows nor fades.
+        _parameters.Upload(0, ParameterSlot.Value, probe.Deviations());
+        _device.Upload(dy, _dy);
+        Forward();
     }
 }

@@ -30,8 +30,9 @@ public class ConvolutionBenchmarks : IWork, IDisposable
     public string Layer { get; set; } = "";
 
     public static IEnumerable<string> LayerNames => Layers.Keys;
-    public string Unit => "GFLOP/s";
     public double Work(string benchmark) => 2.0 * Layers[Layer].Batch * Layers[Layer].Macs;
+    public Bound BoundOf(string benchmark) => Bound.Peak;
+    public long Footprint(string benchmark) => 0;
 
     [GlobalSetup]
     public void Prepare()
@@ -41,20 +42,18 @@ public class ConvolutionBenchmarks : IWork, IDisposable
         _operation = _device.CreateConvolution(spec);
         _parameters = _device.CreateParameters([new Parameter(0, "w", ParameterKind.Weight,
             new Shape(spec.Filter.Out, spec.Filter.In, spec.Filter.Height, spec.Filter.Width), spec.Filter)]);
-        var weights = new float[_parameters.Parameters[0].Elements];
-        Array.Fill(weights, 0.5f);
-        _parameters.Upload(0, ParameterSlot.Value, weights);
-        (_x, _y, _dx) = (Ones(spec.Input), Ones(spec.Output), Ones(spec.Input));
+        (_x, _y, _dx) = (Tensor(spec.Input), Tensor(spec.Output), Tensor(spec.Input));
+        Limits.Measure(Bound.Peak);
         Check(spec);
     }
 
-    [Benchmark]
+    [Benchmark(Description = "layer, forward")]
     public void Forward() => _operation.Forward(_x, _parameters.Value(0), null, _y);
 
-    [Benchmark]
+    [Benchmark(Description = "layer, weight gradient")]
     public void BackwardWeights() => _operation.BackwardWeights(_x, _y, _parameters.Gradient(0));
 
-    [Benchmark]
+    [Benchmark(Description = "layer, data gradient")]
     public void BackwardData() => _operation.BackwardData(_y, _parameters.Value(0), false, _dx);
 
     [GlobalCleanup]
@@ -69,23 +68,36 @@ public class ConvolutionBenchmarks : IWork, IDisposable
     private static ConvolutionSpec Spec(int batch, Chw input, int outputs, int kernel, int stride, int padding) =>
         new(batch, input, new FilterShape(outputs, input.Channels, kernel, kernel), stride, padding, 1, false, Activation.None, true, true);
 
-    private DeviceTensor Ones(Chw shape)
+    private DeviceTensor Tensor(Chw shape)
     {
         int batch = Layers[Layer].Batch;
-        var tensor = new DeviceTensor(_device.Allocate(_device.ActivationBytes(batch, shape)), 0, batch, shape);
-        var values = new float[tensor.Elements];
-        Array.Fill(values, 1f);
-        _device.Upload(values, tensor);
-        return tensor;
+        return new DeviceTensor(_device.Allocate(_device.ActivationBytes(batch, shape)), 0, batch, shape);
     }
 
-    /// <summary>All ones times halves: an inner pixel of the output is half the filter's fan-in.</summary>
+    /// <summary>
+    /// The three passes on random data: dy . y = dw . w = dx . x, since y is linear in w and in x, and elements of each result by the sum that
+    /// defines them. Leaves random numbers in all tensors.
+    /// </summary>
     private void Check(ConvolutionSpec spec)
     {
+        float[] x = Answers.Random(_x.Elements, 1), w = Answers.Random(_parameters.Parameters[0].Elements, 2), dy = Answers.Random(_y.Elements, 3);
+        float[] y = new float[_y.Elements], dw = new float[w.Length], dx = new float[x.Length];
+        _device.Upload(x, _x);
+        _parameters.Upload(0, ParameterSlot.Value, w);
         Forward();
-        var y = new float[_y.Elements];
         _device.Download(_y, y);
-        int middle = spec.Output.Height / 2 * spec.Output.Width + spec.Output.Width / 2;
-        if (y[middle] != 0.5f * spec.Filter.FanIn) throw new InvalidOperationException($"{Layer}: {y[middle]}, expected {0.5f * spec.Filter.FanIn}");
+        // Part of y itself, so that the products are far from 0 and a relative comparison means something.
+        float scale = 1 / MathF.Sqrt(spec.Filter.FanIn);
+        for (int i = 0; i < y.Length; i++) dy[i] += scale * y[i];
+        _device.Upload(dy, _y);
+        BackwardWeights();
+        BackwardData();
+        _parameters.Download(0, ParameterSlot.Gradient, dw);
+        _device.Download(_dx, dx);
+
+        double product = Answers.Dot(y, dy), tolerance = 1e-4 * Math.Abs(product);
+        Answers.Near(Answers.Dot(w, dw), product, tolerance, $"the weight gradient of {Layer} (dw . w against dy . y)");
+        Answers.Near(Answers.Dot(x, dx), product, tolerance, $"the data gradient of {Layer} (dx . x against dy . y)");
+        new ConvolutionProbe(spec, Layer, x, w, dy).Check(y, dw, dx);
     }
 }

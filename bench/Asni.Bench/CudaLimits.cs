@@ -50,8 +50,10 @@ internal sealed class CudaLimits : IDisposable
         {
             CudaKernel kernel = _kernels.Get(name);
             if (json.Length > 1) json.Append(",\n");
-            json.Append(CultureInfo.InvariantCulture, $"{{\"kernel\": \"{name}\", \"registers\": {kernel.Registers}, \"local_bytes\": {kernel.LocalBytes}, "
-                + $"\"shared_bytes\": {kernel.SharedBytes}, \"max_threads\": {kernel.MaxThreads}}}");
+            // The simulator has no registers to count.
+            string Known(int value) => _context.IsSimulator ? "null" : value.ToString(CultureInfo.InvariantCulture);
+            json.Append(CultureInfo.InvariantCulture, $"{{\"kernel\": \"{name}\", \"registers\": {Known(kernel.Registers)}, \"local_bytes\": {Known(kernel.LocalBytes)}, "
+                + $"\"shared_bytes\": {Known(kernel.SharedBytes)}, \"max_threads\": {kernel.MaxThreads}}}");
         }
         return json.Append(']').ToString();
     }

@@ -1,35 +1,64 @@
+using System.Globalization;
 using BenchmarkDotNet.Columns;
 using BenchmarkDotNet.Configs;
 using BenchmarkDotNet.Jobs;
 using BenchmarkDotNet.Reports;
 using BenchmarkDotNet.Running;
 using BenchmarkDotNet.Toolchains.InProcess.NoEmit;
+using Perfolizer.Horology;
 
 namespace Asni.Bench;
 
-/// <summary>Work of one call, for the rate column: floating-point operations or bytes.</summary>
+/// <summary>The work of one call and what bounds it, for the columns with the rate and its share of the limit.</summary>
 internal interface IWork
 {
-    /// <summary>Operations or bytes of a benchmark's call.</summary>
+    /// <summary>Floating-point operations, or bytes read and written, of a benchmark's call.</summary>
     double Work(string benchmark);
 
-    /// <summary>"GFLOP/s" or "GB/s".</summary>
-    string Unit { get; }
+    /// <summary>The limit of the machine that bounds a benchmark.</summary>
+    Bound BoundOf(string benchmark);
+
+    /// <summary>Bytes of memory that a call touches: those it reads twice count once. Only for bounds of memory.</summary>
+    long Footprint(string benchmark);
 }
 
-/// <summary>Short runs inside this process (the device's threads stay warm), medians, and a column with the rate.</summary>
+/// <summary>What a benchmark reached: the rate and the limit it is held against.</summary>
+internal readonly record struct Achievement(double MedianMilliseconds, double Rate, Bound Bound, double Limit)
+{
+    public string RateText => string.Create(CultureInfo.InvariantCulture, $"{Rate:f0} {Limits.Unit(Bound)}");
+    public string LimitText => string.Create(CultureInfo.InvariantCulture,
+        $"{100 * Rate / Limit:f0} % of {Bound.ToString().ToLowerInvariant()} ({Limit:f0})");
+
+    /// <summary>Null when the benchmark failed.</summary>
+    public static Achievement? Of(Summary summary, BenchmarkCase benchmark)
+    {
+        if (summary[benchmark]?.ResultStatistics is not { } statistics) return null;
+        Type type = benchmark.Descriptor.Type;
+        if (Activator.CreateInstance(type) is not IWork work) return null;
+        foreach (var parameter in benchmark.Parameters.Items) type.GetProperty(parameter.Name)?.SetValue(work, parameter.Value);
+        string method = benchmark.Descriptor.WorkloadMethod.Name;
+        Bound bound = work.BoundOf(method);
+        return new Achievement(statistics.Median / 1e6, work.Work(method) / statistics.Median, bound, Limits.Of(bound, work.Footprint(method)));
+    }
+}
+
+/// <summary>Short runs inside this process (the device's threads stay warm), medians, and columns with the rate and its share of the limit.</summary>
 [AttributeUsage(AttributeTargets.Class)]
 internal sealed class InProcessAttribute : Attribute, IConfigSource
 {
     public IConfig Config { get; } = ManualConfig.CreateEmpty()
-        .AddJob(Job.Default.WithToolchain(InProcessNoEmitToolchain.Instance).WithWarmupCount(2).WithIterationCount(7).WithIterationTime(Perfolizer.Horology.TimeInterval.FromMilliseconds(150)))
-        .AddColumn(StatisticColumn.Median, new RateColumn());
+        .AddJob(Job.Default.WithToolchain(InProcessNoEmitToolchain.Instance)
+            .WithWarmupCount(2).WithIterationCount(7).WithIterationTime(TimeInterval.FromMilliseconds(150)))
+        .AddColumn(
+            StatisticColumn.Median,
+            new WorkColumn("Rate", "work of a call divided by the median time", a => a.RateText),
+            new WorkColumn("Of limit", "share of what the machine can do at most, measured in the same process", a => a.LimitText));
 
-    private sealed class RateColumn : IColumn
+    private sealed class WorkColumn(string name, string legend, Func<Achievement, string> text) : IColumn
     {
-        public string Id => "Rate";
-        public string ColumnName => "Rate";
-        public string Legend => "work of a call divided by the median time";
+        public string Id => name;
+        public string ColumnName => name;
+        public string Legend => legend;
         public UnitType UnitType => UnitType.Dimensionless;
         public bool AlwaysShow => true;
         public bool IsNumeric => true;
@@ -38,14 +67,6 @@ internal sealed class InProcessAttribute : Attribute, IConfigSource
         public bool IsAvailable(Summary summary) => true;
         public bool IsDefault(Summary summary, BenchmarkCase benchmarkCase) => false;
         public string GetValue(Summary summary, BenchmarkCase benchmarkCase, SummaryStyle style) => GetValue(summary, benchmarkCase);
-
-        public string GetValue(Summary summary, BenchmarkCase benchmarkCase)
-        {
-            if (summary[benchmarkCase]?.ResultStatistics is not { } statistics) return "-";
-            if (Activator.CreateInstance(benchmarkCase.Descriptor.Type) is not IWork work) return "-";
-            foreach (var parameter in benchmarkCase.Parameters.Items)
-                benchmarkCase.Descriptor.Type.GetProperty(parameter.Name)?.SetValue(work, parameter.Value);
-            return $"{work.Work(benchmarkCase.Descriptor.WorkloadMethod.Name) / statistics.Median:f0} {work.Unit}";
-        }
+        public string GetValue(Summary summary, BenchmarkCase benchmarkCase) => Achievement.Of(summary, benchmarkCase) is { } a ? text(a) : "-";
     }
 }

@@ -11,6 +11,9 @@ namespace Asni.Bench;
 [InProcess]
 public class ParameterBenchmarks : IWork, IDisposable
 {
+    private const double LearningRate = 1e-6;
+    private static readonly OptimizerSettings s_adam = new(), s_momentum = new() { Kind = OptimizerKind.Momentum };
+
     private CpuDevice _device = null!;
     private DeviceParameters _parameters = null!;
     private int[] _weights = null!;
@@ -21,8 +24,7 @@ public class ParameterBenchmarks : IWork, IDisposable
     [Params("lenet300", "resnet50")]
     public string Net { get; set; } = "";
 
-    public string Unit => "GB/s";
-
+    private long Keep => Weights / 10;
     private long Weights => NetworkZoo.Create(Net).WeightCount;
 
     public double Work(string benchmark) => sizeof(float) * Weights * benchmark switch
@@ -32,35 +34,40 @@ public class ParameterBenchmarks : IWork, IDisposable
         _ => 1.0,                     // reads w
     };
 
+    public Bound BoundOf(string benchmark) => benchmark is nameof(Adam) or nameof(MomentumSgd) ? Bound.Update : Bound.Read;
+
+    public long Footprint(string benchmark) => sizeof(float) * Weights * benchmark switch
+    {
+        nameof(Adam) => 4,
+        nameof(MomentumSgd) => 3,
+        _ => 1,
+    };
+
     [GlobalSetup]
     public void Prepare()
     {
         Network network = NetworkZoo.Create(Net);
         _device = new CpuDevice();
         _parameters = _device.CreateParameters(network.Parameters);
-        ImmutableArray<float[]> values = Initialization.Create(network, 1);
-        foreach (Parameter p in network.Parameters)
-        {
-            _parameters.Upload(p.Index, ParameterSlot.Value, values[p.Index]);
-            if (p.IsTrained) _parameters.Upload(p.Index, ParameterSlot.Gradient, values[p.Index]);
-        }
         _weights = [.. network.Weights.Select(p => p.Index)];
         _pivots = new float[_weights.Length];
         _sums = new SideSums[_weights.Length];
-        Check(network, values);
+        foreach (string benchmark in (string[])[nameof(TwoMeans), nameof(Adam), nameof(MomentumSgd)])
+            Limits.Measure(BoundOf(benchmark), Footprint(benchmark));
+        Check(network);
     }
 
-    [Benchmark]
-    public MagnitudeThreshold Threshold() => _parameters.FindThreshold(_weights, Weights / 10);
+    [Benchmark(Description = "threshold")]
+    public MagnitudeThreshold Threshold() => _parameters.FindThreshold(_weights, Keep);
 
-    [Benchmark]
+    [Benchmark(Description = "two means")]
     public void TwoMeans() => _parameters.SumSides(_weights, _pivots, _sums);
 
-    [Benchmark]
-    public void Adam() => _parameters.Update(new OptimizerSettings().At(1e-6, ++_step));
+    [Benchmark(Description = "Adam")]
+    public void Adam() => _parameters.Update(s_adam.At(LearningRate, ++_step));
 
-    [Benchmark]
-    public void MomentumSgd() => _parameters.Update(new OptimizerSettings { Kind = OptimizerKind.Momentum }.At(1e-6, ++_step));
+    [Benchmark(Description = "SGD with momentum")]
+    public void MomentumSgd() => _parameters.Update(s_momentum.At(LearningRate, ++_step));
 
     [GlobalCleanup]
     public void Dispose()
@@ -70,14 +77,22 @@ public class ParameterBenchmarks : IWork, IDisposable
         GC.SuppressFinalize(this);
     }
 
-    /// <summary>The threshold against a sort.</summary>
-    private void Check(Network network, ImmutableArray<float[]> values)
+    /// <summary>Everything once, against plain loops; then the initial weights, random gradients and an empty state for the clock.</summary>
+    private void Check(Network network)
     {
-        float[] sorted = [.. network.Weights.SelectMany(p => values[p.Index]).Select(MathF.Abs)];
-        Array.Sort(sorted);
-        float expected = sorted[sorted.Length - sorted.Length / 10], found = Threshold().Magnitude;
-        // The cut lies at the smallest kept magnitude or just below it.
-        if (found != expected && found != sorted[sorted.Length - sorted.Length / 10 - 1])
-            throw new InvalidOperationException($"{Net}: threshold {found}, expected {expected}");
+        var probe = new ParameterProbe(_parameters, Net, Initialization.Create(network, 1));
+        probe.Load();
+        probe.CheckThreshold(_weights, Keep, Threshold());
+        // A pivot that is one of the weights, which then belongs to neither side.
+        for (int i = 0; i < _pivots.Length; i++) _pivots[i] = probe.Values[_weights[i]][0];
+        TwoMeans();
+        probe.CheckSides(_weights, _pivots, _sums);
+        foreach (OptimizerSettings optimizer in (OptimizerSettings[])[s_adam, s_momentum])
+        {
+            probe.Load();
+            probe.CheckUpdate(optimizer, learningRate: 1e-2, step: 3);
+        }
+        probe.Load();
+        _parameters.ResetState();
     }
 }

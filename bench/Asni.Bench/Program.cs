@@ -1,10 +1,23 @@
+using Asni;
 using Asni.Bench;
-using BenchmarkDotNet.Configs;
-using BenchmarkDotNet.Running;
 
-// `cuda limits` and `cuda kernels` tell of the GPU; `steps` times whole training steps or inference and prints a line of JSON; bench/peers/compare.py calls it. Anything else is BenchmarkDotNet's.
-if (args is ["steps", ..]) return Steps.Run(args[1..]);
-if (args is ["cuda", ..]) return CudaLimits.Run(args[1..]);
-if (args is ["limits"]) return Limits.Print();
-BenchmarkSwitcher.FromAssembly(typeof(Steps).Assembly).Run(args, DefaultConfig.Instance);
-return 0;
+// `steps` times whole training steps or inference, `limits` the machine: a line of JSON each, read by bench/peers. `kernels` runs all benchmarks
+// and prints or writes their table; `cuda limits` and `cuda kernels` tell of the GPU. Anything else is BenchmarkDotNet's.
+try
+{
+    switch (args)
+    {
+        case ["steps", ..]: return Steps.Run(args[1..]);
+        case ["limits"]: return Limits.Print();
+        case ["cuda", ..]: return CudaLimits.Run(args[1..]);
+        case ["kernels", ..]: return Kernels.Run(args[1..]);
+        default:
+            Kernels.Benchmark(args);
+            return 0;
+    }
+}
+catch (AsniException e)
+{
+    Console.Error.WriteLine(e.Message);
+    return e.ExitCode;
+}

@@ -5,82 +5,110 @@ using Asni.Devices;
 using Asni.Engine;
 using Asni.Networks;
 using Asni.Optimizers;
+using Asni.Pruning;
+using Asni.Reports;
 using Asni.Tensors;
 
 namespace Asni.Bench;
 
-/// <summary>Times whole steps of a network on random data and prints one line of JSON: median and smallest milliseconds, images/s, GFLOP/s.</summary>
+/// <summary>
+/// Times whole steps of a network on random data and prints one line of JSON: median and smallest milliseconds, images/s, and GFLOP/s of the
+/// dense network's work. With --density or --masks the pruned network and the dense one are timed in turn, and dense_ms and speedup follow.
+/// </summary>
 internal static class Steps
 {
-    private const int WarmUp = 3;
-
-    private sealed record Options(string Net, Chw Input, int Classes, int Batch, OptimizerKind Optimizer, bool Training, double Seconds, int Threads);
+    private const int WarmUp = 3, Rounds = 4;
 
     public static int Run(string[] args)
     {
-        Options o = Parse(args);
+        StepOptions o = StepOptions.Parse(args);
         Network network = NetworkZoo.Create(o.Net, o.Input, o.Classes);
         using var device = new CpuDevice(o.Threads);
         using var model = new Model(network, device);
-        foreach (Parameter p in network.Parameters)
+        Action step = Prepare(model, o, out Plan plan);
+        using var disposing = plan;
+        if (!o.IsPruned)
+        {
+            Print(o, model, Measure(step, o.Seconds), null);
+            return 0;
+        }
+        using var dense = new Model(network, device);
+        Action denseStep = Prepare(dense, o, out Plan densePlan);
+        using var disposingDense = densePlan;
+        Prune(model, o);
+        double[][] times = MeasureInTurn([step, denseStep], o.Seconds);
+        Print(o, model, times[0], times[1]);
+        return 0;
+    }
+
+    /// <summary>Sorted milliseconds of the calls that fit the time, at least 5.</summary>
+    public static double[] Measure(Action action, double seconds) => MeasureInTurn([action], seconds)[0];
+
+    /// <summary>The same for several, each for its time, in rounds: what disturbs the machine for a while then disturbs all.</summary>
+    private static double[][] MeasureInTurn(Action[] actions, double seconds)
+    {
+        var times = actions.Select(_ => new List<double>()).ToArray();
+        int rounds = actions.Length > 1 ? Rounds : 1;
+        for (int round = 1; round <= rounds; round++)
+        {
+            for (int a = 0; a < actions.Length; a++)
+            {
+                for (int i = 0; i < WarmUp; i++) actions[a]();
+                var total = Stopwatch.StartNew();
+                int needed = (5 * round + rounds - 1) / rounds;
+                while (times[a].Count < needed || total.Elapsed.TotalSeconds < seconds / rounds)
+                {
+                    long start = Stopwatch.GetTimestamp();
+                    actions[a]();
+                    times[a].Add(Stopwatch.GetElapsedTime(start).TotalMilliseconds);
+                }
+            }
+        }
+        return [.. times.Select(t => t.Order().ToArray())];
+    }
+
+    /// <summary>A training step or an evaluation of one batch, on a freshly initialized model.</summary>
+    private static Action Prepare(Model model, StepOptions o, out Plan made)
+    {
+        foreach (Parameter p in model.Network.Parameters)
         {
             var values = new float[p.Elements];
             Initialization.Fill(p, 1, values);
             model.Parameters.Upload(p.Index, ParameterSlot.Value, values);
         }
-        using var plan = new Plan(model, o.Batch, o.Training);
-        var random = new SplitMix64(1);
-        var images = new float[o.Batch * o.Input.Elements];
-        for (int i = 0; i < images.Length; i++) images[i] = 2 * random.NextSingle() - 1;
-        int[] labels = [.. Enumerable.Range(0, o.Batch).Select(i => i % o.Classes)];
-        plan.Load(images, labels);
-
+        Plan plan = made = new Plan(model, o.Batch, o.Training);
+        plan.Load(Answers.Random((long)o.Batch * o.Input.Elements, 1), [.. Enumerable.Range(0, o.Batch).Select(i => i % o.Classes)]);
+        if (!o.Training) return plan.RunEvaluation;
         var optimizer = new OptimizerSettings { Kind = o.Optimizer };
         long step = 0;
-        void Step()
+        return () =>
         {
-            if (!o.Training)
-            {
-                plan.RunEvaluation();
-                return;
-            }
             plan.RunTraining();
             // A rate this small keeps the weights where they are: on one batch a real one would soon train the gradients away.
             model.Parameters.Update(optimizer.At(1e-9, ++step));
-        }
-        double[] times = Measure(Step, o.Seconds);
-        double macs = NetworkAnalysis.Of(network).Macs * (double)o.Batch * (o.Training ? 3 : 1);
+        };
+    }
+
+    /// <summary>The values and masks of a run, when one is given; then by global magnitude down to the density, when one is given.</summary>
+    private static void Prune(Model model, StepOptions o)
+    {
+        if (o.NetworkFile is { } file) model.Load(RunFolder.Load(file, model.Network));
+        if (o.Density is { } density) new MagnitudePruner(model, new PruningOptions()).PruneTo(1 - density, _ => { });
+    }
+
+    private static void Print(StepOptions o, Model model, double[] times, double[]? denseTimes)
+    {
         double median = times[times.Length / 2];
-        Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
-            $"{{\"ms\": {median:f4}, \"min_ms\": {times[0]:f4}, \"steps\": {times.Length}, \"images_per_second\": {o.Batch / median * 1e3:f1}, \"gflops\": {2 * macs / median / 1e6:f1}}}"));
-        return 0;
-    }
-
-    /// <summary>Sorted milliseconds of the calls that fit the time, at least 5.</summary>
-    public static double[] Measure(Action action, double seconds)
-    {
-        for (int i = 0; i < WarmUp; i++) action();
-        var times = new List<double>();
-        var total = Stopwatch.StartNew();
-        while (times.Count < 5 || total.Elapsed.TotalSeconds < seconds)
+        double macs = NetworkAnalysis.Of(model.Network).Macs * (double)o.Batch * (o.Training ? 3 : 1);
+        string line = string.Create(CultureInfo.InvariantCulture,
+            $"{{\"net\": \"{model.Network.Name}\", \"batch\": {o.Batch}, \"density\": {1 - model.Sparsity:g6}, \"ms\": {median:f4}, "
+            + $"\"min_ms\": {times[0]:f4}, \"steps\": {times.Length}, \"images_per_second\": {o.Batch / median * 1e3:f1}, "
+            + $"\"gflops\": {2 * macs / median / 1e6:f1}");
+        if (denseTimes is not null)
         {
-            long start = Stopwatch.GetTimestamp();
-            action();
-            times.Add(Stopwatch.GetElapsedTime(start).TotalMilliseconds);
+            double dense = denseTimes[denseTimes.Length / 2];
+            line += string.Create(CultureInfo.InvariantCulture, $", \"dense_ms\": {dense:f4}, \"speedup\": {dense / median:f3}");
         }
-        times.Sort();
-        return [.. times];
-    }
-
-    private static Options Parse(string[] args)
-    {
-        var given = new Dictionary<string, string>();
-        for (int i = 0; i + 1 < args.Length; i += 2) given[args[i]] = args[i + 1];
-        string Get(string name, string otherwise) => given.GetValueOrDefault("--" + name, otherwise);
-        int[] input = [.. Get("input", "3x32x32").Split('x').Select(s => int.Parse(s, CultureInfo.InvariantCulture))];
-        return new Options(Get("net", "lenet300"), new Chw(input[0], input[1], input[2]), int.Parse(Get("classes", "10"), CultureInfo.InvariantCulture),
-            int.Parse(Get("batch", "60"), CultureInfo.InvariantCulture), Enum.Parse<OptimizerKind>(Get("optimizer", "adam"), ignoreCase: true),
-            Get("mode", "train") == "train", double.Parse(Get("seconds", "3"), CultureInfo.InvariantCulture),
-            int.Parse(Get("threads", Environment.ProcessorCount.ToString(CultureInfo.InvariantCulture)), CultureInfo.InvariantCulture));
+        Console.WriteLine(line + "}");
     }
 }

@@ -153,3 +153,4 @@ ASNI_EXPORT const char* asniSimLastError() { return last_error(); }
 ASNI_EXPORT void asniSimSetSeed(uint64_t seed) { set_seed(seed); }
 ASNI_EXPORT void asniSimSetMemoryLimit(uint64_t bytes) { set_memory_limit(bytes); }
 ASNI_EXPORT void asniSimSetChecks(int on) { set_checks(on != 0); }
+ASNI_EXPORT void asniSimSetTimeLimit(uint64_t milliseconds) { set_time_limit(milliseconds); }

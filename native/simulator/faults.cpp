@@ -11,7 +11,8 @@ namespace asni::sim {
 
 namespace {
 
-constexpr int handled_signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL};
+constexpr int timeout_signal = SIGUSR2;
+constexpr int handled_signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, timeout_signal};
 struct sigaction former[64];
 
 void unblock(int signal) {
@@ -36,10 +37,12 @@ void pass_on(int signal, siginfo_t* info, void* context) {
 // Runs on the worker's signal stack. The fault is synchronous and in a kernel, which holds no lock, so building a text is safe.
 void handle(int signal, siginfo_t* info, void* context) {
     if (runner == nullptr || !runner->in_kernel()) {
-        pass_on(signal, info, context);
+        // A timeout may come just after the kernel's end.
+        if (runner == nullptr || signal != timeout_signal) pass_on(signal, info, context);
         return;
     }
     unblock(signal);
+    if (signal == timeout_signal) runner->abandon(CUDA_ERROR_LAUNCH_TIMEOUT, "the kernel does not end (ASNI_SIM_TIMEOUT seconds have passed)");
     if (signal == SIGFPE) runner->abandon(CUDA_ERROR_LAUNCH_FAILED, "an integer division by zero or out of range");
     if (signal == SIGILL) runner->abandon(CUDA_ERROR_LAUNCH_FAILED, "a trap");
     // x86 gives no address for one that is not canonical, nor for a misaligned vector access.
@@ -76,6 +79,8 @@ void prepare_thread_for_faults() {
     stack.ss_sp = mmap(nullptr, stack.ss_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     sigaltstack(&stack, nullptr);
 }
+
+void interrupt_kernel(pthread_t worker) { pthread_kill(worker, timeout_signal); }
 
 }  // namespace asni::sim
 

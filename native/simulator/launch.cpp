@@ -31,6 +31,7 @@ uint64_t number_from(const char* variable, uint64_t otherwise) {
 std::mutex lock;  // one launch at a time
 uint64_t seed = number_from("ASNI_SIM_SEED", 1);
 uint64_t launch_count = 0;
+std::chrono::milliseconds time_limit{1000 * number_from("ASNI_SIM_TIMEOUT", 120)};
 
 uint64_t mixed(uint64_t a, uint64_t b) { return Random(a * 0x9e3779b97f4a7c15ull + b).next(); }
 
@@ -62,6 +63,11 @@ void set_seed(uint64_t value) {
     launch_count = 0;
 }
 
+void set_time_limit(uint64_t milliseconds) {
+    std::lock_guard hold(lock);
+    time_limit = std::chrono::milliseconds(milliseconds);
+}
+
 void run(Launch launch) {
     std::lock_guard hold(lock);
     // Never destroyed: its threads wait in it while the process ends.
@@ -71,7 +77,7 @@ void run(Launch launch) {
     uint64_t launch_seed = mixed(seed, ++launch_count);
     uint64_t count = uint64_t(launch.grid.x) * launch.grid.y * launch.grid.z;
     std::vector<uint64_t> order = block_order(count, Random(launch_seed));
-    workers.run(count, [&](uint64_t i) { runner->run(launch, order[i], mixed(launch_seed, order[i])); });
+    workers.run(count, time_limit, [&](uint64_t i) { runner->run(launch, order[i], mixed(launch_seed, order[i])); });
     try {
         check_slack();
     } catch (Failure& failure) {

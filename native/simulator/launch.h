@@ -29,4 +29,7 @@ void run(Launch launch);
 // Decides the order of blocks and threads and the fill patterns; launches after this repeat.
 void set_seed(uint64_t seed);
 
+// How long one launch may take.
+void set_time_limit(uint64_t milliseconds);
+
 }  // namespace asni::sim

@@ -8,13 +8,14 @@ namespace asni::sim {
 Workers::Workers(unsigned thread_count) {
     install_fault_handler();
     for (unsigned i = 0; i < (thread_count == 0 ? 1 : thread_count); i++) {
-        threads.emplace_back([this] { work(); });
+        std::thread thread([this] { work(); });
+        threads.push_back(thread.native_handle());
         // Never joined: they wait for the next launch until the process ends.
-        threads.back().detach();
+        thread.detach();
     }
 }
 
-void Workers::run(uint64_t block_count, const std::function<void(uint64_t)>& block_body) {
+void Workers::run(uint64_t block_count, std::chrono::milliseconds limit, const std::function<void(uint64_t)>& block_body) {
     std::unique_lock hold(lock);
     body = &block_body;
     count = block_count;
@@ -24,7 +25,10 @@ void Workers::run(uint64_t block_count, const std::function<void(uint64_t)>& blo
     busy = unsigned(threads.size());
     round++;
     wake.notify_all();
-    done.wait(hold, [this] { return busy == 0; });
+    while (!done.wait_for(hold, limit, [this] { return busy == 0; })) {
+        __atomic_store_n(&next, count, __ATOMIC_RELAXED);
+        for (pthread_t thread : threads) interrupt_kernel(thread);
+    }
     if (failure.code != CUDA_SUCCESS) throw failure;
 }
 

@@ -2,6 +2,9 @@
 // (.NET's) that fibers would disturb.
 #pragma once
 
+#include <pthread.h>
+
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
@@ -18,8 +21,8 @@ public:
     explicit Workers(unsigned count);
 
     // Calls body(0) .. body(count - 1), each on some worker, and returns when all have; throws the failure of the lowest i that failed, and
-    // starts no further i after one failed.
-    void run(uint64_t count, const std::function<void(uint64_t)>& body);
+    // starts no further i after one failed. After the time limit what still runs is interrupted.
+    void run(uint64_t count, std::chrono::milliseconds limit, const std::function<void(uint64_t)>& body);
 
 private:
     void work();
@@ -27,7 +30,7 @@ private:
 
     std::mutex lock;
     std::condition_variable wake, done;
-    std::vector<std::thread> threads;  // live as long as the process
+    std::vector<pthread_t> threads;  // live as long as the process
     const std::function<void(uint64_t)>* body = nullptr;
     uint64_t count = 0, next = 0, round = 0;
     unsigned busy = 0;

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Asni.Cpu.Convolution;
+using Asni.Cpu.Sparse;
 using Asni.Data;
 using Asni.Devices;
 using Asni.Networks;
@@ -14,6 +15,7 @@ namespace Asni.Cpu;
 public sealed unsafe class CpuDevice : Device
 {
     private readonly Workers _workers;
+    private readonly Scratch _scratch;
     private readonly CpuBuffer _imageTable;
 
     /// <summary>A device that uses every processor.</summary>
@@ -26,6 +28,7 @@ public sealed unsafe class CpuDevice : Device
         if (threads is < 1 or > 1024) throw new UsageException($"the number of threads is {threads}, expected 1 to 1024; leave it out to use every processor");
         Threads = threads;
         _workers = new Workers(threads);
+        _scratch = new Scratch(threads);
         _imageTable = new CpuBuffer(MaximumImageChannels * 256 * sizeof(float));
     }
 
@@ -73,7 +76,7 @@ public sealed unsafe class CpuDevice : Device
     public override DeviceParameters CreateParameters(ImmutableArray<Parameter> parameters) => new CpuParameters(parameters, _workers);
 
     public override ConvolutionOperation CreateConvolution(in ConvolutionSpec spec) =>
-        CpuConvolution.Create(spec, _workers);
+        CpuConvolution.Create(spec, _workers, _scratch);
 
     public override BatchNormOperation CreateBatchNorm(in BatchNormSpec spec) => new CpuBatchNorm(spec, _workers);
 
@@ -115,6 +118,7 @@ public sealed unsafe class CpuDevice : Device
     {
         if (!disposing) return;
         _workers.Dispose();
+        _scratch.Dispose();
         _imageTable.Dispose();
     }
 

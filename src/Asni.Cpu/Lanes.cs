@@ -27,6 +27,12 @@ internal unsafe interface ILanes<V> where V : struct
     static abstract V IsNaN(V a);
     static abstract V And(V a, V b);
 
+    /// <summary>The sum of all lanes, in an order of its own.</summary>
+    static abstract float Sum(V a);
+
+    /// <summary>sums[i] += the sum of register i's lanes, for eight registers.</summary>
+    static abstract void AddSums(V a0, V a1, V a2, V a3, V a4, V a5, V a6, V a7, float* sums);
+
     /// <summary>a and not b.</summary>
     static abstract V AndNot(V a, V b);
     static abstract V Or(V a, V b);
@@ -40,6 +46,12 @@ internal unsafe interface ILanes<V> where V : struct
 
     /// <summary>sums[i] += x[i], in double.</summary>
     static abstract void AddTo(V x, double* sums);
+
+    /// <summary>The lower lanes of x added to a register of half as many doubles.</summary>
+    static abstract V AddLowerInDouble(V doubles, V x);
+
+    /// <summary>The upper lanes of x added to a register of half as many doubles.</summary>
+    static abstract V AddUpperInDouble(V doubles, V x);
 
     /// <summary>Lane mask of bytes[i] == value.</summary>
     static abstract V BytesEqual(byte* bytes, int value);

@@ -60,6 +60,23 @@ internal readonly unsafe struct Lanes128 : ILanes<Vector128<float>>
     public static Vector128<float> And(Vector128<float> a, Vector128<float> b) => a & b;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float Sum(Vector128<float> a) => Vector128.Sum(a);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void AddSums(Vector128<float> a0, Vector128<float> a1, Vector128<float> a2, Vector128<float> a3,
+        Vector128<float> a4, Vector128<float> a5, Vector128<float> a6, Vector128<float> a7, float* sums)
+    {
+        sums[0] += Vector128.Sum(a0);
+        sums[1] += Vector128.Sum(a1);
+        sums[2] += Vector128.Sum(a2);
+        sums[3] += Vector128.Sum(a3);
+        sums[4] += Vector128.Sum(a4);
+        sums[5] += Vector128.Sum(a5);
+        sums[6] += Vector128.Sum(a6);
+        sums[7] += Vector128.Sum(a7);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<float> AndNot(Vector128<float> a, Vector128<float> b) => Vector128.AndNot(a, b);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -84,6 +101,14 @@ internal readonly unsafe struct Lanes128 : ILanes<Vector128<float>>
         (Vector128.Load(sums) + Vector128.WidenLower(x)).Store(sums);
         (Vector128.Load(sums + 2) + Vector128.WidenUpper(x)).Store(sums + 2);
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> AddLowerInDouble(Vector128<float> doubles, Vector128<float> x) =>
+        (doubles.AsDouble() + Vector128.WidenLower(x)).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> AddUpperInDouble(Vector128<float> doubles, Vector128<float> x) =>
+        (doubles.AsDouble() + Vector128.WidenUpper(x)).AsSingle();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<float> BytesEqual(byte* bytes, int value) => Vector128.Equals(Integers(bytes), Vector128.Create(value)).AsSingle();

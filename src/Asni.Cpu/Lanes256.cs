@@ -61,6 +61,27 @@ internal readonly unsafe struct Lanes256 : ILanes<Vector256<float>>
     public static Vector256<float> And(Vector256<float> a, Vector256<float> b) => a & b;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float Sum(Vector256<float> a) => Vector256.Sum(a);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void AddSums(Vector256<float> a0, Vector256<float> a1, Vector256<float> a2, Vector256<float> a3,
+        Vector256<float> a4, Vector256<float> a5, Vector256<float> a6, Vector256<float> a7, float* sums)
+    {
+        if (!Avx.IsSupported)
+        {
+            Lanes128.AddSums(Fold(a0), Fold(a1), Fold(a2), Fold(a3), Fold(a4), Fold(a5), Fold(a6), Fold(a7), sums);
+            return;
+        }
+        Vector256<float> low = Avx.HorizontalAdd(Avx.HorizontalAdd(a0, a1), Avx.HorizontalAdd(a2, a3));
+        Vector256<float> high = Avx.HorizontalAdd(Avx.HorizontalAdd(a4, a5), Avx.HorizontalAdd(a6, a7));
+        Vector256<float> total = Avx.Permute2x128(low, high, 0x20) + Avx.Permute2x128(low, high, 0x31);
+        (Vector256.Load(sums) + total).Store(sums);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<float> Fold(Vector256<float> a) => a.GetLower() + a.GetUpper();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> AndNot(Vector256<float> a, Vector256<float> b) => Vector256.AndNot(a, b);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -85,6 +106,14 @@ internal readonly unsafe struct Lanes256 : ILanes<Vector256<float>>
         (Vector256.Load(sums) + Vector256.WidenLower(x)).Store(sums);
         (Vector256.Load(sums + 4) + Vector256.WidenUpper(x)).Store(sums + 4);
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> AddLowerInDouble(Vector256<float> doubles, Vector256<float> x) =>
+        (doubles.AsDouble() + Vector256.WidenLower(x)).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> AddUpperInDouble(Vector256<float> doubles, Vector256<float> x) =>
+        (doubles.AsDouble() + Vector256.WidenUpper(x)).AsSingle();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> BytesEqual(byte* bytes, int value) => Vector256.Equals(Integers(bytes), Vector256.Create(value)).AsSingle();

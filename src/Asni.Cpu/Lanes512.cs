@@ -61,6 +61,20 @@ internal readonly unsafe struct Lanes512 : ILanes<Vector512<float>>
     public static Vector512<float> And(Vector512<float> a, Vector512<float> b) => a & b;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float Sum(Vector512<float> a) => Vector512.Sum(a);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void AddSums(Vector512<float> a0, Vector512<float> a1, Vector512<float> a2, Vector512<float> a3,
+        Vector512<float> a4, Vector512<float> a5, Vector512<float> a6, Vector512<float> a7, float* sums)
+    {
+        Lanes256.AddSums(Fold(a0), Fold(a1), Fold(a2), Fold(a3),
+            Fold(a4), Fold(a5), Fold(a6), Fold(a7), sums);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<float> Fold(Vector512<float> a) => a.GetLower() + a.GetUpper();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> AndNot(Vector512<float> a, Vector512<float> b) => Vector512.AndNot(a, b);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -85,6 +99,14 @@ internal readonly unsafe struct Lanes512 : ILanes<Vector512<float>>
         (Vector512.Load(sums) + Vector512.WidenLower(x)).Store(sums);
         (Vector512.Load(sums + 8) + Vector512.WidenUpper(x)).Store(sums + 8);
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> AddLowerInDouble(Vector512<float> doubles, Vector512<float> x) =>
+        (doubles.AsDouble() + Vector512.WidenLower(x)).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> AddUpperInDouble(Vector512<float> doubles, Vector512<float> x) =>
+        (doubles.AsDouble() + Vector512.WidenUpper(x)).AsSingle();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> BytesEqual(byte* bytes, int value) => Vector512.Equals(Integers(bytes), Vector512.Create(value)).AsSingle();

@@ -20,13 +20,29 @@ internal static unsafe class RegisterTranspose
             for (int r = c < blockedColumns ? blockedRows : 0; r < rows; r++) to[c * toStride + r] = from[r * fromStride + c];
     }
 
-    /// <summary>Pairs, quads, halves.</summary>
-    private static void RunBlock(float* from, nint fromStride, float* to, nint toStride)
+    /// <summary>to[c * toStride + r] = rows[r][c].</summary>
+    public static void Run(float** rows, int count, int columns, float* to, nint toStride)
     {
-        Vector256<float> r0 = Vector256.Load(from), r1 = Vector256.Load(from + fromStride);
-        Vector256<float> r2 = Vector256.Load(from + 2 * fromStride), r3 = Vector256.Load(from + 3 * fromStride);
-        Vector256<float> r4 = Vector256.Load(from + 4 * fromStride), r5 = Vector256.Load(from + 5 * fromStride);
-        Vector256<float> r6 = Vector256.Load(from + 6 * fromStride), r7 = Vector256.Load(from + 7 * fromStride);
+        int blockedRows = Avx.IsSupported ? count / Block * Block : 0, blockedColumns = columns / Block * Block;
+        for (int r = 0; r < blockedRows; r += Block)
+            for (int c = 0; c < blockedColumns; c += Block)
+                Store(Vector256.Load(rows[r] + c), Vector256.Load(rows[r + 1] + c), Vector256.Load(rows[r + 2] + c), Vector256.Load(rows[r + 3] + c),
+                    Vector256.Load(rows[r + 4] + c), Vector256.Load(rows[r + 5] + c), Vector256.Load(rows[r + 6] + c), Vector256.Load(rows[r + 7] + c),
+                    to + c * toStride + r, toStride);
+        for (int c = 0; c < columns; c++)
+            for (int r = c < blockedColumns ? blockedRows : 0; r < count; r++) to[c * toStride + r] = rows[r][c];
+    }
+
+    private static void RunBlock(float* from, nint fromStride, float* to, nint toStride) =>
+        Store(Vector256.Load(from), Vector256.Load(from + fromStride), Vector256.Load(from + 2 * fromStride), Vector256.Load(from + 3 * fromStride),
+            Vector256.Load(from + 4 * fromStride), Vector256.Load(from + 5 * fromStride), Vector256.Load(from + 6 * fromStride), Vector256.Load(from + 7 * fromStride),
+            to, toStride);
+
+    /// <summary>Eight rows become eight columns: pairs, quads, halves.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Store(Vector256<float> r0, Vector256<float> r1, Vector256<float> r2, Vector256<float> r3,
+        Vector256<float> r4, Vector256<float> r5, Vector256<float> r6, Vector256<float> r7, float* to, nint toStride)
+    {
         (Vector256<float> a0, Vector256<float> a1, Vector256<float> a2, Vector256<float> a3) = Quads(r0, r1, r2, r3);
         (Vector256<float> b0, Vector256<float> b1, Vector256<float> b2, Vector256<float> b3) = Quads(r4, r5, r6, r7);
         Avx.Permute2x128(a0, b0, 0x20).Store(to);

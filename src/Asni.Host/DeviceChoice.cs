@@ -10,7 +10,11 @@ internal sealed class DeviceChoice
     private static readonly string[] s_names = ["auto", "cpu"];
 
     private readonly Option<string> _device = new("--device") { Description = "auto, cpu", HelpName = "device" };
-    private readonly Option<string> _threads = new("--threads") { Description = "threads of the CPU device; all processors when absent", HelpName = "n" };
+    private readonly Option<string> _threads = new("--threads")
+    {
+        Description = "threads of the CPU device; all processors when absent",
+        HelpName = "n",
+    };
 
     public void AddTo(Command command)
     {
@@ -25,7 +29,8 @@ internal sealed class DeviceChoice
         if (!s_names.Contains(device))
             throw new UsageException($"--device '{device}' is not one of {string.Join(", ", s_names)}{Suggestion.For(device, s_names)}.");
         if (parsed.GetValue(_threads) is not { } text) return Environment.ProcessorCount;
-        if (!int.TryParse(text, out int threads) || threads is < 1 or > 1024) throw new UsageException($"--threads '{text}' is not a number from 1 to 1024.");
+        if (!int.TryParse(text, out int threads) || threads is < 1 or > 1024)
+            throw new UsageException($"--threads '{text}' is not a number from 1 to 1024.");
         return threads;
     }
 

@@ -38,7 +38,8 @@ internal static class Entry
     private static RootCommand Commands(HostConsole console, Option<bool> verbose)
     {
         var train = new TrainCommand(console);
-        var root = new RootCommand("Asni trains sparse neural networks: ASNI-I prunes while it trains, ASNI-II trains again from two numbers a layer.");
+        var root = new RootCommand(
+            "Asni trains sparse neural networks: ASNI-I prunes while it trains, ASNI-II trains again from two numbers a layer.");
         root.Add(verbose);
         // Training is what the program is for: its flags work without the verb.
         train.AddTo(root);
@@ -47,6 +48,8 @@ internal static class Entry
         root.Add(trainVerb);
         root.Add(InfoCommand.Create(console));
         root.Add(EvalCommand.Create(console));
+        root.Add(ExportCommand.Create(console));
+        root.Add(VerifyCommand.Create(console));
         root.Add(DataCommand.Create(console));
         root.Add(DoctorCommand.Create(console));
         return root;
@@ -81,11 +84,14 @@ internal static class Entry
             string token = parsed.UnmatchedTokens[0];
             bool flag = token.StartsWith('-');
             IEnumerable<string> candidates = flag ? command.Options.Select(o => o.Name) : command.Subcommands.Select(c => c.Name);
-            return $"unknown {(flag ? "flag" : "word")} {token}{Suggestion.For(token, candidates)}{(Suggestion.Closest(token, candidates) is null ? "; asni --help lists them." : "")}";
+            string help = Suggestion.Closest(token, candidates) is null ? "; asni --help lists them." : "";
+            return $"unknown {(flag ? "flag" : "word")} {token}{Suggestion.For(token, candidates)}{help}";
         }
         ParseError error = parsed.Errors[0];
         if (error.SymbolResult is OptionResult { IdentifierToken: not null } option)
-            return option.Tokens.Count == 0 ? $"{option.IdentifierToken.Value} needs a value." : $"{option.IdentifierToken.Value}: {error.Message.TrimEnd('.')}.";
+            return option.Tokens.Count == 0
+                ? $"{option.IdentifierToken.Value} needs a value."
+                : $"{option.IdentifierToken.Value}: {error.Message.TrimEnd('.')}.";
         return error.Message.TrimEnd('.') + ".";
     }
 }

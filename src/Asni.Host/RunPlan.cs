@@ -1,4 +1,5 @@
 using Asni.Data;
+using Asni.Engine;
 using Asni.Host.Recipes;
 using Asni.Methods;
 using Asni.Networks;
@@ -7,10 +8,13 @@ using Asni.Tensors;
 namespace Asni.Host;
 
 /// <summary>A run that is ready to start: every default resolved, everything checked that can be.</summary>
+/// <param name="Start">What the run starts from; null for a fresh network.</param>
 /// <param name="Notes">Choices made for the user, one line each.</param>
-internal sealed record RunPlan(RunSettings Settings, Recipe Recipe, Network Network, DatasetSplit Data, IReadOnlyList<string> Notes)
+internal sealed record RunPlan(RunSettings Settings, Recipe Recipe, Network Network, DatasetSplit Data, ModelSnapshot? Start, IReadOnlyList<string> Notes)
 {
-    /// <summary>Side of the drawn images that stand in for ImageNet: five halvings leave one position, and a CPU gets through enough images to learn.</summary>
+    /// <summary>
+    /// Side of the drawn images that stand in for ImageNet: five halvings leave one position, and a CPU gets through enough images to learn.
+    /// </summary>
     private const int SideForImageNet = 32;
 
     private const int SideForCifar = 32;
@@ -20,19 +24,21 @@ internal sealed record RunPlan(RunSettings Settings, Recipe Recipe, Network Netw
     /// <param name="threads">That train, to choose the length of a run on drawn data.</param>
     public static RunPlan Make(SettingsLayer file, SettingsLayer flags, DatasetLocator locator, int threads)
     {
-        string? net = (flags["net"] ?? file["net"]) is { } n ? NetworkZoo.Find(n.Text).Name : null;
+        SettingsLayer init = InitFile.Settings(flags["init"] ?? file["init"]);
+        string? net = (flags["net"] ?? file["net"] ?? init["net"]) is { } n ? NetworkZoo.Find(n.Text).Name : null;
         string? named = (flags["data"] ?? file["data"]) is { } d ? DataSource.ProperName(d.Text) : null;
         BookRecipe book = RecipeBook.Find(net, named) ?? throw new InvalidOperationException($"no recipe for {net}");
         // Mistakes in the settings are told before any data is opened.
-        RunSettings settings = SettingsLayer.Apply(book.Layer, file, flags);
+        RunSettings settings = SettingsLayer.Apply(book.Layer, init.Without("input"), file, flags);
         settings.Resolve();
 
         string data = named ?? (IsThere(book.Data, locator) ? book.Data : DataSource.StandIn(book.Data));
         var notes = new List<string>();
         if (DataSource.IsDrawn(data))
         {
-            SettingsLayer length = Shorten(book, data, settings, threads);
-            settings = SettingsLayer.Apply(book.Layer, length, file, flags);
+            SettingsLayer stored = data == "shapes" ? init : init.Without("input");
+            SettingsLayer length = Shorten(book, data, SettingsLayer.Apply(book.Layer, stored, file, flags), threads);
+            settings = SettingsLayer.Apply(book.Layer, length, stored, file, flags);
             if (named is null) notes.Add($"{book.Data} was not found, so this run is on {data}; {HowToGet(book.Data)}.");
             if (DescribeLength(book, length, settings, threads) is { } chosen) notes.Add(chosen);
         }
@@ -42,9 +48,10 @@ internal sealed record RunPlan(RunSettings Settings, Recipe Recipe, Network Netw
         Network network = NetworkZoo.Create(book.Network, recipe.Input ?? split.Train.Shape, split.Train.Classes);
         if (split.Train.Shape != network.Input)
             throw new UsageException($"{data} has {split.Train.Shape} images, not {network.Input}; leave --input out or choose other data.");
+        ModelSnapshot? start = settings.Init is { } path ? InitFile.Load(path, recipe, network, notes) : null;
         // What is saved is what ran: the schedule itself instead of the sparsity that was asked of it.
         RunSettings resolved = settings with { Sparsity = null, Recipe = recipe with { RetrainLearningRate = null } };
-        return new RunPlan(resolved, recipe, network, split, notes);
+        return new RunPlan(resolved, recipe, network, split, start, notes);
     }
 
     private static bool IsThere(string data, DatasetLocator locator)
@@ -70,7 +77,8 @@ internal sealed record RunPlan(RunSettings Settings, Recipe Recipe, Network Netw
             Set("input", SettingText.Text(input.Value));
         }
         Network network = NetworkZoo.Create(book.Network, input ?? new Chw(1, 28, 28), 10);
-        ShortRun run = ShortRun.For(NetworkAnalysis.Of(network).Macs, settings.Recipe with { Epochs = BookEpochs(book) }, threads, DataSource.MostImages(data));
+        Recipe recipe = settings.Recipe with { Epochs = BookEpochs(book) };
+        ShortRun run = ShortRun.For(NetworkAnalysis.Of(network).Macs, recipe, threads, DataSource.MostImages(data));
         Set("limit", SettingText.Text(run.Images));
         Set("epochs", SettingText.Text(run.Epochs));
         Set("batch", SettingText.Text(run.BatchSize));
@@ -80,14 +88,18 @@ internal sealed record RunPlan(RunSettings Settings, Recipe Recipe, Network Netw
 
     private static int BookEpochs(BookRecipe book) => SettingsLayer.Apply(book.Layer).Recipe.Epochs;
 
-    /// <summary>One line when the run was made shorter than its recipe and the user did not say otherwise; null when there is nothing to tell.</summary>
+    /// <summary>
+    /// One line when the run was made shorter than its recipe and the user did not say otherwise; null when there is nothing to tell.
+    /// </summary>
     private static string? DescribeLength(BookRecipe book, SettingsLayer length, RunSettings settings, int threads)
     {
-        Recipe recipe = settings.Recipe, published = SettingsLayer.Apply(book.Layer).Recipe, shortened = SettingsLayer.Apply(book.Layer, length).Recipe;
+        Recipe recipe = settings.Recipe;
+        Recipe published = SettingsLayer.Apply(book.Layer).Recipe, shortened = SettingsLayer.Apply(book.Layer, length).Recipe;
         bool wasShortened = shortened.Epochs != published.Epochs || shortened.BatchSize != published.BatchSize;
         if (!wasShortened || recipe.Epochs != shortened.Epochs || recipe.BatchSize != shortened.BatchSize) return null;
         string size = recipe.Input is { } c ? $" of {c}" : "";
-        return $"to take minutes on {threads} threads, enough to try but not to learn a large network: {Show.Count(settings.Limit ?? 0)} images{size}, {recipe.Epochs} epochs, batches of {recipe.BatchSize} "
+        return $"to take minutes on {threads} threads, enough to try but not to learn a large network: "
+            + $"{Show.Count(settings.Limit ?? 0)} images{size}, {recipe.Epochs} epochs, batches of {recipe.BatchSize} "
             + $"(the recipe has {published.Epochs} epochs, batches of {published.BatchSize}); --limit, --input, --epochs and --batch change it.";
     }
 }

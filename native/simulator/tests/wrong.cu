@@ -92,3 +92,8 @@ ASNI_KERNEL(wrong_local_index, WrongArgs, 32) {
 ASNI_KERNEL(wrong_null, WrongArgs, 32) { args.y[threadIdx.x] = args.x[threadIdx.x]; }
 
 ASNI_KERNEL(wrong_division, WrongArgs, 32) { args.y[threadIdx.x] = float(100 / (args.n - int(threadIdx.x))); }
+
+ASNI_KERNEL(wrong_endless, WrongArgs, 32) {
+    while (load_volatile(args.x) == 0.0f) {}
+    args.y[threadIdx.x] = 1;
+}

@@ -12,12 +12,13 @@ internal sealed unsafe class CpuConvolution : ConvolutionOperation
     private readonly ImplicitGemm? _backward;
     private readonly WeightGradient? _weights;
     private readonly OutputGradient? _output;
-    private readonly SparseLinear? _sparse;
+    private readonly SparsePath _sparse;
 
-    /// <param name="flattened">For a linear layer the filter with the height and width of the input that it flattens.</param>
-    private CpuConvolution(in ConvolutionSpec spec, FilterShape? flattened, Workers workers) : base(spec)
+    /// <param name="spec">What the dense path computes.</param>
+    /// <param name="sparse">The same work for live weights.</param>
+    private CpuConvolution(in ConvolutionSpec spec, SparsePath sparse, Workers workers) : base(spec)
     {
-        if (flattened is { } filter) _sparse = new SparseLinear(filter, spec.Batch, spec.Activation, workers);
+        _sparse = sparse;
         Windows windows = Windows.Forward(spec);
         _forward = new ImplicitGemm(spec, windows, spec.Filter.Out, transposed: false, workers);
         if (!spec.Training) return;
@@ -27,41 +28,46 @@ internal sealed unsafe class CpuConvolution : ConvolutionOperation
     }
 
     /// <exception cref="AsniException">The shapes do not fit each other.</exception>
-    public static ConvolutionOperation Create(in ConvolutionSpec spec, Workers workers)
+    public static ConvolutionOperation Create(in ConvolutionSpec spec, Workers workers, Scratch scratch)
     {
         if (spec.Groups < 1 || spec.Input.Channels != spec.Filter.In * spec.Groups || spec.Filter.Out % spec.Groups != 0)
             throw new AsniException($"a filter of {spec.Filter.Out}x{spec.Filter.In} channels in {spec.Groups} groups does not fit an input of {spec.Input.Channels} channels.");
         if (spec.Output.Height < 1 || spec.Output.Width < 1)
             throw new AsniException($"a {spec.Filter.Height}x{spec.Filter.Width} filter with padding {spec.Padding} does not fit a {spec.Input} input.");
-        // A filter that covers its whole input once is a matrix: NHWC and HWIO flatten to the same order.
-        if (spec.Groups == 1 && spec.Padding == 0 && spec.Filter.Height == spec.Input.Height && spec.Filter.Width == spec.Input.Width)
-            return new CpuConvolution(spec with { Input = new Chw(spec.Filter.FanIn, 1, 1), Filter = new FilterShape(spec.Filter.Out, spec.Filter.FanIn, 1, 1), Stride = 1 },
-                spec.Filter, workers);
         bool depthwise = spec.Groups > 1 && spec.Filter.In == 1 && spec.Filter.Out == spec.Groups;
-        return depthwise ? new DepthwiseConvolution(spec, workers) : new CpuConvolution(spec, null, workers);
+        if (depthwise) return new DepthwiseConvolution(spec, workers);
+        SparsePath sparse = SparseUnrolled.Suits(spec) ? new SparseUnrolled(spec, workers, scratch) : new SparseConvolution(spec, workers, scratch);
+        ConvolutionSpec dense = SparseUnrolled.IsLinear(spec)
+            ? spec with { Input = new Chw(spec.Filter.FanIn, 1, 1), Filter = new FilterShape(spec.Filter.Out, spec.Filter.FanIn, 1, 1), Stride = 1 }
+            : spec;
+        return new CpuConvolution(dense, sparse, workers);
     }
 
-    public override void SetMask(Mask? mask) => _sparse?.SetMask(mask);
+    public override void SetMask(Mask? mask) => _sparse.SetMask(mask);
 
     public override void Forward(DeviceTensor x, ParameterTensor w, ParameterTensor? b, DeviceTensor y)
     {
+        _sparse.Forget();
         float* bias = b is { } given ? CpuBuffer.Floats(given) : null;
-        if (_sparse is { } sparse && sparse.TakesForward(x.Batch)) sparse.Forward(CpuBuffer.Floats(x), CpuBuffer.Floats(w), bias, x.Batch, CpuBuffer.Floats(y));
+        if (_sparse.TakesForward(x.Batch)) _sparse.Forward(CpuBuffer.Floats(x), CpuBuffer.Floats(w), bias, x.Batch, CpuBuffer.Floats(y));
         else _forward.Run(CpuBuffer.Floats(x), CpuBuffer.Floats(w), bias, false, Spec.Activation, x.Batch, CpuBuffer.Floats(y));
     }
 
-    public override void BackwardOutput(DeviceTensor y, ParameterTensor? db, DeviceTensor dy) =>
+    public override void BackwardOutput(DeviceTensor y, ParameterTensor? db, DeviceTensor dy)
+    {
+        _sparse.ForgetGradient();
         _output!.Run(CpuBuffer.Floats(y), Spec.Activation, (long)dy.Batch * Spec.Output.Positions, CpuBuffer.Floats(dy), db is { } bias ? CpuBuffer.Floats(bias) : null);
+    }
 
     public override void BackwardWeights(DeviceTensor x, DeviceTensor dy, ParameterTensor dw)
     {
-        if (_sparse is { } sparse && sparse.TakesBackwardWeights(x.Batch)) sparse.BackwardWeights(CpuBuffer.Floats(x), CpuBuffer.Floats(dy), x.Batch, CpuBuffer.Floats(dw));
+        if (_sparse.TakesBackwardWeights(x.Batch)) _sparse.BackwardWeights(CpuBuffer.Floats(x), CpuBuffer.Floats(dy), x.Batch, CpuBuffer.Floats(dw));
         else _weights!.Run(CpuBuffer.Floats(x), CpuBuffer.Floats(dy), x.Batch, CpuBuffer.Floats(dw));
     }
 
     public override void BackwardData(DeviceTensor dy, ParameterTensor w, bool accumulate, DeviceTensor dx)
     {
-        if (_sparse is { } sparse && sparse.TakesBackwardData(dy.Batch)) sparse.BackwardData(CpuBuffer.Floats(dy), CpuBuffer.Floats(w), accumulate, dy.Batch, CpuBuffer.Floats(dx));
+        if (_sparse.TakesBackwardData(dy.Batch)) _sparse.BackwardData(CpuBuffer.Floats(dy), CpuBuffer.Floats(w), accumulate, dy.Batch, CpuBuffer.Floats(dx));
         else _backward!.Run(CpuBuffer.Floats(dy), CpuBuffer.Floats(w), null, accumulate, Activation.None, dy.Batch, CpuBuffer.Floats(dx));
     }
 
@@ -71,7 +77,7 @@ internal sealed unsafe class CpuConvolution : ConvolutionOperation
         _backward?.Dispose();
         _weights?.Dispose();
         _output?.Dispose();
-        _sparse?.Dispose();
+        _sparse.Dispose();
         base.Dispose();
     }
 }

@@ -46,46 +46,49 @@ internal sealed unsafe partial class CpuParameters
 
     private readonly struct SumBody(Segments list, int* order, int count, float* pivots, float* values, ulong* masks, SideSums[] sides) : IVectorBody
     {
-        /// <summary>Sets of sums taken in turn: an addition waits for the one before in its set, and that takes longer than reading a vector.</summary>
-        private const int Sets = 4;
-
         public void Execute<L, V>(int worker, int workers) where L : struct, ILanes<V> where V : struct
         {
-            int width = 2 * L.Count;
-            double* sums = stackalloc double[Sets * width];
             foreach (Piece piece in list.Pieces(worker, workers))
             {
                 int caller = new ReadOnlySpan<int>(order, count).IndexOf(piece.Segment.Parameter.Index);
-                new Span<double>(sums, Sets * width).Clear();
-                (long above, long below) = Sum<L, V>(piece, pivots[caller], sums);
-                double sumAbove = 0, sumBelow = 0;
-                for (int i = 0; i < Sets * width; i++)
-                {
-                    if (i % width < L.Count) sumAbove += sums[i];
-                    else sumBelow += sums[i];
-                }
-                sides[worker * list.Count + piece.Index] = new SideSums(sumAbove, above, sumBelow, below);
+                sides[worker * list.Count + piece.Index] = Sum<L, V>(piece, pivots[caller]);
             }
         }
 
-        private (long Above, long Below) Sum<L, V>(in Piece piece, float pivot, double* sums) where L : struct, ILanes<V> where V : struct
+        /// <summary>The sums stay in registers of doubles, so that reading the values is what takes the time.</summary>
+        private SideSums Sum<L, V>(in Piece piece, float pivot) where L : struct, ILanes<V> where V : struct
         {
-            V middle = L.Create(pivot);
+            V middle = L.Create(pivot), aboveLower = default, aboveUpper = default, belowLower = default, belowUpper = default;
             long above = 0, below = 0;
             float* from = values + piece.Segment.Offset;
-            int set = 0;
-            for (long i = piece.From; i < piece.To; i += L.Count, set = (set + 1) % Sets)
+            long to = piece.To, whole = piece.Segment.Masked ? 0 : piece.To - L.Count + 1;
+            for (long i = piece.From; i < to; i += L.Count)
             {
-                double* mine = sums + set * 2 * L.Count;
                 V w = L.Load(from + i);
-                V live = L.Mask(MaskBits.Live(masks, piece.Segment, i, L.Count));
-                V greater = L.And(live, L.Greater(w, middle)), less = L.And(live, L.Greater(middle, w));
+                // What doesn't live is made equal to the pivot, which belongs to neither side.
+                if (i >= whole) w = L.Select(L.Mask(MaskBits.Live(masks, piece.Segment, i, L.Count)), w, middle);
+                V greater = L.Greater(w, middle), less = L.Greater(middle, w);
                 above += BitOperations.PopCount(L.Bits(greater));
                 below += BitOperations.PopCount(L.Bits(less));
-                L.AddTo(L.And(greater, w), mine);
-                L.AddTo(L.And(less, w), mine + L.Count);
+                V high = L.Select(greater, w, default), low = L.Select(less, w, default);
+                aboveLower = L.AddLowerInDouble(aboveLower, high);
+                aboveUpper = L.AddUpperInDouble(aboveUpper, high);
+                belowLower = L.AddLowerInDouble(belowLower, low);
+                belowUpper = L.AddUpperInDouble(belowUpper, low);
             }
-            return (above, below);
+            float* doubles = stackalloc float[4 * L.Count];
+            L.Store(aboveLower, doubles);
+            L.Store(aboveUpper, doubles + L.Count);
+            L.Store(belowLower, doubles + 2 * L.Count);
+            L.Store(belowUpper, doubles + 3 * L.Count);
+            return new SideSums(Total((double*)doubles, L.Count), above, Total((double*)doubles + L.Count, L.Count), below);
+        }
+
+        private static double Total(double* terms, int count)
+        {
+            double total = 0;
+            for (int i = 0; i < count; i++) total += terms[i];
+            return total;
         }
     }
 

@@ -7,7 +7,8 @@ namespace Asni.Cpu;
 /// <param name="Masked">Whether some elements are pruned.</param>
 internal readonly record struct Segment(Parameter Parameter, long Offset, long Start, bool Masked)
 {
-    public long Count => Parameter.Elements;
+    /// <summary>Kept, because kernels ask for it at each vector and a shape multiplies its sizes each time.</summary>
+    public long Count { get; } = Parameter.Elements;
 }
 
 /// <summary>Part of a segment: elements <paramref name="From"/>, a multiple of 64, to <paramref name="To"/>, another one or the segment's end.</summary>

@@ -21,7 +21,8 @@ internal static class DataCommand
         {
             Table table = console.NewTable(s_columns);
             foreach (DatasetStatus data in Datasets.List(DatasetLocator.ForUser(parsed.GetValue(dataDir))))
-                table.AddRow(new Text(data.Name), new Text(data.Description), new Text(data.Procedural ? "drawn from a seed" : data.Folder ?? "not found"));
+                table.AddRow(new Text(data.Name), new Text(data.Description),
+                    new Text(data.Procedural ? "drawn from a seed" : data.Folder ?? "not found"));
             console.Write(table);
             return 0;
         });

@@ -33,7 +33,9 @@ internal static class DoctorCommand
         Row("memory", Show.Bytes(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes) + " for this process");
         using (Device device = DeviceChoice.Open(Environment.ProcessorCount)) Row("device " + device.Name, device.Description);
         foreach (DatasetStatus data in Datasets.List(locator))
-            Row("data " + data.Name, data.Procedural ? "always there (drawn from a seed)" : data.Folder ?? $"not found; 'asni data get {data.Name}' downloads it");
+            Row("data " + data.Name, data.Procedural
+                ? "always there (drawn from a seed)"
+                : data.Folder ?? $"not found; 'asni data get {data.Name}' downloads it");
         Row("data looked for in", string.Join(", ", locator.Folders));
         console.Write(table);
     }

@@ -14,33 +14,25 @@ namespace Asni.Host.Commands;
 /// <summary>asni eval: evaluates a saved network on its test set.</summary>
 internal static class EvalCommand
 {
-    private static readonly string[] s_phases = ["asni2", "asni1", "dense", "ticket", "reinit", "shuffle", "asni2-init"];
-
     public static Command Create(HostConsole console)
     {
         var run = new Option<string>("--run") { Description = "run folder", HelpName = "dir", Required = true };
-        var phase = new Option<string>("--phase") { Description = "network of the folder: asni2, asni1, dense, ... (default: the first of these that is there)", HelpName = "phase" };
+        var phase = new Option<string>("--phase")
+        {
+            Description = "network of the folder: asni2, asni1, dense, ... (default: the first of these that is there)",
+            HelpName = "phase",
+        };
         var dataDir = new Option<string>("--data-dir") { Description = "folder of the dataset", HelpName = "dir" };
         var device = new DeviceChoice();
         var command = new Command("eval", "evaluate a saved network on its test set") { run, phase, dataDir };
         device.AddTo(command);
         command.SetAction(parsed =>
         {
-            string file = NetworkPath(parsed.GetValue(run)!, parsed.GetValue(phase));
+            string file = RunNetworks.PathOf(parsed.GetValue(run)!, parsed.GetValue(phase));
             Evaluate(console, parsed.GetValue(run)!, file, DatasetLocator.ForUser(parsed.GetValue(dataDir)), device.Threads(parsed));
             return 0;
         });
         return command;
-    }
-
-    private static string NetworkPath(string folder, string? phase)
-    {
-        if (!Directory.Exists(folder)) throw new UsageException($"the run folder {folder} does not exist.");
-        var there = s_phases.Where(p => File.Exists(Path.Combine(folder, RunFolder.NetworkFileName(p)))).ToList();
-        if (there.Count == 0) throw new AsniException($"{folder} holds no network yet; it is no run folder, or its first phase did not end.");
-        phase ??= there[0];
-        if (!there.Contains(phase)) throw new UsageException($"{folder} has no network of phase '{phase}'; it has {string.Join(", ", there)}.");
-        return Path.Combine(folder, RunFolder.NetworkFileName(phase));
     }
 
     private static void Evaluate(HostConsole console, string folder, string file, DatasetLocator locator, int threads)
@@ -56,8 +48,9 @@ internal static class EvalCommand
         model.Load(saved);
         using var trainer = new Trainer(model, data, batchSize: 1, Augmentation.None, labelSmoothing: 0, new Silence());
         Metrics metrics = trainer.Evaluate();
-        console.Line($"{header.Phase} of {network.Name} on {Show.Count(metrics.Samples)} test images of {recipe.Data}: top-1 {Show.Percent(metrics.Top1)}, "
-            + $"top-5 {Show.Percent(metrics.Top5)}, loss {Show.Number(metrics.Loss, "0.0000")}, sparsity {Show.Percent(model.Sparsity)} ({Show.Count(model.Kept)} weights kept), "
+        console.Line($"{header.Phase} of {network.Name} on {Show.Count(metrics.Samples)} test images of {recipe.Data}: "
+            + $"top-1 {Show.Percent(metrics.Top1)}, top-5 {Show.Percent(metrics.Top5)}, loss {Show.Number(metrics.Loss, "0.0000")}, "
+            + $"sparsity {Show.Percent(model.Sparsity)} ({Show.Count(model.Kept)} weights kept), "
             + $"{Show.Number(metrics.Samples / metrics.Seconds, "N0")} images/s.");
     }
 

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Asni.Host.Display;
 using Asni.Host.Recipes;
 using Asni.Networks;
 using Asni.Tensors;
@@ -6,7 +7,7 @@ using Spectre.Console;
 
 namespace Asni.Host.Commands;
 
-/// <summary>asni info: the layers of a network and what they hold and cost.</summary>
+/// <summary>asni info: the layers of a network and what they hold and cost, or what a network file holds.</summary>
 internal static class InfoCommand
 {
     private static readonly string[] s_layerColumns = ["layer", "kind", "output", "weight", "parameters", "weights", "MACs"];
@@ -17,10 +18,14 @@ internal static class InfoCommand
         var net = new Option<string>("--net") { Description = "network; all are listed when absent", HelpName = "net" };
         var input = new Option<string>("--input") { Description = "input as CxHxW; the network's own when absent", HelpName = "CxHxW" };
         var classes = new Option<int?>("--classes") { Description = "classes; the network's own when absent", HelpName = "n" };
-        var command = new Command("info", "show the layers of a network: shapes, parameters, multiply-accumulates, prunable weights") { net, input, classes };
+        var file = new Argument<string?>("file") { Description = "a network file: what its tensors take, against dense", Arity = ArgumentArity.ZeroOrOne };
+        const string what = "show the layers of a network (shapes, parameters, multiply-accumulates, prunable weights) or what a file holds";
+        var command = new Command("info", what) { file, net, input, classes };
         command.SetAction(parsed =>
         {
-            if (parsed.GetValue(net) is { } name) WriteLayers(console, NetworkZoo.Create(name, Input(parsed.GetValue(input)), parsed.GetValue(classes)));
+            if (parsed.GetValue(file) is { } path) FileInfoTable.Write(console, path);
+            else if (parsed.GetValue(net) is { } name)
+                WriteLayers(console, NetworkZoo.Create(name, Input(parsed.GetValue(input)), parsed.GetValue(classes)));
             else WriteNetworks(console);
             return 0;
         });
@@ -48,7 +53,8 @@ internal static class InfoCommand
                 Count(layer.Parameters), Count(layer.Weights), Count(layer.Macs));
         console.Write(table);
         console.Line($"{network.Name}: input {network.Input}, {network.Classes} classes, {Show.Count(analysis.Parameters)} parameters, "
-            + $"{Show.Count(analysis.Weights)} weights that can be pruned in {network.Weights.Count()} tensors, {Show.Count(analysis.Macs)} multiply-accumulates an image (FLOPs as papers count them).");
+            + $"{Show.Count(analysis.Weights)} weights that can be pruned in {network.Weights.Count()} tensors, "
+            + $"{Show.Count(analysis.Macs)} multiply-accumulates an image (FLOPs as papers count them).");
     }
 
     private static void WriteNetworks(HostConsole console)
@@ -57,7 +63,8 @@ internal static class InfoCommand
         foreach (ZooEntry entry in NetworkZoo.Entries)
         {
             NetworkAnalysis analysis = NetworkAnalysis.Of(NetworkZoo.Create(entry.Name));
-            table.AddRow(new Text(entry.Name), new Text(entry.Summary), new Text(entry.Input.ToString()), Count(analysis.Parameters), Count(analysis.Macs));
+            table.AddRow(new Text(entry.Name), new Text(entry.Summary), new Text(entry.Input.ToString()),
+                Count(analysis.Parameters), Count(analysis.Macs));
         }
         console.Write(table);
     }

@@ -6,6 +6,7 @@ using Asni.Devices;
 using Asni.Host.Display;
 using Asni.Host.Recipes;
 using Asni.Methods;
+using Asni.Optimizers;
 using Asni.Reports;
 
 namespace Asni.Host.Commands;
@@ -16,7 +17,11 @@ internal sealed class TrainCommand
     private readonly HostConsole _console;
     private readonly Dictionary<string, Option> _settings = [];
     private readonly Option<bool> _noAugment = new("--no-augment") { Description = "images as they are" };
-    private readonly Option<string> _dataDir = new("--data-dir") { Description = "folder of the dataset; else $ASNI_DATA, ./data, the user's cache", HelpName = "dir" };
+    private readonly Option<string> _dataDir = new("--data-dir")
+    {
+        Description = "folder of the dataset; else $ASNI_DATA, ./data, the user's cache",
+        HelpName = "dir",
+    };
     private readonly Option<string> _recipe = new("--recipe") { Description = "YAML file with settings; flags override it", HelpName = "file" };
     private readonly Option<string> _out = new("--out") { Description = "run folder; new or empty (default runs/NET-DATA-TIME)", HelpName = "dir" };
     private readonly DeviceChoice _device = new();
@@ -49,7 +54,8 @@ internal sealed class TrainCommand
         int threads = _device.Threads(parsed);
         RunPlan plan = RunPlan.Make(file, Flags(parsed), DatasetLocator.ForUser(parsed.GetValue(_dataDir)), threads);
         using Device device = DeviceChoice.Open(threads);
-        var run = new RunDescription(plan.Network, plan.Recipe.Data, plan.Data.Source, device.Description, plan.Recipe.Seed, plan.Data.Train.Count, plan.Data.Test.Count);
+        var run = new RunDescription(plan.Network, plan.Recipe.Data, plan.Data.Source, device.Description, plan.Recipe.Seed,
+            plan.Data.Train.Count, plan.Data.Test.Count);
         string directory = parsed.GetValue(_out) ?? run.DefaultFolder(DateTime.Now);
         using RunFolder folder = RunFolder.Create(directory, run);
         try
@@ -70,10 +76,10 @@ internal sealed class TrainCommand
         using var interrupt = new Interrupt(() => _console.Error.WriteLine("stopping after this step and saving; Ctrl-C again leaves at once"));
         var observer = new RunObserver(folder, display, interrupt);
         RunResult? result = null;
-        display.Around(() => result = MethodRunner.Run(plan.Recipe, plan.Network, plan.Data, device, observer, folder.Record, interrupt.Token));
+        display.Around(() => result = MethodRunner.Run(plan.Recipe, plan.Network, plan.Data, device, observer, folder.Record, plan.Start, interrupt.Token));
         if (observer.Failure is { } failure) throw failure;
         if (!interrupt.Requested) folder.Complete();
-        ResultTable.Write(_console, result!);
+        ResultTable.Write(_console, result!, folder.Path);
         _console.Line($"run folder: {folder.Path}");
         return interrupt.Requested ? Entry.Interrupted : 0;
     }
@@ -100,16 +106,24 @@ internal sealed class TrainCommand
         Recipe r = plan.Recipe;
         string text(FormattableString s) => s.ToString(CultureInfo.InvariantCulture);
         foreach (string note in plan.Notes) _console.Line("note: " + note);
-        _console.Line(text($"network     {plan.Network.Name}, input {plan.Network.Input}, {plan.Network.ParameterCount:N0} parameters, {plan.Network.WeightCount:N0} of them weights that can be pruned"));
-        _console.Line("data        " + plan.Data.Source + (plan.Settings.Limit is null || DataSource.IsDrawn(r.Data) ? "" : text($"; the first {plan.Data.Train.Count:N0} of them")));
+        _console.Line(text($"network     {plan.Network.Name}, input {plan.Network.Input}, {plan.Network.ParameterCount:N0} parameters, ")
+            + text($"{plan.Network.WeightCount:N0} of them weights that can be pruned"));
+        string part = plan.Settings.Limit is null || DataSource.IsDrawn(r.Data) ? "" : text($"; the first {plan.Data.Train.Count:N0} of them");
+        _console.Line("data        " + plan.Data.Source + part);
         _console.Line("device      " + device.Description);
-        string sparsity = r.Method == MethodKind.Dense ? "" : text($", sparsity {r.Schedule.Final * 100:0.0#} %");
-        _console.Line(text($"recipe      {SettingText.Name(r.Method)}, {r.Epochs} epochs, batch {r.BatchSize}, {SettingText.Name(r.Optimizer.Kind)}, lr {r.LearningRate.Initial} {SettingText.Name(r.LearningRate.Kind)}{sparsity}, seed {r.Seed}"));
+        LearningRate rate = r.Method == MethodKind.Retrain ? r.RetrainLearningRate ?? r.LearningRate : r.LearningRate;
+        string sparsity = !r.Prunes ? "" : text($", sparsity {r.Schedule.Final * 100:0.0#} %");
+        _console.Line(text($"recipe      {SettingText.Name(r.Method)}, {FirstPhase(r)} epochs, batch {r.BatchSize}, ")
+            + text($"{SettingText.Name(r.Optimizer.Kind)}, lr {rate.Initial} {SettingText.Name(rate.Kind)}{sparsity}, seed {r.Seed}"));
         _console.Line("run folder  " + folder.Path);
         _console.Line();
     }
 
     private static int TotalEpochs(Recipe recipe) => recipe.Method == MethodKind.Asni
-        ? recipe.Epochs + (recipe.RetrainEpochs ?? recipe.Epochs) * (1 + System.Numerics.BitOperations.PopCount((uint)recipe.Controls))
-        : recipe.Epochs;
+        ? recipe.Epochs + Retraining(recipe) * (1 + System.Numerics.BitOperations.PopCount((uint)recipe.Controls))
+        : FirstPhase(recipe);
+
+    private static int FirstPhase(Recipe recipe) => recipe.Method == MethodKind.Retrain ? Retraining(recipe) : recipe.Epochs;
+
+    private static int Retraining(Recipe recipe) => recipe.RetrainEpochs ?? recipe.Epochs;
 }

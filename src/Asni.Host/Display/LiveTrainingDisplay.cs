@@ -30,6 +30,7 @@ internal sealed class LiveTrainingDisplay(HostConsole console, int totalEpochs) 
         int filled = p.Steps > 0 ? Math.Min(BarWidth, BarWidth * p.Step / p.Steps) : 0;
         string bar = new string('━', filled) + "[grey]" + new string('━', BarWidth - filled) + "[/]";
         _live?.UpdateTarget(new Markup(
-            $"{Markup.Escape(p.Phase)} epoch {p.Epoch + 1}/{p.Epochs} [green]{bar}[/] step {Show.Count(p.Step)}/{Show.Count(p.Steps)}  {Show.Number(p.ImagesPerSecond, "N0")} images/s  {Left(p)} left"));
+            $"{Markup.Escape(p.Phase)} epoch {p.Epoch + 1}/{p.Epochs} [green]{bar}[/] step {Show.Count(p.Step)}/{Show.Count(p.Steps)}  "
+            + $"{Show.Number(p.ImagesPerSecond, "N0")} images/s  {Left(p)} left"));
     }
 }

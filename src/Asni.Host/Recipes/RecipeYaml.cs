@@ -47,9 +47,12 @@ internal static class RecipeYaml
         var text = new StringBuilder();
         text.Append("# ").Append(comment).Append('\n');
         foreach (Setting setting in Settings.All)
-            if (setting.Print(settings) is { } value) text.Append(setting.Key).Append(": ").Append(value).Append('\n');
+            if (setting.Print(settings) is { } value) text.Append(setting.Key).Append(": ").Append(Quoted(value)).Append('\n');
         return text.ToString();
     }
+
+    /// <summary>Names of files may hold what means something to YAML.</summary>
+    private static string Quoted(string value) => value.IndexOfAny([' ', '#', ':', '\'', '"']) < 0 ? value : $"'{value.Replace("'", "''")}'";
 
     private static YamlMappingNode Root(string text, string name)
     {

@@ -10,6 +10,9 @@ internal sealed record RunSettings
     /// <summary>Use only the first training images; null for all.</summary>
     public int? Limit { get; init; }
 
+    /// <summary>Path of the network file that the run starts from; null for a fresh network.</summary>
+    public string? Init { get; init; }
+
     /// <summary>The final sparsity asked for, instead of the schedule's mag1.</summary>
     public double? Sparsity { get; init; }
 
@@ -37,7 +40,7 @@ internal sealed record RunSettings
         recipe = recipe with { Schedule = recipe.Schedule with { Epochs = recipe.Epochs } };
         // The schedule's own checks come first: a final sparsity cannot be asked of one that makes no sense.
         (recipe with { Schedule = recipe.Schedule with { Mag1 = 0, Mag2 = 0 } }).Validate();
-        if (Sparsity is { } sparsity && recipe.Method != MethodKind.Dense) recipe = recipe with { Schedule = recipe.Schedule.WithFinal(sparsity) };
+        if (Sparsity is { } sparsity && recipe.Prunes) recipe = recipe with { Schedule = recipe.Schedule.WithFinal(sparsity) };
         recipe.Validate();
         return recipe;
     }

@@ -25,10 +25,16 @@ internal static class SettingText
             ? value : throw new FormatException("a number");
 
     public static int Integer(string text) =>
-        int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int value) ? value : throw new FormatException("a whole number");
+        int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int value)
+            ? value : throw new FormatException("a whole number");
+
+    /// <summary>In full, so that a saved recipe means the same file from any folder.</summary>
+    public static string FilePath(string text) =>
+        text.Length > 0 && !text.Contains('\0') ? Path.GetFullPath(text) : throw new FormatException("the name of a file");
 
     public static ulong Seed(string text) =>
-        ulong.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out ulong value) ? value : throw new FormatException("a whole number from 0");
+        ulong.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out ulong value)
+            ? value : throw new FormatException("a whole number from 0");
 
     public static bool Switch(string text) => text switch
     {

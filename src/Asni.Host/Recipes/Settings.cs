@@ -29,10 +29,13 @@ internal static class Settings
             (s, t) => s with { Recipe = s.Recipe with { Input = Chw(t) } }, s => s.Recipe.Input is { } c ? Text(c) : null),
         new("limit", "train on the first N images only",
             (s, t) => s with { Limit = Integer(t) }, s => s.Limit is { } n ? Text(n) : null),
-        new("method", "asni (ASNI-I, then ASNI-II), asni1, dense",
+        new("init", "network file to start from, taken by names: .asni, .safetensors, .pt",
+            (s, t) => s with { Init = FilePath(t) }, s => s.Init),
+        new("method", "asni (ASNI-I, then ASNI-II), asni1, dense, retrain (of --init under its mask)",
             (s, t) => s with { Recipe = s.Recipe with { Method = Choice<MethodKind>(t) } }, s => Name(s.Recipe.Method)),
         new("seed", "seed of everything random",
-            (s, t) => s with { Recipe = s.Recipe with { Seed = Seed(t) } }, s => s.Recipe.Seed.ToString(System.Globalization.CultureInfo.InvariantCulture)),
+            (s, t) => s with { Recipe = s.Recipe with { Seed = Seed(t) } },
+            s => s.Recipe.Seed.ToString(System.Globalization.CultureInfo.InvariantCulture)),
     ];
 
     private static IEnumerable<Setting> Training() =>

@@ -12,6 +12,8 @@ internal sealed class SettingsLayer(IReadOnlyDictionary<string, SettingValue> va
     public bool Has(string key) => values.ContainsKey(key);
     public SettingValue? this[string key] => values.GetValueOrDefault(key);
 
+    public SettingsLayer Without(string key) => new(values.Where(v => v.Key != key).ToDictionary());
+
     public static RunSettings Apply(params IEnumerable<SettingsLayer> layers)
     {
         var settings = new RunSettings();
@@ -40,7 +42,9 @@ internal sealed class SettingsLayer(IReadOnlyDictionary<string, SettingValue> va
         return SuitSchedule(settings, below.Recipe.Schedule.Kind);
     }
 
-    /// <summary>A sine's scale is no number of epochs: one that was meant for a sigmoid gives way to 2, where the sine is at its top at the end.</summary>
+    /// <summary>
+    /// A sine's scale is no number of epochs: one that was meant for a sigmoid gives way to 2, where the sine is at its top at the end.
+    /// </summary>
     private RunSettings SuitSchedule(RunSettings s, ScheduleKind before)
     {
         SparsitySchedule schedule = s.Recipe.Schedule;
@@ -70,7 +74,9 @@ internal sealed class SettingsLayer(IReadOnlyDictionary<string, SettingValue> va
         return s;
     }
 
-    /// <summary>A recipe's lengths in epochs are meant for its number of epochs: another number stretches them. This layer's own follow and win.</summary>
+    /// <summary>
+    /// A recipe's lengths in epochs are meant for its number of epochs: another number stretches them. This layer's own follow and win.
+    /// </summary>
     private static RunSettings KeepProportions(RunSettings s, int before)
     {
         Recipe recipe = s.Recipe;

@@ -34,10 +34,13 @@ public abstract class ConvolutionOperation(ConvolutionSpec spec) : IDisposable
     /// </summary>
     public abstract void BackwardOutput(DeviceTensor y, ParameterTensor? db, DeviceTensor dy);
 
-    /// <summary>dw = gradient of the weights (overwritten; what stands at pruned positions means nothing, not even that it is finite).</summary>
+    /// <summary>
+    /// dw = gradient of the weights (overwritten; what stands at pruned positions means nothing, not even that it is finite). x is what the
+    /// last Forward read, unchanged: a device may have kept it in a form of its own.
+    /// </summary>
     public abstract void BackwardWeights(DeviceTensor x, DeviceTensor dy, ParameterTensor dw);
 
-    /// <summary>dx = gradient of the input, or dx += when <paramref name="accumulate"/>.</summary>
+    /// <summary>dx = gradient of the input, or dx += when <paramref name="accumulate"/>. dy is as BackwardWeights read it, if that was called.</summary>
     public abstract void BackwardData(DeviceTensor dy, ParameterTensor w, bool accumulate, DeviceTensor dx);
 
     public virtual void Dispose() => GC.SuppressFinalize(this);

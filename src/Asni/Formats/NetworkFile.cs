@@ -39,6 +39,14 @@ public static class NetworkFile
         });
     }
 
+    /// <summary>True when the file says what network it holds; other programs' files do not.</summary>
+    /// <exception cref="AsniException">Not a safetensors file.</exception>
+    public static bool HasHeader(string path)
+    {
+        using var reader = SafetensorsReader.Open(path);
+        return reader.Metadata.ContainsKey("network");
+    }
+
     /// <summary>Only the description, to build the network before reading its tensors.</summary>
     /// <exception cref="AsniException">Not a network file.</exception>
     public static NetworkFileHeader ReadHeader(string path)
@@ -97,7 +105,7 @@ public static class NetworkFile
         throw new AsniException($"{path} does not fit network {network.Name}: {string.Join(", ", faults.Take(NamesInMessage))}{more}.");
     }
 
-    private static Mask ToMask(byte[] bytes)
+    internal static Mask ToMask(byte[] bytes)
     {
         var mask = new Mask(bytes.Length, live: false);
         for (int i = 0; i < bytes.Length; i++)

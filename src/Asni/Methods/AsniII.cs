@@ -18,10 +18,13 @@ internal static class AsniII
     public static PhaseResult Run(Recipe recipe, ModelSnapshot sparse, Trainer trainer, ITrainingObserver observer, CancellationToken cancellation)
     {
         ImmutableArray<LayerResult> layers = Initialize(recipe, sparse, trainer.Model, observer);
-        var phase = new Phase(Name, stream: 2, recipe, trainer, observer);
-        PhaseResult result = phase.Run(recipe.RetrainEpochs ?? recipe.Epochs, recipe.RetrainLearningRate ?? recipe.LearningRate, cancellation);
-        return result with { Layers = layers };
+        return Retrain(Name, recipe, trainer, observer, cancellation) with { Layers = layers };
     }
+
+    /// <summary>Trains what the model holds under its fixed mask; the same start, recipe and seed give the same network whatever the name.</summary>
+    public static PhaseResult Retrain(string name, Recipe recipe, Trainer trainer, ITrainingObserver observer, CancellationToken cancellation) =>
+        new Phase(name, stream: 2, recipe, trainer, observer)
+            .Run(recipe.RetrainEpochs ?? recipe.Epochs, recipe.RetrainLearningRate ?? recipe.LearningRate, cancellation);
 
     /// <summary>Leaves the two-number initialization of <paramref name="sparse"/> in the model.</summary>
     public static ImmutableArray<LayerResult> Initialize(Recipe recipe, ModelSnapshot sparse, Model model, ITrainingObserver observer)

@@ -10,16 +10,21 @@ namespace Asni.Methods;
 /// <summary>Runs the method of a recipe: the one entry point for a host application.</summary>
 public static class MethodRunner
 {
+    public const string RetrainPhase = "retrain";
+
     /// <param name="cancellation">Leaves after the step in progress; what was reached is returned with Complete = false.</param>
     /// <param name="phaseDone">Told of each phase as it ends, so that it can be written down before the next one starts.</param>
+    /// <param name="start">The weights to start from; null for <see cref="InitialWeights"/>.</param>
     /// <exception cref="AsniException">The loss became NaN, the data does not fit the network, ...</exception>
+    /// <exception cref="UsageException">The recipe makes no sense, or asks to prune a network that is pruned already.</exception>
     public static RunResult Run(Recipe recipe, Network network, DatasetSplit data, Device device, ITrainingObserver observer,
-        Action<PhaseResult>? phaseDone = null, CancellationToken cancellation = default)
+        Action<PhaseResult>? phaseDone = null, ModelSnapshot? start = null, CancellationToken cancellation = default)
     {
         recipe.Validate();
+        CheckStart(recipe, start);
         using var model = new Model(network, device);
         using var trainer = new Trainer(model, data, recipe.BatchSize, recipe.Augmentation, (float)recipe.LabelSmoothing, observer);
-        model.Load(InitialWeights(network, recipe.Seed));
+        model.Load(start ?? InitialWeights(network, recipe.Seed));
         var phases = ImmutableArray.CreateBuilder<PhaseResult>();
         foreach (PhaseResult phase in Phases(recipe, trainer, observer, cancellation))
         {
@@ -42,11 +47,23 @@ public static class MethodRunner
         return new ModelSnapshot(network, [.. values], [.. new Tensors.Mask?[values.Length]]);
     }
 
+    private static void CheckStart(Recipe recipe, ModelSnapshot? start)
+    {
+        if (recipe.Method == MethodKind.Retrain && start is null) throw new UsageException("the method retrain needs a network to start from: --init FILE.");
+        if (recipe.Prunes && start?.Masks.Any(m => m is not null && m.Live < m.Length) == true)
+            throw new UsageException("the network to start from is pruned already; --method retrain trains it under its mask.");
+    }
+
     private static IEnumerable<PhaseResult> Phases(Recipe recipe, Trainer trainer, ITrainingObserver observer, CancellationToken cancellation)
     {
         if (recipe.Method == MethodKind.Dense)
         {
             yield return new Phase("dense", stream: 0, recipe, trainer, observer).Run(recipe.Epochs, recipe.LearningRate, cancellation);
+            yield break;
+        }
+        if (recipe.Method == MethodKind.Retrain)
+        {
+            yield return AsniII.Retrain(RetrainPhase, recipe, trainer, observer, cancellation);
             yield break;
         }
         PhaseResult sparse = AsniI.Run(recipe, trainer, observer, cancellation);

@@ -13,6 +13,8 @@ public enum MethodKind
     Asni1,
     /// <summary>No pruning.</summary>
     Dense,
+    /// <summary>Training of a given network under its mask, with ASNI-II's settings: from an amenable file this is ASNI-II.</summary>
+    Retrain,
 }
 
 /// <summary>How the two numbers a layer are found: mean of each sign, or Lloyd's two means.</summary>
@@ -40,6 +42,9 @@ public sealed record Recipe
     /// <summary>Input as CxHxW; null for the dataset's own.</summary>
     public Chw? Input { get; init; }
     public MethodKind Method { get; init; } = MethodKind.Asni;
+
+    /// <summary>The method follows the sparsity schedule.</summary>
+    public bool Prunes => Method is MethodKind.Asni or MethodKind.Asni1;
     public int Epochs { get; init; } = 50;
 
     /// <summary>Epochs of ASNI-II and the control runs; null for <see cref="Epochs"/>.</summary>
@@ -73,7 +78,7 @@ public sealed record Recipe
         Optimizer.Validate();
         LearningRate.Validate();
         RetrainLearningRate?.Validate();
-        if (Method != MethodKind.Dense) Schedule.Validate();
+        if (Prunes) Schedule.Validate();
         Pruning.Validate();
     }
 }

@@ -2,6 +2,7 @@ using System.Text;
 using System.Text.Json;
 using Asni.Engine;
 using Asni.Formats;
+using Asni.Formats.Amenable;
 using Asni.Methods;
 using Asni.Training;
 
@@ -16,6 +17,9 @@ public sealed class RunFolder : IDisposable
     public const string Metrics = "metrics.jsonl";
     public const string Summary = "summary.json";
     public const string LayerTable = "layers.csv";
+
+    /// <summary>What ASNI-II started from, in little more room than its information.</summary>
+    public const string AmenableFile = "asni2-init" + AsniFile.Extension;
 
     private readonly RunDescription _run;
     private readonly string? _createdTop;
@@ -83,7 +87,11 @@ public sealed class RunFolder : IDisposable
     public void Record(PhaseResult phase)
     {
         _hasResults = true;
-        if (phase.Phase == "asni2") Save(phase.Initial, "asni2-init");
+        if (phase.Phase == "asni2")
+        {
+            Save(phase.Initial, "asni2-init");
+            AsniFile.Write(In(AmenableFile), phase.Initial.Network, new StoredWeights(phase.Initial.Values, phase.Initial.Masks), "asni2-init");
+        }
         Save(phase.Model, phase.Phase);
         _phases.Add(phase);
         AtomicFile.WriteText(In(LayerTable), LayersCsv.Text(_phases));
@@ -105,7 +113,7 @@ public sealed class RunFolder : IDisposable
     /// <exception cref="AsniException">The file is missing, damaged or does not fit the network.</exception>
     public static ModelSnapshot Load(string path, Networks.Network network)
     {
-        StoredWeights weights = NetworkFile.Read(path, network);
+        StoredWeights weights = NetworkFormats.Read(path, network);
         return new ModelSnapshot(network, weights.Values, weights.Masks);
     }
 

@@ -41,6 +41,9 @@ internal static unsafe class CudaTest
     /// <summary>Whether accesses to shared memory are checked for races and uninitialised values; they are unless told otherwise.</summary>
     public static void SetChecks(bool on) => ((delegate* unmanaged<int, void>)Export("asniSimSetChecks"))(on ? 1 : 0);
 
+    /// <summary>How long one launch may take before it is an error.</summary>
+    public static void SetTimeLimit(TimeSpan limit) => ((delegate* unmanaged<ulong, void>)Export("asniSimSetTimeLimit"))((ulong)limit.TotalMilliseconds);
+
     private static nint Export(string name) => NativeLibrary.GetExport(NativeLibraries.Load(NativeLibraries.Driver), name);
 
     // Before any test, and before any list of test cases that asks for a CUDA device.

@@ -227,6 +227,21 @@ public class SimulatorTests
         Assert.That(FailureOf("wrong_division", 1, 32, new ArrayArgs { Y = _test.Empty<float>(32).Pointer, N = 4 }), Does.Contain("thread (4,0,0)").And.Contain("division"));
 
     [Test]
+    public void A_kernel_that_does_not_end_is_interrupted()
+    {
+        CudaTest.SetTimeLimit(TimeSpan.FromMilliseconds(100));
+        try
+        {
+            CudaMemory x = _test.Array(0f), y = _test.Empty<float>(32);
+            Assert.That(FailureOf("wrong_endless", 1, 32, new ArrayArgs { X = x.Pointer, Y = y.Pointer }), Does.Contain("CUDA_ERROR_LAUNCH_TIMEOUT, kernel wrong_endless"));
+        }
+        finally
+        {
+            CudaTest.SetTimeLimit(TimeSpan.FromSeconds(120));
+        }
+    }
+
+    [Test]
     public void After_an_error_the_device_goes_on()
     {
         FailureOf("wrong_null", 1, 32, default);

@@ -26,7 +26,7 @@ public class TrainTests
         Assert.That(run.Output, Does.Contain("2 numbers a layer").And.Contain("run folder"));
         Assert.That(Directory.GetFiles(_folder["a"]).Select(Path.GetFileName), Is.EquivalentTo(new[]
         {
-            "recipe.yaml", "metrics.jsonl", "summary.json", "layers.csv", "asni1.safetensors", "asni2-init.safetensors", "asni2.safetensors", "ticket.safetensors",
+            "recipe.yaml", "metrics.jsonl", "summary.json", "layers.csv", "asni1.safetensors", "asni2-init.safetensors", "asni2-init.asni", "asni2.safetensors", "ticket.safetensors",
         }));
         Assert.That(File.ReadAllLines(_folder["a/metrics.jsonl"]), Has.Length.EqualTo(9));
         JsonElement summary = Summary("a");

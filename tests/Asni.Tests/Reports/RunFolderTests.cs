@@ -56,7 +56,7 @@ public class RunFolderTests
         Assert.That(summary.GetProperty("complete").GetBoolean(), Is.True);
         Assert.That(summary.GetProperty("asni2").GetProperty("centroids").GetRawText().ReplaceLineEndings("").Replace(" ", ""), Is.EqualTo("[[0.5,-0.25],[1.5,null]]"));
         Assert.That(Directory.GetFiles(_folder["r"]).Select(Path.GetFileName), Is.EquivalentTo(
-            new[] { "metrics.jsonl", "summary.json", "layers.csv", "asni1.safetensors", "asni2-init.safetensors", "asni2.safetensors" }));
+            new[] { "metrics.jsonl", "summary.json", "layers.csv", "asni1.safetensors", "asni2-init.safetensors", "asni2-init.asni", "asni2.safetensors" }));
     }
 
     [Test]

@@ -1,0 +1,86 @@
+using System.Globalization;
+using System.Runtime.InteropServices;
+using System.Text;
+using Asni.Formats;
+using BenchmarkDotNet.Configs;
+using BenchmarkDotNet.Reports;
+using BenchmarkDotNet.Running;
+
+namespace Asni.Bench;
+
+/// <summary>
+/// `kernels [--filter GLOB | --write FILE]`: all benchmarks, and their table as Markdown, printed or put between FILE's kernels markers.
+/// </summary>
+internal static class Kernels
+{
+    private const string Usage = "use kernels, kernels --filter GLOB or kernels --write FILE.";
+    private const string Open = "<!-- kernels -->", Close = "<!-- /kernels -->";
+
+    /// <exception cref="AsniException">A benchmark failed, or the file has no markers; the file stays as it was.</exception>
+    public static int Run(string[] args)
+    {
+        (string filter, string? file) = args switch
+        {
+            [] => ("*", null),
+            ["--filter", string glob] => (glob, null),
+            ["--write", string path] => ("*", path),
+            _ => throw new UsageException($"kernels does not know '{string.Join(' ', args)}'; {Usage}"),
+        };
+        if (file is not null) Replace(file, ""); // The minutes of measuring are not spent in vain.
+        string table = Table(Benchmark(["--filter", filter]));
+        if (file is null) Console.Write(table);
+        else AtomicFile.WriteText(file, Replace(file, table));
+        return 0;
+    }
+
+    /// <summary>Runs benchmarks with BenchmarkDotNet's own arguments.</summary>
+    /// <exception cref="AsniException">One of them failed.</exception>
+    public static Summary[] Benchmark(string[] args)
+    {
+        Summary[] summaries = [];
+        try
+        {
+            summaries = [.. BenchmarkSwitcher.FromAssembly(typeof(Kernels).Assembly).Run(args, DefaultConfig.Instance)];
+        }
+        catch (NullReferenceException) when (Answers.Wrong.Count > 0)
+        {
+            // BenchmarkDotNet 0.14 stumbles over its own missing build log when a benchmark throws inside this process.
+        }
+        return Answers.Wrong.Count == 0 ? summaries : throw new AsniException(string.Join(Environment.NewLine, Answers.Wrong));
+    }
+
+    private static string Table(Summary[] summaries)
+    {
+        var text = new StringBuilder();
+        text.Append(CultureInfo.InvariantCulture, $"{RuntimeInformation.FrameworkDescription}, {Environment.ProcessorCount} threads, fp32. ");
+        text.Append(CultureInfo.InvariantCulture, $"Limits: peak {Limits.Of(Bound.Peak):f0} GFLOP/s; memory, over {Limits.MemoryBytes >> 20} MiB: ");
+        text.Append(CultureInfo.InvariantCulture, $"read {Limits.Of(Bound.Read):f0}, update {Limits.Of(Bound.Update):f0}, ");
+        text.Append(CultureInfo.InvariantCulture, $"copy {Limits.Of(Bound.Copy):f0} GB/s.\n\n");
+        text.Append("| operation | layer or network | median ms | rate | of the limit |\n| --- | --- | ---: | ---: | ---: |\n");
+        int rows = 0;
+        foreach (Summary summary in summaries)
+        {
+            foreach (BenchmarkCase benchmark in summary.BenchmarksCases)
+            {
+                string operation = benchmark.Descriptor.WorkloadMethodDisplayInfo.Trim('\'');
+                string subject = benchmark.Parameters.Items[0].Value?.ToString() ?? "";
+                Achievement a = Achievement.Of(summary, benchmark)
+                    ?? throw new AsniException($"the benchmark {operation} of {subject} did not run; its output above says why.");
+                text.Append(CultureInfo.InvariantCulture, $"| {operation} | {subject} | {a.MedianMilliseconds:f3} ");
+                text.Append(CultureInfo.InvariantCulture, $"| {a.RateText} | {a.LimitText} |\n");
+                rows++;
+            }
+        }
+        return rows > 0 ? text.ToString() : throw new UsageException($"no benchmark was chosen; {Usage}");
+    }
+
+    /// <summary>The file's text with the table between the markers.</summary>
+    private static string Replace(string file, string table)
+    {
+        if (!File.Exists(file)) throw new UsageException($"{file} does not exist; --write needs a file that has a line {Open} and a line {Close}.");
+        string text = File.ReadAllText(file);
+        int open = text.IndexOf(Open + "\n", StringComparison.Ordinal), close = text.IndexOf(Close, StringComparison.Ordinal);
+        if (open < 0 || close < open) throw new UsageException($"{file} has no line {Open} with a line {Close} after it.");
+        return string.Concat(text.AsSpan(0, open + Open.Length + 1), table, text.AsSpan(close));
+    }
+}

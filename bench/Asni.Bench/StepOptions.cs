@@ -1,0 +1,76 @@
+using System.Globalization;
+using Asni.Formats;
+using Asni.Networks;
+using Asni.Optimizers;
+using Asni.Reports;
+using Asni.Tensors;
+
+namespace Asni.Bench;
+
+/// <summary>What `steps` is asked to time.</summary>
+/// <param name="NetworkFile">A run's network, whose values and masks are taken; null for the initialized network.</param>
+/// <param name="Density">Share of the prunable weights to keep, by global magnitude; null for all that live.</param>
+internal sealed record StepOptions(string Net, Chw Input, int Classes, int Batch, OptimizerKind Optimizer, bool Training, double Seconds, int Threads,
+    string? NetworkFile, double? Density)
+{
+    private static readonly string[] s_names =
+        ["net", "input", "classes", "batch", "optimizer", "mode", "seconds", "threads", "masks", "density"];
+
+    private static readonly string[] s_phases = ["asni2", "asni1", "dense"];
+
+    public bool IsPruned => NetworkFile is not null || Density is not null;
+
+    /// <summary>Flags and their values, in pairs. With --masks the network, its input and its classes are the run's unless given.</summary>
+    /// <exception cref="UsageException">A flag is unknown or its value is not of its kind.</exception>
+    public static StepOptions Parse(string[] args)
+    {
+        var given = new Dictionary<string, string>();
+        for (int i = 0; i < args.Length; i += 2)
+        {
+            string name = args[i].StartsWith("--", StringComparison.Ordinal) ? args[i][2..] : "";
+            if (!s_names.Contains(name)) throw new UsageException($"steps does not know '{args[i]}'; it knows --{string.Join(", --", s_names)}.");
+            if (i + 1 == args.Length || args[i + 1].StartsWith("--", StringComparison.Ordinal))
+                throw new UsageException($"{args[i]} needs a value.");
+            given[name] = args[i + 1];
+        }
+        string? file = given.TryGetValue("masks", out string? run) ? FindNetwork(run) : null;
+        NetworkFileHeader header = file is null ? new NetworkFileHeader("lenet300", default, 10, "") : Formats.NetworkFile.ReadHeader(file);
+        string net = given.GetValueOrDefault("net", header.Network);
+        T Get<T>(string name, T otherwise, string kind, Func<string, T?> parse) where T : struct =>
+            !given.TryGetValue(name, out string? text) ? otherwise
+            : parse(text) ?? throw new UsageException($"--{name} '{text}' is not {kind}.");
+        return new StepOptions(
+            net,
+            Get("input", file is null ? NetworkZoo.Create(net).Input : header.Input, "CxHxW", ParseInput),
+            Get("classes", header.Classes, "a number from 1", Count),
+            Get("batch", 60, "a number from 1", Count),
+            Get("optimizer", OptimizerKind.Adam, "sgd, momentum, nesterov or adam",
+                t => Enum.TryParse(t, true, out OptimizerKind kind) && Enum.IsDefined(kind) ? kind : null),
+            Get("mode", true, "train or infer", t => t == "train" ? true : t == "infer" ? false : null),
+            Get("seconds", 3.0, "a number above 0", t => Number(t) is > 0 and double s ? s : null),
+            Get("threads", Environment.ProcessorCount, "a number from 1", Count),
+            file,
+            given.ContainsKey("density")
+                ? Get("density", 1.0, "a number from 0 to 1", t => Number(t) is >= 0 and <= 1 and double d ? d : null)
+                : null);
+    }
+
+    /// <summary>The network of a run folder that was trained last, or the file itself.</summary>
+    private static string FindNetwork(string run)
+    {
+        if (File.Exists(run)) return run;
+        return s_phases.Select(phase => Path.Combine(run, RunFolder.NetworkFileName(phase))).FirstOrDefault(File.Exists)
+            ?? throw new UsageException($"--masks {run} is neither a run folder with a network of {string.Join(", ", s_phases)} nor a network file.");
+    }
+
+    private static Chw? ParseInput(string text)
+    {
+        int?[] sizes = [.. text.Split('x').Select(Count)];
+        return sizes is [int c, int h, int w] ? new Chw(c, h, w) : null;
+    }
+
+    private static int? Count(string text) =>
+        int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int n) && n > 0 ? n : null;
+
+    private static double? Number(string text) => double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out double d) ? d : null;
+}

@@ -1,0 +1,94 @@
+namespace Asni.Cpu.Sparse;
+
+/// <param name="Row">First of its rows, counted within a class.</param>
+internal readonly record struct Block(int Sample, int Row, int Rows);
+
+/// <summary>How one direction of a convolution is cut into blocks that fit a core's second cache, and how a block's two sides lie there.</summary>
+internal sealed class Blocks
+{
+    /// <summary>Floats of both sides together: 960 KB, of which the megabyte that present cores have keeps what is in use.</summary>
+    private const int Budget = 240 * 1024;
+
+
+    /// <summary>What a tile reads of a block of channels: most of a first cache of 48 KB.</summary>
+    private const int TileBytes = 32 * 1024;
+
+    /// <summary>Taps that make it worth taking up and putting down the results of a line.</summary>
+    private const int FewTaps = 10;
+
+    private readonly int _rows, _perSample, _samples;
+
+    /// <param name="lanesAreSamples">Rather than positions of a row; needs a batch that fills a vector.</param>
+    public Blocks(TapGeometry geometry, int batch, bool lanesAreSamples, int workers)
+    {
+        Geometry = geometry;
+        int lanes = Simd.Width / 32;
+        _samples = lanesAreSamples ? lanes : 1;
+        int groups = (batch + _samples - 1) / _samples, rows = geometry.ClassRows;
+        while (rows > 1 && From(rows).Floats + To(rows).Floats > Budget) rows--;
+        int blocks = (geometry.ClassRows + rows - 1) / rows;
+        // Few blocks are made a multiple of the workers.
+        if (groups * blocks < 4 * workers && groups % workers != 0) blocks = Math.Min(geometry.ClassRows, (blocks + workers - 1) / workers * workers);
+        _rows = (geometry.ClassRows + blocks - 1) / blocks;
+        _perSample = (geometry.ClassRows + _rows - 1) / _rows;
+        (this.From, this.To) = (From(_rows), To(_rows));
+        int slack = 8 * lanes * lanes;
+        FromFloats = this.From.Floats + slack;
+        ToFloats = this.To.Floats + slack;
+
+        Planes From(int rows) => new(geometry.Source.Channels, geometry.Source.Height, geometry.Source.Width, geometry.SourceStep, geometry.FirstRow, geometry.FirstColumn,
+            rows + (geometry.LastRow - geometry.FirstRow) / geometry.SourceStep, geometry.ClassColumns + (geometry.LastColumn - geometry.FirstColumn) / geometry.SourceStep,
+            _samples);
+
+        // Lanes that are positions run on over the ends of rows, on both sides alike.
+        Planes To(int rows) => new(geometry.Target.Channels, geometry.Target.Height, geometry.Target.Width, geometry.TargetStep, 0, 0, rows,
+            _samples == 1 ? From(rows).Columns : geometry.ClassColumns, _samples);
+    }
+
+    /// <summary>Rows of all blocks but the last of a sample.</summary>
+    public int Rows => _rows;
+
+    public TapGeometry Geometry { get; }
+    public Planes From { get; }
+    public Planes To { get; }
+    public long FromFloats { get; }
+    public long ToFloats { get; }
+
+    /// <summary>Everything a worker needs: both sides, 16 positions of the target's channels, and a position of zeros.</summary>
+    public long Floats => FromFloats + ToFloats + 16L * To.Channels + Math.Max(From.Channels, To.Channels);
+
+    /// <summary>
+    /// Channels of the source in a block of taps: all of them, or as many as a tile of eight vectors reads from the first cache when each line
+    /// then still has enough taps in a block to be worth taking up and putting down its results.
+    /// </summary>
+    public int ChannelBlock(long live)
+    {
+        int rows = Geometry.LastRow - Geometry.FirstRow + 1, columns = Geometry.LastColumn - Geometry.FirstColumn + 1;
+        int bytes = rows * (7 * Geometry.SourceStep + columns) * 64;
+        int channels = Math.Clamp(TileBytes / bytes, 1, From.Channels), blocks = (From.Channels + channels - 1) / channels;
+        return live < (long)FewTaps * blocks * Geometry.Classes * To.Channels ? From.Channels : (From.Channels + blocks - 1) / blocks;
+    }
+
+    public long Tasks(int batch) => (long)(batch + _samples - 1) / _samples * _perSample;
+
+    /// <summary>Vectors that a tap meets.</summary>
+    public double Vectors(int batch)
+    {
+        (int height, int width) = Extent(_rows);
+        return (double)Tasks(batch) * height * width;
+    }
+
+    public Block At(long task)
+    {
+        int row = (int)(task % _perSample) * _rows;
+        return new Block((int)(task / _perSample) * _samples, row, Math.Min(_rows, Geometry.ClassRows - row));
+    }
+
+    /// <summary>Rows and vectors a row that the kernels run over: one long row when lanes are positions.</summary>
+    public (int Height, int Width) Extent(int rows)
+    {
+        if (_samples > 1) return (rows, Geometry.ClassColumns);
+        int lanes = Simd.Width / 32;
+        return (1, ((rows - 1) * From.Pitch + Geometry.ClassColumns + lanes - 1) / lanes);
+    }
+}

@@ -1,0 +1,55 @@
+using Asni.Devices;
+using Asni.Tensors;
+
+namespace Asni.Cpu.Sparse;
+
+/// <summary>The passes of a layer at a cost that follows its live weights. A pass that does not pay is left to the dense path.</summary>
+internal abstract unsafe class SparsePath : IDisposable
+{
+    /// <summary>Set by tests: true or false forces a path, null lets the cost model choose.</summary>
+    internal static bool? Forced { get; set; }
+
+    /// <summary>Null: every weight lives, nothing pays.</summary>
+    public abstract void SetMask(Mask? mask);
+
+    public abstract bool TakesForward(int batch);
+    public abstract bool TakesBackwardWeights(int batch);
+    public abstract bool TakesBackwardData(int batch);
+
+    public abstract void Forward(float* x, float* w, float* bias, int batch, float* y);
+
+    public abstract void BackwardData(float* dy, float* w, bool accumulate, int batch, float* dx);
+
+    /// <summary>Gradients of live weights only; others keep what they hold.</summary>
+    public abstract void BackwardWeights(float* x, float* dy, int batch, float* dw);
+
+    /// <summary>Forward begins: what was kept of x and dy no longer holds.</summary>
+    public virtual void Forget() { }
+
+    /// <summary>What was kept of dy no longer holds.</summary>
+    public virtual void ForgetGradient() { }
+
+    public abstract void Dispose();
+}
+
+/// <summary>Memory that a worker uses within one region, kept for the next one.</summary>
+internal sealed unsafe class Scratch(int workers) : IDisposable
+{
+    private readonly CpuBuffer?[] _buffers = new CpuBuffer?[workers];
+
+    /// <summary>At least this many floats, their content unknown. Only the worker itself may ask.</summary>
+    public float* Of(int worker, long floats)
+    {
+        if (_buffers[worker] is not { } buffer || buffer.Bytes < floats * sizeof(float))
+        {
+            _buffers[worker]?.Dispose();
+            _buffers[worker] = buffer = new CpuBuffer(floats * sizeof(float));
+        }
+        return (float*)buffer.Pointer;
+    }
+
+    public void Dispose()
+    {
+        foreach (CpuBuffer? buffer in _buffers) buffer?.Dispose();
+    }
+}

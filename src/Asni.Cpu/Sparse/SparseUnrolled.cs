@@ -1,0 +1,295 @@
+using Asni.Cpu.Convolution;
+using Asni.Devices;
+using Asni.Networks;
+using Asni.Tensors;
+
+namespace Asni.Cpu.Sparse;
+
+/// <summary>
+/// A linear layer, or a convolution with few positions, as one sparse matrix over its flattened input. Activations are turned so that a
+/// feature's samples lie together: a live weight is then one broadcast against vectors of samples, and its gradient the product of two such rows.
+/// </summary>
+internal sealed unsafe class SparseUnrolled : SparsePath
+{
+    /// <summary>Samples of a feature are padded to whole blocks of four vectors of any width.</summary>
+    private const int BlockSamples = 64;
+
+    private readonly ConvolutionSpec _spec;
+    private readonly Workers _workers;
+    private readonly int _pitch, _features, _lines;
+    private readonly CpuBuffer _inputs, _outputs, _bias, _zeros;
+    private readonly Scratch _scratch;
+    private TapList? _byOutput;
+    private TapList? _byInput;
+
+    private LiveWeights? _live;
+    private Turned _turnedInput, _turnedGradient;
+
+    /// <param name="spec">With the height and width of the input that a linear layer flattens.</param>
+    public SparseUnrolled(in ConvolutionSpec spec, Workers workers, Scratch scratch)
+    {
+        (_spec, _workers, _scratch) = (spec, workers, scratch);
+        (_features, _lines) = (spec.Input.Elements, spec.Output.Elements);
+        _pitch = (spec.Batch + BlockSamples - 1) / BlockSamples * BlockSamples;
+        _inputs = new CpuBuffer((long)_features * _pitch * sizeof(float));
+        _outputs = new CpuBuffer((long)_lines * _pitch * sizeof(float));
+        _bias = new CpuBuffer((long)_lines * sizeof(float));
+        _zeros = new CpuBuffer((long)Math.Max(_features, _lines) * sizeof(float));
+    }
+
+    /// <summary>Whether a layer is one for this path: linear, or with up to four positions and samples enough to fill vectors.</summary>
+    public static bool Suits(in ConvolutionSpec spec) =>
+        IsLinear(spec) || spec.Groups == 1 && spec.Output.Positions <= 4 && spec.Input.Positions <= 16 && spec.Batch >= Simd.Width / 32;
+
+    /// <summary>A filter that covers its whole input once is a matrix: NHWC and HWIO flatten to the same order.</summary>
+    public static bool IsLinear(in ConvolutionSpec spec) =>
+        spec.Groups == 1 && spec.Padding == 0 && spec.Filter.Height == spec.Input.Height && spec.Filter.Width == spec.Input.Width;
+
+    public override void SetMask(Mask? mask)
+    {
+        _byOutput?.Dispose();
+        _byInput?.Dispose();
+        (_byOutput, _byInput, _live) = (null, null, null);
+        (_turnedInput, _turnedGradient) = (default, default);
+        if (mask is null) return;
+        _byOutput = TapList.Unrolled(mask, _spec, _pitch, transposed: false);
+        if (!_spec.Training) return;
+        if (_spec.InputGradient) _byInput = TapList.Unrolled(mask, _spec, _pitch, transposed: true);
+        _live = new LiveWeights(mask, _spec, _byOutput);
+    }
+
+    public override bool TakesForward(int batch) => Pays(batch, SparseCost.Product);
+    public override bool TakesBackwardWeights(int batch) => Pays(batch, SparseCost.Gradient);
+    public override bool TakesBackwardData(int batch) => Pays(batch, SparseCost.Product);
+
+    private bool Pays(int batch, double perVector)
+    {
+        if (_byOutput is null) return false;
+        if (Forced is { } forced) return forced;
+        int lanes = Simd.Width / 32, vectors = (batch + lanes - 1) / lanes;
+        return _byOutput.Live * (vectors * perVector + SparseCost.Entry) + batch * ((double)_lines + _features) * SparseCost.TurnSamples < SparseCost.Dense(_spec, batch);
+    }
+
+    public override void Forward(float* x, float* w, float* bias, int batch, float* y)
+    {
+        Turn(x, batch, ref _turnedInput, default, ref _turnedGradient);
+        if (bias != null)
+            for (int line = 0; line < _lines; line += _spec.Filter.Out)
+                new Span<float>(bias, _spec.Filter.Out).CopyTo(new Span<float>((float*)_bias.Pointer + line, _spec.Filter.Out));
+        Multiply(_byOutput!, w, new TapProduct
+        {
+            From = (float*)_inputs.Pointer,
+            Turned = (float*)_outputs.Pointer,
+            Batch = batch,
+            Lines = _lines,
+            Bias = bias != null ? (float*)_bias.Pointer : null,
+            Activation = _spec.Activation,
+            To = y
+        });
+    }
+
+    public override void BackwardData(float* dy, float* w, bool accumulate, int batch, float* dx)
+    {
+        Turn(null, batch, ref _turnedInput, dy, ref _turnedGradient);
+        _turnedInput = default;
+        Multiply(_byInput!, w, new TapProduct
+        {
+            From = (float*)_outputs.Pointer,
+            Turned = (float*)_inputs.Pointer,
+            Batch = batch,
+            Lines = _features,
+            Accumulate = accumulate,
+            To = dx
+        });
+    }
+
+    public override void BackwardWeights(float* x, float* dy, int batch, float* dw)
+    {
+        Turn(x, batch, ref _turnedInput, dy, ref _turnedGradient);
+        _workers.Vectorize(Work(batch), new SampledProduct
+        {
+            Taps = _byOutput!,
+            Live = _live!,
+            Scratch = _scratch,
+            X = (float*)_inputs.Pointer,
+            Dy = (float*)_outputs.Pointer,
+            Pitch = _pitch,
+            Batch = batch,
+            Outputs = _spec.Filter.Out,
+            Positions = _spec.Output.Positions,
+            Dw = dw
+        });
+    }
+
+    public override void Forget() => (_turnedInput, _turnedGradient) = (default, default);
+
+    public override void ForgetGradient() => _turnedGradient = default;
+
+    public override void Dispose()
+    {
+        SetMask(null);
+        _inputs.Dispose();
+        _outputs.Dispose();
+        _bias.Dispose();
+        _zeros.Dispose();
+    }
+
+    private long Work(int batch) => (long)_byOutput!.Live * batch + (long)batch * (_lines + _features);
+
+    private void Multiply(TapList taps, float* w, TapProduct product)
+    {
+        product.Taps = taps;
+        product.Weights = w;
+        product.Pitch = _pitch;
+        _workers.Vectorize(Work(product.Batch), product);
+    }
+
+    /// <summary>
+    /// Turns x and dy, where given and not turned already: the backward pass sees what the forward pass saw, and the gradient of the input
+    /// what the gradient of the weights saw.
+    /// </summary>
+    private void Turn(float* x, int batch, ref Turned turnedInput, float* dy, ref Turned turnedGradient)
+    {
+        var body = new TurnBody
+        {
+            TurnedX = (float*)_inputs.Pointer,
+            TurnedDy = (float*)_outputs.Pointer,
+            Zeros = (float*)_zeros.Pointer,
+            Batch = batch,
+            Pitch = _pitch,
+            Features = _features,
+            Lines = _lines
+        };
+        if (x != null && turnedInput != new Turned((nint)x, batch)) body.X = x;
+        if (dy != null && turnedGradient != new Turned((nint)dy, batch)) body.Dy = dy;
+        if (x != null) turnedInput = new Turned((nint)x, batch);
+        if (dy != null) turnedGradient = new Turned((nint)dy, batch);
+        long elements = (body.X != null ? (long)_features * batch : 0) + (body.Dy != null ? (long)_lines * batch : 0);
+        if (elements > 0) _workers.Vectorize(elements, body);
+    }
+
+    private readonly record struct Turned(nint From, int Batch);
+
+    /// <summary>(batch, features) to (features, pitch), the samples from the batch to the next multiple of the longest vector 0.</summary>
+    private struct TurnBody : IVectorBody
+    {
+        /// <summary>Samples at a time.</summary>
+        private const int Together = 8;
+
+        public float* X, TurnedX, Dy, TurnedDy, Zeros;
+        public int Features, Lines, Batch, Pitch;
+
+        public readonly void Execute<L, V>(int worker, int workers) where L : struct, ILanes<V> where V : struct
+        {
+            if (X != null) Turn(X, Features, TurnedX, worker, workers);
+            if (Dy != null) Turn(Dy, Lines, TurnedDy, worker, workers);
+        }
+
+        private readonly void Turn(float* from, int features, float* to, int worker, int workers)
+        {
+            (long first, long last) = Share.Of(features, worker, workers, Together);
+            float** rows = stackalloc float*[Together];
+            for (int sample = 0; sample < (Batch + 15) / 16 * 16; sample += Together)
+            {
+                for (int s = 0; s < Together; s++) rows[s] = sample + s < Batch ? from + (long)(sample + s) * features + first : Zeros;
+                RegisterTranspose.Run(rows, Together, (int)(last - first), to + first * Pitch + sample, Pitch);
+            }
+        }
+    }
+
+    /// <summary>to(sample, line) = activation(sum over the line's live weights of w * from(partner, sample) + bias [+ to]).</summary>
+    private struct TapProduct : IVectorBody
+    {
+        public TapList Taps;
+        public float* Weights, From, Turned, Bias, To;
+        public int Pitch, Batch, Lines;
+        public bool Accumulate;
+        public Activation Activation;
+
+        public readonly void Execute<L, V>(int worker, int workers) where L : struct, ILanes<V> where V : struct
+        {
+            (int first, int last) = Taps.ShareOfLines(worker, workers);
+            if (first == last) return;
+            Taps.Refresh(Weights, Taps.Starts[first], Taps.Starts[last]);
+            fixed (int* starts = Taps.Starts)
+                TapKernels.Product<L, V>(Taps.Taps, starts + first, last - first, 1, From, 0, 1, (Batch + L.Count - 1) / L.Count, Turned + (long)first * Pitch, 0, Pitch);
+            Store<L, V>(first, last);
+        }
+
+        /// <summary>Turns this worker's lines back, with bias and activation.</summary>
+        private readonly void Store<L, V>(int first, int last) where L : struct, ILanes<V> where V : struct
+        {
+            const int columns = 64;
+            float* rows = stackalloc float[columns * 8];
+            for (int line = first; line < last; line += columns)
+            {
+                int count = Math.Min(columns, last - line);
+                var epilogue = new Epilogue(count, Bias != null ? Bias + line : null, Accumulate, Activation);
+                for (int sample = 0; sample < Batch; sample += 8)
+                {
+                    int samples = Math.Min(8, Batch - sample);
+                    RegisterTranspose.Run(Turned + (long)line * Pitch + sample, count, samples, Pitch, rows, columns);
+                    for (int s = 0; s < samples; s++) epilogue.Store<L, V>(rows + s * columns, To + (long)(sample + s) * Lines + line);
+                }
+            }
+        }
+    }
+
+    /// <summary>The live weights in PyTorch's order, which is by output, and which of them each entry of the matrix is.</summary>
+    private sealed class LiveWeights
+    {
+        public LiveWeights(Mask mask, in ConvolutionSpec spec, TapList byOutput)
+        {
+            Places = new int[mask.Live];
+            Starts = new int[spec.Filter.Out + 1];
+            foreach (Position p in new LivePositions(mask, spec))
+            {
+                Places[p.Ordinal] = p.Weight;
+                Starts[p.Output + 1] = p.Ordinal + 1;
+            }
+            for (int o = 1; o < Starts.Length; o++) Starts[o] = Math.Max(Starts[o], Starts[o - 1]);
+            Ordinals = new int[byOutput.Live];
+            var next = (int[])byOutput.Starts.Clone();
+            foreach (Product p in new Products(mask, spec)) Ordinals[next[p.Output]++] = p.Weight.Ordinal;
+        }
+
+        /// <summary>Places in the HWIO filter.</summary>
+        public int[] Places { get; }
+
+        /// <summary>First weight of each output.</summary>
+        public int[] Starts { get; }
+
+        /// <summary>By entry.</summary>
+        public int[] Ordinals { get; }
+    }
+
+    /// <summary>dw(place) = sum over positions and samples of dy(output, sample) * x(input, sample), for live weights.</summary>
+    private struct SampledProduct : IVectorBody
+    {
+        public TapList Taps;
+        public LiveWeights Live;
+        public Scratch Scratch;
+        public float* X, Dy, Dw;
+        public int Pitch, Batch, Outputs, Positions;
+
+        public readonly void Execute<L, V>(int worker, int workers) where L : struct, ILanes<V> where V : struct
+        {
+            // A weight belongs to one output, and so to one worker, at all positions.
+            (long first, long last) = Share.Of(Outputs, worker, workers);
+            float* sums = Scratch.Of(worker, Taps.Live + Live.Places.Length), totals = sums + Taps.Live;
+            ReadOnlySpan<int> starts = Taps.Starts, ordinals = Live.Ordinals;
+            int from = Live.Starts[first], to = Live.Starts[last];
+            new Span<float>(totals + from, to - from).Clear();
+            for (int position = 0; position < Positions; position++)
+                for (int line = (int)(position * Outputs + first); line < position * Outputs + last; line++)
+                {
+                    int start = starts[line], count = starts[line + 1] - start;
+                    new Span<float>(sums + start, count).Clear();
+                    TapKernels.SampledDots<L, V>(Taps.Taps + start, count, X, 0, Dy + (long)line * Pitch, 0, 1, (Batch + L.Count - 1) / L.Count, sums + start);
+                    for (int k = start; k < start + count; k++) totals[ordinals[k]] += sums[k];
+                }
+            ReadOnlySpan<int> places = Live.Places;
+            for (int n = from; n < to; n++) Dw[places[n]] = totals[n];
+        }
+    }
+}

@@ -1,0 +1,198 @@
+namespace Asni.Cpu.Sparse;
+
+/// <summary>
+/// The inner loops over taps. A line's results are computed eight vectors at a time in registers; every tap is one broadcast against eight
+/// loads. Pitches are in floats.
+/// </summary>
+internal static unsafe class TapKernels
+{
+    /// <summary>
+    /// y(line, row, vector) = sum over the line's taps of value * x(row, vector + offset), for a block of rows of <paramref name="width"/>
+    /// vectors. All lines take their turn on a tile, so that what they read of x is still in the first cache.
+    /// </summary>
+    public static void Product<L, V>(Tap* taps, int* starts, int lines, int blocks, float* x, nint xPitch, int rows, int width, float* y, nint yPitch, nint yLine)
+        where L : struct, ILanes<V> where V : struct
+    {
+        var lists = new Lists(taps, starts, lines, blocks, yLine);
+        int row = 0, n = L.Count;
+        if (width == 4)
+            for (; row + 2 <= rows; row += 2) Tiles8<L, V>(lists, x + row * xPitch, xPitch, y + row * yPitch, yPitch);
+        for (; row < rows; row++)
+        {
+            float* from = x + row * xPitch, to = y + row * yPitch;
+            int j = 0;
+            for (; j + 8 <= width; j += 8) Tiles8<L, V>(lists, from + j * n, 4 * n, to + j * n, 4 * n);
+            // A last tile reaches back over the one before it rather than be narrow.
+            int rest = width - j;
+            if (rest == 0) continue;
+            if (width < 4)
+                for (; j < width; j++) Tiles1<L, V>(lists, from + j * n, to + j * n);
+            else if (rest <= 4)
+                Tiles4<L, V>(lists, from + (width - 4) * n, to + (width - 4) * n);
+            else if (width < 8)
+                Tiles8<L, V>(lists, from, (width - 4) * n, to, (width - 4) * n);
+            else
+                Tiles8<L, V>(lists, from + (width - 8) * n, 4 * n, to + (width - 8) * n, 4 * n);
+        }
+    }
+
+    private readonly struct Lists(Tap* taps, int* starts, int lines, int blocks, nint pitch)
+    {
+        public readonly int Lines = lines, Blocks = blocks;
+        public readonly nint Pitch = pitch;
+        public readonly Tap* this[int list] => taps + starts[list];
+        public readonly int Count(int list) => starts[list + 1] - starts[list];
+    }
+
+    private static void Tiles8<L, V>(in Lists lists, float* x, nint xStep, float* y, nint yStep) where L : struct, ILanes<V> where V : struct
+    {
+        for (int block = 0, list = 0; block < lists.Blocks; block++)
+            for (int line = 0; line < lists.Lines; line++, list++)
+                Tile8<L, V>(lists[list], lists.Count(list), x, xStep, y + line * lists.Pitch, yStep, block > 0);
+    }
+
+    private static void Tiles4<L, V>(in Lists lists, float* x, float* y) where L : struct, ILanes<V> where V : struct
+    {
+        for (int block = 0, list = 0; block < lists.Blocks; block++)
+            for (int line = 0; line < lists.Lines; line++, list++) Tile4<L, V>(lists[list], lists.Count(list), x, y + line * lists.Pitch, block > 0);
+    }
+
+    private static void Tiles1<L, V>(in Lists lists, float* x, float* y) where L : struct, ILanes<V> where V : struct
+    {
+        for (int block = 0, list = 0; block < lists.Blocks; block++)
+            for (int line = 0; line < lists.Lines; line++, list++) Tile1<L, V>(lists[list], lists.Count(list), x, y + line * lists.Pitch, block > 0);
+    }
+
+    /// <summary>Four vectors, and four more at a distance.</summary>
+    private static void Tile8<L, V>(Tap* taps, int count, float* x, nint xStep, float* y, nint yStep, bool add) where L : struct, ILanes<V> where V : struct
+    {
+        if (add && count == 0) return;
+        V a0 = default, a1 = default, a2 = default, a3 = default, b0 = default, b1 = default, b2 = default, b3 = default;
+        if (add)
+        {
+            a0 = L.Load(y);
+            a1 = L.Load(y + L.Count);
+            a2 = L.Load(y + 2 * L.Count);
+            a3 = L.Load(y + 3 * L.Count);
+            b0 = L.Load(y + yStep);
+            b1 = L.Load(y + yStep + L.Count);
+            b2 = L.Load(y + yStep + 2 * L.Count);
+            b3 = L.Load(y + yStep + 3 * L.Count);
+        }
+        for (Tap* end = taps + count; taps < end; taps++)
+        {
+            V w = L.Create(taps->Value);
+            float* p = x + taps->Offset, q = p + xStep;
+            a0 = L.Fma(w, L.Load(p), a0);
+            a1 = L.Fma(w, L.Load(p + L.Count), a1);
+            a2 = L.Fma(w, L.Load(p + 2 * L.Count), a2);
+            a3 = L.Fma(w, L.Load(p + 3 * L.Count), a3);
+            b0 = L.Fma(w, L.Load(q), b0);
+            b1 = L.Fma(w, L.Load(q + L.Count), b1);
+            b2 = L.Fma(w, L.Load(q + 2 * L.Count), b2);
+            b3 = L.Fma(w, L.Load(q + 3 * L.Count), b3);
+        }
+        L.Store(a0, y);
+        L.Store(a1, y + L.Count);
+        L.Store(a2, y + 2 * L.Count);
+        L.Store(a3, y + 3 * L.Count);
+        L.Store(b0, y + yStep);
+        L.Store(b1, y + yStep + L.Count);
+        L.Store(b2, y + yStep + 2 * L.Count);
+        L.Store(b3, y + yStep + 3 * L.Count);
+    }
+
+    private static void Tile4<L, V>(Tap* taps, int count, float* x, float* y, bool add) where L : struct, ILanes<V> where V : struct
+    {
+        if (add && count == 0) return;
+        V a = default, b = default, c = default, d = default;
+        if (add)
+        {
+            a = L.Load(y);
+            b = L.Load(y + L.Count);
+            c = L.Load(y + 2 * L.Count);
+            d = L.Load(y + 3 * L.Count);
+        }
+        for (Tap* end = taps + count; taps < end; taps++)
+        {
+            V w = L.Create(taps->Value);
+            float* p = x + taps->Offset;
+            a = L.Fma(w, L.Load(p), a);
+            b = L.Fma(w, L.Load(p + L.Count), b);
+            c = L.Fma(w, L.Load(p + 2 * L.Count), c);
+            d = L.Fma(w, L.Load(p + 3 * L.Count), d);
+        }
+        L.Store(a, y);
+        L.Store(b, y + L.Count);
+        L.Store(c, y + 2 * L.Count);
+        L.Store(d, y + 3 * L.Count);
+    }
+
+    private static void Tile1<L, V>(Tap* taps, int count, float* x, float* y, bool add) where L : struct, ILanes<V> where V : struct
+    {
+        V a = add ? L.Load(y) : default;
+        for (Tap* end = taps + count; taps < end; taps++) a = L.Fma(L.Create(taps->Value), L.Load(x + taps->Offset), a);
+        L.Store(a, y);
+    }
+
+    /// <summary>sums[k] += sum over a block of rows of <paramref name="width"/> vectors of dy(row, vector) * x(row, vector + offset of tap k).</summary>
+    public static void SampledDots<L, V>(Tap* taps, int count, float* x, nint xPitch, float* dy, nint dyPitch, int rows, int width, float* sums)
+        where L : struct, ILanes<V> where V : struct
+    {
+        int k = 0;
+        for (; k + 8 <= count; k += 8) Dot8<L, V>(taps + k, x, xPitch, dy, dyPitch, rows, width, sums + k);
+        for (; k + 2 <= count; k += 2) Dot2<L, V>(taps + k, x, xPitch, dy, dyPitch, rows, width, sums + k);
+        if (k < count)
+        {
+            // The last tap alone, taken twice.
+            Tap* pair = stackalloc Tap[2];
+            float* twice = stackalloc float[2];
+            pair[0] = pair[1] = taps[k];
+            twice[0] = 0;
+            Dot2<L, V>(pair, x, xPitch, dy, dyPitch, rows, width, twice);
+            sums[k] += twice[0];
+        }
+    }
+
+    private static void Dot8<L, V>(Tap* taps, float* x, nint xPitch, float* dy, nint dyPitch, int rows, int width, float* sums)
+        where L : struct, ILanes<V> where V : struct
+    {
+        V a0 = default, a1 = default, a2 = default, a3 = default, a4 = default, a5 = default, a6 = default, a7 = default;
+        for (int row = 0; row < rows; row++, x += xPitch, dy += dyPitch)
+        {
+            float* p0 = x + taps[0].Offset, p1 = x + taps[1].Offset, p2 = x + taps[2].Offset, p3 = x + taps[3].Offset;
+            float* p4 = x + taps[4].Offset, p5 = x + taps[5].Offset, p6 = x + taps[6].Offset, p7 = x + taps[7].Offset;
+            for (nint i = 0; i < width * L.Count; i += L.Count)
+            {
+                V d = L.Load(dy + i);
+                a0 = L.Fma(d, L.Load(p0 + i), a0);
+                a1 = L.Fma(d, L.Load(p1 + i), a1);
+                a2 = L.Fma(d, L.Load(p2 + i), a2);
+                a3 = L.Fma(d, L.Load(p3 + i), a3);
+                a4 = L.Fma(d, L.Load(p4 + i), a4);
+                a5 = L.Fma(d, L.Load(p5 + i), a5);
+                a6 = L.Fma(d, L.Load(p6 + i), a6);
+                a7 = L.Fma(d, L.Load(p7 + i), a7);
+            }
+        }
+        L.AddSums(a0, a1, a2, a3, a4, a5, a6, a7, sums);
+    }
+
+    private static void Dot2<L, V>(Tap* taps, float* x, nint xPitch, float* dy, nint dyPitch, int rows, int width, float* sums)
+        where L : struct, ILanes<V> where V : struct
+    {
+        V a = default, b = default;
+        for (int row = 0; row < rows; row++, x += xPitch, dy += dyPitch)
+        {
+            float* p = x + taps[0].Offset, q = x + taps[1].Offset;
+            for (nint i = 0; i < width * L.Count; i += L.Count)
+            {
+                V d = L.Load(dy + i);
+                a = L.Fma(d, L.Load(p + i), a);
+                b = L.Fma(d, L.Load(q + i), b);
+            }
+        }
+        sums[0] += L.Sum(a);
+        sums[1] += L.Sum(b);
+    }
+}

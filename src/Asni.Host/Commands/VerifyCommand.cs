@@ -1,0 +1,43 @@
+using System.CommandLine;
+using Asni.Reports;
+using Spectre.Console;
+
+namespace Asni.Host.Commands;
+
+/// <summary>asni verify: counts what a network file really holds.</summary>
+internal static class VerifyCommand
+{
+    private static readonly string[] s_columns = ["counted", "elements", "live", "sparsity"];
+
+    public static Command Create(HostConsole console)
+    {
+        var file = new Argument<string>("file") { Description = "network file: .safetensors or .asni" };
+        var command = new Command("verify", "check a network file: real zeros, counts, FLOPs, masks against weights, checksums") { file };
+        command.SetAction(parsed => Verify(console, parsed.GetValue(file)!));
+        return command;
+    }
+
+    private static int Verify(HostConsole console, string path)
+    {
+        // Reading checks lengths, layout, checksum, names and shapes.
+        StoredNetwork stored = StoredNetwork.Read(path);
+        Verification v = Verification.Of(stored.Network, stored.Weights);
+        console.Line($"{stored.Header.Phase} of {stored.Network.Name}, input {stored.Header.Input}, {stored.Header.Classes} classes: the file is whole and its tensors are the network's.");
+        Table table = console.NewTable(s_columns, 1, 2, 3);
+        void Row(string what, LiveCount count) =>
+            table.AddRow(new Text(what), new Text(Show.Count(count.Elements)), new Text(Show.Count(count.Live)), new Text(Show.Percent(count.Sparsity)));
+        Row("weights", v.Weights);
+        Row("weights without the last layer", v.WithoutHead);
+        Row("weights and biases", v.WithBiases);
+        Row("all parameters, batch-norm too", v.AllTrained);
+        Row("multiply-accumulates an image", new LiveCount(v.Macs, v.LiveMacs));
+        console.Write(table);
+        if (v.LiveZeros > 0) console.Line($"{Show.Count(v.LiveZeros)} live weights are 0.");
+        if (v.ZerosWithoutMask > 0) console.Line($"{Show.Count(v.ZerosWithoutMask)} weights are 0 in tensors without a mask: they count as live.");
+        foreach (string layer in v.EmptyLayers) console.Line($"{layer} has no live weight.");
+        string[] faults = [.. v.Faults()];
+        if (faults.Length > 0) throw new AsniException($"{path} is not sound: {string.Join(", ", faults)}.");
+        console.Line($"sound: all {Show.Count(v.AllTrained.Elements - v.AllTrained.Live)} pruned weights are 0, every value is finite.");
+        return 0;
+    }
+}

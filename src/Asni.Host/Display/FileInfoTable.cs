@@ -1,0 +1,74 @@
+using Asni.Formats;
+using Asni.Formats.Amenable;
+using Asni.Networks;
+using Asni.Tensors;
+using Spectre.Console;
+
+namespace Asni.Host.Display;
+
+/// <summary>What a network file holds and takes, against 32-bit floats for every element.</summary>
+internal static class FileInfoTable
+{
+    private static readonly string[] s_coded = ["tensor", "shape", "live", "sparsity", "mask", "mask bytes", "entropy", "values", "value bytes"];
+    private static readonly string[] s_plain = ["tensor", "shape", "live", "sparsity", "bytes"];
+
+    public static void Write(HostConsole console, string path)
+    {
+        if (NetworkFormats.Of(path) == NetworkFormat.Asni) WriteAsni(console, path);
+        else WritePlain(console, path);
+    }
+
+    private static void WriteAsni(HostConsole console, string path)
+    {
+        AsniContents contents = AsniFile.Describe(path);
+        Table table = console.NewTable(s_coded, 2, 3, 5, 6, 8);
+        foreach (AsniTensor t in contents.Tensors)
+            table.AddRow(new Text(t.Name), new Text(t.Shape.ToString()), new Text(Show.Count(t.Live)), Sparsity(t.Live, t.Shape.Elements), new Text(Words(t.MaskCoding)),
+                Bytes(t.MaskBytes), Bytes((long)Math.Ceiling(t.MaskEntropyBytes)), new Text(Words(t.ValueCoding)), Bytes(t.ValueBytes));
+        console.Write(table);
+        NetworkFileHeader h = contents.Header;
+        long dense = contents.Tensors.Sum(t => sizeof(float) * t.Shape.Elements);
+        console.Line($"{h.Phase} of {h.Network}, input {h.Input}, {h.Classes} classes; checksum good.");
+        console.Line($"masks {Show.Bytes(contents.Tensors.Sum(t => (long)t.MaskBytes))} (entropy {Show.Bytes((long)contents.Tensors.Sum(t => t.MaskEntropyBytes))}), "
+            + $"values {Show.Bytes(contents.Tensors.Sum(t => (long)t.ValueBytes))}; the file {Size(contents.FileBytes, dense)}.");
+    }
+
+    private static void WritePlain(HostConsole console, string path)
+    {
+        using NamedTensors file = NamedTensors.Open(path);
+        Table table = console.NewTable(s_plain, 2, 3, 4);
+        long dense = 0;
+        foreach ((string name, var dims) in file.Shapes)
+        {
+            long elements = dims.Aggregate(1L, (n, d) => n * d), live = file.ReadMask(name)?.Live ?? elements;
+            dense += sizeof(float) * elements;
+            table.AddRow(new Text(name), new Text(dims.IsEmpty ? "scalar" : string.Join('x', dims)), new Text(Show.Count(live)), Sparsity(live, elements), Bytes(sizeof(float) * elements));
+        }
+        console.Write(table);
+        if (NetworkFormats.TryReadHeader(path) is { } h) console.Line($"{h.Phase} of {h.Network}, input {h.Input}, {h.Classes} classes.");
+        console.Line($"{file.Shapes.Count} tensors; the file {Size(new FileInfo(path).Length, dense)}.");
+    }
+
+    private static string Size(long bytes, long dense) =>
+        $"{Show.Bytes(bytes)} ({Show.Count(bytes)} bytes); dense 32-bit floats {Show.Bytes(dense)}, {Show.Number((double)dense / bytes, "0.0")} times as much";
+
+    private static Text Sparsity(long live, long elements) => new(live == elements ? "" : Show.Percent(1 - (double)live / elements));
+
+    private static Text Bytes(long n) => new(n == 0 ? "" : Show.Count(n));
+
+    private static string Words(MaskCoding coding) => coding switch
+    {
+        MaskCoding.AllLive => "",
+        MaskCoding.Bits => "bits",
+        MaskCoding.LiveGaps => "gaps of live",
+        _ => "gaps of pruned",
+    };
+
+    private static string Words(ValueCoding coding) => coding switch
+    {
+        ValueCoding.Constant => "one number",
+        ValueCoding.TwoNumbers => "two numbers",
+        ValueCoding.Single => "32 bits each",
+        _ => "16 bits each",
+    };
+}

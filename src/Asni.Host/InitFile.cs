@@ -1,0 +1,42 @@
+using Asni.Engine;
+using Asni.Formats;
+using Asni.Host.Recipes;
+using Asni.Methods;
+using Asni.Networks;
+
+namespace Asni.Host;
+
+/// <summary>The file of --init: what it settles about a run, and its weights.</summary>
+internal static class InitFile
+{
+    /// <summary>
+    /// Settings that the file stands for where the user said nothing: its network, its input for data drawn in any size, and retraining when it holds what ASNI-II starts from.
+    /// Empty when there is no file, or when it does not say what network it holds.
+    /// </summary>
+    /// <exception cref="AsniException">The file is missing or damaged.</exception>
+    public static SettingsLayer Settings(SettingValue? init)
+    {
+        if (init is null) return SettingsLayer.Empty;
+        if (!File.Exists(init.Text)) throw new UsageException($"{init.Origin} '{init.Text}' does not exist.");
+        if (NetworkFormats.TryReadHeader(init.Text) is not { } header) return SettingsLayer.Empty;
+        var values = new Dictionary<string, SettingValue>();
+        void Set(string key, string text) => values[key] = new SettingValue(text, $"{init.Text}: its {key}");
+        Set("net", header.Network);
+        Set("input", SettingText.Text(header.Input));
+        if (header.Phase == "asni2-init") Set("method", SettingText.Name(MethodKind.Retrain));
+        return new SettingsLayer(values);
+    }
+
+    /// <summary>The file's weights in the network; what the file does not have starts fresh, and notes say so.</summary>
+    /// <exception cref="AsniException">Nothing in the file fits the network.</exception>
+    /// <exception cref="UsageException">The network is pruned and the method prunes.</exception>
+    public static ModelSnapshot Load(string path, Recipe recipe, Network network, List<string> notes)
+    {
+        ModelSnapshot fresh = MethodRunner.InitialWeights(network, recipe.Seed);
+        WeightsByName loaded = WeightsByName.Load(path, network, new StoredWeights(fresh.Values, fresh.Masks));
+        if (loaded.IsPruned && recipe.Prunes)
+            throw new UsageException($"{path} is pruned already: --method retrain trains it under its mask, --method {SettingText.Name(recipe.Method)} starts from dense weights.");
+        notes.AddRange(loaded.Describe(path));
+        return new ModelSnapshot(network, loaded.Weights.Values, loaded.Weights.Masks);
+    }
+}

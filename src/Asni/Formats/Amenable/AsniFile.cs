@@ -1,0 +1,132 @@
+using System.Collections.Immutable;
+using System.Security.Cryptography;
+using Asni.Networks;
+using Asni.Tensors;
+
+namespace Asni.Formats.Amenable;
+
+/// <summary>One tensor of an .asni file and what it takes there.</summary>
+public sealed record AsniTensor(string Name, Shape Shape, long Live, MaskCoding MaskCoding, int MaskBytes, ValueCoding ValueCoding, int ValueBytes)
+{
+    /// <summary>Entropy of a mask with this many live elements at independent places, in bytes: no code of such masks is shorter on average.</summary>
+    public double MaskEntropyBytes
+    {
+        get
+        {
+            double p = (double)Live / Shape.Elements;
+            return p is 0 or 1 ? 0 : -(p * Math.Log2(p) + (1 - p) * Math.Log2(1 - p)) * Shape.Elements / 8;
+        }
+    }
+}
+
+/// <summary>An .asni file's description and tensors, in the order of the network's state dict.</summary>
+public sealed record AsniContents(NetworkFileHeader Header, ImmutableArray<AsniTensor> Tensors, long FileBytes);
+
+/// <summary>
+/// The .asni file: a sparse network in little more room than its information. Masks are entropy-coded positions; the live values of a tensor
+/// are one number (fresh biases and batch-norm), two numbers and a bit each (what ASNI-II starts from), or floats. docs/formats.md has the bytes.
+/// </summary>
+public static class AsniFile
+{
+    public const string Extension = ".asni";
+    public const ushort Version = 1;
+
+    internal const int ChecksumBytes = 32, HeadBytes = 16, MostDimensions = 8;
+    private const int MostTensors = 1 << 16;
+
+    /// <summary>A file cannot ask for more memory than this many elements a byte (99.99 % sparsity needs fewer) and a few megabytes.</summary>
+    private const long MostElementsPerByte = 1 << 14, ElementsForFree = 1 << 22;
+
+    internal static ReadOnlySpan<byte> Magic => "ASNI"u8;
+
+    /// <param name="phase">What the network is: asni2-init, asni1, ...</param>
+    /// <param name="half">Live weights as 16-bit floats where they are not one or two numbers; vectors stay exact.</param>
+    /// <exception cref="AsniException">The file cannot be written; nothing is left behind.</exception>
+    public static void Write(string path, Network network, StoredWeights weights, string phase, bool half = false)
+    {
+        byte[] file = AsniWriter.Bytes(network, weights, phase, half);
+        AtomicFile.Write(path, stream => stream.Write(file));
+    }
+
+    /// <summary>True when the file starts as an .asni file does.</summary>
+    public static bool IsOne(ReadOnlySpan<byte> start) => start.StartsWith(Magic);
+
+    /// <summary>The description and the tensors' sizes, without their values.</summary>
+    /// <exception cref="AsniException">Missing, cut short, damaged, or of a later version.</exception>
+    public static AsniContents Describe(string path)
+    {
+        var tensors = ImmutableArray.CreateBuilder<AsniTensor>();
+        NetworkFileHeader header = Walk(path, (tensor, _) => tensors.Add(tensor.Describe()), out long fileBytes);
+        return new AsniContents(header, tensors.ToImmutable(), fileBytes);
+    }
+
+    /// <summary>Values and masks for a network, which must have these tensors in this order.</summary>
+    /// <exception cref="AsniException">Missing, cut short, damaged, of a later version, or not of this network.</exception>
+    public static StoredWeights Read(string path, Network network)
+    {
+        var values = ImmutableArray.CreateBuilder<float[]>();
+        var masks = ImmutableArray.CreateBuilder<Mask?>();
+        Walk(path, (tensor, bad) =>
+        {
+            Parameter? expected = values.Count < network.Parameters.Length ? network.Parameters[values.Count] : null;
+            if (expected?.Name != tensor.Name || expected.Shape != tensor.Shape)
+                throw new AsniException($"{path} does not fit network {network.Name}: it has {tensor.Name} {tensor.Shape} where "
+                    + (expected is null ? "nothing is" : $"{expected.Name} {expected.Shape} is") + " expected.");
+            (float[] v, Mask? m) = tensor.Decode(bad);
+            values.Add(v);
+            masks.Add(m);
+        }, out _);
+        if (values.Count < network.Parameters.Length)
+            throw new AsniException($"{path} does not fit network {network.Name}: it has {values.Count} tensors of {network.Parameters.Length}.");
+        return new StoredWeights(values.ToImmutable(), masks.ToImmutable());
+    }
+
+    /// <summary>All tensors, still coded, by name.</summary>
+    internal static Dictionary<string, StoredTensor> ReadTensors(string path)
+    {
+        var tensors = new Dictionary<string, StoredTensor>();
+        Walk(path, (tensor, _) =>
+        {
+            if (!tensors.TryAdd(tensor.Name, tensor)) throw Bad(path, $"it has two tensors {tensor.Name}");
+        }, out long _);
+        return tensors;
+    }
+
+    internal static AsniException Bad(string path, string what) => new($"{path} is not a usable .asni file: {what}.");
+
+    private static NetworkFileHeader Walk(string path, Action<StoredTensor, Func<string, AsniException>> visit, out long fileBytes)
+    {
+        AsniException Fault(string what) => Bad(path, what);
+        byte[] file = WholeFile.Read(path);
+        fileBytes = file.Length;
+        CheckEnvelope(file, Fault);
+        var reader = new ByteReader(file.AsMemory(HeadBytes, file.Length - HeadBytes - ChecksumBytes), Fault);
+        string network = reader.Text(), phase = reader.Text();
+        var input = new Chw(reader.Count("channels"), reader.Count("rows"), reader.Count("columns"));
+        int classes = reader.Count("classes"), count = reader.Count("tensors", MostTensors);
+        long elementsLeft = ElementsForFree + MostElementsPerByte * file.Length;
+        for (int i = 0; i < count; i++)
+        {
+            StoredTensor tensor = StoredTensor.Read(reader, elementsLeft, Fault);
+            elementsLeft -= tensor.Shape.Elements;
+            visit(tensor, what => Fault($"tensor {tensor.Name} has {what}"));
+        }
+        if (reader.Left > 0) throw Fault($"{reader.Left} bytes after its last tensor belong to nothing");
+        return new NetworkFileHeader(network, input, classes, phase);
+    }
+
+    private static void CheckEnvelope(byte[] file, Func<string, AsniException> bad)
+    {
+        if (!IsOne(file)) throw bad("it does not start with ASNI");
+        if (file.Length < HeadBytes + ChecksumBytes) throw bad($"it is cut short to {file.Length} bytes");
+        var head = new ByteReader(file.AsMemory(Magic.Length, HeadBytes - Magic.Length), bad);
+        ushort version = head.U16();
+        if (version != Version) throw bad($"it is of version {version}, this program reads version {Version}");
+        head.Skip(sizeof(ushort));
+        ulong length = head.U64();
+        if (length != (ulong)file.Length) throw bad($"it is cut short or damaged: it announces {length} bytes and has {file.Length}");
+        Span<byte> sum = stackalloc byte[ChecksumBytes];
+        SHA256.HashData(file.AsSpan(..^ChecksumBytes), sum);
+        if (!sum.SequenceEqual(file.AsSpan(^ChecksumBytes..))) throw bad("it is damaged: its checksum does not agree");
+    }
+}

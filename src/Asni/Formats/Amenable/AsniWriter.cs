@@ -1,0 +1,71 @@
+using System.Buffers.Binary;
+using System.Security.Cryptography;
+using System.Text;
+using Asni.Networks;
+using Asni.Tensors;
+
+namespace Asni.Formats.Amenable;
+
+/// <summary>The bytes of an .asni file.</summary>
+internal static class AsniWriter
+{
+    private const int LengthAt = 8;
+
+    public static byte[] Bytes(Network network, StoredWeights weights, string phase, bool half)
+    {
+        using var buffer = new MemoryStream();
+        using (var writer = new BinaryWriter(buffer, Encoding.UTF8, leaveOpen: true))
+        {
+            writer.Write(AsniFile.Magic);
+            writer.Write(AsniFile.Version);
+            writer.Write((ushort)0);
+            writer.Write(0UL);
+            Text(writer, network.Name);
+            Text(writer, phase);
+            writer.Write(network.Input.Channels);
+            writer.Write(network.Input.Height);
+            writer.Write(network.Input.Width);
+            writer.Write(network.Classes);
+            writer.Write(network.Parameters.Length);
+            foreach (Parameter p in network.Parameters) Tensor(writer, p, weights.Values[p.Index], weights.Masks[p.Index], half && p.IsWeight);
+        }
+        byte[] file = new byte[buffer.Length + AsniFile.ChecksumBytes];
+        buffer.GetBuffer().AsSpan(0, (int)buffer.Length).CopyTo(file);
+        BinaryPrimitives.WriteUInt64LittleEndian(file.AsSpan(LengthAt), (ulong)file.Length);
+        SHA256.HashData(file.AsSpan(..^AsniFile.ChecksumBytes), file.AsSpan(^AsniFile.ChecksumBytes..));
+        return file;
+    }
+
+    private static void Tensor(BinaryWriter writer, Parameter p, float[] values, Mask? mask, bool half)
+    {
+        CodedMask coded = MaskCode.Encode(mask, p.Elements);
+        CodedValues live = ValueCode.Encode(Live(values, mask, coded.Live), half);
+        Text(writer, p.Name);
+        writer.Write((byte)p.Shape.Rank);
+        foreach (int dim in p.Shape.Dims) writer.Write(dim);
+        writer.Write((byte)coded.Coding);
+        writer.Write(coded.Parameter);
+        writer.Write(coded.Live);
+        writer.Write(coded.Bytes.Length);
+        writer.Write(coded.Bytes);
+        writer.Write((byte)live.Coding);
+        writer.Write(live.Bytes.Length);
+        writer.Write(live.Bytes);
+    }
+
+    private static float[] Live(float[] values, Mask? mask, long live)
+    {
+        if (mask is null || live == values.Length) return values;
+        var kept = new float[live];
+        int next = 0;
+        foreach (long position in MaskCode.Positions(mask, live: true)) kept[next++] = values[position];
+        return kept;
+    }
+
+    private static void Text(BinaryWriter writer, string text)
+    {
+        byte[] bytes = Encoding.UTF8.GetBytes(text);
+        writer.Write(checked((ushort)bytes.Length));
+        writer.Write(bytes);
+    }
+}

@@ -1,0 +1,107 @@
+using System.Buffers.Binary;
+using System.Collections.Immutable;
+using System.Runtime.InteropServices;
+using Asni.Formats.Amenable;
+using Asni.Formats.PyTorch;
+using Asni.Tensors;
+
+namespace Asni.Formats;
+
+/// <summary>The tensors of a file of any format, by name; values are read on demand.</summary>
+public abstract class NamedTensors : IDisposable
+{
+    /// <summary>Dimensions by name, without masks.</summary>
+    public abstract IReadOnlyDictionary<string, ImmutableArray<long>> Shapes { get; }
+
+    /// <summary>Values in row-major order as 32-bit floats, whatever the file has them as.</summary>
+    public abstract float[] Read(string name);
+
+    /// <summary>Which elements live; null when the file says nothing or all.</summary>
+    public virtual Mask? ReadMask(string name) => null;
+
+    public virtual void Dispose() => GC.SuppressFinalize(this);
+
+    /// <exception cref="AsniException">The file is missing, damaged or of no known format.</exception>
+    public static NamedTensors Open(string path) => NetworkFormats.Of(path) switch
+    {
+        NetworkFormat.Asni => new AsniTensors(path),
+        NetworkFormat.PyTorch => new StateDictFile(path),
+        _ => new SafetensorsTensors(path),
+    };
+
+    private sealed class AsniTensors(string path) : NamedTensors
+    {
+        private readonly Dictionary<string, StoredTensor> _tensors = AsniFile.ReadTensors(path);
+
+        public override IReadOnlyDictionary<string, ImmutableArray<long>> Shapes => _tensors.ToDictionary(t => t.Key, t => t.Value.Shape.Dims.Select(d => (long)d).ToImmutableArray());
+
+        public override float[] Read(string name) => Decode(name).Values;
+
+        public override Mask? ReadMask(string name) => Decode(name).Mask;
+
+        private (float[] Values, Mask? Mask) Decode(string name) => _tensors[name].Decode(what => AsniFile.Bad(path, $"tensor {name} has {what}"));
+    }
+
+    private sealed class SafetensorsTensors(string path) : NamedTensors
+    {
+        private readonly SafetensorsReader _reader = SafetensorsReader.Open(path);
+
+        public override IReadOnlyDictionary<string, ImmutableArray<long>> Shapes =>
+            _reader.Entries.Values.Where(e => !IsMask(e.Name)).ToDictionary(e => e.Name, e => e.Dims);
+
+        public override float[] Read(string name)
+        {
+            SafetensorsEntry entry = _reader.Entries[name];
+            if (entry.DType == "F32") return _reader.ReadSingles(entry);
+            return ElementType.Of(entry.DType) is { } type
+                ? type.ToSingles(_reader.ReadBytes(entry))
+                : throw new AsniException($"tensor {name} of {path} is {entry.DType}; weights as F16, BF16, F32 or F64 were expected.");
+        }
+
+        public override Mask? ReadMask(string name) =>
+            _reader.Entries.TryGetValue(name + NetworkFile.MaskSuffix, out SafetensorsEntry? entry) && IsMask(entry.Name)
+                ? NetworkFile.ToMask(_reader.ReadBytes(entry)) : null;
+
+        public override void Dispose()
+        {
+            _reader.Dispose();
+            base.Dispose();
+        }
+
+        /// <summary>NAME.mask beside a NAME of the same shape.</summary>
+        private bool IsMask(string name) => name.EndsWith(NetworkFile.MaskSuffix, StringComparison.Ordinal)
+            && _reader.Entries.TryGetValue(name[..^NetworkFile.MaskSuffix.Length], out SafetensorsEntry? masked)
+            && _reader.Entries[name].DType == "BOOL" && masked.Dims.SequenceEqual(_reader.Entries[name].Dims);
+    }
+}
+
+/// <summary>A floating-point format of foreign files and how it becomes 32-bit floats. Data are little-endian.</summary>
+internal sealed record ElementType(string Name, int Bytes)
+{
+    private static readonly ElementType[] s_all = [new("F16", 2), new("BF16", 2), new("F32", 4), new("F64", 8)];
+
+    /// <summary>By safetensors' name; null when it is no floating-point format.</summary>
+    public static ElementType? Of(string name) => Array.Find(s_all, t => t.Name == name);
+
+    public float[] ToSingles(ReadOnlySpan<byte> bytes)
+    {
+        var values = new float[bytes.Length / Bytes];
+        switch (Name)
+        {
+            case "F16":
+                for (int i = 0; i < values.Length; i++) values[i] = (float)BinaryPrimitives.ReadHalfLittleEndian(bytes[(2 * i)..]);
+                break;
+            case "BF16":
+                for (int i = 0; i < values.Length; i++)
+                    values[i] = BitConverter.UInt32BitsToSingle((uint)BinaryPrimitives.ReadUInt16LittleEndian(bytes[(2 * i)..]) << 16);
+                break;
+            case "F64":
+                for (int i = 0; i < values.Length; i++) values[i] = (float)BinaryPrimitives.ReadDoubleLittleEndian(bytes[(8 * i)..]);
+                break;
+            default:
+                bytes.CopyTo(MemoryMarshal.AsBytes(values.AsSpan()));
+                break;
+        }
+        return values;
+    }
+}

@@ -1,0 +1,106 @@
+using Asni.Networks;
+using Asni.Tensors;
+using static Asni.Formats.Onnx.OnnxMessages;
+
+namespace Asni.Formats.Onnx;
+
+/// <summary>Turns the nodes of a network into those of ONNX. Values are named after the layers, initializers after the parameters.</summary>
+internal sealed class OnnxGraph(Network network, StoredWeights weights, OnnxOptions options)
+{
+    private const string Input = "input", Output = "logits", ClipLow = "relu6.min", ClipHigh = "relu6.max";
+
+    /// <summary>Bytes of a sparse element: a 64-bit index and a float.</summary>
+    private const int SparseElementBytes = sizeof(long) + sizeof(float);
+
+    private readonly ProtoMessage _graph = new();
+    private readonly BatchNormFolding _folding = options.KeepBatchNorm ? BatchNormFolding.None : BatchNormFolding.Of(network, weights);
+    private readonly string[] _values = new string[network.Nodes.Length];
+
+    /// <summary>Nodes whose value is [N, n] already rather than [N, C, H, W].</summary>
+    private readonly bool[] _flat = new bool[network.Nodes.Length];
+
+    public ProtoMessage Build()
+    {
+        _graph.Text(2, network.Name);
+        foreach (Node node in network.Nodes) Add(node);
+        // The caller finds the result under one name whatever the last layer is called.
+        _graph.Message(1, Node(_flat[^1] ? "Identity" : "Flatten", Output, [_values[^1]], Output));
+        if (network.Nodes.Any(n => n is ReluNode { Six: true }))
+            _graph.Message(5, Tensor(ClipLow, [], [0f])).Message(5, Tensor(ClipHigh, [], [6f]));
+        _graph.Message(11, Value(Input, network.Input.Channels, network.Input.Height, network.Input.Width));
+        _graph.Message(12, Value(Output, network.Classes));
+        return _graph;
+    }
+
+    private void Add(Node node)
+    {
+        _flat[node.Id] = node is LinearNode || (node is ReluNode or BatchNormNode or AddNode && _flat[node.Inputs[0]]);
+        _values[node.Id] = node switch
+        {
+            InputNode => Input,
+            ConvolutionNode c => Convolution(c),
+            LinearNode l => Linear(l),
+            BatchNormNode b => _folding.Holds(b) ? _values[b.Source] : BatchNorm(b),
+            ReluNode { Six: true } r => Emit("Clip", r, [_values[r.Source], ClipLow, ClipHigh]),
+            ReluNode r => Emit("Relu", r, [_values[r.Source]]),
+            AddNode a => Emit("Add", a, [_values[a.Left], _values[a.Right]]),
+            MaxPoolNode p => Emit("MaxPool", p, [_values[p.Source]], Attribute("kernel_shape", p.Size, p.Size), Attribute("strides", p.Stride, p.Stride),
+                Attribute("pads", p.Padding, p.Padding, p.Padding, p.Padding)),
+            GlobalAveragePoolNode p => Emit("GlobalAveragePool", p, [_values[p.Source]]),
+            _ => throw new ArgumentException($"Node '{node.Name}' is a {node.GetType().Name}, which has no form in ONNX here."),
+        };
+    }
+
+    private string Convolution(ConvolutionNode c)
+    {
+        FilterShape filter = c.Weight.Filter;
+        return Emit("Conv", c, Weighted(c, c.Weight, c.Bias, _values[c.Source]), Attribute("kernel_shape", filter.Height, filter.Width),
+            Attribute("strides", c.Stride, c.Stride), Attribute("pads", c.Padding, c.Padding, c.Padding, c.Padding), Attribute("group", c.Groups));
+    }
+
+    private string Linear(LinearNode l)
+    {
+        string source = _values[l.Source];
+        if (!_flat[l.Source])
+        {
+            string flat = l.Name + ".flatten";
+            _graph.Message(1, Node("Flatten", flat, [source], flat));
+            source = flat;
+        }
+        return Emit("Gemm", l, Weighted(l, l.Weight, l.Bias, source), Attribute("transB", 1L));
+    }
+
+    private string BatchNorm(BatchNormNode b)
+    {
+        Parameter[] inputs = [b.Weight, b.Bias, b.RunningMean, b.RunningVariance];
+        foreach (Parameter p in inputs) Dense(p.Name, p.Shape, weights.Values[p.Index]);
+        return Emit("BatchNormalization", b, [_values[b.Source], .. inputs.Select(p => p.Name)], Attribute("epsilon", b.Epsilon));
+    }
+
+    /// <summary>The inputs of a layer with weights, which become initializers, with the batch-norm after it folded in.</summary>
+    private List<string> Weighted(Node node, Parameter weight, Parameter? bias, string source)
+    {
+        var inputs = new List<string> { source, weight.Name };
+        (float[] values, float[]? offsets) = _folding.Apply(node, weights.Values[weight.Index], bias is null ? null : weights.Values[bias.Index]);
+        Mask? mask = weights.Masks[weight.Index];
+        if (options.Sparse && mask is not null && SparseElementBytes * mask.Live < sizeof(float) * weight.Elements)
+            _graph.Message(15, SparseTensor(weight.Name, weight.Shape, values, mask));
+        else
+            Dense(weight.Name, weight.Shape, values);
+        if (offsets is not null)
+        {
+            string name = bias?.Name ?? node.Name + ".bias";
+            Dense(name, new Shape(offsets.Length), offsets);
+            inputs.Add(name);
+        }
+        return inputs;
+    }
+
+    private void Dense(string name, Shape shape, float[] values) => _graph.Message(5, Tensor(name, shape.Dims.Select(d => (long)d), values));
+
+    private string Emit(string type, Node node, IEnumerable<string> inputs, params IEnumerable<ProtoMessage> attributes)
+    {
+        _graph.Message(1, Node(type, node.Name, inputs, node.Name, attributes));
+        return node.Name;
+    }
+}

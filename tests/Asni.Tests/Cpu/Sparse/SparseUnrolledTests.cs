@@ -1,0 +1,85 @@
+using Asni.Cpu;
+using Asni.Cpu.Sparse;
+using Asni.Devices;
+using Asni.Networks;
+using Asni.Tensors;
+
+namespace Asni.Tests.Cpu.Sparse;
+
+/// <summary>Layers as one sparse matrix against the dense path on the same masked weights.</summary>
+[NonParallelizable]
+public class SparseUnrolledTests
+{
+    [TearDown]
+    public void LetTheModelChoose() => SparsePath.Forced = null;
+
+    [Test]
+    public void A_linear_layer_agrees_with_dense([Values(0, 0.001, 0.05, 0.5, 1)] double density, [Values(1, 2)] int threads, [Values(1, 7, 60, 130)] int batch)
+    {
+        foreach ((Chw input, int outputs) in new[] { (new Chw(17, 1, 1), 5), (new Chw(300, 1, 1), 100), (new Chw(4, 3, 5), 33) })
+            SparseLayer.AssertAgree(SparseLayer.Linear(input, outputs, batch), density, threads, batch);
+    }
+
+    [Test]
+    public void A_convolution_with_few_positions_agrees_with_dense([Values(0, 0.05, 0.5, 1)] double density, [Values(1, 2)] int threads)
+    {
+        foreach ((Chw input, int stride) in new[] { (new Chw(5, 2, 2), 1), (new Chw(6, 4, 4), 2), (new Chw(19, 1, 1), 1), (new Chw(3, 1, 3), 1) })
+        {
+            var spec = new ConvolutionSpec(70, input, new FilterShape(21, input.Channels, 3, 3), stride, 1, 1, true, Activation.Relu, true, true);
+            Assert.That(SparseUnrolled.Suits(spec), Is.True);
+            SparseLayer.AssertAgree(spec, density, threads, 67);
+        }
+    }
+
+    [Test]
+    public void A_partial_batch_uses_only_its_samples() => SparseLayer.AssertAgree(SparseLayer.Linear(new Chw(40, 1, 1), 20, 60), 0.1, 2, 13);
+
+    [Test]
+    public void Another_mask_replaces_the_structure()
+    {
+        using var layer = new SparseLayer(SparseLayer.Linear(new Chw(30, 1, 1), 10, 8), 2);
+        layer.Prune(0.5, seed: 1);
+        layer.Run(sparse: true, 8);
+        layer.Prune(0.2, seed: 1);
+        SparseLayer.AssertClose(layer.Run(sparse: false, 8), layer.Run(sparse: true, 8), "second mask");
+    }
+
+    [Test]
+    public void The_model_goes_sparse_for_a_published_mask_and_stays_dense_without_one()
+    {
+        using var workers = new Workers(2);
+        using var scratch = new Scratch(2);
+        using var linear = new SparseUnrolled(SparseLayer.Linear(new Chw(784, 1, 1), 300, 60), workers, scratch);
+        Assert.That(linear.TakesForward(60), Is.False);
+        var mask = new Mask(300 * 784, live: false);
+        for (int i = 0; i < mask.Length; i += 33) mask[i] = true;
+        linear.SetMask(mask);
+        Assert.That(linear.TakesForward(60) && linear.TakesBackwardWeights(60) && linear.TakesBackwardData(60), Is.True);
+        linear.SetMask(new Mask(300 * 784));
+        Assert.That(linear.TakesForward(60) || linear.TakesBackwardWeights(60) || linear.TakesBackwardData(60), Is.False);
+    }
+
+    [TestCase(1)]
+    [TestCase(2)]
+    [TestCase(5)]
+    public void Shares_cover_every_line_once(int workers)
+    {
+        var mask = new Mask(12 * 9, live: false);
+        for (int i = 0; i < 40; i++) mask[i] = true; // the first lines hold everything
+        ConvolutionSpec spec = SparseLayer.Linear(new Chw(9, 1, 1), 12, 8);
+        using TapList byOutput = TapList.Unrolled(mask, spec, 64, transposed: false), byInput = TapList.Unrolled(mask, spec, 64, transposed: true);
+        foreach ((TapList list, int lines) in new[] { (byOutput, 12), (byInput, 9) })
+        {
+            int next = 0;
+            for (int worker = 0; worker < workers; worker++)
+            {
+                (int first, int last) = list.ShareOfLines(worker, workers);
+                Assert.That(first, Is.EqualTo(next));
+                next = last;
+            }
+            Assert.That(next, Is.EqualTo(lines));
+            Assert.That(list.Live, Is.EqualTo(40));
+        }
+        Assert.That(byInput.Places.Order(), Is.EqualTo(byOutput.Places.Order()));
+    }
+}

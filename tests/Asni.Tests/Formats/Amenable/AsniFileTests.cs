@@ -1,0 +1,188 @@
+using System.Buffers.Binary;
+using System.Collections.Immutable;
+using System.Security.Cryptography;
+using Asni.Engine;
+using Asni.Formats;
+using Asni.Formats.Amenable;
+using Asni.Methods;
+using Asni.Networks;
+using Asni.Tensors;
+
+namespace Asni.Tests.Formats.Amenable;
+
+public class AsniFileTests
+{
+    private TemporaryFolder _folder = null!;
+
+    [SetUp]
+    public void MakeFolder() => _folder = new TemporaryFolder();
+
+    [TearDown]
+    public void RemoveFolder() => _folder.Dispose();
+
+    [Test]
+    public void A_sparse_network_comes_back_bit_for_bit()
+    {
+        ModelSnapshot model = TinyNetwork.Snapshot();
+        string path = Write(model, "asni1");
+        StoredWeights read = AsniFile.Read(path, model.Network);
+        Assert.That(read.Values, Is.EqualTo(model.Values));
+        Assert.That(read.Masks[0]!.Words.ToArray(), Is.EqualTo(model.Masks[0]!.Words.ToArray()), "a live weight of 0 stays live");
+        Assert.That(read.Masks.Skip(1), Is.All.Null);
+        Assert.That(AsniFile.Describe(path).Header, Is.EqualTo(new NetworkFileHeader("tiny", new Chw(1, 2, 2), 2, "asni1")));
+    }
+
+    [Test]
+    public void Two_numbers_a_layer_take_a_bit_each_and_others_are_kept_exactly()
+    {
+        ModelSnapshot model = TwoNumbers(NetworkZoo.Create("lenet300"), 0.9);
+        model.Values[0][Array.FindIndex(model.Values[0], v => v != 0)] = 0f;
+        string path = Write(model, "asni2-init");
+        AsniContents contents = AsniFile.Describe(path);
+        AsniTensor first = contents.Tensors[0];
+        Assert.That(first.ValueCoding, Is.EqualTo(ValueCoding.TwoNumbers));
+        Assert.That(first.ValueBytes, Is.EqualTo(8 + (first.Live + 7) / 8 + 5), "one exception: where, and which number");
+        Assert.That(contents.Tensors[1].ValueCoding, Is.EqualTo(ValueCoding.Constant), "a bias of zeros");
+        Assert.That(contents.FileBytes, Is.EqualTo(new FileInfo(path).Length));
+        StoredWeights read = AsniFile.Read(path, model.Network);
+        Assert.That(read.Values, Is.EqualTo(model.Values));
+    }
+
+    [Test]
+    public void Half_precision_rounds_the_weights_but_not_the_vectors()
+    {
+        ModelSnapshot model = MethodRunner.InitialWeights(NetworkZoo.Create("lenet300"), 1);
+        model.Values[1][0] = 0.1f;
+        string path = _folder["half.asni"];
+        AsniFile.Write(path, model.Network, new StoredWeights(model.Values, model.Masks), "dense", half: true);
+        StoredWeights read = AsniFile.Read(path, model.Network);
+        Assert.That(read.Values[0], Is.EqualTo(model.Values[0].Select(v => (float)(Half)v)));
+        Assert.That(read.Values[1], Is.EqualTo(model.Values[1]));
+        model.Values[0][0] = 1e6f;
+        AsniFile.Write(path, model.Network, new StoredWeights(model.Values, model.Masks), "dense", half: true);
+        Assert.That(AsniFile.Read(path, model.Network).Values[0], Is.EqualTo(model.Values[0]), "what does not fit 16 bits keeps 32");
+    }
+
+    [Test]
+    public void A_file_of_another_network_is_refused()
+    {
+        string path = Write(TinyNetwork.Snapshot(), "asni1");
+        Assert.That(() => AsniFile.Read(path, NetworkZoo.Create("lenet300")), Throws.TypeOf<AsniException>().With.Message.EqualTo(
+            $"{path} does not fit network lenet300: it has fc1.weight 3x4 where 1.weight 300x784 is expected."));
+    }
+
+    [Test]
+    public void A_file_cut_anywhere_or_with_any_bit_turned_is_refused()
+    {
+        string path = Write(TinyNetwork.Snapshot(), "asni1");
+        byte[] whole = File.ReadAllBytes(path);
+        for (int length = 0; length < whole.Length; length++) ExpectRefused(whole[..length], $"{length} of {whole.Length} bytes");
+        ExpectRefused([.. whole, 0], "one byte more");
+        for (int bit = 0; bit < 8 * whole.Length; bit++)
+        {
+            byte[] turned = [.. whole];
+            turned[bit / 8] ^= (byte)(1 << bit % 8);
+            ExpectRefused(turned, $"bit {bit}");
+        }
+    }
+
+    [Test]
+    public void A_hostile_file_with_a_right_checksum_does_no_harm()
+    {
+        string path = Write(TinyNetwork.Snapshot(), "asni1");
+        byte[] whole = File.ReadAllBytes(path);
+        var random = new Random(1);
+        for (int round = 0; round < 3000; round++)
+        {
+            byte[] changed = [.. whole];
+            for (int changes = random.Next(1, 4); changes > 0; changes--)
+                changed[random.Next(AsniFile.HeadBytes, whole.Length - AsniFile.ChecksumBytes)] = (byte)random.Next(256);
+            Seal(changed);
+            string file = _folder["hostile.asni"];
+            File.WriteAllBytes(file, changed);
+            try
+            {
+                AsniFile.Describe(file);
+                AsniFile.Read(file, TinyNetwork.Network);
+            }
+            catch (AsniException e)
+            {
+                Assert.That(e.Message, Does.StartWith(file).And.EndsWith("."));
+            }
+        }
+    }
+
+    [Test]
+    public void A_tensor_larger_than_the_file_can_hold_is_refused_before_memory_is_asked_for()
+    {
+        string path = Write(TinyNetwork.Snapshot(), "asni1");
+        byte[] bytes = File.ReadAllBytes(path);
+        int dims = bytes.AsSpan().IndexOf("fc1.weight"u8) + "fc1.weight".Length + 1;
+        BinaryPrimitives.WriteInt32LittleEndian(bytes.AsSpan(dims), 1 << 30);
+        Seal(bytes);
+        File.WriteAllBytes(path, bytes);
+        Assert.That(() => AsniFile.Describe(path), Throws.TypeOf<AsniException>().With.Message.Contains("fc1.weight is larger than such a file can hold"));
+    }
+
+    [Test]
+    public void A_later_version_says_so()
+    {
+        string path = Write(TinyNetwork.Snapshot(), "asni1");
+        byte[] bytes = File.ReadAllBytes(path);
+        bytes[4] = 2;
+        Seal(bytes);
+        File.WriteAllBytes(path, bytes);
+        Assert.That(() => AsniFile.Describe(path), Throws.TypeOf<AsniException>().With.Message.Contains("version 2, this program reads version 1"));
+        Assert.That(() => AsniFile.Describe(_folder["none"]), Throws.TypeOf<AsniException>().With.Message.EndsWith("does not exist."));
+    }
+
+    [TestCase(0.80, 3_300_000)]
+    [TestCase(0.95, 1_300_000)]
+    public void ResNet_50_is_stored_in_a_few_megabytes(double sparsity, long most)
+    {
+        ModelSnapshot model = TwoNumbers(NetworkZoo.Create("resnet50"), sparsity);
+        AsniContents contents = AsniFile.Describe(Write(model, "asni2-init"));
+        Assert.That(contents.FileBytes, Is.LessThan(most));
+        Assert.That(contents.Tensors.Sum(t => t.MaskBytes), Is.LessThan(1.05 * contents.Tensors.Sum(t => t.MaskEntropyBytes)));
+        TestContext.Out.WriteLine($"{sparsity}: {contents.FileBytes} bytes");
+    }
+
+    private string Write(ModelSnapshot model, string phase)
+    {
+        string path = _folder["n.asni"];
+        AsniFile.Write(path, model.Network, new StoredWeights(model.Values, model.Masks), phase);
+        return path;
+    }
+
+    /// <summary>Random masks, and for each weight one of two numbers of its layer at random; other tensors as when fresh.</summary>
+    private static ModelSnapshot TwoNumbers(Network network, double sparsity)
+    {
+        var random = new Random(3);
+        var values = ImmutableArray.CreateBuilder<float[]>();
+        var masks = ImmutableArray.CreateBuilder<Mask?>();
+        foreach (Parameter p in network.Parameters)
+        {
+            var mask = new Mask(p.Elements, live: false);
+            var v = new float[p.Elements];
+            if (!p.IsWeight) Array.Fill(v, p.Kind is ParameterKind.NormWeight or ParameterKind.RunningVariance ? 1f : 0f);
+            for (int i = 0; p.IsWeight && i < v.Length; i++)
+            {
+                if (random.NextDouble() < sparsity) continue;
+                mask[i] = true;
+                v[i] = random.Next(2) == 0 ? 0.5f : -0.25f;
+            }
+            values.Add(v);
+            masks.Add(p.IsWeight ? mask : null);
+        }
+        return new ModelSnapshot(network, values.ToImmutable(), masks.ToImmutable());
+    }
+
+    private static void Seal(byte[] file) => SHA256.HashData(file.AsSpan(..^AsniFile.ChecksumBytes), file.AsSpan(^AsniFile.ChecksumBytes..));
+
+    private void ExpectRefused(byte[] bytes, string what)
+    {
+        string path = _folder["bad.asni"];
+        File.WriteAllBytes(path, bytes);
+        Assert.That(() => AsniFile.Describe(path), Throws.TypeOf<AsniException>().With.Message.StartsWith(path), what);
+    }
+}
