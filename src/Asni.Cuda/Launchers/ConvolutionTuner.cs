@@ -44,14 +44,14 @@ internal sealed class ConvolutionTuner(ConvolutionRuntime runtime, TuningCache c
 
     /// <summary>The choice without measuring.</summary>
     internal ConvolutionChoice Rule(in ConvolutionShape shape, ConvolutionPass pass, int samples) =>
-        Affordable(ConvolutionChoice.Default(runtime.Precision, pass, shape, samples, runtime.Multiprocessors), shape, pass, samples);
+        Affordable(ConvolutionChoice.Default(runtime.Precision, pass, shape, samples, runtime.Multiprocessors, runtime.MaxSharedBytes), shape, pass, samples);
 
     /// <summary>All tiles that take the shape, each with a few numbers of splits; the rule's own choice first.</summary>
     internal List<ConvolutionChoice> Candidates(in ConvolutionShape shape, ConvolutionPass pass, int samples, ConvolutionChoice rule)
     {
         var candidates = new List<ConvolutionChoice> { rule };
         Product product = shape.ProductOf(pass, samples);
-        foreach (ConvolutionTile tile in ConvolutionTile.For(runtime.Precision, pass, shape))
+        foreach (ConvolutionTile tile in ConvolutionTile.For(runtime.Precision, pass, shape, runtime.MaxSharedBytes))
         {
             int most = ConvolutionChoice.MaxSplits(tile, product);
             long blocks = tile.Tiles(product) * product.Count;

@@ -22,7 +22,7 @@ public class ConvolutionTunerTests
         foreach (CudaPrecision precision in Enum.GetValues<CudaPrecision>())
             foreach (ConvolutionPass pass in Enum.GetValues<ConvolutionPass>())
             {
-                ConvolutionChoice choice = ConvolutionChoice.Default(precision, pass, shape, spec.Batch, 132);
+                ConvolutionChoice choice = ConvolutionChoice.Default(precision, pass, shape, spec.Batch, 132, 227 << 10);
                 Product product = shape.ProductOf(pass, spec.Batch);
                 long blocks = choice.Tile.Tiles(product) * product.Count * choice.Splits, smallest = ConvolutionTile.For(precision, pass, shape).Max(t => t.Tiles(product)) * product.Count;
                 int most = ConvolutionChoice.MaxSplits(choice.Tile, product);
@@ -33,6 +33,16 @@ public class ConvolutionTunerTests
                     Assert.That(blocks, Is.GreaterThanOrEqualTo(Math.Min(66, smallest * Math.Min(most, 2))), name);
                 }
             }
+    }
+
+    [TestCaseSource(nameof(Layers))]
+    public void Tiles_fit_in_the_shared_memory_of_smaller_GPUs(ConvolutionSpec spec)
+    {
+        const int geforce = 99 << 10;
+        ConvolutionShape shape = ConvolutionShape.Of(spec);
+        foreach (CudaPrecision precision in Enum.GetValues<CudaPrecision>())
+            foreach (ConvolutionPass pass in Enum.GetValues<ConvolutionPass>())
+                Assert.That(ConvolutionChoice.Default(precision, pass, shape, spec.Batch, 128, geforce).Tile.SharedBytes, Is.LessThanOrEqualTo(geforce));
     }
 
     [TestCaseSource(nameof(Layers))]
