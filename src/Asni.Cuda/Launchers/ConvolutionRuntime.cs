@@ -21,7 +21,12 @@ internal sealed class ConvolutionRuntime : IDisposable
 {
     private readonly List<CudaMemory> _scratch = [];
 
-    public ConvolutionRuntime(CudaStream stream, CudaKernels kernels, CudaPrecision precision, ICudaAddresses addresses)
+    /// <param name="stream">Where everything is launched.</param>
+    /// <param name="kernels">Of the stream's GPU.</param>
+    /// <param name="precision">Of activations and products.</param>
+    /// <param name="addresses">The device's memory.</param>
+    /// <param name="cache">Where measured choices are kept; null: nothing is measured (<see cref="ConvolutionTuner.MayMeasure"/>).</param>
+    public ConvolutionRuntime(CudaStream stream, CudaKernels kernels, CudaPrecision precision, ICudaAddresses addresses, TuningCache? cache)
     {
         Stream = stream;
         Kernels = kernels;
@@ -29,7 +34,7 @@ internal sealed class ConvolutionRuntime : IDisposable
         Addresses = addresses;
         Multiprocessors = stream.Context.MultiprocessorCount;
         MaxSharedBytes = stream.Context.MaxSharedBytes;
-        Tuner = new ConvolutionTuner(this, TuningCache.Default, ConvolutionTuner.MayMeasure(stream.Context));
+        Tuner = new ConvolutionTuner(this, cache);
     }
 
     public CudaStream Stream { get; }

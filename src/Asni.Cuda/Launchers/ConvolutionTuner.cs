@@ -8,9 +8,8 @@ namespace Asni.Cuda.Launchers;
 /// this GPU and driver; in the simulator, with ASNI_AUTOTUNE=0, or without memory to measure in, a rule decides.
 /// </summary>
 /// <param name="runtime">The device's.</param>
-/// <param name="cache">Where measured choices are kept.</param>
-/// <param name="measures">Whether to time candidates at all.</param>
-internal sealed class ConvolutionTuner(ConvolutionRuntime runtime, TuningCache cache, bool measures)
+/// <param name="cache">Where measured choices are kept; null: the rule decides.</param>
+internal sealed class ConvolutionTuner(ConvolutionRuntime runtime, TuningCache? cache)
 {
     /// <summary>Scratch memory that splits may take, in bytes: what they save must not cost the batch its room.</summary>
     private const long MaxPartialBytes = 128L << 20;
@@ -23,7 +22,7 @@ internal sealed class ConvolutionTuner(ConvolutionRuntime runtime, TuningCache c
     public ConvolutionChoice Choose(in ConvolutionShape shape, ConvolutionPass pass, int samples)
     {
         ConvolutionChoice rule = Rule(shape, pass, samples);
-        if (!measures) return rule;
+        if (cache == null) return rule;
         string gpu = $"{runtime.Stream.Context.Name}, driver {CudaContext.DriverVersion()}";
         string key = $"{ConvolutionTile.PrecisionName(runtime.Precision)} {pass}, {samples} of {shape}";
         List<ConvolutionChoice> candidates = Candidates(shape, pass, samples, rule);

@@ -22,7 +22,7 @@ internal sealed class ConvolutionBench : ICudaAddresses, IDisposable
         Precision = precision;
         _stream = new CudaStream(_context);
         _kernels = new CudaKernels(_context);
-        Runtime = new ConvolutionRuntime(_stream, _kernels, precision, this);
+        Runtime = new ConvolutionRuntime(_stream, _kernels, precision, this, null);
     }
 
     public CudaPrecision Precision { get; }

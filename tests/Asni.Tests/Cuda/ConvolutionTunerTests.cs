@@ -72,7 +72,7 @@ public class ConvolutionTunerTests
         using var bench = new ConvolutionBench(CudaPrecision.Bf16);
         string path = folder["tiles.json"];
         ConvolutionShape shape = ConvolutionShape.Of(Layer(2, 64, 9, 96, 3, 1, 1));
-        var tuner = new ConvolutionTuner(bench.Runtime, new TuningCache(path), measures: true);
+        var tuner = new ConvolutionTuner(bench.Runtime, new TuningCache(path));
         foreach (ConvolutionPass pass in Enum.GetValues<ConvolutionPass>())
         {
             ConvolutionChoice chosen = tuner.Choose(shape, pass, 2);
@@ -84,7 +84,7 @@ public class ConvolutionTunerTests
         ConvolutionChoice Again(string instead)
         {
             File.WriteAllText(path, Regex.Replace(File.ReadAllText(path), "(Forward[^:]*: \")[^\"]*", "${1}" + instead));
-            return new ConvolutionTuner(bench.Runtime, new TuningCache(path), measures: true).Choose(shape, ConvolutionPass.Forward, 2);
+            return new ConvolutionTuner(bench.Runtime, new TuningCache(path)).Choose(shape, ConvolutionPass.Forward, 2);
         }
         Assert.That(names.Select(name => Again(name).ToString()), Is.EqualTo(names));
         Assert.That(names, Does.Contain(Again("9x9/1").ToString()));
