@@ -202,8 +202,8 @@ struct FilterColumns {
 
     ASNI_DEVICE FilterColumns(const T* filter, int first_column, int columns, int outputs, int64_t output_pitch, int tap_row_pitch, int tap_pitch,
         int taps_h, int taps_w, int first_k)
-        : filter(filter), column(first_column + On::column() * On::width), columns(columns), taps(taps_w > 0 ? taps_h : 0), output_pitch(output_pitch),
-          tap_row_pitch(tap_row_pitch), tap_pitch(tap_pitch), radix(outputs, taps_w > 0 ? taps_w : 1, rows) {
+        : filter(filter), column(first_column + On::column() * On::width), columns(columns), taps(taps_w > 0 ? taps_h : 0),
+          output_pitch(output_pitch), tap_row_pitch(tap_row_pitch), tap_pitch(tap_pitch), radix(outputs, taps_w > 0 ? taps_w : 1, rows) {
         ASNI_UNROLL
         for (int i = 0; i < On::count; i++) at[i].set(radix, first_k + On::row() + i * On::step);
     }

@@ -44,7 +44,8 @@ struct AsyncCopies {
     std::vector<std::vector<Copy>> groups;
 
     void copy(SharedAddress to, const void* from, bool valid, size_t bytes) {
-        if (size_t(to.address) % bytes != 0 || (valid && size_t(from) % bytes != 0)) sim::fail("cp.async of %zu bytes: an address is not a multiple of it", bytes);
+        if (size_t(to.address) % bytes != 0 || (valid && size_t(from) % bytes != 0))
+            sim::fail("cp.async of %zu bytes: an address is not a multiple of it", bytes);
         open.push_back({to.address, from, valid, bytes});
     }
 

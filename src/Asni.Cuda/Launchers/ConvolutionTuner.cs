@@ -43,7 +43,8 @@ internal sealed class ConvolutionTuner(ConvolutionRuntime runtime, TuningCache? 
 
     /// <summary>The choice without measuring.</summary>
     internal ConvolutionChoice Rule(in ConvolutionShape shape, ConvolutionPass pass, int samples) =>
-        Affordable(ConvolutionChoice.Default(runtime.Precision, pass, shape, samples, runtime.Multiprocessors, runtime.MaxSharedBytes), shape, pass, samples);
+        Affordable(ConvolutionChoice.Default(runtime.Precision, pass, shape, samples, runtime.Multiprocessors, runtime.MaxSharedBytes),
+            shape, pass, samples);
 
     /// <summary>All tiles that take the shape, each with a few numbers of splits; the rule's own choice first.</summary>
     internal List<ConvolutionChoice> Candidates(in ConvolutionShape shape, ConvolutionPass pass, int samples, ConvolutionChoice rule)
