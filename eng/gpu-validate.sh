@@ -139,9 +139,14 @@ else
     step steps-lenet300 20 last_line "${bench[@]}" steps --net lenet300 --input 1x28x28 --batch 60 --device cuda
 fi
 
-# 6. The same work in PyTorch.
-if [ -z "$simulator" ] && python3 -c 'import sys, torch; sys.exit(not torch.cuda.is_available())' 2> /dev/null; then
-    step peers 150 last_line python3 "$here/peers/gpu.py" && cp "$out/peers.log" "$out/peers.json"
+# 6. The same work in PyTorch, in turn with Asni's.
+peers() { python3 "$here/peers/gpu.py" "$@" | tee "$out/peers.json"; }
+export -f peers
+export out
+if [ -n "$simulator" ] && python3 -c 'import torch' 2> /dev/null; then
+    step peers 60 last_line bash -o pipefail -c 'peers --small'
+elif [ -z "$simulator" ] && python3 -c 'import sys, torch; sys.exit(not torch.cuda.is_available())' 2> /dev/null; then
+    step peers 170 last_line bash -o pipefail -c 'peers --seconds 120 --asni "dotnet $here/bench/Asni.Bench.dll"'
 else
     skip peers "PyTorch with a GPU is not here"
 fi
