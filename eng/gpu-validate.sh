@@ -95,7 +95,7 @@ kernels_summary() {
 step kernels 120 kernels_summary "${bench[@]}" cuda kernels && mv "$out/kernels.log" "$out/kernels.json"
 
 # 2. Right: every operation against the CPU reference, golden numbers, short runs.
-step tests 240 test_counts "${tests[@]}" --filter "FullyQualifiedName~Cuda|FullyQualifiedName~cuda"
+step tests 240 test_counts "${tests[@]}" --filter "(FullyQualifiedName~Cuda|FullyQualifiedName~cuda)&FullyQualifiedName!~ArchitectureTests"
 
 # 3. The same run twice gives the same bits.
 determinism() {
@@ -123,7 +123,7 @@ run_function determinism 60
 # 4. What NVIDIA's own checker says of the kernels' memory accesses.
 for tool in memcheck racecheck; do
     if [ -z "$simulator" ] && command -v compute-sanitizer > /dev/null; then
-        step "$tool" 60 last_line compute-sanitizer --tool "$tool" --error-exitcode 9 "${tests[@]}" --filter "FullyQualifiedName~ConvolutionKernelTests"
+        step "$tool" 60 last_line compute-sanitizer --tool "$tool" --error-exitcode 9 "${tests[@]}" --filter "FullyQualifiedName~KernelLanguageTests|FullyQualifiedName~MmaTests|FullyQualifiedName~DriverTests"
     else
         skip "$tool" "no compute-sanitizer here; the simulator checks bounds and races by itself"
     fi

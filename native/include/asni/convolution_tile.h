@@ -214,15 +214,18 @@ ASNI_DEVICE void convolution_tile(const ConvolutionArgs& args) {
         copies.commit();
     };
 
+    // The first stages - 1 rounds only fill the pipeline; in the same loop, since the loaders' code is long.
     Math math;
-    ASNI_UNROLL
-    for (int stage = 0; stage < stages - 1; stage++) bring();
-    for (int tile = 0; tile < brought; tile++) {
-        copies.wait<stages - 2>();
-        __syncthreads();
+    for (int tile = 1 - stages; tile < brought; tile++) {
+        if (tile >= 0) {
+            copies.wait<stages - 2>();
+            __syncthreads();
+        }
         bring();
-        unsigned char* from = shared + tile % stages * (a_bytes + b_bytes);
-        math.add(from, from + a_bytes);
+        if (tile >= 0) {
+            unsigned char* from = shared + tile % stages * (a_bytes + b_bytes);
+            math.add(from, from + a_bytes);
+        }
     }
 
     copies.wait<0>();

@@ -28,7 +28,8 @@ internal sealed class ConvolutionRuntime : IDisposable
         Precision = precision;
         Addresses = addresses;
         Multiprocessors = stream.Context.MultiprocessorCount;
-        Tuner = new ConvolutionTuner(this, TuningCache.Default);
+        MaxSharedBytes = stream.Context.MaxSharedBytes;
+        Tuner = new ConvolutionTuner(this, TuningCache.Default, ConvolutionTuner.MayMeasure(stream.Context));
     }
 
     public CudaStream Stream { get; }
@@ -36,6 +37,7 @@ internal sealed class ConvolutionRuntime : IDisposable
     public CudaPrecision Precision { get; }
     public ICudaAddresses Addresses { get; }
     public int Multiprocessors { get; }
+    public int MaxSharedBytes { get; }
     public ConvolutionTuner Tuner { get; }
 
     /// <summary>"fp32" or "bf16": what the kernels that do no matrix product are named after.</summary>
