@@ -123,7 +123,8 @@ run_function determinism 60
 # 4. What NVIDIA's own checker says of the kernels' memory accesses.
 for tool in memcheck racecheck; do
     if [ -z "$simulator" ] && command -v compute-sanitizer > /dev/null; then
-        step "$tool" 60 last_line compute-sanitizer --tool "$tool" --error-exitcode 9 "${tests[@]}" --filter "FullyQualifiedName~KernelLanguageTests|FullyQualifiedName~MmaTests|FullyQualifiedName~DriverTests"
+        step "$tool" 60 last_line compute-sanitizer --tool "$tool" --error-exitcode 9 "${tests[@]}" \
+            --filter "FullyQualifiedName~KernelLanguageTests|FullyQualifiedName~MmaTests|FullyQualifiedName~DriverTests"
     else
         skip "$tool" "no compute-sanitizer here; the simulator checks bounds and races by itself"
     fi
@@ -134,7 +135,8 @@ step limits 30 last_line "${bench[@]}" cuda limits && mv "$out/limits.log" "$out
 if [ -n "$simulator" ]; then
     step steps 60 last_line "${bench[@]}" steps --net lenet300 --input 1x28x28 --batch 4 --seconds 0 --device cuda
 else
-    step steps-resnet50 45 last_line "${bench[@]}" steps --net resnet50 --input 3x224x224 --classes 1000 --batch 256 --optimizer momentum --device cuda --precision bf16
+    step steps-resnet50 45 last_line "${bench[@]}" steps --net resnet50 --input 3x224x224 --classes 1000 --batch 256 --optimizer momentum \
+        --device cuda --precision bf16
     step steps-resnet18 30 last_line "${bench[@]}" steps --net resnet18c --batch 512 --optimizer momentum --device cuda --precision bf16
     step steps-lenet300 20 last_line "${bench[@]}" steps --net lenet300 --input 1x28x28 --batch 60 --device cuda
 fi

@@ -2,7 +2,10 @@ using System.Reflection;
 
 namespace Asni.Cuda.Driver;
 
-/// <summary>The kernels of this assembly, or of another that embeds PTX as this one does, on one GPU, by name. A kernel's file is compiled by the driver when the first of its kernels is asked for.</summary>
+/// <summary>
+/// The kernels of this assembly, or of another that embeds PTX as this one does, on one GPU, by name. A kernel's file is compiled by the
+/// driver when the first of its kernels is asked for.
+/// </summary>
 internal sealed class CudaKernels : IDisposable
 {
     private readonly CudaContext _context;
@@ -20,8 +23,8 @@ internal sealed class CudaKernels : IDisposable
         _architecture = Ptx.Best(Ptx.Architectures(assembly), context.Capability);
         if (_architecture == null && !context.IsSimulator)
         {
-            throw new AsniException($"This build of Asni holds no GPU kernels for {context.Name}; install clang 19 (apt-get install clang-19) or the CUDA toolkit, "
-                + "and run ./build.sh, or choose --device cpu.");
+            throw new AsniException($"This build of Asni holds no GPU kernels for {context.Name}; install clang 19 (apt-get install clang-19) "
+                + "or the CUDA toolkit, and run ./build.sh, or choose --device cpu.");
         }
         _texts = _architecture == null ? [] : Ptx.Read(_architecture, assembly);
         foreach ((string file, string text) in _texts)

@@ -62,7 +62,8 @@ public class DriverTests
     public void A_GPU_that_is_not_there_is_one_sentence()
     {
         _test.NeedSimulator();
-        Assert.That(() => CudaContext.Open(7), Throws.TypeOf<AsniException>().With.Message.EqualTo("There is no GPU number 7: the CUDA driver finds one GPU, number 0."));
+        Assert.That(() => CudaContext.Open(7),
+            Throws.TypeOf<AsniException>().With.Message.EqualTo("There is no GPU number 7: the CUDA driver finds one GPU, number 0."));
     }
 
     [Test]
@@ -71,7 +72,8 @@ public class DriverTests
 
     [Test]
     public void An_old_GPU_is_one_sentence() =>
-        Assert.That(() => CudaContext.RequireCapability("Tesla T4", new Version(7, 5)), Throws.TypeOf<AsniException>().With.Message.Contains("Tesla T4 has compute capability 7.5"));
+        Assert.That(() => CudaContext.RequireCapability("Tesla T4", new Version(7, 5)),
+            Throws.TypeOf<AsniException>().With.Message.Contains("Tesla T4 has compute capability 7.5"));
 
     [Test]
     public void A_driver_that_cannot_be_loaded_is_one_sentence_naming_what_was_looked_for() =>
@@ -107,7 +109,8 @@ public class DriverTests
     public void More_shared_memory_than_the_device_has_is_refused()
     {
         _test.NeedSimulator();
-        Assert.That(() => _test.Run("test_dynamic_reverse", 1, 32, default(ArrayArgs), 300 << 10), Throws.TypeOf<CudaException>().With.Message.Contains("232448"));
+        Assert.That(() => _test.Run("test_dynamic_reverse", 1, 32, default(ArrayArgs), 300 << 10),
+            Throws.TypeOf<CudaException>().With.Message.Contains("232448"));
     }
 
     [Test]

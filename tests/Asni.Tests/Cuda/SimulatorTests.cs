@@ -42,7 +42,8 @@ public class SimulatorTests
     public void Misused_shared_memory_is_an_error(string kernel, int block, string reason)
     {
         CudaMemory x = _test.Array(Ramp(256)), y = _test.Empty<float>(256);
-        Assert.That(FailureOf(kernel, 1, block, new ArrayArgs { X = x.Pointer, Y = y.Pointer, N = 3 }), Does.Contain(reason).And.Contain($"kernel {kernel}, block (0,0,0), thread"));
+        Assert.That(FailureOf(kernel, 1, block, new ArrayArgs { X = x.Pointer, Y = y.Pointer, N = 3 }),
+            Does.Contain(reason).And.Contain($"kernel {kernel}, block (0,0,0), thread"));
     }
 
     [Test]
@@ -155,7 +156,8 @@ public class SimulatorTests
 
     [Test]
     public void A_division_by_zero_is_an_error() =>
-        Assert.That(FailureOf("wrong_division", 1, 32, new ArrayArgs { Y = _test.Empty<float>(32).Pointer, N = 4 }), Does.Contain("thread (4,0,0)").And.Contain("division"));
+        Assert.That(FailureOf("wrong_division", 1, 32, new ArrayArgs { Y = _test.Empty<float>(32).Pointer, N = 4 }),
+            Does.Contain("thread (4,0,0)").And.Contain("division"));
 
     [Test]
     public void A_kernel_that_does_not_end_is_interrupted()
@@ -164,7 +166,8 @@ public class SimulatorTests
         try
         {
             CudaMemory x = _test.Array(0f), y = _test.Empty<float>(32);
-            Assert.That(FailureOf("wrong_endless", 1, 32, new ArrayArgs { X = x.Pointer, Y = y.Pointer }), Does.Contain("CUDA_ERROR_LAUNCH_TIMEOUT, kernel wrong_endless"));
+            Assert.That(FailureOf("wrong_endless", 1, 32, new ArrayArgs { X = x.Pointer, Y = y.Pointer }),
+                Does.Contain("CUDA_ERROR_LAUNCH_TIMEOUT, kernel wrong_endless"));
         }
         finally
         {
