@@ -16,7 +16,7 @@ public class MmaTests
     public void Open() => _test = new TestKernels();
 
     [TearDown]
-    public void Close() => _test.Dispose();
+    public void Close() => _test?.Dispose();
 
     [Test]
     public void A_bf16_product_has_its_operands_where_the_instruction_set_puts_them()
