@@ -18,7 +18,7 @@ public class ConvolutionKernelTests(CudaPrecision precision)
     public void Open() => _bench = new ConvolutionBench(precision);
 
     [TearDown]
-    public void Close() => _bench.Dispose();
+    public void Close() => _bench?.Dispose();
 
     /// <summary>Channels that fill 16 bytes in every precision, and extents that fill no tile.</summary>
     private static readonly ConvolutionSpec[] Aligned =
