@@ -1,4 +1,5 @@
 using Asni.Cpu;
+using Asni.Cuda;
 using Asni.Devices;
 using Asni.Tests.Reference;
 
@@ -11,6 +12,7 @@ public sealed record DeviceCase(string Name, Func<Device> Create)
     [
         new("cpu, 1 thread", () => new CpuDevice(1)),
         new("cpu, 2 threads", () => new CpuDevice(2)),
+        .. CudaDevice.Unavailable() is null ? (DeviceCase[])[new("cuda", () => new CudaDevice())] : [],
     ];
 
     internal Workbench Open() => new(Create());

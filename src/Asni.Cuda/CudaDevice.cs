@@ -1,0 +1,191 @@
+using System.Collections.Immutable;
+using Asni.Cuda.Driver;
+using Asni.Cuda.Launchers;
+using Asni.Data;
+using Asni.Devices;
+using Asni.Networks;
+using Asni.Tensors;
+
+namespace Asni.Cuda;
+
+/// <summary>
+/// The CUDA device: one GPU, one stream. Activations are NHWC in the device's precision; parameters are fp32, filters in the order
+/// (output, height, width, input), with a bf16 copy for the products in bf16 precision.
+/// </summary>
+public sealed class CudaDevice : Device, ICudaAddresses
+{
+    private const int Threads = 256;
+
+    private readonly CudaContext _context;
+    private readonly CudaStream _stream;
+    private readonly CudaKernels _kernels;
+    private readonly ConvolutionRuntime _runtime;
+    private CudaBuffer? _staging, _imageTable;
+    private Normalization? _tabled;
+
+    /// <param name="ordinal">Number of the GPU.</param>
+    /// <param name="precision">Of activations and products.</param>
+    /// <exception cref="AsniException">No driver, no such GPU, or no kernels for it: one sentence with the remedy.</exception>
+    public CudaDevice(int ordinal = 0, CudaPrecision precision = CudaPrecision.Fp32)
+    {
+        Precision = precision;
+        _context = CudaContext.Open(ordinal);
+        _kernels = new CudaKernels(_context);
+        _stream = new CudaStream(_context);
+        _runtime = new ConvolutionRuntime(_stream, _kernels, precision, this);
+    }
+
+    /// <summary>Why no GPU can be used, in one sentence; null when GPU 0 can.</summary>
+    public static string? Unavailable()
+    {
+        try
+        {
+            using CudaContext context = CudaContext.Open();
+            using var kernels = new CudaKernels(context);
+            return null;
+        }
+        catch (AsniException e)
+        {
+            return e.Message;
+        }
+    }
+
+    public CudaPrecision Precision { get; }
+
+    public override string Name => $"cuda:{_context.Ordinal}";
+
+    public override string Description
+    {
+        get
+        {
+            string memory = FormattableString.Invariant($"{_context.TotalMemory / (double)(1 << 30):0.#} GiB");
+            return $"CUDA, {_context.Name}, {memory}, {Precision.ToString().ToLowerInvariant()}";
+        }
+    }
+
+    public override DeviceBuffer Allocate(long bytes) => new CudaBuffer(_stream, bytes);
+
+    public override long ActivationBytes(int batch, Chw shape) => (long)batch * shape.Elements * _runtime.ElementBytes;
+
+    public override void Upload(ReadOnlySpan<float> nchw, DeviceTensor to)
+    {
+        ReadOnlySpan<float> source = nchw[..checked((int)to.Elements)];
+        ulong staging = Staging((long)source.Length * sizeof(float));
+        _stream.Upload(staging, source);
+        Door("door_in", staging, ((ICudaAddresses)this).Activations(to), to);
+    }
+
+    public override void Download(DeviceTensor from, Span<float> nchw)
+    {
+        Span<float> target = nchw[..checked((int)from.Elements)];
+        ulong staging = Staging((long)target.Length * sizeof(float));
+        Door("door_out", ((ICudaAddresses)this).Activations(from), staging, from);
+        _stream.Download(target, staging);
+    }
+
+    public override void UploadImages(ReadOnlySpan<byte> nchw, Normalization normalization, DeviceTensor to)
+    {
+        ReadOnlySpan<byte> source = nchw[..checked((int)to.Elements)];
+        ulong table = ImageTable(normalization, to.Shape.Channels), staging = Staging(source.Length);
+        _stream.Upload(staging, source);
+        Door("images_in", staging, ((ICudaAddresses)this).Activations(to), to, table);
+    }
+
+    public override void UploadLabels(ReadOnlySpan<int> labels, DeviceBuffer to) => _stream.Upload(CudaBuffer.At(to), labels);
+
+    public override DeviceParameters CreateParameters(ImmutableArray<Parameter> parameters) => new CudaParameters(parameters, _stream, _kernels, Precision);
+
+    public override ConvolutionOperation CreateConvolution(in ConvolutionSpec spec) => _runtime.Create(spec);
+
+    public override BatchNormOperation CreateBatchNorm(in BatchNormSpec spec) => new CudaBatchNorm(_runtime, spec);
+
+    public override PoolingOperation CreatePooling(in PoolingSpec spec) => new CudaPooling(_runtime, spec);
+
+    public override LossOperation CreateLoss(int batch, int classes, float labelSmoothing) => new CudaLoss(_runtime, batch, classes, labelSmoothing);
+
+    public override void Add(DeviceTensor a, DeviceTensor b, Activation activation, DeviceTensor y) =>
+        Elementwise("add", At(a), At(b), activation, At(y), y.Elements);
+
+    public override void Activate(DeviceTensor x, Activation activation, DeviceTensor y) => Elementwise("add", At(x), 0, activation, At(y), y.Elements);
+
+    public override void ActivateBackward(DeviceTensor y, Activation activation, DeviceTensor dy) =>
+        Elementwise("activate_backward", At(y), At(dy), activation, At(dy), dy.Elements);
+
+    public override void Copy(DeviceTensor from, bool accumulate, DeviceTensor to) =>
+        Elementwise("add", At(from), accumulate ? At(to) : 0, Activation.None, At(to), to.Elements);
+
+    public override void Synchronize() => _stream.Synchronize();
+
+    ulong ICudaAddresses.Activations(DeviceTensor tensor) => At(tensor);
+    ulong ICudaAddresses.Parameter(ParameterTensor parameter) => CudaBuffer.At(parameter.Buffer, parameter.ByteOffset);
+    ulong ICudaAddresses.Weights(ParameterTensor parameter) => CudaParameters.Weights(parameter);
+
+    protected override void Dispose(bool disposing)
+    {
+        if (!disposing) return;
+        _staging?.Dispose();
+        _imageTable?.Dispose();
+        _runtime.Dispose();
+        _stream.Dispose();
+        _kernels.Dispose();
+        _context.Dispose();
+    }
+
+    private static ulong At(DeviceTensor tensor) => CudaBuffer.At(tensor.Buffer, tensor.ByteOffset);
+
+    /// <summary>A grid that covers n elements, a few each when there are many.</summary>
+    internal static int Blocks(long n, int multiprocessors) => (int)Math.Clamp((n + Threads - 1) / Threads, 1, multiprocessors * 32L);
+
+    private void Elementwise(string kernel, ulong a, ulong b, Activation activation, ulong y, long n)
+    {
+        if (n == 0) return;
+        var args = new ElementwiseArgs { A = a, B = b, Y = y, N = n, Activation = (int)activation };
+        _kernels.Get($"{kernel}_{_runtime.StorageName}").Launch(_stream, Blocks(n, _runtime.Multiprocessors), Threads, 0, in args);
+    }
+
+    private void Door(string kernel, ulong from, ulong to, DeviceTensor tensor, ulong table = 0)
+    {
+        if (tensor.Elements == 0) return;
+        var args = new DoorArgs { From = from, To = to, Table = table, N = tensor.Elements, Channels = tensor.Shape.Channels, Positions = tensor.Shape.Positions };
+        _kernels.Get($"{kernel}_{_runtime.StorageName}").Launch(_stream, Blocks(args.N, _runtime.Multiprocessors), Threads, 0, in args);
+    }
+
+    private ulong Staging(long bytes)
+    {
+        if (_staging is null || _staging.Bytes < bytes)
+        {
+            _stream.Synchronize();
+            _staging?.Dispose();
+            _staging = new CudaBuffer(_stream, bytes);
+        }
+        return _staging.Pointer;
+    }
+
+    /// <summary>The 256 results a channel of (p / 255 - mean) / std.</summary>
+    private ulong ImageTable(Normalization normalization, int channels)
+    {
+        if (_imageTable is not null && normalization.Equals(_tabled)) return _imageTable.Pointer;
+        var table = new float[channels * 256];
+        for (int i = 0; i < table.Length; i++) table[i] = (float)((i % 256 / 255.0 - normalization.Mean[i / 256]) / normalization.Std[i / 256]);
+        _stream.Synchronize();
+        _imageTable?.Dispose();
+        _imageTable = new CudaBuffer(_stream, table.Length * sizeof(float));
+        _stream.Upload<float>(_imageTable.Pointer, table);
+        _tabled = normalization;
+        return _imageTable.Pointer;
+    }
+
+    private struct ElementwiseArgs
+    {
+        public ulong A, B, Y;
+        public long N;
+        public int Activation;
+    }
+
+    private struct DoorArgs
+    {
+        public ulong From, To, Table;
+        public long N;
+        public int Channels, Positions;
+    }
+}

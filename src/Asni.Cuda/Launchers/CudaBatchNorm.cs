@@ -1,0 +1,116 @@
+using Asni.Cuda.Driver;
+using Asni.Devices;
+
+namespace Asni.Cuda.Launchers;
+
+/// <summary>Batch-norm in two passes each way, with a launch of a thread a channel between them.</summary>
+internal sealed class CudaBatchNorm : BatchNormOperation
+{
+    private const int Threads = 256, RowLanes = 8, ColumnLanes = 32;
+
+    private readonly ConvolutionRuntime _runtime;
+    private readonly CudaKernel _sums, _rows, _apply, _gradientSums, _gradientRows, _gradientApply;
+    private readonly CudaBuffer _coefficients;
+    private readonly int _columnBlocks, _parts;
+    private readonly ulong _partial;
+
+    public CudaBatchNorm(ConvolutionRuntime runtime, in BatchNormSpec spec) : base(spec)
+    {
+        _runtime = runtime;
+        int channels = spec.Shape.Channels, chunk = ConvolutionTile.ChunkElements(runtime.Precision);
+        bool whole = channels % chunk == 0;
+        string storage = runtime.StorageName, name = storage + (whole ? "" : "_any");
+        _sums = runtime.Kernels.Get("batch_norm_sums_" + name);
+        _rows = runtime.Kernels.Get("batch_norm_rows_" + storage);
+        _apply = runtime.Kernels.Get("batch_norm_apply_" + name);
+        _gradientSums = runtime.Kernels.Get("batch_norm_gradient_sums_" + name);
+        _gradientRows = runtime.Kernels.Get("batch_norm_gradient_rows");
+        _gradientApply = runtime.Kernels.Get("batch_norm_gradient_apply_" + name);
+        _columnBlocks = ConvolutionShape.CeilDivide(channels, ColumnLanes * (whole ? chunk : 1));
+        long rows = (long)spec.Batch * spec.Shape.Positions;
+        _parts = (int)Math.Clamp(ConvolutionShape.CeilDivide(rows, RowLanes * 4), 1, Math.Max(1, runtime.Multiprocessors * 4 / _columnBlocks));
+        _partial = runtime.Scratch(2L * _parts * channels * sizeof(float));
+        // Kept from forward to backward: three rows; then four rows of coefficients.
+        _coefficients = new CudaBuffer(runtime.Stream, 7L * channels * sizeof(float));
+    }
+
+    public override void ForwardTraining(DeviceTensor x, BatchNormParameters p, DeviceTensor? skip, DeviceTensor y)
+    {
+        BatchNormArgs args = Forward(x, p, skip, y);
+        args.Training = 1;
+        Launch(_sums, args);
+        LaunchChannels(_rows, args);
+        Launch(_apply, args);
+    }
+
+    public override void ForwardInference(DeviceTensor x, BatchNormParameters p, DeviceTensor? skip, DeviceTensor y)
+    {
+        BatchNormArgs args = Forward(x, p, skip, y);
+        LaunchChannels(_rows, args);
+        Launch(_apply, args);
+    }
+
+    public override void Backward(DeviceTensor x, DeviceTensor y, DeviceTensor dy, ParameterTensor w, ParameterTensor dw, ParameterTensor db,
+        bool accumulateSkip, DeviceTensor? dSkip, DeviceTensor dx)
+    {
+        ICudaAddresses at = _runtime.Addresses;
+        BatchNormArgs args = Common(x);
+        args.Y = at.Activations(y);
+        args.Dy = at.Activations(dy);
+        args.DSkip = dSkip is { } skip ? at.Activations(skip) : 0;
+        args.Dx = at.Activations(dx);
+        args.Weight = at.Parameter(w);
+        args.DWeight = at.Parameter(dw);
+        args.DBias = at.Parameter(db);
+        args.AccumulateSkip = accumulateSkip ? 1 : 0;
+        Launch(_gradientSums, args);
+        LaunchChannels(_gradientRows, args);
+        Launch(_gradientApply, args);
+    }
+
+    public override void Dispose()
+    {
+        _coefficients.Dispose();
+        base.Dispose();
+    }
+
+    private BatchNormArgs Forward(DeviceTensor x, BatchNormParameters p, DeviceTensor? skip, DeviceTensor y)
+    {
+        ICudaAddresses at = _runtime.Addresses;
+        BatchNormArgs args = Common(x);
+        args.Skip = skip is { } s ? at.Activations(s) : 0;
+        args.Y = at.Activations(y);
+        args.Weight = at.Parameter(p.Weight);
+        args.Bias = at.Parameter(p.Bias);
+        args.RunningMean = at.Parameter(p.RunningMean);
+        args.RunningVariance = at.Parameter(p.RunningVariance);
+        return args;
+    }
+
+    private BatchNormArgs Common(DeviceTensor x) => new()
+    {
+        X = _runtime.Addresses.Activations(x),
+        Saved = _coefficients.Pointer,
+        Rows = _coefficients.Pointer + 3UL * (ulong)Spec.Shape.Channels * sizeof(float),
+        Partial = _partial,
+        Count = (long)x.Batch * x.Shape.Positions,
+        Channels = Spec.Shape.Channels,
+        Parts = _parts,
+        Activation = (int)Spec.Activation,
+        Epsilon = Spec.Epsilon,
+        Momentum = Spec.Momentum,
+    };
+
+    private void Launch(CudaKernel kernel, in BatchNormArgs args) => kernel.Launch(_runtime.Stream, new Dim3(_parts, _columnBlocks), Threads, 0, in args);
+
+    private void LaunchChannels(CudaKernel kernel, in BatchNormArgs args) =>
+        kernel.Launch(_runtime.Stream, ConvolutionShape.CeilDivide(Spec.Shape.Channels, Threads), Threads, 0, in args);
+
+    private struct BatchNormArgs
+    {
+        public ulong X, Skip, Y, Dy, DSkip, Dx, Weight, Bias, RunningMean, RunningVariance, DWeight, DBias, Saved, Rows, Partial;
+        public long Count;
+        public int Channels, Parts, Activation, AccumulateSkip, Training;
+        public float Epsilon, Momentum;
+    }
+}

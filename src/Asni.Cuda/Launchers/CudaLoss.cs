@@ -1,0 +1,72 @@
+using Asni.Cuda.Driver;
+using Asni.Devices;
+
+namespace Asni.Cuda.Launchers;
+
+/// <summary>Softmax cross-entropy, a warp a sample; the sums stay on the GPU until they are read.</summary>
+internal sealed class CudaLoss : LossOperation
+{
+    private const int SumBytes = 32, Threads = 128, SamplesPerBlock = Threads / 32;
+
+    private readonly ConvolutionRuntime _runtime;
+    private readonly CudaKernel _kernel, _sum;
+    private readonly CudaBuffer _losses, _hits, _sums;
+
+    public CudaLoss(ConvolutionRuntime runtime, int batch, int classes, float labelSmoothing) : base(batch, classes, labelSmoothing)
+    {
+        _runtime = runtime;
+        _kernel = runtime.Kernels.Get("loss_" + runtime.StorageName);
+        _sum = runtime.Kernels.Get("loss_sum");
+        _losses = new CudaBuffer(runtime.Stream, (long)batch * sizeof(float));
+        _hits = new CudaBuffer(runtime.Stream, (long)batch * sizeof(int));
+        _sums = new CudaBuffer(runtime.Stream, SumBytes);
+    }
+
+    public override void Run(DeviceTensor logits, DeviceBuffer labels, DeviceTensor? dlogits)
+    {
+        var args = new LossArgs
+        {
+            Logits = _runtime.Addresses.Activations(logits),
+            Labels = CudaBuffer.At(labels),
+            Gradient = dlogits is { } d ? _runtime.Addresses.Activations(d) : 0,
+            Losses = _losses.Pointer,
+            Hits = _hits.Pointer,
+            Samples = logits.Batch,
+            Classes = Classes,
+            Smoothing = LabelSmoothing,
+        };
+        _kernel.Launch(_runtime.Stream, (logits.Batch + SamplesPerBlock - 1) / SamplesPerBlock, Threads, 0, in args);
+        var sum = new SumArgs { Losses = _losses.Pointer, Hits = _hits.Pointer, Sums = _sums.Pointer, Samples = logits.Batch };
+        _sum.Launch(_runtime.Stream, 1, 256, 0, in sum);
+    }
+
+    public override LossSums ReadAndReset()
+    {
+        // The GPU's struct has the record's own layout.
+        Span<LossSums> sums = stackalloc LossSums[1];
+        _runtime.Stream.Download(sums, _sums.Pointer);
+        _runtime.Stream.Fill32(_sums.Pointer, 0, SumBytes / sizeof(uint));
+        return sums[0];
+    }
+
+    public override void Dispose()
+    {
+        _losses.Dispose();
+        _hits.Dispose();
+        _sums.Dispose();
+        base.Dispose();
+    }
+
+    private struct LossArgs
+    {
+        public ulong Logits, Labels, Gradient, Losses, Hits;
+        public int Samples, Classes;
+        public float Smoothing;
+    }
+
+    private struct SumArgs
+    {
+        public ulong Losses, Hits, Sums;
+        public int Samples;
+    }
+}

@@ -1,0 +1,54 @@
+using Asni.Devices;
+
+namespace Asni.Cuda;
+
+internal sealed partial class CudaParameters
+{
+    private const int SumBytes = 32;
+
+    public override void SumSides(ReadOnlySpan<int> parameters, ReadOnlySpan<float> pivots, Span<SideSums> sums)
+    {
+        ChunkList list = List(parameters);
+        var bySegment = new float[Parameters.Length];
+        for (int i = 0; i < parameters.Length; i++) bySegment[parameters[i]] = pivots[i];
+        using var pivotBuffer = new CudaBuffer(_stream, Math.Max(1, bySegment.Length) * sizeof(float));
+        using var partial = new CudaBuffer(_stream, Math.Max(1, list.Count) * (long)SumBytes);
+        using var total = new CudaBuffer(_stream, Math.Max(1, list.Parameters.Length) * (long)SumBytes);
+        _stream.Upload<float>(pivotBuffer.Pointer, bySegment);
+        var args = new SideSumsArgs
+        {
+            Arena = _arena,
+            Chunks = list.Pointer,
+            Pivots = pivotBuffer.Pointer,
+            Partial = partial.Pointer,
+            Sums = total.Pointer,
+            FirstChunk = list.Firsts,
+        };
+        Launch("side_sums", list.Count, in args);
+        Launch("side_sums_total", list.Parameters.Length, in args);
+        // The GPU's struct has the record's own layout.
+        var results = new SideSums[list.Parameters.Length];
+        _stream.Download<SideSums>(results, total.Pointer);
+        for (int i = 0; i < parameters.Length; i++) sums[i] = results[Array.IndexOf(list.Parameters, parameters[i])];
+    }
+
+    public override void AssignSides(int parameter, float pivot, float above, float below)
+    {
+        ChunkList list = List([parameter]);
+        var args = new AssignSidesArgs { Arena = _arena, Chunks = list.Pointer, Pivot = pivot, Above = above, Below = below };
+        Launch("assign_sides", list.Count, in args);
+    }
+
+    private struct SideSumsArgs
+    {
+        public ArenaArgs Arena;
+        public ulong Chunks, Pivots, Partial, Sums, FirstChunk;
+    }
+
+    private struct AssignSidesArgs
+    {
+        public ArenaArgs Arena;
+        public ulong Chunks;
+        public float Pivot, Above, Below;
+    }
+}

@@ -1,0 +1,177 @@
+using System.Collections.Immutable;
+using Asni.Cuda.Driver;
+using Asni.Devices;
+using Asni.Networks;
+using Asni.Tensors;
+
+namespace Asni.Cuda;
+
+/// <summary>All parameters of a network in one arena; every operation is one launch, or a few, over a list of chunks.</summary>
+internal sealed partial class CudaParameters : DeviceParameters
+{
+    private const int SegmentAlignment = 64;
+
+    private readonly CudaStream _stream;
+    private readonly CudaKernels _kernels;
+    private readonly long[] _offsets, _live;
+    private readonly long _total;
+    private readonly CudaBuffer _values, _gradients, _state0, _state1, _masks, _segments;
+    private readonly CudaBuffer? _copies;
+    private readonly ArenaArgs _arena;
+    private readonly ChunkList _trained;
+    private readonly Dictionary<string, ChunkList> _lists = [];
+
+    public CudaParameters(ImmutableArray<Parameter> parameters, CudaStream stream, CudaKernels kernels, CudaPrecision precision) : base(parameters)
+    {
+        (_stream, _kernels) = (stream, kernels);
+        _offsets = new long[parameters.Length];
+        _live = [.. parameters.Select(p => p.Elements)];
+        foreach (Parameter p in parameters)
+        {
+            _offsets[p.Index] = _total;
+            _total += (p.Elements + SegmentAlignment - 1) / SegmentAlignment * SegmentAlignment;
+        }
+        long bytes = Math.Max(1, _total) * sizeof(float);
+        (_values, _gradients) = (new CudaBuffer(stream, bytes), new CudaBuffer(stream, bytes));
+        (_state0, _state1) = (new CudaBuffer(stream, bytes), new CudaBuffer(stream, bytes));
+        _masks = new CudaBuffer(stream, Math.Max(1, _total) / 8 + sizeof(uint));
+        stream.Fill32(_masks.Pointer, uint.MaxValue, _total / 32);
+        if (precision == CudaPrecision.Bf16) _values.Copies = _copies = new CudaBuffer(stream, Math.Max(1, _total) * sizeof(ushort));
+        SegmentArgs[] segments = [.. parameters.Select(Segment)];
+        _segments = new CudaBuffer(stream, Math.Max(1, segments.Length) * 32L);
+        if (segments.Length > 0) stream.Upload<SegmentArgs>(_segments.Pointer, segments);
+        _arena = new ArenaArgs
+        {
+            Values = _values.Pointer,
+            Gradients = _gradients.Pointer,
+            State0 = _state0.Pointer,
+            State1 = _state1.Pointer,
+            Masks = _masks.Pointer,
+            Copies = _copies?.Pointer ?? 0,
+            Segments = _segments.Pointer,
+        };
+        _trained = new ChunkList(this, [.. parameters.Where(p => p.IsTrained).Select(p => p.Index)]);
+        _rule = new CudaBuffer(stream, 64);
+    }
+
+    /// <summary>Where the products find a parameter's value: the bf16 copy where there is one.</summary>
+    public static ulong Weights(ParameterTensor parameter)
+    {
+        var buffer = (CudaBuffer)parameter.Buffer;
+        return buffer.Copies is { } copies ? copies.Pointer + (ulong)parameter.ByteOffset / 2 : buffer.Pointer + (ulong)parameter.ByteOffset;
+    }
+
+    public override ParameterTensor Value(int parameter) => Tensor(_values, parameter);
+    public override ParameterTensor Gradient(int parameter) => Tensor(_gradients, parameter);
+
+    public override void Upload(int parameter, ParameterSlot slot, ReadOnlySpan<float> values)
+    {
+        Parameter p = Parameters[parameter];
+        var ordered = new float[p.Elements];
+        for (int j = 0; j < ordered.Length; j++) ordered[DeviceOrder(p, j)] = values[j];
+        _stream.Upload<float>(Slot(slot).Pointer + (ulong)_offsets[parameter] * sizeof(float), ordered);
+        if (slot == ParameterSlot.Value) ApplyMasks(parameter);
+    }
+
+    public override void Download(int parameter, ParameterSlot slot, Span<float> values)
+    {
+        Parameter p = Parameters[parameter];
+        var ordered = new float[p.Elements];
+        _stream.Download<float>(ordered, Slot(slot).Pointer + (ulong)_offsets[parameter] * sizeof(float));
+        for (int j = 0; j < ordered.Length; j++) values[j] = ordered[DeviceOrder(p, j)];
+    }
+
+    public override void SetMask(int parameter, Mask? mask)
+    {
+        Parameter p = Parameters[parameter];
+        var words = new uint[(p.Elements + 31) / 32];
+        if (mask is null) Array.Fill(words, uint.MaxValue);
+        else
+            for (long j = 0; j < p.Elements; j++)
+            {
+                long at = DeviceOrder(p, j);
+                if (mask[j]) words[at >> 5] |= 1u << (int)(at & 31);
+            }
+        _stream.Upload<uint>(_masks.Pointer + (ulong)_offsets[parameter] / 8, words);
+        _live[parameter] = mask?.Live ?? p.Elements;
+        ApplyMasks(parameter);
+    }
+
+    public override Mask? GetMask(int parameter)
+    {
+        Parameter p = Parameters[parameter];
+        if (_live[parameter] == p.Elements) return null;
+        var words = new uint[(p.Elements + 31) / 32];
+        _stream.Download<uint>(words, _masks.Pointer + (ulong)_offsets[parameter] / 8);
+        var mask = new Mask(p.Elements, live: false);
+        for (long j = 0; j < p.Elements; j++)
+        {
+            long at = DeviceOrder(p, j);
+            if ((words[at >> 5] >> (int)(at & 31) & 1) != 0) mask[j] = true;
+        }
+        return mask;
+    }
+
+    public override long Live(int parameter) => _live[parameter];
+
+    public override void ResetState()
+    {
+        _stream.Fill32(_state0.Pointer, 0, _total);
+        _stream.Fill32(_state1.Pointer, 0, _total);
+    }
+
+    public override void Dispose()
+    {
+        foreach (ChunkList list in _lists.Values) list.Dispose();
+        _trained.Dispose();
+        foreach (CudaBuffer? buffer in (CudaBuffer?[])[_values, _gradients, _state0, _state1, _masks, _segments, _copies, _rule, _selection, _cut]) buffer?.Dispose();
+        base.Dispose();
+    }
+
+    /// <summary>Place within its segment of PyTorch's j-th element: (output, input, position) becomes (output, position, input).</summary>
+    private static long DeviceOrder(Parameter p, long j)
+    {
+        int positions = p.Filter.Height * p.Filter.Width, inputs = p.Filter.In, fanIn = positions * inputs;
+        long output = j / fanIn;
+        int rest = (int)(j - output * fanIn);
+        return output * fanIn + (long)(rest % positions) * inputs + rest / positions;
+    }
+
+    private SegmentArgs Segment(Parameter p) => new()
+    {
+        Offset = _offsets[p.Index],
+        Count = p.Elements,
+        Inputs = p.Filter.In,
+        Positions = p.Filter.Height * p.Filter.Width,
+        Decays = p.IsWeight ? 1 : 0,
+        Index = p.Index,
+    };
+
+    private ParameterTensor Tensor(CudaBuffer buffer, int parameter) => new(buffer, _offsets[parameter] * sizeof(float), Parameters[parameter]);
+
+    private CudaBuffer Slot(ParameterSlot slot) => slot switch
+    {
+        ParameterSlot.Value => _values,
+        ParameterSlot.Gradient => _gradients,
+        ParameterSlot.State0 => _state0,
+        _ => _state1,
+    };
+
+    private void ApplyMasks(int parameter)
+    {
+        ChunkList list = List([parameter]);
+        var args = new ChunksArgs { Arena = _arena, Chunks = list.Pointer };
+        Launch("apply_masks", list.Count, in args);
+    }
+
+    private void Launch<T>(string kernel, int blocks, in T args) where T : unmanaged
+    {
+        if (blocks > 0) _kernels.Get(kernel).Launch(_stream, blocks, ChunkArgs.Threads, 0, in args);
+    }
+
+    private struct ChunksArgs
+    {
+        public ArenaArgs Arena;
+        public ulong Chunks;
+    }
+}
