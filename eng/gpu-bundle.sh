@@ -28,7 +28,7 @@ publish src/Asni.Host host
 # Coverage and foreign platforms' binaries that nothing here loads.
 rm -rf "$folder"/tests/Microsoft.CodeCoverage "$folder"/*/runtimes/{win*,osx*}
 mkdir -p "$folder/ptx" "$folder/peers"
-cp build/native/ptx/*.ptx "$folder/ptx/"
+cp build/native/ptx/*.ptx build/native/ptx/tests/*.ptx "$folder/ptx/"
 cp bench/peers/*.py "$folder/peers/"
 cp eng/gpu-validate.sh "$folder/"
 git describe --always --dirty > "$folder/commit.txt" 2> /dev/null || echo unknown > "$folder/commit.txt"

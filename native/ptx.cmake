@@ -1,11 +1,14 @@
 # One custom command a kernel file and architecture. nvcc writes the PTX version of its own release and clang the one asked for.
 set(ptx_directory "${CMAKE_BINARY_DIR}/ptx")
-file(MAKE_DIRECTORY "${ptx_directory}")
+file(MAKE_DIRECTORY "${ptx_directory}/tests")
 string(REPLACE "." "" ptx_feature "${ASNI_PTX_VERSION}")
 
 set(ptx_files "")
-foreach(source IN LISTS kernel_files)
+foreach(source IN LISTS kernel_files test_kernel_files)
   get_filename_component(name "${source}" NAME_WE)
+  if(source IN_LIST test_kernel_files)
+    set(name "tests/${name}")
+  endif()
   foreach(architecture IN LISTS ASNI_PTX_ARCHITECTURES)
     set(output "${ptx_directory}/${name}.${architecture}.ptx")
     if(ASNI_CUDA_COMPILER_KIND STREQUAL "NVCC")
@@ -31,7 +34,7 @@ endforeach()
 add_custom_target(ptx ALL DEPENDS ${ptx_files})
 
 # A PTX whose kernel file is gone would still be embedded.
-file(GLOB present_files "${ptx_directory}/*.ptx")
+file(GLOB present_files "${ptx_directory}/*.ptx" "${ptx_directory}/tests/*.ptx")
 foreach(file IN LISTS present_files)
   if(NOT file IN_LIST ptx_files)
     file(REMOVE "${file}")

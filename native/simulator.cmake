@@ -1,9 +1,9 @@
 # The simulator: kernels as host code behind the CUDA driver's entry points.
 find_package(Threads REQUIRED)
-file(GLOB simulator_files CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/simulator/*.cpp" "${CMAKE_CURRENT_SOURCE_DIR}/simulator/tests/*.cu")
-file(GLOB test_kernel_files CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/simulator/tests/*.cu")
+file(GLOB simulator_files CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/simulator/*.cpp")
+file(GLOB wrong_kernel_files CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/simulator/tests/*.cu")
 
-set(all_kernel_files ${kernel_files} ${test_kernel_files})
+set(all_kernel_files ${kernel_files} ${test_kernel_files} ${wrong_kernel_files})
 # Misaligned accesses and indices outside local arrays call handlers of the simulator's own (simulator/faults.cpp), and so does every access
 # to memory (simulator/races.cpp); the sanitizers' libraries are not linked.
 # Contraction into fused multiply-adds is as nvcc and clang do for the GPU.

@@ -19,5 +19,5 @@ using namespace asni;
 ASNI_FP32(128, 64, 8, 8, 4, 3, true, )
 ASNI_FP32(64, 64, 4, 8, 4, 3, true, )
 ASNI_FP32(32, 32, 4, 4, 4, 8, true, )
-ASNI_FP32(64, 64, 4, 8, 2, 3, false, _any)
-ASNI_FP32(32, 32, 4, 4, 2, 8, false, _any)
+ASNI_FP32(64, 64, 4, 8, 4, 3, false, _any)
+ASNI_FP32(32, 32, 4, 4, 4, 8, false, _any)

@@ -1,5 +1,6 @@
 // What goes with every convolution: dy *= activation'(y) with the bias gradient's partial sums, and the sum of the partial results that
-// split products leave, in the order of the splits. Memory-bound: one read and one write of dy and, with an activation, one read of y; one read of the partials.
+// split products leave, in the order of the splits. Memory-bound: one read and one write of dy and, with an activation, one read of y; one
+// read of the partials.
 #include "asni/cuda.h"
 #include "asni/mma.h"
 #include "asni/convolution.h"

@@ -41,7 +41,9 @@ SharedMemory::~SharedMemory() { munmap(space, space_bytes); }
 void SharedMemory::place(Region& region, size_t bytes, size_t alignment, const char* name) {
     size_t needed = (bytes + page - 1) / page * page;
     if (region.page_bytes < needed) {
-        if (size_t(space + space_bytes - space_next) < needed + 2 * page) fail_call(CUDA_ERROR_OUT_OF_MEMORY, "the simulator's space for shared arrays is full");
+        if (size_t(space + space_bytes - space_next) < needed + 2 * page) {
+            fail_call(CUDA_ERROR_OUT_OF_MEMORY, "the simulator's space for shared arrays is full");
+        }
         if (region.pages != nullptr) mprotect(region.pages, region.page_bytes, PROT_NONE);
         region.pages = space_next + page;
         region.page_bytes = needed;

@@ -66,6 +66,7 @@ public partial class ArchitectureTests
 
     [TestCase("Asni", new string[0])]
     [TestCase("Asni.Cpu", new[] { "Asni" })]
+    [TestCase("Asni.Cuda", new[] { "Asni" })]
     [TestCase("Asni.Host", new[] { "Asni", "Asni.Cpu", "Asni.Cuda" })]
     public void Projects_reference_only_those_below_them(string project, string[] allowed)
     {

@@ -33,7 +33,8 @@ struct ChannelBlock {
     bool inside;
 
     ASNI_DEVICE explicit ChannelBlock(int channels)
-        : column(int(threadIdx.x) % columns), lane(int(threadIdx.x) / columns), channel((int(blockIdx.y) * columns + column) * width), inside(channel < channels) {}
+        : column(int(threadIdx.x) % columns), lane(int(threadIdx.x) / columns),
+          channel((int(blockIdx.y) * columns + column) * width), inside(channel < channels) {}
 
     ASNI_DEVICE int64_t first_row() const { return int64_t(blockIdx.x) * lanes + lane; }
     ASNI_DEVICE int64_t row_step() const { return int64_t(gridDim.x) * lanes; }

@@ -1,7 +1,8 @@
 // The loaders that bring the operand tiles of the implicit matrix products to shared memory, 16 bytes (a chunk) at a time.
 // A tile is either K-major (a row for each of the product's rows or columns, filled along the inner dimension) or not (a row for each inner index).
 // Chunks are stored permuted (swizzle) so that neither these stores nor the reads of tile_math.h meet bank conflicts.
-// load() brings the present tile and advance() goes on to the next one along the inner dimension. Aligned loaders copy asynchronously and need channel counts of whole chunks; the others gather element by element through registers.
+// load() brings the present tile and advance() goes on to the next one along the inner dimension. Aligned loaders copy whole
+// chunks and need channel counts to match; the others gather element by element.
 #pragma once
 
 namespace asni {
@@ -36,8 +37,26 @@ struct Lattice {
     }
 };
 
+// A chunk put together element by element: asynchronously where elements have 4 bytes, which is the least that a copy can have, else in registers.
 template <class T>
-ASNI_DEVICE void store_chunk(unsigned char* to, const Chunk<T>& chunk) { *reinterpret_cast<uint4*>(to) = chunk.bits; }
+struct Gather {
+    unsigned char* to;
+    const T* any;  // an address that may be named where nothing is read
+    Chunk<T> chunk;
+
+    ASNI_DEVICE void element(int e, const T* from, bool valid, AsyncCopies& copies) {
+        if constexpr (sizeof(T) == 4) {
+            copies.copy4(SharedAddress::of(to) + e * 4, valid ? from : any, valid);
+        } else {
+            chunk.elements[e] = T{};
+            if (valid) chunk.elements[e] = *from;
+        }
+    }
+
+    ASNI_DEVICE void done() {
+        if constexpr (sizeof(T) != 4) *reinterpret_cast<uint4*>(to) = chunk.bits;
+    }
+};
 
 // K-major tile of activations: row m is an output pixel of the product, the inner index a tap and a channel.
 // direction +1: forward, the tap (i, j) meets pixel (h0 + i, w0 + j); -1: data gradient, (h0 - i, w0 - j).
@@ -86,15 +105,14 @@ struct PixelRows {
                 bool valid = inside(i, tap);
                 copies.copy16(SharedAddress::of(tile) + to, x + (valid ? origin[i] + offset : 0), valid);
             } else {
-                Chunk<T> chunk;
+                Gather<T> gather{tile + to, x, {}};
                 Place at = tap;
                 ASNI_UNROLL
                 for (int e = 0; e < On::width; e++) {
-                    chunk.elements[e] = T{};
-                    if (inside(i, at)) chunk.elements[e] = x[origin[i] + offset_of(at)];
+                    gather.element(e, x + origin[i] + offset_of(at), inside(i, at), copies);
                     at.increment(radix);
                 }
-                store_chunk(tile + to, chunk);
+                gather.done();
             }
         }
     }
@@ -124,13 +142,12 @@ struct MatrixRows {
                 valid = valid && k < inner;
                 copies.copy16(SharedAddress::of(tile) + to, valid ? from : matrix, valid);
             } else {
-                Chunk<T> chunk;
+                Gather<T> gather{tile + to, matrix, {}};
                 ASNI_UNROLL
                 for (int e = 0; e < On::width; e++) {
-                    chunk.elements[e] = T{};
-                    if (valid && k + e < inner) chunk.elements[e] = from[e];
+                    gather.element(e, from + e, valid && k + e < inner, copies);
                 }
-                store_chunk(tile + to, chunk);
+                gather.done();
             }
         }
     }
@@ -159,13 +176,12 @@ struct InnerRows {
                 valid = valid && column < columns;
                 copies.copy16(SharedAddress::of(tile) + to, valid ? from : matrix, valid);
             } else {
-                Chunk<T> chunk;
+                Gather<T> gather{tile + to, matrix, {}};
                 ASNI_UNROLL
                 for (int e = 0; e < On::width; e++) {
-                    chunk.elements[e] = T{};
-                    if (valid && column + e < columns) chunk.elements[e] = from[e];
+                    gather.element(e, from + e, valid && column + e < columns, copies);
                 }
-                store_chunk(tile + to, chunk);
+                gather.done();
             }
         }
     }
@@ -186,8 +202,8 @@ struct FilterColumns {
 
     ASNI_DEVICE FilterColumns(const T* filter, int first_column, int columns, int outputs, int64_t output_pitch, int tap_row_pitch, int tap_pitch,
         int taps_h, int taps_w, int first_k)
-        : filter(filter), column(first_column + On::column() * On::width), columns(columns), taps(taps_w > 0 ? taps_h : 0), output_pitch(output_pitch),
-          tap_row_pitch(tap_row_pitch), tap_pitch(tap_pitch), radix(outputs, taps_w > 0 ? taps_w : 1, rows) {
+        : filter(filter), column(first_column + On::column() * On::width), columns(columns), taps(taps_w > 0 ? taps_h : 0),
+          output_pitch(output_pitch), tap_row_pitch(tap_row_pitch), tap_pitch(tap_pitch), radix(outputs, taps_w > 0 ? taps_w : 1, rows) {
         ASNI_UNROLL
         for (int i = 0; i < On::count; i++) at[i].set(radix, first_k + On::row() + i * On::step);
     }
@@ -202,13 +218,12 @@ struct FilterColumns {
                 valid = valid && column < columns;
                 copies.copy16(SharedAddress::of(tile) + to, valid ? from : filter, valid);
             } else {
-                Chunk<T> chunk;
+                Gather<T> gather{tile + to, filter, {}};
                 ASNI_UNROLL
                 for (int e = 0; e < On::width; e++) {
-                    chunk.elements[e] = T{};
-                    if (valid && column + e < columns) chunk.elements[e] = from[e];
+                    gather.element(e, from + e, valid && column + e < columns, copies);
                 }
-                store_chunk(tile + to, chunk);
+                gather.done();
             }
         }
     }
@@ -255,15 +270,15 @@ struct PixelColumns {
                 bool valid = inside(at[i], tap, offset);
                 copies.copy16(SharedAddress::of(tile) + to, valid ? image + offset : x, valid);
             } else {
-                Chunk<T> chunk;
+                Gather<T> gather{tile + to, x, {}};
                 Place of = tap;
                 ASNI_UNROLL
                 for (int e = 0; e < On::width; e++) {
-                    chunk.elements[e] = T{};
-                    if (inside(at[i], of, offset)) chunk.elements[e] = image[offset];
+                    bool valid = inside(at[i], of, offset);
+                    gather.element(e, image + offset, valid, copies);
                     of.increment(columns);
                 }
-                store_chunk(tile + to, chunk);
+                gather.done();
             }
         }
     }

@@ -16,7 +16,8 @@ namespace asni {
 struct Product {
     int rows, columns, first_row, first_column, first_tile, tiles;
 
-    ASNI_DEVICE Product(int rows, int columns, int inner, int tile_rows, int tile_columns, int tile_inner, int splits) : rows(rows), columns(columns) {
+    ASNI_DEVICE Product(int rows, int columns, int inner, int tile_rows, int tile_columns, int tile_inner, int splits)
+        : rows(rows), columns(columns) {
         int across = ceil_divide(columns, tile_columns);
         first_row = int(blockIdx.x) / across * tile_rows;
         first_column = int(blockIdx.x) % across * tile_columns;
@@ -56,13 +57,14 @@ struct ForwardPass {
     static ASNI_DEVICE int inner(const ConvolutionArgs& args) { return args.filter_height * args.filter_width * (args.channels / args.groups); }
 
     ASNI_DEVICE explicit ForwardPass(const ConvolutionArgs& args)
-        : product(args.batch * args.out_height * args.out_width, args.out_channels / args.groups, inner(args), Math::m, Math::n, Math::inner, args.splits),
+        : product(args.batch * args.out_height * args.out_width, args.out_channels / args.groups, inner(args), Math::m, Math::n,
+            Math::inner, args.splits),
           group(int(blockIdx.z)), pitch(args.out_channels),
           a(static_cast<const T*>(args.a) + group * (args.channels / args.groups), product.first_row, product.rows,
               Radix(args.out_width, args.out_height, 1), args.stride, -args.padding, -args.padding, args.height, args.width,
               args.channels / args.groups, args.channels, args.filter_height, args.filter_width, product.first_tile * Math::inner),
-          b(static_cast<const T*>(args.b) + int64_t(group) * product.columns * inner(args), product.first_column, product.columns, inner(args), inner(args),
-              product.first_tile * Math::inner) {}
+          b(static_cast<const T*>(args.b) + int64_t(group) * product.columns * inner(args), product.first_column, product.columns,
+              inner(args), inner(args), product.first_tile * Math::inner) {}
 
     ASNI_DEVICE int64_t place(int row) const { return int64_t(row) * pitch + group * product.columns; }
 
@@ -86,18 +88,20 @@ struct DataGradientPass {
     FilterColumns<T, Math::inner, Math::n * int(sizeof(T)), Math::threads, aligned> b;
 
     ASNI_DEVICE explicit DataGradientPass(const ConvolutionArgs& args)
-        : group(int(blockIdx.z) % args.groups), tap_h(int(blockIdx.z) / args.groups / args.stride), tap_w(int(blockIdx.z) / args.groups % args.stride),
-          stride(args.stride), width(args.width), filter_width(args.filter_width), h(tap_h, args.height, args.filter_height, args.stride, args.padding),
+        : group(int(blockIdx.z) % args.groups), tap_h(int(blockIdx.z) / args.groups / args.stride),
+          tap_w(int(blockIdx.z) / args.groups % args.stride), stride(args.stride), width(args.width), filter_width(args.filter_width),
+          h(tap_h, args.height, args.filter_height, args.stride, args.padding),
           w(tap_w, args.width, args.filter_width, args.stride, args.padding),
-          product(args.batch * h.count * w.count, args.channels / args.groups, h.taps * w.taps * (args.out_channels / args.groups), Math::m, Math::n,
-              Math::inner, args.splits),
+          product(args.batch * h.count * w.count, args.channels / args.groups, h.taps * w.taps * (args.out_channels / args.groups),
+              Math::m, Math::n, Math::inner, args.splits),
           image_pitch(int64_t(args.height) * args.width), pitch(args.channels),
           a(static_cast<const T*>(args.a) + group * (args.out_channels / args.groups), product.first_row, product.rows,
               Radix(max(w.count, 1), max(h.count, 1), 1), 1, h.shift, w.shift, args.out_height, args.out_width, args.out_channels / args.groups,
               args.out_channels, h.taps, w.taps, product.first_tile * Math::inner),
           b(static_cast<const T*>(args.b) + (int64_t(group) * (args.out_channels / args.groups) * args.filter_height * args.filter_width
                 + tap_h * args.filter_width + tap_w) * product.columns,
-              product.first_column, product.columns, args.out_channels / args.groups, int64_t(args.filter_height) * args.filter_width * product.columns,
+              product.first_column, product.columns, args.out_channels / args.groups,
+              int64_t(args.filter_height) * args.filter_width * product.columns,
               args.stride * args.filter_width * product.columns, args.stride * product.columns, h.taps, w.taps, product.first_tile * Math::inner) {}
 
     ASNI_DEVICE int64_t place(int row) const {
@@ -131,7 +135,8 @@ struct WeightGradientPass {
         : product(args.out_channels / args.groups, args.filter_height * args.filter_width * (args.channels / args.groups),
               args.batch * args.out_height * args.out_width, Math::m, Math::n, Math::inner, args.splits),
           group(int(blockIdx.z)),
-          a(static_cast<const T*>(args.a) + group * product.rows, product.first_row, product.rows, args.out_channels, product.first_tile * Math::inner,
+          a(static_cast<const T*>(args.a) + group * product.rows, product.first_row, product.rows, args.out_channels,
+              product.first_tile * Math::inner,
               args.batch * args.out_height * args.out_width),
           b(static_cast<const T*>(args.b) + group * (args.channels / args.groups), args, args.channels / args.groups, product.first_column,
               product.first_tile * Math::inner) {}
@@ -214,15 +219,18 @@ ASNI_DEVICE void convolution_tile(const ConvolutionArgs& args) {
         copies.commit();
     };
 
+    // The first stages - 1 rounds only fill the pipeline; in the same loop, since the loaders' code is long.
     Math math;
-    ASNI_UNROLL
-    for (int stage = 0; stage < stages - 1; stage++) bring();
-    for (int tile = 0; tile < brought; tile++) {
-        copies.wait<stages - 2>();
-        __syncthreads();
+    for (int tile = 1 - stages; tile < brought; tile++) {
+        if (tile >= 0) {
+            copies.wait<stages - 2>();
+            __syncthreads();
+        }
         bring();
-        unsigned char* from = shared + tile % stages * (a_bytes + b_bytes);
-        math.add(from, from + a_bytes);
+        if (tile >= 0) {
+            unsigned char* from = shared + tile % stages * (a_bytes + b_bytes);
+            math.add(from, from + a_bytes);
+        }
     }
 
     copies.wait<0>();
@@ -234,7 +242,8 @@ ASNI_DEVICE void convolution_tile(const ConvolutionArgs& args) {
         write_tile<Math>(pass, staging, Epilogue{nullptr, activation_none, false}, args.partial + int64_t(blockIdx.y) * args.split_elements);
     } else {
         const float* bias = args.bias == nullptr ? nullptr : args.bias + pass.group * pass.product.columns;
-        write_tile<Math>(pass, staging, Epilogue{bias, args.activation, args.accumulate != 0}, static_cast<typename Pass<Math, aligned>::Result*>(args.y));
+        using Result = typename Pass<Math, aligned>::Result;
+        write_tile<Math>(pass, staging, Epilogue{bias, args.activation, args.accumulate != 0}, static_cast<Result*>(args.y));
     }
 }
 

@@ -30,7 +30,7 @@ struct SharedAddress {
     ASNI_DEVICE SharedAddress operator+(int bytes) const { return {address + bytes}; }
 };
 
-// Copies of 16 bytes from global to shared memory that run while the thread goes on. They are committed in groups, and wait<n> waits
+// Copies of 16 or 4 bytes from global to shared memory that run while the thread goes on. They are committed in groups, and wait<n> waits
 // until at most n of the thread's groups are still under way. The simulator copies as late as it may: a missing wait is seen.
 struct AsyncCopies {
 #if defined(ASNI_SIMULATOR)
@@ -38,14 +38,19 @@ struct AsyncCopies {
         unsigned char* to;
         const void* from;
         bool valid;
+        size_t bytes;
     };
     std::vector<Copy> open;
     std::vector<std::vector<Copy>> groups;
 
-    void copy16(SharedAddress to, const void* from, bool valid) {
-        if (size_t(to.address) % 16 != 0 || (valid && size_t(from) % 16 != 0)) sim::fail("cp.async of 16 bytes: an address is not a multiple of 16");
-        open.push_back({to.address, from, valid});
+    void copy(SharedAddress to, const void* from, bool valid, size_t bytes) {
+        if (size_t(to.address) % bytes != 0 || (valid && size_t(from) % bytes != 0))
+            sim::fail("cp.async of %zu bytes: an address is not a multiple of it", bytes);
+        open.push_back({to.address, from, valid, bytes});
     }
+
+    void copy16(SharedAddress to, const void* from, bool valid) { copy(to, from, valid, 16); }
+    void copy4(SharedAddress to, const void* from, bool valid) { copy(to, from, valid, 4); }
 
     void commit() {
         groups.push_back(std::move(open));
@@ -56,16 +61,20 @@ struct AsyncCopies {
     void wait() {
         while (groups.size() > size_t(pending)) {
             for (const Copy& copy : groups.front()) {
-                if (copy.valid) memcpy(copy.to, copy.from, 16);
-                else memset(copy.to, 0, 16);
+                if (copy.valid) memcpy(copy.to, copy.from, copy.bytes);
+                else memset(copy.to, 0, copy.bytes);
             }
             groups.erase(groups.begin());
         }
     }
 #else
-    // Without valid nothing is read and the 16 bytes become 0.
+    // Without valid nothing is read and the bytes become 0.
     ASNI_DEVICE void copy16(SharedAddress to, const void* from, bool valid) {
         asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to.address), "l"(from), "r"(valid ? 16 : 0) : "memory");
+    }
+
+    ASNI_DEVICE void copy4(SharedAddress to, const void* from, bool valid) {
+        asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;" ::"r"(to.address), "l"(from), "r"(valid ? 4 : 0) : "memory");
     }
 
     ASNI_DEVICE void commit() { asm volatile("cp.async.commit_group;" ::: "memory"); }

@@ -49,7 +49,8 @@ struct FmaTile {
                 int row = chunk * 4 + k;
                 ASNI_UNROLL
                 for (int i = 0; i < count; i += 4) {
-                    float4 values = *reinterpret_cast<const float4*>(tile + row * extent * 4 + swizzle_across<float>(row, i / 4 * apart + thread) * 16);
+                    int place = row * extent * 4 + swizzle_across<float>(row, i / 4 * apart + thread) * 16;
+                    float4 values = *reinterpret_cast<const float4*>(tile + place);
                     part[i][k] = values.x;
                     part[i + 1][k] = values.y;
                     part[i + 2][k] = values.z;
@@ -159,7 +160,8 @@ ASNI_DEVICE void mma(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[
 template <class T, int m_, int n_, int row_bytes, int warps_m, int warps_n, bool a_inner, bool b_inner>
 struct MmaTile {
     using Element = T;
-    static constexpr int m = m_, n = n_, stage_row_bytes = row_bytes, inner = row_bytes / int(sizeof(T)), threads = warps_m * warps_n * 32, staging_pitch = n + 8;
+    static constexpr int m = m_, n = n_, stage_row_bytes = row_bytes, inner = row_bytes / int(sizeof(T));
+    static constexpr int threads = warps_m * warps_n * 32, staging_pitch = n + 8;
     static constexpr int rows = m / warps_m / 16, columns = n / warps_n / 8;
     static_assert(m % (warps_m * 16) == 0 && n % (warps_n * 16) == 0, "a warp's part is made of 16x16 pieces");
 

@@ -115,7 +115,8 @@ internal sealed unsafe class CudaContext : IDisposable
     internal static void RequireVersion(int version)
     {
         if (version >= OldestDriver) return;
-        throw new AsniException($"The CUDA driver is for CUDA {version / 1000}.{version % 1000 / 10} and Asni needs {OldestDriver / 1000}.{OldestDriver % 1000 / 10}: "
+        static string Name(int number) => $"{number / 1000}.{number % 1000 / 10}";
+        throw new AsniException($"The CUDA driver is for CUDA {Name(version)} and Asni needs {Name(OldestDriver)}: "
             + "install NVIDIA's driver 525 or newer, or choose --device cpu.");
     }
 
@@ -123,7 +124,8 @@ internal sealed unsafe class CudaContext : IDisposable
     internal static void RequireCapability(string name, Version capability)
     {
         if (capability >= OldestCapability) return;
-        throw new AsniException($"{name} has compute capability {capability} and Asni's kernels need {OldestCapability} (Ampere) or newer; choose --device cpu.");
+        throw new AsniException($"{name} has compute capability {capability} and "
+            + $"Asni's kernels need {OldestCapability} (Ampere) or newer; choose --device cpu.");
     }
 
     /// <summary>One of the device's properties.</summary>

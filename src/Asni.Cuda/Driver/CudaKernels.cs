@@ -1,6 +1,11 @@
+using System.Reflection;
+
 namespace Asni.Cuda.Driver;
 
-/// <summary>The kernels of this assembly on one GPU, by name. A kernel's file is compiled by the driver when the first of its kernels is asked for.</summary>
+/// <summary>
+/// The kernels of this assembly, or of another that embeds PTX as this one does, on one GPU, by name. A kernel's file is compiled by the
+/// driver when the first of its kernels is asked for.
+/// </summary>
 internal sealed class CudaKernels : IDisposable
 {
     private readonly CudaContext _context;
@@ -12,16 +17,16 @@ internal sealed class CudaKernels : IDisposable
     private readonly Lock _lock = new();
 
     /// <exception cref="AsniException">This build has no kernels for the GPU.</exception>
-    public CudaKernels(CudaContext context)
+    public CudaKernels(CudaContext context, Assembly? assembly = null)
     {
         _context = context;
-        _architecture = Ptx.Best(Ptx.Architectures, context.Capability);
+        _architecture = Ptx.Best(Ptx.Architectures(assembly), context.Capability);
         if (_architecture == null && !context.IsSimulator)
         {
-            throw new AsniException($"This build of Asni holds no GPU kernels for {context.Name}; install clang 19 (apt-get install clang-19) or the CUDA toolkit, "
-                + "and run ./build.sh, or choose --device cpu.");
+            throw new AsniException($"This build of Asni holds no GPU kernels for {context.Name}; install clang 19 (apt-get install clang-19) "
+                + "or the CUDA toolkit, and run ./build.sh, or choose --device cpu.");
         }
-        _texts = _architecture == null ? [] : Ptx.Read(_architecture);
+        _texts = _architecture == null ? [] : Ptx.Read(_architecture, assembly);
         foreach ((string file, string text) in _texts)
             foreach (string kernel in Ptx.Kernels(text)) _fileOfKernel[kernel] = file;
     }

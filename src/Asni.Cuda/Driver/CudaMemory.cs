@@ -16,8 +16,8 @@ internal sealed class CudaMemory : IDisposable
         int code = Cuda.cuMemAlloc_v2(out ulong pointer, (nuint)bytes);
         if (code == CudaException.OutOfMemory)
         {
-            throw new CudaException(code, $"{context.Name} has not {Size(bytes)} left for one allocation ({Size(context.FreeMemory)} of {Size(context.TotalMemory)} free); "
-                + "use a smaller batch, or free memory that other programs hold.");
+            throw new CudaException(code, $"{context.Name} has not {Size(bytes)} left for one allocation "
+                + $"({Size(context.FreeMemory)} of {Size(context.TotalMemory)} free); use a smaller batch, or free memory that other programs hold.");
         }
         CudaException.Check(code, nameof(Cuda.cuMemAlloc_v2));
         Pointer = pointer;

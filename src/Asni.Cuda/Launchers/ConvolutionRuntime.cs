@@ -21,14 +21,20 @@ internal sealed class ConvolutionRuntime : IDisposable
 {
     private readonly List<CudaMemory> _scratch = [];
 
-    public ConvolutionRuntime(CudaStream stream, CudaKernels kernels, CudaPrecision precision, ICudaAddresses addresses)
+    /// <param name="stream">Where everything is launched.</param>
+    /// <param name="kernels">Of the stream's GPU.</param>
+    /// <param name="precision">Of activations and products.</param>
+    /// <param name="addresses">The device's memory.</param>
+    /// <param name="cache">Where measured choices are kept; null: nothing is measured (<see cref="ConvolutionTuner.MayMeasure"/>).</param>
+    public ConvolutionRuntime(CudaStream stream, CudaKernels kernels, CudaPrecision precision, ICudaAddresses addresses, TuningCache? cache)
     {
         Stream = stream;
         Kernels = kernels;
         Precision = precision;
         Addresses = addresses;
         Multiprocessors = stream.Context.MultiprocessorCount;
-        Tuner = new ConvolutionTuner(this, TuningCache.Default);
+        MaxSharedBytes = stream.Context.MaxSharedBytes;
+        Tuner = new ConvolutionTuner(this, cache);
     }
 
     public CudaStream Stream { get; }
@@ -36,6 +42,7 @@ internal sealed class ConvolutionRuntime : IDisposable
     public CudaPrecision Precision { get; }
     public ICudaAddresses Addresses { get; }
     public int Multiprocessors { get; }
+    public int MaxSharedBytes { get; }
     public ConvolutionTuner Tuner { get; }
 
     /// <summary>"fp32" or "bf16": what the kernels that do no matrix product are named after.</summary>

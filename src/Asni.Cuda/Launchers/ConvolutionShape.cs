@@ -25,6 +25,12 @@ internal readonly record struct ConvolutionShape(int Images, int Height, int Wid
             throw new AsniException($"a {spec.Filter.Height}x{spec.Filter.Width} filter with padding {spec.Padding} does not fit "
                 + $"a {spec.Input} input.");
         }
+        long perSample = Math.Max(spec.Input.Elements, spec.Output.Elements);
+        if (spec.Batch * perSample > int.MaxValue)
+        {
+            throw new AsniException($"A batch of {spec.Batch} makes a layer's activations longer than the {int.MaxValue} elements "
+                + $"that the GPU kernels count; use a batch of at most {int.MaxValue / perSample}.");
+        }
         bool covers = spec.Groups == 1 && spec.Padding == 0 && spec.Filter.Height == spec.Input.Height && spec.Filter.Width == spec.Input.Width;
         if (covers) return new(1, 1, 1, spec.Filter.FanIn, 1, 1, spec.Filter.Out, 1, 1, 1, 0, 1);
         bool pointwise = spec.Filter.Height == 1 && spec.Filter.Width == 1 && spec.Stride == 1 && spec.Padding == 0;

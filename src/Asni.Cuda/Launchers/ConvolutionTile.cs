@@ -15,15 +15,15 @@ internal sealed record ConvolutionTile(CudaPrecision Precision, int Rows, int Co
         new(CudaPrecision.Fp32, 128, 64, 16, 4, 128, false),
         new(CudaPrecision.Fp32, 64, 64, 16, 4, 128, false),
         new(CudaPrecision.Fp32, 32, 32, 16, 4, 64, false),
-        new(CudaPrecision.Fp32, 64, 64, 16, 2, 128, true),
-        new(CudaPrecision.Fp32, 32, 32, 16, 2, 64, true),
+        new(CudaPrecision.Fp32, 64, 64, 16, 4, 128, true),
+        new(CudaPrecision.Fp32, 32, 32, 16, 4, 64, true),
         new(CudaPrecision.Tf32, 256, 128, 16, 4, 256, false),
         new(CudaPrecision.Tf32, 256, 64, 16, 4, 128, false),
         new(CudaPrecision.Tf32, 128, 128, 16, 4, 128, false),
         new(CudaPrecision.Tf32, 128, 128, 32, 3, 128, false),
         new(CudaPrecision.Tf32, 128, 64, 16, 4, 128, false),
         new(CudaPrecision.Tf32, 64, 64, 16, 4, 128, false),
-        new(CudaPrecision.Tf32, 64, 64, 16, 2, 128, true),
+        new(CudaPrecision.Tf32, 64, 64, 16, 4, 128, true),
         new(CudaPrecision.Bf16, 256, 128, 32, 4, 256, false),
         new(CudaPrecision.Bf16, 256, 64, 32, 4, 128, false),
         new(CudaPrecision.Bf16, 128, 128, 32, 4, 128, false),
@@ -74,13 +74,14 @@ internal sealed record ConvolutionTile(CudaPrecision Precision, int Rows, int Co
     /// <summary>Tiles that one product has.</summary>
     public long Tiles(in Product product) => ConvolutionShape.CeilDivide(product.Rows, Rows) * ConvolutionShape.CeilDivide(product.Columns, Columns);
 
-    /// <summary>The tiles that take this pass of the shape.</summary>
-    public static IEnumerable<ConvolutionTile> For(CudaPrecision precision, ConvolutionPass pass, ConvolutionShape shape)
+    /// <summary>The tiles that take this pass of the shape on a GPU whose blocks have so much shared memory.</summary>
+    public static IEnumerable<ConvolutionTile> For(CudaPrecision precision, ConvolutionPass pass, ConvolutionShape shape,
+        int maxSharedBytes = int.MaxValue)
     {
         int chunk = ChunkElements(precision);
         bool inputs = shape.GroupChannels % chunk == 0, outputs = shape.GroupOutChannels % chunk == 0;
         bool aligned = inputs && (outputs || pass == ConvolutionPass.Forward);
-        return All.Where(t => t.Precision == precision && t.Any == !aligned);
+        return All.Where(t => t.Precision == precision && t.Any == !aligned && t.SharedBytes <= maxSharedBytes);
     }
 }
 
@@ -91,10 +92,10 @@ internal readonly record struct ConvolutionChoice(ConvolutionTile Tile, int Spli
 
     /// <summary>The default where nothing is measured: large tiles, as long as they give every multiprocessor something to do.</summary>
     public static ConvolutionChoice Default(CudaPrecision precision, ConvolutionPass pass, in ConvolutionShape shape, int samples,
-        int multiprocessors)
+        int multiprocessors, int maxSharedBytes)
     {
         Product product = shape.ProductOf(pass, samples);
-        ConvolutionTile[] tiles = [.. ConvolutionTile.For(precision, pass, shape).OrderByDescending(t => t.Rows * t.Columns)];
+        ConvolutionTile[] tiles = [.. ConvolutionTile.For(precision, pass, shape, maxSharedBytes).OrderByDescending(t => t.Rows * t.Columns)];
         ConvolutionTile tile = tiles[^1];
         foreach (ConvolutionTile each in tiles)
         {

@@ -7,19 +7,22 @@ namespace Asni.Cuda.Launchers;
 /// Chooses tiles and splits for each pass of each shape. On a GPU the candidates are timed once, and the fastest is remembered on disk for
 /// this GPU and driver; in the simulator, with ASNI_AUTOTUNE=0, or without memory to measure in, a rule decides.
 /// </summary>
-internal sealed class ConvolutionTuner(ConvolutionRuntime runtime, TuningCache cache)
+/// <param name="runtime">The device's.</param>
+/// <param name="cache">Where measured choices are kept; null: the rule decides.</param>
+internal sealed class ConvolutionTuner(ConvolutionRuntime runtime, TuningCache? cache)
 {
     /// <summary>Scratch memory that splits may take, in bytes: what they save must not cost the batch its room.</summary>
     private const long MaxPartialBytes = 128L << 20;
     private const int Warmups = 2, Repeats = 5;
 
-    private readonly bool _measures = !runtime.Stream.Context.IsSimulator && Environment.GetEnvironmentVariable("ASNI_AUTOTUNE") != "0";
+    /// <summary>Whether timing candidates means anything here, and the user has not forbidden it.</summary>
+    public static bool MayMeasure(CudaContext context) => !context.IsSimulator && Environment.GetEnvironmentVariable("ASNI_AUTOTUNE") != "0";
 
     /// <summary>The choice for a shape; measures at most once a GPU, driver, shape, pass, precision and batch.</summary>
     public ConvolutionChoice Choose(in ConvolutionShape shape, ConvolutionPass pass, int samples)
     {
-        ConvolutionChoice rule = Affordable(ConvolutionChoice.Default(runtime.Precision, pass, shape, samples, runtime.Multiprocessors), shape, pass, samples);
-        if (!_measures) return rule;
+        ConvolutionChoice rule = Rule(shape, pass, samples);
+        if (cache == null) return rule;
         string gpu = $"{runtime.Stream.Context.Name}, driver {CudaContext.DriverVersion()}";
         string key = $"{ConvolutionTile.PrecisionName(runtime.Precision)} {pass}, {samples} of {shape}";
         List<ConvolutionChoice> candidates = Candidates(shape, pass, samples, rule);
@@ -38,12 +41,17 @@ internal sealed class ConvolutionTuner(ConvolutionRuntime runtime, TuningCache c
         }
     }
 
+    /// <summary>The choice without measuring.</summary>
+    internal ConvolutionChoice Rule(in ConvolutionShape shape, ConvolutionPass pass, int samples) =>
+        Affordable(ConvolutionChoice.Default(runtime.Precision, pass, shape, samples, runtime.Multiprocessors, runtime.MaxSharedBytes),
+            shape, pass, samples);
+
     /// <summary>All tiles that take the shape, each with a few numbers of splits; the rule's own choice first.</summary>
     internal List<ConvolutionChoice> Candidates(in ConvolutionShape shape, ConvolutionPass pass, int samples, ConvolutionChoice rule)
     {
         var candidates = new List<ConvolutionChoice> { rule };
         Product product = shape.ProductOf(pass, samples);
-        foreach (ConvolutionTile tile in ConvolutionTile.For(runtime.Precision, pass, shape))
+        foreach (ConvolutionTile tile in ConvolutionTile.For(runtime.Precision, pass, shape, runtime.MaxSharedBytes))
         {
             int most = ConvolutionChoice.MaxSplits(tile, product);
             long blocks = tile.Tiles(product) * product.Count;

@@ -32,7 +32,8 @@ internal sealed class CudaConvolution : ConvolutionOperation
     public override void Forward(DeviceTensor x, ParameterTensor w, ParameterTensor? b, DeviceTensor y)
     {
         ICudaAddresses at = _runtime.Addresses;
-        _forward.Run(at.Activations(x), at.Weights(w), b is { } bias ? at.Parameter(bias) : 0, Spec.Activation, false, x.Batch, at.Activations(y), _live);
+        _forward.Run(at.Activations(x), at.Weights(w), b is { } bias ? at.Parameter(bias) : 0, Spec.Activation, false, x.Batch,
+            at.Activations(y), _live);
     }
 
     public override void BackwardOutput(DeviceTensor y, ParameterTensor? db, DeviceTensor dy)

@@ -22,7 +22,7 @@ internal sealed class ConvolutionBench : ICudaAddresses, IDisposable
         Precision = precision;
         _stream = new CudaStream(_context);
         _kernels = new CudaKernels(_context);
-        Runtime = new ConvolutionRuntime(_stream, _kernels, precision, this);
+        Runtime = new ConvolutionRuntime(_stream, _kernels, precision, this, null);
     }
 
     public CudaPrecision Precision { get; }
@@ -38,7 +38,8 @@ internal sealed class ConvolutionBench : ICudaAddresses, IDisposable
     public DeviceTensor Tensor(int batch, Chw shape, float[] nhwc) => new(Activation(nhwc), 0, batch, shape);
 
     public ParameterTensor Weights(float[] values, FilterShape filter) =>
-        new(Activation(values), 0, new Parameter(0, "w", ParameterKind.Weight, new Shape(filter.Out, filter.In, filter.Height, filter.Width), filter));
+        new(Activation(values), 0,
+            new Parameter(0, "w", ParameterKind.Weight, new Shape(filter.Out, filter.In, filter.Height, filter.Width), filter));
 
     /// <summary>Values or gradients in fp32.</summary>
     public ParameterTensor Vector(float[] values) =>

@@ -18,22 +18,25 @@ public class ConvolutionKernelTests(CudaPrecision precision)
     public void Open() => _bench = new ConvolutionBench(precision);
 
     [TearDown]
-    public void Close() => _bench.Dispose();
+    public void Close() => _bench?.Dispose();
 
     /// <summary>Channels that fill 16 bytes in every precision, and extents that fill no tile.</summary>
     private static readonly ConvolutionSpec[] Aligned =
     [
-        Spec(2, 16, 5, 7, 24, 3, 1, 1), Spec(3, 8, 9, 9, 40, 3, 2, 1), Spec(2, 64, 8, 8, 72, 1, 2, 0), Spec(2, 24, 6, 5, 136, 5, 1, 2), Spec(5, 264, 1, 1, 104, 1, 1, 0),
+        Spec(2, 16, 5, 7, 24, 3, 1, 1), Spec(3, 8, 9, 9, 40, 3, 2, 1), Spec(2, 64, 8, 8, 72, 1, 2, 0), Spec(2, 24, 6, 5, 136, 5, 1, 2),
+        Spec(5, 264, 1, 1, 104, 1, 1, 0),
         Spec(2, 32, 7, 9, 16, 3, 3, 0, 2), Spec(1, 16, 9, 7, 16, 7, 2, 3, 2), Spec(1, 8, 3, 3, 8, 1, 3, 3),
     ];
 
     private static readonly ConvolutionSpec[] Unaligned =
     [
-        Spec(2, 3, 9, 9, 17, 7, 2, 3), Spec(1, 1, 1, 1, 1, 1, 1, 0), Spec(3, 17, 5, 7, 3, 3, 3, 1), Spec(2, 24, 9, 9, 3, 2, 3, 1, 3), Spec(2, 16, 5, 5, 32, 3, 1, 1, 16),
+        Spec(2, 3, 9, 9, 17, 7, 2, 3), Spec(1, 1, 1, 1, 1, 1, 1, 0), Spec(3, 17, 5, 7, 3, 3, 3, 1), Spec(2, 24, 9, 9, 3, 2, 3, 1, 3),
+        Spec(2, 16, 5, 5, 32, 3, 1, 1, 16),
         Spec(3, 1, 9, 9, 16, 5, 1, 0), Spec(7, 105, 1, 1, 13, 1, 1, 0), Spec(2, 16, 4, 4, 10, 4, 1, 0),
     ];
 
-    private static readonly ConvolutionSpec[] Depthwise = [Spec(2, 24, 7, 5, 24, 3, 1, 1, 24), Spec(3, 17, 9, 9, 17, 5, 2, 2, 17), Spec(1, 64, 6, 6, 64, 3, 2, 0, 64)];
+    private static readonly ConvolutionSpec[] Depthwise =
+        [Spec(2, 24, 7, 5, 24, 3, 1, 1, 24), Spec(3, 17, 9, 9, 17, 5, 2, 2, 17), Spec(1, 64, 6, 6, 64, 3, 2, 0, 64)];
 
     [TestCaseSource(nameof(Aligned))]
     [TestCaseSource(nameof(Unaligned))]
@@ -57,11 +60,14 @@ public class ConvolutionKernelTests(CudaPrecision precision)
 
         var naive = new NaiveConvolution(spec, spec.Batch, x, w, dy);
         Assert.That(_bench.Read(dyt), Is.EqualTo(dy));
-        double Activated(double sum) => spec.Activation switch { Activation.None => sum, Activation.Relu => Math.Max(0, sum), _ => Math.Clamp(sum, 0, 6) };
+        double most = spec.Activation == Activation.Relu6 ? 6 : double.PositiveInfinity;
+        double Activated(double sum) => spec.Activation == Activation.None ? sum : Math.Clamp(sum, 0, most);
         AssertClose([.. naive.Y.Select((sum, i) => Activated(sum + bias[i % bias.Length]))], y, spec.Filter.FanIn, true, "y");
-        AssertClose([.. bias.Select((_, k) => dy.Where((_, i) => i % bias.Length == k).Sum(d => (double)d))], _bench.Read(db), dy.Length / bias.Length, false, "db");
+        AssertClose([.. bias.Select((_, k) => dy.Where((_, i) => i % bias.Length == k).Sum(d => (double)d))], _bench.Read(db),
+            dy.Length / bias.Length, false, "db");
         AssertClose(naive.Dw, _bench.Read(dw), dy.Length / bias.Length, false, "dw");
-        AssertClose([.. naive.Dx.Zip(old, (sum, before) => sum + before)], _bench.Read(dxt), spec.Filter.FanIn * spec.Filter.Out / spec.Filter.In, true, "dx");
+        AssertClose([.. naive.Dx.Zip(old, (sum, before) => sum + before)], _bench.Read(dxt),
+            spec.Filter.FanIn * spec.Filter.Out / spec.Filter.In, true, "dx");
     }
 
     [Test]
@@ -71,7 +77,8 @@ public class ConvolutionKernelTests(CudaPrecision precision)
         {
             ConvolutionShape shape = ConvolutionShape.Of(spec);
             (float[] x, float[] w, float[] dy, _) = Operands(spec);
-            ulong xp = At(_bench.Tensor(spec.Batch, spec.Input, x)), dyp = At(_bench.Tensor(spec.Batch, spec.Output, dy)), wp = _bench.Weights(_bench.Weights(w, spec.Filter));
+            ulong xp = At(_bench.Tensor(spec.Batch, spec.Input, x)), dyp = At(_bench.Tensor(spec.Batch, spec.Output, dy)),
+                wp = _bench.Weights(_bench.Weights(w, spec.Filter));
             var naive = new NaiveConvolution(spec, spec.Batch, x, w, dy);
             foreach (ConvolutionPass pass in Enum.GetValues<ConvolutionPass>())
                 foreach (ConvolutionTile tile in ConvolutionTile.For(precision, pass, shape))
@@ -88,9 +95,11 @@ public class ConvolutionKernelTests(CudaPrecision precision)
                             continue;
                         }
                         bool forward = pass == ConvolutionPass.Forward;
-                        DeviceTensor result = forward ? _bench.Tensor(spec.Batch, spec.Output, Nan(dy.Length)) : _bench.Tensor(spec.Batch, spec.Input, Nan(x.Length));
+                        Chw resultShape = forward ? spec.Output : spec.Input;
+                        DeviceTensor result = _bench.Tensor(spec.Batch, resultShape, Nan(spec.Batch * resultShape.Elements));
                         product.Run(forward ? xp : dyp, wp, 0, Activation.None, false, spec.Batch, At(result));
-                        AssertClose(forward ? naive.Y : naive.Dx, _bench.Read(result), sumLength * (forward ? 1 : spec.Stride * spec.Stride), true, name);
+                        AssertClose(forward ? naive.Y : naive.Dx, _bench.Read(result),
+                            forward ? sumLength : sumLength * spec.Stride * spec.Stride, true, name);
                     }
         }
     }
@@ -153,12 +162,14 @@ public class ConvolutionKernelTests(CudaPrecision precision)
             _bench.Numbers(3, spec.Batch * spec.Output.Elements), _bench.Numbers(4, spec.Batch * spec.Input.Elements));
 
     /// <summary>
-    /// Sums of n products below 1 err by about sqrt(n) roundings of 6e-8; a tf32 factor is off by up to 2^-11 of itself; a result stored as bf16 by 2^-9.
+    /// Sums of n products below 1 err by about sqrt(n) roundings of 6e-8; a tf32 factor is off by up to 2^-11 of itself; a result stored as
+    /// bf16 by 2^-9.
     /// </summary>
     private void AssertClose(double[] expected, float[] actual, int terms, bool stored, string name)
     {
         Assert.That(actual, Has.Length.EqualTo(expected.Length), name);
-        double absolute = (precision == CudaPrecision.Tf32 ? 1.5e-3 : 1e-6) * Math.Sqrt(terms), relative = stored && precision == CudaPrecision.Bf16 ? 1.0 / 256 : 1e-5;
+        double absolute = (precision == CudaPrecision.Tf32 ? 1.5e-3 : 1e-6) * Math.Sqrt(terms);
+        double relative = stored && precision == CudaPrecision.Bf16 ? 1.0 / 256 : 1e-5;
         for (int i = 0; i < expected.Length; i++)
         {
             if (!(Math.Abs(expected[i] - actual[i]) <= absolute + relative * Math.Abs(expected[i])))
@@ -173,7 +184,8 @@ public class ConvolutionKernelTests(CudaPrecision precision)
         return values;
     }
 
-    private static ConvolutionSpec Spec(int batch, int channels, int height, int width, int outputs, int kernel, int stride, int padding, int groups = 1) =>
+    private static ConvolutionSpec Spec(int batch, int channels, int height, int width, int outputs, int kernel, int stride, int padding,
+        int groups = 1) =>
         new(batch, new Chw(channels, height, width), new FilterShape(outputs, channels / groups, kernel, kernel), stride, padding, groups, true,
             (Activation)(outputs % 3), true, true);
 }

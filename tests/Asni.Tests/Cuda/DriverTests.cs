@@ -17,6 +17,7 @@ public class DriverTests
     [Test]
     public void A_context_tells_what_the_device_is()
     {
+        _test.NeedSimulator();
         Assert.Multiple(() =>
         {
             Assert.That(_test.Context.Name, Is.EqualTo("Asni CUDA simulator"));
@@ -31,6 +32,7 @@ public class DriverTests
     [Test]
     public void Free_memory_follows_allocations()
     {
+        _test.NeedSimulator();
         long before = _test.Context.FreeMemory;
         using (new CudaMemory(_test.Context, 1 << 20)) Assert.That(_test.Context.FreeMemory, Is.EqualTo(before - (1 << 20)));
         Assert.That(_test.Context.FreeMemory, Is.EqualTo(before));
@@ -39,6 +41,7 @@ public class DriverTests
     [Test]
     public void Too_little_memory_is_one_sentence_with_both_sizes()
     {
+        _test.NeedSimulator();
         CudaTest.SetMemoryLimit(1 << 20);
         try
         {
@@ -56,8 +59,12 @@ public class DriverTests
     }
 
     [Test]
-    public void A_GPU_that_is_not_there_is_one_sentence() =>
-        Assert.That(() => CudaContext.Open(7), Throws.TypeOf<AsniException>().With.Message.EqualTo("There is no GPU number 7: the CUDA driver finds one GPU, number 0."));
+    public void A_GPU_that_is_not_there_is_one_sentence()
+    {
+        _test.NeedSimulator();
+        Assert.That(() => CudaContext.Open(7),
+            Throws.TypeOf<AsniException>().With.Message.EqualTo("There is no GPU number 7: the CUDA driver finds one GPU, number 0."));
+    }
 
     [Test]
     public void An_old_driver_is_one_sentence() =>
@@ -65,16 +72,20 @@ public class DriverTests
 
     [Test]
     public void An_old_GPU_is_one_sentence() =>
-        Assert.That(() => CudaContext.RequireCapability("Tesla T4", new Version(7, 5)), Throws.TypeOf<AsniException>().With.Message.Contains("Tesla T4 has compute capability 7.5"));
+        Assert.That(() => CudaContext.RequireCapability("Tesla T4", new Version(7, 5)),
+            Throws.TypeOf<AsniException>().With.Message.Contains("Tesla T4 has compute capability 7.5"));
 
     [Test]
     public void A_driver_that_cannot_be_loaded_is_one_sentence_naming_what_was_looked_for() =>
         Assert.That(NativeLibraries.NoDriver(), Does.Contain(NativeLibraries.Candidates(NativeLibraries.Driver)[0]));
 
     [Test]
-    public void A_refused_PTX_is_told_with_the_compilers_log() =>
+    public void A_refused_PTX_is_told_with_the_compilers_log()
+    {
+        _test.NeedSimulator();
         Assert.That(() => new CudaModule(_test.Context, "broken", "not ptx"), Throws.TypeOf<CudaException>()
             .With.Message.Contains("refuses the PTX of broken: CUDA_ERROR_INVALID_PTX").And.Message.Contains("Missing .version directive"));
+    }
 
     [Test]
     public void A_kernel_that_is_not_there_is_named() =>
@@ -87,13 +98,20 @@ public class DriverTests
     [TestCase(0, 32, 0, "empty")]
     [TestCase(1, 512, 0, "launch bounds allow 256")]
     [TestCase(1, 2048, 0, "too large")]
-    public void A_launch_of_a_wrong_shape_is_refused_by_name(int grid, int block, int sharedBytes, string reason) =>
+    public void A_launch_of_a_wrong_shape_is_refused_by_name(int grid, int block, int sharedBytes, string reason)
+    {
+        _test.NeedSimulator();
         Assert.That(() => _test.Run("test_reverse", grid, block, default(ArrayArgs), sharedBytes),
             Throws.TypeOf<CudaException>().With.Message.Contains("Kernel test_reverse").And.Message.Contains(reason));
+    }
 
     [Test]
-    public void More_shared_memory_than_the_device_has_is_refused() =>
-        Assert.That(() => _test.Run("test_dynamic_reverse", 1, 32, default(ArrayArgs), 300 << 10), Throws.TypeOf<CudaException>().With.Message.Contains("232448"));
+    public void More_shared_memory_than_the_device_has_is_refused()
+    {
+        _test.NeedSimulator();
+        Assert.That(() => _test.Run("test_dynamic_reverse", 1, 32, default(ArrayArgs), 300 << 10),
+            Throws.TypeOf<CudaException>().With.Message.Contains("232448"));
+    }
 
     [Test]
     public void Copies_and_fills_keep_their_order_in_a_stream()
@@ -108,6 +126,7 @@ public class DriverTests
     [Test]
     public void A_copy_outside_an_allocation_is_an_error()
     {
+        _test.NeedSimulator();
         CudaMemory a = _test.Empty<float>(4);
         Assert.That(() => _test.Stream.Fill32(a.Pointer, 0, 5), Throws.TypeOf<CudaException>().With.Message.Contains("wrong device address"));
     }
@@ -115,6 +134,7 @@ public class DriverTests
     [Test]
     public void Pinned_memory_is_read_when_the_stream_comes_to_it()
     {
+        _test.NeedSimulator();
         using var pinned = new PinnedMemory(_test.Context, 16);
         CudaMemory a = _test.Empty<float>(4);
         pinned.Span<float>().Fill(1);

@@ -20,11 +20,12 @@ public class PtxTests
     [Test]
     public void Every_embedded_architecture_has_the_same_kernels()
     {
-        if (Ptx.Architectures.Length == 0) Assert.Ignore("No PTX is embedded; install clang 19 or nvcc and run ./build.sh.");
-        string[][] kernels = [.. Ptx.Architectures.Select(a => Ptx.Read(a).Values.SelectMany(Ptx.Kernels).Order(StringComparer.Ordinal).ToArray())];
+        string[] architectures = Ptx.Architectures();
+        if (architectures.Length == 0) Assert.Ignore("No PTX is embedded; install clang 19 or nvcc and run ./build.sh.");
+        string[][] kernels = [.. architectures.Select(a => Ptx.Read(a).Values.SelectMany(Ptx.Kernels).Order(StringComparer.Ordinal).ToArray())];
         Assert.Multiple(() =>
         {
-            Assert.That(Ptx.Architectures, Is.EqualTo(new[] { "sm_80", "sm_90a" }));
+            Assert.That(architectures, Is.EqualTo(new[] { "sm_80", "sm_90a" }));
             Assert.That(kernels[0], Does.Contain("fill32"));
             foreach (string[] each in kernels) Assert.That(each, Is.EqualTo(kernels[0]));
         });

@@ -3,7 +3,7 @@ using Asni.Cuda.Driver;
 
 namespace Asni.Tests.Cuda;
 
-/// <summary>The struct of the test kernels in native/simulator/tests: x, y and a number.</summary>
+/// <summary>The struct of most test kernels: x, y and a number.</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal struct ArrayArgs
 {
@@ -11,24 +11,41 @@ internal struct ArrayArgs
     public int N;
 }
 
-/// <summary>What a test of single kernels needs: a context, a stream, the simulator's own kernels, and arrays on the device.</summary>
+/// <summary>
+/// What a test of single kernels needs: a context, a stream, arrays on the device, and the kernels of native/tests; on the simulator
+/// those of native/simulator/tests too.
+/// </summary>
 internal sealed class TestKernels : IDisposable
 {
-    private readonly CudaModule _module;
+    private readonly CudaKernels? _kernels;
+    private readonly CudaModule? _all;
     private readonly List<CudaMemory> _memory = [];
 
     public TestKernels()
     {
-        Context = CudaTest.OpenSimulator();
+        Context = CudaTest.Open();
         Stream = new CudaStream(Context);
-        _module = new CudaModule(Context, "the simulator", Ptx.SimulatorStub);
+        if (Context.IsSimulator) _all = new CudaModule(Context, "the simulator", Ptx.SimulatorStub);
+        else _kernels = new CudaKernels(Context, typeof(TestKernels).Assembly);
     }
 
     public CudaContext Context { get; }
 
     public CudaStream Stream { get; }
 
-    public CudaKernel Kernel(string name) => _module.GetKernel(name);
+    public CudaKernel Kernel(string name) => _all?.GetKernel(name) ?? _kernels!.Get(name);
+
+    /// <summary>The order in which the simulator runs blocks and threads; a GPU has its own.</summary>
+    public void SetSeed(int seed)
+    {
+        if (Context.IsSimulator) CudaTest.SetSeed((ulong)seed);
+    }
+
+    /// <summary>Skips the test on a GPU.</summary>
+    public void NeedSimulator()
+    {
+        if (!Context.IsSimulator) Assert.Ignore("The test is about the simulator, and the driver is NVIDIA's.");
+    }
 
     public CudaMemory Array<T>(params T[] values) where T : unmanaged
     {
@@ -61,7 +78,8 @@ internal sealed class TestKernels : IDisposable
     public void Dispose()
     {
         foreach (CudaMemory memory in _memory) memory.Dispose();
-        _module.Dispose();
+        _all?.Dispose();
+        _kernels?.Dispose();
         Stream.Dispose();
         Context.Dispose();
     }

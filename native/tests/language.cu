@@ -1,4 +1,4 @@
-// Kernels that are right, for the tests of the simulator and of the driver layer.
+// Kernels that use each part of the kernel language once, for the tests of simulator, driver layer and, where there is one, GPU.
 #include "asni/cuda.h"
 
 using namespace asni;

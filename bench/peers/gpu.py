@@ -1,0 +1,162 @@
+#!/usr/bin/env python3
+"""Training steps and the global threshold in PyTorch on the GPU, in turn with Asni's own; prints one JSON object.
+
+    python3 gpu.py [--asni "dotnet Asni.Bench.dll"] [--seconds 100] [--small]
+
+PyTorch gets what makes it fast: channels_last, autocast, cudnn.benchmark, the fused optimizer, torch.compile with CUDA graphs, and the masks multiplied
+into the weights once a step by one multi-tensor call. Batch, data (random) and optimizer are the same on both sides; each round times every variant
+once, and medians of the rounds are printed with the ratio to PyTorch's fastest. --small: tiny cases, on the CPU where there is no GPU, to try the script.
+"""
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+
+import torch
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import networks  # noqa: E402
+
+CASES = [  # network, input, classes, batch, optimizer, precision
+    ("lenet300", (1, 28, 28), 10, 60, "adam", "fp32"), ("resnet18", (3, 32, 32), 10, 512, "momentum", "bf16"),
+    ("resnet50", (3, 224, 224), 1000, 256, "momentum", "bf16"), ("resnet50", (3, 224, 224), 1000, 256, "momentum", "fp16")]
+SMALL = [("lenet300", (1, 28, 28), 10, 4, "adam", "fp32"), ("resnet20", (3, 32, 32), 10, 2, "momentum", "bf16")]
+PRUNABLE = 25_557_032  # weights of the threshold's case: resnet50's
+GPU = torch.cuda.is_available()
+DEVICE = "cuda" if GPU else "cpu"
+
+
+def milliseconds(action, repeats):
+    """Of one call, all repeats timed together."""
+    if not GPU:
+        start = time.perf_counter()
+        for _ in range(repeats):
+            action()
+        return (time.perf_counter() - start) * 1e3 / repeats
+    start, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+    start.record()
+    for _ in range(repeats):
+        action()
+    end.record()
+    end.synchronize()
+    return start.elapsed_time(end) / repeats
+
+
+class Peer:
+    """A masked training step in PyTorch."""
+
+    def __init__(self, case, compiled):
+        name, shape, classes, batch, optimizer, precision = case
+        torch.manual_seed(1)
+        self.dtype = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": None}[precision]
+        self.net = networks.kaiming(networks.create(name, classes)).to(DEVICE, memory_format=torch.channels_last)
+        self.x = (torch.rand(batch, *shape, device=DEVICE) * 2 - 1).contiguous(memory_format=torch.channels_last)
+        self.y = torch.arange(batch, device=DEVICE) % classes
+        self.weights = [p for p in self.net.parameters() if p.dim() > 1]
+        self.masks = [(torch.rand_like(w) < 0.5).to(w.dtype) for w in self.weights]
+        # A rate this small keeps the weights where they are: on one batch a real one would soon train the gradients away.
+        options = {"fused": True} if GPU else {"foreach": True}
+        self.optimizer = torch.optim.Adam(self.net.parameters(), 1e-9, **options) if optimizer == "adam" else \
+            torch.optim.SGD(self.net.parameters(), 1e-9, momentum=0.9, **options)
+        self.scaler = torch.cuda.amp.GradScaler() if precision == "fp16" and GPU else None
+        self.loss = torch.compile(self.forward, mode="reduce-overhead") if compiled else self.forward
+
+    def forward(self):
+        with torch.autocast(DEVICE, self.dtype, enabled=self.dtype is not None):
+            return torch.nn.functional.cross_entropy(self.net(self.x), self.y)
+
+    def step(self):
+        self.optimizer.zero_grad(set_to_none=True)
+        loss = self.loss()
+        if self.scaler:
+            self.scaler.scale(loss).backward()
+            self.scaler.step(self.optimizer)
+            self.scaler.update()
+        else:
+            loss.backward()
+            self.optimizer.step()
+        with torch.no_grad():
+            torch._foreach_mul_(self.weights, self.masks)
+
+
+def asni(command, case):
+    name, shape, classes, batch, optimizer, precision = case
+    run = subprocess.run([*command, "steps", "--net", name, "--input", "x".join(map(str, shape)), "--classes", str(classes), "--batch", str(batch),
+                          "--optimizer", optimizer, "--device", "cuda", "--precision", precision, "--seconds", "1"], capture_output=True, text=True)
+    if run.returncode:
+        raise RuntimeError(run.stderr.strip() or f"exit code {run.returncode}")
+    return json.loads(run.stdout)["ms"]
+
+
+def compare(case, options, deadline):
+    """Milliseconds of each variant; a variant that fails is told with its error."""
+    name, _, _, batch, optimizer, precision = case
+    variants, errors = {}, {}
+    for label, compiled in (("eager", False), ("compile", True)):
+        if compiled and options.small:
+            continue
+        try:
+            peer = Peer(case, compiled)
+            for _ in range(3):
+                peer.step()
+            variants[label] = lambda peer=peer: milliseconds(peer.step, 1 if options.small else 10)
+        except Exception as e:  # a network that does not compile, or too little memory: the others still run
+            errors[label] = str(e).strip().split("\n")[0]
+    if options.asni and precision != "fp16":
+        variants["asni"] = lambda: asni(options.asni.split(), case)
+    times = {label: [] for label in variants}
+    for _ in range(3):
+        for label, measure in list(variants.items()):
+            if time.perf_counter() > deadline and times[label]:
+                continue
+            try:
+                times[label].append(measure())
+            except Exception as e:
+                errors[label] = str(e).strip().split("\n")[0]
+                del variants[label]
+    medians = {label: round(statistics.median(each), 4) for label, each in times.items() if each}
+    result = {"net": name, "batch": batch, "optimizer": optimizer, "precision": precision, "ms": medians}
+    torch_best = min((v for label, v in medians.items() if label != "asni"), default=None)
+    if torch_best:
+        result["torch_images_per_second"] = round(batch / torch_best * 1e3, 1)
+        if "asni" in medians:
+            result["asni_over_torch"] = round(torch_best / medians["asni"], 3)
+    return {**result, "errors": errors} if errors else result
+
+
+def threshold(options):
+    """The K-th largest magnitude of all weights, K = 5 %, by each way PyTorch has."""
+    count = 100_000 if options.small else PRUNABLE
+    weights, kept = torch.randn(count, device=DEVICE), count // 20
+    ways = {"topk": lambda: torch.topk(weights.abs(), kept, sorted=False).values.min(), "sort": lambda: torch.sort(weights.abs()).values[-kept],
+            "kthvalue": lambda: torch.kthvalue(weights.abs(), count - kept + 1)}
+    times = {}
+    for label, way in ways.items():
+        way()
+        times[label] = round(statistics.median(milliseconds(way, 1) for _ in range(3 if label == "kthvalue" else 9)), 4)
+    return {"weights": count, "kept": kept, "ms": times}
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--asni", help="command that runs Asni.Bench")
+    parser.add_argument("--seconds", type=float, default=100)
+    parser.add_argument("--small", action="store_true")
+    options = parser.parse_args()
+    if not GPU and not options.small:
+        sys.exit("gpu.py: PyTorch sees no GPU; --small tries the script on the CPU.")
+    torch.backends.cudnn.benchmark = True
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
+    start = time.perf_counter()
+    results = {"torch": torch.__version__, "gpu": torch.cuda.get_device_name() if GPU else None, "threshold": threshold(options), "steps": []}
+    for case in SMALL if options.small else CASES:
+        if time.perf_counter() - start < options.seconds:
+            results["steps"].append(compare(case, options, start + options.seconds))
+    print(json.dumps(results))
+
+
+if __name__ == "__main__":
+    main()
