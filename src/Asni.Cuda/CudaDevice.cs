@@ -32,7 +32,8 @@ public sealed class CudaDevice : Device, ICudaAddresses
         _context = CudaContext.Open(ordinal);
         _kernels = new CudaKernels(_context);
         _stream = new CudaStream(_context);
-        _runtime = new ConvolutionRuntime(_stream, _kernels, precision, this);
+        TuningCache? cache = ConvolutionTuner.MayMeasure(_context) ? TuningCache.Default : null;
+        _runtime = new ConvolutionRuntime(_stream, _kernels, precision, this, cache);
     }
 
     /// <summary>Why no GPU can be used, in one sentence; null when GPU 0 can.</summary>

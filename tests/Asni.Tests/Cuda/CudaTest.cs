@@ -52,6 +52,8 @@ internal static unsafe class CudaTest
 #pragma warning restore CA2255
     internal static void ChooseDriver()
     {
+        // Timing the tiles of every small layer would take long and fill the user's cache with them; the tuner has its own tests.
+        if (Environment.GetEnvironmentVariable("ASNI_AUTOTUNE") == null) Environment.SetEnvironmentVariable("ASNI_AUTOTUNE", "0");
         if (NativeLibraries.DriverOverride == null && SimulatorPath != null && !HasGpu()) Environment.SetEnvironmentVariable("ASNI_CUDA_DRIVER", SimulatorPath);
     }
 
