@@ -1,4 +1,5 @@
 using System.Globalization;
+using Asni.Cuda;
 using Asni.Formats;
 using Asni.Networks;
 using Asni.Optimizers;
@@ -11,10 +12,10 @@ namespace Asni.Bench;
 /// <param name="NetworkFile">A run's network, whose values and masks are taken; null for the initialized network.</param>
 /// <param name="Density">Share of the prunable weights to keep, by global magnitude; null for all that live.</param>
 internal sealed record StepOptions(string Net, Chw Input, int Classes, int Batch, OptimizerKind Optimizer, bool Training, double Seconds, int Threads,
-    string? NetworkFile, double? Density)
+    string? NetworkFile, double? Density, bool Cuda, CudaPrecision Precision)
 {
     private static readonly string[] s_names =
-        ["net", "input", "classes", "batch", "optimizer", "mode", "seconds", "threads", "masks", "density"];
+        ["net", "input", "classes", "batch", "optimizer", "mode", "seconds", "threads", "masks", "density", "device", "precision"];
 
     private static readonly string[] s_phases = ["asni2", "asni1", "dense"];
 
@@ -52,7 +53,10 @@ internal sealed record StepOptions(string Net, Chw Input, int Classes, int Batch
             file,
             given.ContainsKey("density")
                 ? Get("density", 1.0, "a number from 0 to 1", t => Number(t) is >= 0 and <= 1 and double d ? d : null)
-                : null);
+                : null,
+            Get("device", false, "cpu or cuda", t => t == "cuda" ? true : t == "cpu" ? false : null),
+            Get("precision", CudaPrecision.Fp32, "fp32, tf32 or bf16",
+                t => Enum.TryParse(t, true, out CudaPrecision kind) && Enum.IsDefined(kind) ? kind : null));
     }
 
     /// <summary>The network of a run folder that was trained last, or the file itself.</summary>

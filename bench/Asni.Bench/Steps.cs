@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using Asni.Cpu;
+using Asni.Cuda;
 using Asni.Devices;
 using Asni.Engine;
 using Asni.Networks;
@@ -23,7 +24,7 @@ internal static class Steps
     {
         StepOptions o = StepOptions.Parse(args);
         Network network = NetworkZoo.Create(o.Net, o.Input, o.Classes);
-        using var device = new CpuDevice(o.Threads);
+        using Device device = o.Cuda ? new CudaDevice(0, o.Precision) : new CpuDevice(o.Threads);
         using var model = new Model(network, device);
         Action step = Prepare(model, o, out Plan plan);
         using var disposing = plan;
