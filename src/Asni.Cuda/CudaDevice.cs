@@ -62,7 +62,7 @@ public sealed class CudaDevice : Device, ICudaAddresses
     }
 
     /// <summary>The GPU architectures that this build has kernels for: "sm_80", "sm_90a".</summary>
-    public static IReadOnlyList<string> KernelArchitectures => [.. Ptx.Architectures];
+    public static IReadOnlyList<string> KernelArchitectures => Ptx.Architectures();
 
     public CudaPrecision Precision { get; }
 
