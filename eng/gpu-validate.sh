@@ -133,7 +133,7 @@ done
 # 5. Fast: what the GPU can do at most, and what the kernels do.
 step limits 30 last_line "${bench[@]}" cuda limits && mv "$out/limits.log" "$out/limits.json"
 if [ -n "$simulator" ]; then
-    step steps 60 last_line "${bench[@]}" steps --net lenet300 --input 1x28x28 --batch 4 --seconds 0 --device cuda
+    step steps 60 last_line "${bench[@]}" steps --net lenet300 --input 1x28x28 --batch 4 --seconds 0.1 --device cuda
 else
     step steps-resnet50 45 last_line "${bench[@]}" steps --net resnet50 --input 3x224x224 --classes 1000 --batch 256 --optimizer momentum \
         --device cuda --precision bf16
