@@ -128,6 +128,26 @@ public sealed class CudaDevice : Device, ICudaAddresses
     public override void Copy(DeviceTensor from, bool accumulate, DeviceTensor to) =>
         Elementwise("add", At(from), accumulate ? At(to) : 0, Activation.None, At(to), to.Elements);
 
+    /// <summary>A CUDA graph of the launches: one call to the driver then issues them all.</summary>
+    public override DeviceRecording? Record(Action work)
+    {
+        _stream.BeginCapture();
+        CudaGraph graph;
+        try
+        {
+            work();
+        }
+        finally
+        {
+            graph = _stream.EndCapture();
+        }
+        Recordings++;
+        return new Recording(_stream, graph);
+    }
+
+    /// <summary>How many there were.</summary>
+    internal int Recordings { get; private set; }
+
     public override void Synchronize() => _stream.Synchronize();
 
     ulong ICudaAddresses.Activations(DeviceTensor tensor) => At(tensor);
@@ -187,6 +207,12 @@ public sealed class CudaDevice : Device, ICudaAddresses
         _stream.Upload<float>(_imageTable.Pointer, table);
         _tabled = normalization;
         return _imageTable.Pointer;
+    }
+
+    private sealed class Recording(CudaStream stream, CudaGraph graph) : DeviceRecording
+    {
+        public override void Replay() => graph.Launch(stream);
+        public override void Dispose() => graph.Dispose();
     }
 
     private struct ElementwiseArgs

@@ -24,6 +24,7 @@ public partial class ArchitectureTests
         ["Pruning"] = ["Engine", "Optimizers", "Devices", "Networks", "Tensors"],
         ["Training"] = ["Pruning", "Engine", "Optimizers", "Devices", "Networks", "Tensors", "Data", "Formats"],
         ["Methods"] = ["Training", "Pruning", "Engine", "Optimizers", "Devices", "Networks", "Tensors", "Data", "Formats"],
+        ["Inference"] = ["Reports", "Engine", "Devices", "Networks", "Tensors", "Formats"],
         ["Reports"] = ["Methods", "Training", "Pruning", "Engine", "Optimizers", "Devices", "Networks", "Tensors", "Data", "Formats"],
     };
 

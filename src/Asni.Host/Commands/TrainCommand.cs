@@ -83,7 +83,7 @@ internal sealed class TrainCommand
             interrupt.Token));
         if (observer.Failure is { } failure) throw failure;
         if (!interrupt.Requested) folder.Complete();
-        ResultTable.Write(_console, result!, folder.Path);
+        ResultTable.Write(_console, result!, folder);
         _console.Line($"run folder: {folder.Path}");
         return interrupt.Requested ? Entry.Interrupted : 0;
     }

@@ -1,5 +1,6 @@
 using Asni.Methods;
 using Asni.Reports;
+using Asni.Training;
 using Spectre.Console;
 
 namespace Asni.Host.Display;
@@ -9,7 +10,7 @@ internal static class ResultTable
 {
     private static readonly string[] s_columns = ["phase", "top-1", "sparsity", "kept", "seconds"];
 
-    public static void Write(HostConsole console, RunResult result, string folder)
+    public static void Write(HostConsole console, RunResult result, RunFolder folder)
     {
         Table table = console.NewTable(s_columns, 1, 2, 3, 4);
         foreach (PhaseResult p in result.Phases)
@@ -17,7 +18,20 @@ internal static class ResultTable
                 new Text(Show.Percent(p.Sparsity)), new Text(Show.Count(p.Kept)), new Text(Show.Number(p.Seconds, "0.0")));
         console.Line();
         console.Write(table);
-        if (result["asni2"] is { } amenable) WriteSize(console, amenable, Path.Combine(folder, RunFolder.AmenableFile));
+        if (DenseCost(folder.Epochs) is { } note) console.Line(note);
+        if (result["asni2"] is { } amenable) WriteSize(console, amenable, Path.Combine(folder.Path, RunFolder.AmenableFile));
+    }
+
+    /// <summary>
+    /// What training would have taken had every epoch run at the speed of the dense ones; null when none was dense, or nothing was saved worth telling.
+    /// </summary>
+    internal static string? DenseCost(IReadOnlyList<EpochRecord> epochs)
+    {
+        double[] dense = [.. epochs.Where(e => e.Sparsity == 0).Select(e => e.ImagesPerSecond).Order()];
+        if (dense.Length == 0 || epochs[^1].Sparsity == 0) return null;
+        double rate = dense[dense.Length / 2], took = epochs.Sum(e => e.Seconds), wouldTake = epochs.Sum(e => e.Seconds * e.ImagesPerSecond / rate);
+        return $"Epochs took {Show.Number(took, "0.0")} s; at the speed of the dense ones ({Show.Number(rate, "N0")} images/s) they would have taken "
+            + $"{Show.Number(wouldTake, "0.0")} s. The last ran at {Show.Number(epochs[^1].ImagesPerSecond, "N0")} images/s.";
     }
 
     private static void WriteSize(HostConsole console, PhaseResult amenable, string file)

@@ -63,6 +63,12 @@ public abstract class Device : IDisposable
     /// <summary>to = from, or to += from when <paramref name="accumulate"/>.</summary>
     public abstract void Copy(DeviceTensor from, bool accumulate, DeviceTensor to);
 
+    /// <summary>
+    /// Records what <paramref name="work"/> issues, without doing it, to be replayed with the same tensors; null when the device issues work
+    /// at no cost worth saving. The work must have run once before, and may not upload, download or read.
+    /// </summary>
+    public virtual DeviceRecording? Record(Action work) => null;
+
     /// <summary>Waits for everything issued.</summary>
     public abstract void Synchronize();
 
@@ -73,6 +79,14 @@ public abstract class Device : IDisposable
     }
 
     protected virtual void Dispose(bool disposing) { }
+}
+
+/// <summary>Recorded work of a device.</summary>
+public abstract class DeviceRecording : IDisposable
+{
+    /// <summary>Issues the work again, on what the tensors hold now.</summary>
+    public abstract void Replay();
+    public abstract void Dispose();
 }
 
 /// <summary>Device memory. Opaque outside the device that made it.</summary>

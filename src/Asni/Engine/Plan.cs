@@ -18,6 +18,7 @@ public sealed class Plan : IDisposable
     private readonly DeviceTensor _input;
     private readonly DeviceTensor _logits;
     private readonly DeviceTensor _dlogits;
+    private readonly RecordedWork _training, _evaluation;
     private int _maskVersion = -1;
 
     /// <param name="batch">Largest number of samples a run can hold.</param>
@@ -33,6 +34,8 @@ public sealed class Plan : IDisposable
         _labels = model.Device.Allocate(sizeof(int) * (long)batch);
         _loss = model.Device.CreateLoss(batch, model.Network.Classes, labelSmoothing);
         Count = batch;
+        _training = new RecordedWork(model.Device, IssueTraining);
+        _evaluation = new RecordedWork(model.Device, IssueEvaluation);
     }
 
     public Model Model { get; }
@@ -65,17 +68,11 @@ public sealed class Plan : IDisposable
     public void RunTraining()
     {
         if (!Training) throw new InvalidOperationException("the plan was made for inference");
-        RunForward();
-        _loss.Run(_logits.WithBatch(Count), _labels, _dlogits.WithBatch(Count));
-        for (int i = _units.Length - 1; i >= 0; i--) _units[i].Backward(Count);
+        Run(_training);
     }
 
     /// <summary>Forward and loss of the loaded batch.</summary>
-    public void RunEvaluation()
-    {
-        RunForward();
-        _loss.Run(_logits.WithBatch(Count), _labels, null);
-    }
+    public void RunEvaluation() => Run(_evaluation);
 
     /// <summary>Waits and returns the sums over all batches run since the last read.</summary>
     public LossSums ReadLoss() => _loss.ReadAndReset();
@@ -85,19 +82,43 @@ public sealed class Plan : IDisposable
 
     public void Dispose()
     {
+        _training.Dispose();
+        _evaluation.Dispose();
         foreach (PlanUnit unit in _units) unit.Dispose();
         _loss.Dispose();
         _labels.Dispose();
         _arena.Dispose();
     }
 
-    private void RunForward()
+    /// <summary>Full batches, always the same calls, may be replayed from a recording.</summary>
+    private void Run(RecordedWork recorded)
     {
         if (_maskVersion != Model.MaskVersion)
         {
             foreach (PlanUnit unit in _units) unit.MasksChanged(Model.Parameters);
             _maskVersion = Model.MaskVersion;
+            _training.Forget();
+            _evaluation.Forget();
         }
+        if (Count == BatchSize) recorded.Run();
+        else recorded.RunDirectly();
+    }
+
+    private void IssueTraining()
+    {
+        IssueForward();
+        _loss.Run(_logits.WithBatch(Count), _labels, _dlogits.WithBatch(Count));
+        for (int i = _units.Length - 1; i >= 0; i--) _units[i].Backward(Count);
+    }
+
+    private void IssueEvaluation()
+    {
+        IssueForward();
+        _loss.Run(_logits.WithBatch(Count), _labels, null);
+    }
+
+    private void IssueForward()
+    {
         foreach (PlanUnit unit in _units) unit.Forward(Count, Training);
     }
 

@@ -12,14 +12,25 @@ internal static class LayersCsv
     {
         PhaseResult phase = phases.LastOrDefault(p => p.Phase is "asni1" or "asni2") ?? phases[^1];
         var centers = phase.Layers.ToDictionary(layer => layer.Parameter.Index);
-        var text = new StringBuilder("layer,shape,weights,kept,sparsity,c_plus,c_minus\n");
+        var text = new StringBuilder("layer,shape,weights,kept,sparsity,c_plus,c_minus,macs,live_macs\n");
+        var macs = new Dictionary<int, long>();
+        foreach (Node node in phase.Model.Network.Nodes)
+            if (WeightOf(node) is { } weight) macs[weight.Index] = (long)node.Output.Positions * weight.Elements;
         foreach (Parameter p in phase.Model.Network.Weights)
         {
             centers.TryGetValue(p.Index, out LayerResult? layer);
             layer ??= new LayerResult(p, phase.Model.Live(p), null, null);
             text.Append(CultureInfo.InvariantCulture,
-                $"{p.Name},{p.Shape},{p.Elements},{layer.Kept},{layer.Sparsity},{layer.CenterPlus},{layer.CenterMinus}\n");
+                $"{p.Name},{p.Shape},{p.Elements},{layer.Kept},{layer.Sparsity},{layer.CenterPlus},{layer.CenterMinus},{macs[p.Index]},{macs[p.Index] / p.Elements * layer.Kept}\n");
         }
         return text.ToString();
     }
+
+    /// <summary>What each output position uses once.</summary>
+    private static Parameter? WeightOf(Node node) => node switch
+    {
+        ConvolutionNode n => n.Weight,
+        LinearNode n => n.Weight,
+        _ => null,
+    };
 }

@@ -42,6 +42,9 @@ public sealed class RunFolder : IDisposable
 
     public string Path { get; }
 
+    /// <summary>The epochs so far.</summary>
+    public IReadOnlyList<EpochRecord> Epochs => _epochs;
+
     public static string NetworkFileName(string phase) => phase + ".safetensors";
 
     /// <summary>Makes the folder, its parents included.</summary>

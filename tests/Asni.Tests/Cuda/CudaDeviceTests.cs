@@ -57,15 +57,25 @@ public class CudaDeviceTests
     public void A_training_step_in_each_precision_is_near_that_of_the_CPU(CudaPrecision precision, double tolerance)
     {
         Network net = Small();
-        double expected = LossAfterAStep(new CpuDevice(1), net), actual = LossAfterAStep(new CudaDevice(0, precision), net);
+        double expected = LossAfter(new CpuDevice(1), net, 1), actual = LossAfter(new CudaDevice(0, precision), net, 1);
         Assert.That(actual, Is.EqualTo(expected).Within(tolerance * expected));
+    }
+
+    [Test]
+    public void A_recorded_step_does_what_a_step_does()
+    {
+        Network net = Small();
+        double expected = LossAfter(new CpuDevice(1), net, steps: 4);
+        var device = new CudaDevice();
+        Assert.That(LossAfter(device, net, steps: 4), Is.EqualTo(expected).Within(1e-4 * expected));
+        Assert.That(device.Recordings, Is.EqualTo(1), "the second step is recorded; the evaluation runs once");
     }
 
     [Test]
     public void Equal_steps_give_equal_bits()
     {
         Network net = Small();
-        double first = LossAfterAStep(new CudaDevice(), net), second = LossAfterAStep(new CudaDevice(), net);
+        double first = LossAfter(new CudaDevice(), net, 3), second = LossAfter(new CudaDevice(), net, 3);
         Assert.That(second, Is.EqualTo(first));
     }
 
@@ -89,7 +99,7 @@ public class CudaDeviceTests
     public void A_GPU_that_is_not_there_is_named() =>
         Assert.That(() => new CudaDevice(7), Throws.InstanceOf<AsniException>().With.Message.Contains("number 7"));
 
-    private static double LossAfterAStep(Device device, Network net)
+    private static double LossAfter(Device device, Network net, int steps)
     {
         using (device)
         {
@@ -105,8 +115,11 @@ public class CudaDeviceTests
             float[] images = [.. Enumerable.Range(0, Batch * net.Input.Elements).Select(_ => 2 * random.NextSingle() - 1)];
             int[] labels = [.. Enumerable.Range(0, Batch).Select(i => i % net.Classes)];
             plan.Load(images, labels);
-            plan.RunTraining();
-            model.Parameters.Update(new OptimizerSettings { Kind = OptimizerKind.Momentum }.At(0.001, 1));
+            for (int step = 1; step <= steps; step++)
+            {
+                plan.RunTraining();
+                model.Parameters.Update(new OptimizerSettings { Kind = OptimizerKind.Momentum }.At(0.001, step));
+            }
             plan.ReadLoss();
             plan.RunEvaluation();
             return plan.ReadLoss().Loss / Batch;

@@ -86,12 +86,12 @@ public class RunFolderTests
         run.Record(Phase("asni1"));
         Assert.That(File.ReadAllLines(_folder["r/layers.csv"]), Is.EqualTo(new[]
         {
-            "layer,shape,weights,kept,sparsity,c_plus,c_minus", "fc1.weight,3x4,12,6,0.5,,", "fc2.weight,2x3,6,6,0,,",
+            "layer,shape,weights,kept,sparsity,c_plus,c_minus,macs,live_macs", "fc1.weight,3x4,12,6,0.5,,,12,6", "fc2.weight,2x3,6,6,0,,,6,6",
         }));
         run.Record(SecondPhase());
         run.Record(Phase("ticket"));
         Assert.That(File.ReadAllLines(_folder["r/layers.csv"])[1..],
-            Is.EqualTo(new[] { "fc1.weight,3x4,12,6,0.5,0.5,-0.25", "fc2.weight,2x3,6,6,0,1.5," }));
+            Is.EqualTo(new[] { "fc1.weight,3x4,12,6,0.5,0.5,-0.25,12,6", "fc2.weight,2x3,6,6,0,1.5,,6,6" }));
     }
 
     [Test]
