@@ -20,11 +20,31 @@ internal static class SparseCost
     /// <summary>Turning an element when lanes are samples, or positions.</summary>
     public const double TurnSamples = 1.4, TurnPositions = 0.8;
 
-    /// <summary>The dense product: multiply-adds a cycle with vectors of 16; fewer where output channels do not fill a register tile.</summary>
+    /// <summary>
+    /// The dense product: multiply-adds a cycle with vectors of 16; fewer where output channels do not fill a register tile. It leaves out rows and
+    /// columns of the filter that meet nothing but padding.
+    /// </summary>
     public static double Dense(in ConvolutionSpec spec, int batch)
     {
         int outputs = spec.Filter.Out / spec.Groups;
         double rate = outputs < 32 ? 22 : 28;
-        return (double)spec.Macs * batch / (rate * Simd.Width / 512);
+        double used = Meeting(spec.Filter.Height, spec.Input.Height, spec.Output.Height, spec)
+            * Meeting(spec.Filter.Width, spec.Input.Width, spec.Output.Width, spec);
+        return spec.Macs * used * batch / (rate * Simd.Width / 512);
+    }
+
+    /// <summary>The share of a filter's rows (or columns) that meet the input at some output.</summary>
+    private static double Meeting(int taps, int input, int outputs, in ConvolutionSpec spec)
+    {
+        int meeting = 0;
+        for (int k = 0; k < taps; k++)
+            for (int o = 0; o < outputs; o++)
+            {
+                int at = o * spec.Stride + k - spec.Padding;
+                if (at < 0 || at >= input) continue;
+                meeting++;
+                break;
+            }
+        return (double)meeting / taps;
     }
 }
