@@ -66,22 +66,29 @@ internal sealed unsafe class CpuLoss(int batch, int classes, float labelSmoothin
                 if (x[c] > own || (x[c] == own && c < label)) exceeding++;
             }
             double exponentials = 0;
-            for (int c = 0; c < classes; c++) exponentials += Math.Exp((double)x[c] - max);
+            for (int c = 0; c < classes; c++)
+            {
+                double e = Math.Exp((double)x[c] - max);
+                exponentials += e;
+                // Kept for the gradient: an exponential costs more than all the rest.
+                if (dx != null) dx[c] = (float)e;
+            }
             double loss = Math.Log(exponentials) + max - (1 - (double)smoothing) * own;
             if (smoothing != 0) loss -= smoothing * sum / classes;
-            if (dx != null) Differentiate(x, label, max, exponentials, dx);
+            if (dx != null) Differentiate(label, exponentials, dx);
             return new LossSums(loss, !nan && exceeding < 1 ? 1 : 0, !nan && exceeding < 5 ? 1 : 0, 1);
         }
 
         /// <summary>Below this a gradient moves no weight, but its products on the way back are denormal numbers, and those are slow.</summary>
         private const double NegligibleGradient = 1e-25;
 
-        private void Differentiate(float* x, int label, float max, double exponentials, float* dx)
+        /// <param name="dx">Holds the exponentials.</param>
+        private void Differentiate(int label, double exponentials, float* dx)
         {
             double target = (double)smoothing / classes, mean = 1.0 / samples;
             for (int c = 0; c < classes; c++)
             {
-                double p = Math.Exp((double)x[c] - max) / exponentials;
+                double p = dx[c] / exponentials;
                 double d = (p - target - (c == label ? 1 - (double)smoothing : 0)) * mean;
                 dx[c] = Math.Abs(d) < NegligibleGradient ? 0 : (float)d;
             }

@@ -14,8 +14,8 @@ internal static class SparseCost
     /// <summary>The same for a gradient.</summary>
     public const double Gradient = 1.35;
 
-    /// <summary>An entry of an unrolled matrix, besides its vectors: its weight lies somewhere in a large filter.</summary>
-    public const double Entry = 8;
+    /// <summary>An entry of an unrolled matrix, besides its vectors: its weight lies somewhere in the filter, which the second cache holds or not.</summary>
+    public static double Entry(in ConvolutionSpec spec) => (long)spec.Filter.Out * spec.Filter.FanIn <= 128 * 1024 ? 2 : 6;
 
     /// <summary>Turning an element when lanes are samples, or positions.</summary>
     public const double TurnSamples = 1.4, TurnPositions = 0.8;

@@ -67,7 +67,7 @@ internal sealed unsafe class SparseUnrolled : SparsePath
         if (_byOutput is null) return false;
         if (Forced is { } forced) return forced;
         int lanes = Simd.Width / 32, vectors = (batch + lanes - 1) / lanes;
-        return _byOutput.Live * (vectors * perVector + SparseCost.Entry) + batch * ((double)_lines + _features) * SparseCost.TurnSamples < SparseCost.Dense(_spec, batch);
+        return _byOutput.Live * (vectors * perVector + SparseCost.Entry(_spec)) + batch * ((double)_lines + _features) * SparseCost.TurnSamples < SparseCost.Dense(_spec, batch);
     }
 
     public override void Forward(float* x, float* w, float* bias, int batch, float* y)
