@@ -10,6 +10,7 @@ internal sealed unsafe partial class CpuParameters
         Parameter p = Parameters[parameter];
         if (mask != null && mask.Length != p.Elements)
             throw new ArgumentException($"{p.Name} has {p.Elements} elements, its mask {mask.Length}", nameof(mask));
+        ScatterState(parameter);
         _live[parameter] = mask?.Live ?? p.Elements;
         _masked[parameter] = _live[parameter] < p.Elements;
         if (!_masked[parameter]) return;

@@ -29,7 +29,11 @@ internal sealed unsafe partial class CpuParameters
     public override void ApplyThreshold(ReadOnlySpan<int> parameters, MagnitudeThreshold threshold, Span<long> live)
     {
         List(parameters);
-        for (int i = 0; i < _list.Count; i++) EnsureMask(_list[i].Parameter.Index);
+        for (int i = 0; i < _list.Count; i++)
+        {
+            ScatterState(_list[i].Parameter.Index);
+            EnsureMask(_list[i].Parameter.Index);
+        }
         List(parameters);
         TieCut cut = CutTies(threshold);
         Array.Clear(_counts);

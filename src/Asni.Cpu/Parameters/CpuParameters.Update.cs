@@ -12,16 +12,25 @@ internal sealed unsafe partial class CpuParameters
         if (rule.Kind == UpdateKind.Adam) _state1 ??= NewState();
         _list.Clear();
         foreach (Parameter p in Parameters)
-            if (p.IsTrained) _list.Add(p, _offsets[p.Index], _masked[p.Index]);
+        {
+            if (!p.IsTrained) continue;
+            _list.Add(p, _offsets[p.Index], _masked[p.Index]);
+            if (_masked[p.Index]) _livePlaces.Gather(p.Index, MaskWords(p.Index), p.Elements, _live[p.Index], StateOf(p.Index, State0), StateOf(p.Index, State1));
+        }
         if (rule.Kind == UpdateKind.Adam) Run(new AdamStep(rule), rule);
         else if (!momentum) Run(new PlainStep(rule), rule);
         else if (rule.Nesterov) Run(new NesterovStep(rule), rule);
         else Run(new MomentumStep(rule), rule);
     }
 
+    private float* StateOf(int parameter, float* state) => state == null ? null : state + _offsets[parameter];
+
+    /// <summary>Before the mask changes, or state is read or written element by element.</summary>
+    private void ScatterState(int parameter) => _livePlaces.Scatter(parameter, StateOf(parameter, State0), StateOf(parameter, State1));
+
     private void Run<S>(S step, in UpdateRule rule) where S : struct, IStep =>
         _workers.Vectorize(_list.Elements,
-            new UpdateBody<S>(_list, step, rule.WeightDecay, rule.DecayVectors, Values, Gradients, State0, State1, Masks));
+            new UpdateBody<S>(_list, _livePlaces, step, rule.WeightDecay, rule.DecayVectors, Values, Gradients, State0, State1, Masks));
 }
 
 /// <summary>The optimizer's formula on one vector: value, decayed gradient and state; <paramref name="live"/> lanes keep the result, others become +0.</summary>
@@ -106,8 +115,8 @@ internal readonly unsafe struct AdamStep : IStep
 }
 
 /// <summary>One optimizer step over all parameters in one pass; vectors without a live element are not touched.</summary>
-internal readonly unsafe struct UpdateBody<S>(Segments list, S step, float weightDecay, bool decayVectors, float* values, float* gradients, float* state0,
-    float* state1, ulong* masks) : IVectorBody where S : struct, IStep
+internal readonly unsafe struct UpdateBody<S>(Segments list, LivePlaces places, S step, float weightDecay, bool decayVectors, float* values,
+    float* gradients, float* state0, float* state1, ulong* masks) : IVectorBody where S : struct, IStep
 {
     public void Execute<L, V>(int worker, int workers) where L : struct, ILanes<V> where V : struct
     {
@@ -115,7 +124,9 @@ internal readonly unsafe struct UpdateBody<S>(Segments list, S step, float weigh
         {
             float decay = decayVectors || piece.Segment.Parameter.IsWeight ? weightDecay : 0;
             long from = piece.Segment.Offset + piece.From, to = piece.Segment.Offset + piece.To;
-            if (piece.Segment.Masked) UpdateMasked<L, V>(from, to, decay); else Update<L, V>(from, to, decay);
+            if (!piece.Segment.Masked) Update<L, V>(from, to, decay);
+            else if (places.Of(piece.Segment.Parameter.Index) is { } live) UpdateLive<L, V>(live, LivePlaces.Between(live, piece.From, piece.To), piece.Segment.Offset, decay);
+            else UpdateMasked<L, V>(from, to, decay);
         }
     }
 
@@ -136,5 +147,53 @@ internal readonly unsafe struct UpdateBody<S>(Segments list, S step, float weigh
             if (bits != 0)
                 step.Apply<L, V>(values + i, L.Fma(factor, L.Load(values + i), L.Load(gradients + i)), state0 + i, state1 + i, L.Mask(bits));
         }
+    }
+
+    /// <summary>
+    /// Gathers values and gradients of live elements, updates full vectors of them, and scatters the values: a few vectors at a time, so that
+    /// what was stored piecemeal has reached the cache when it is loaded whole.
+    /// </summary>
+    private void UpdateLive<L, V>(int[] live, Range part, long offset, float decay) where L : struct, ILanes<V> where V : struct
+    {
+        const int together = 128;
+        float* w = stackalloc float[2 * together];
+        float* g = w + together;
+        new Span<float>(w, 2 * together).Clear();
+        V all = L.Equal(default, default), factor = L.Create(decay);
+        (int first, int end) = (part.Start.Value, part.End.Value);
+        for (; first < end; first += together)
+        {
+            ReadOnlySpan<int> some = live.AsSpan(first, Math.Min(together, end - first));
+            Gather(some, values + offset, w);
+            Gather(some, gradients + offset, g);
+            float* m = state0 + offset + first, v = state1 + offset + first;
+            int i = 0;
+            for (; i <= some.Length - L.Count; i += L.Count) step.Apply<L, V>(w + i, L.Fma(factor, L.Load(w + i), L.Load(g + i)), m + i, v + i, all);
+            if (i < some.Length) Last<L, V>(w + i, L.Fma(factor, L.Load(w + i), L.Load(g + i)), m + i, v + i, some.Length - i);
+            Scatter(w, some, values + offset);
+        }
+    }
+
+    /// <summary>The elements behind them belong to another worker.</summary>
+    private void Last<L, V>(float* w, V g, float* m, float* v, int count) where L : struct, ILanes<V> where V : struct
+    {
+        float* own = stackalloc float[32];
+        float* ownV = own + 16;
+        new Span<float>(own, 32).Clear();
+        if (state0 != null) new Span<float>(m, count).CopyTo(new Span<float>(own, count));
+        if (state1 != null) new Span<float>(v, count).CopyTo(new Span<float>(ownV, count));
+        step.Apply<L, V>(w, g, own, ownV, L.Equal(default, default));
+        if (state0 != null) new Span<float>(own, count).CopyTo(new Span<float>(m, count));
+        if (state1 != null) new Span<float>(ownV, count).CopyTo(new Span<float>(v, count));
+    }
+
+    private static void Gather(ReadOnlySpan<int> places, float* from, float* to)
+    {
+        for (int i = 0; i < places.Length; i++) to[i] = from[places[i]];
+    }
+
+    private static void Scatter(float* from, ReadOnlySpan<int> places, float* to)
+    {
+        for (int i = 0; i < places.Length; i++) to[places[i]] = from[i];
     }
 }

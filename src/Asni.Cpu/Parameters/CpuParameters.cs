@@ -20,6 +20,7 @@ internal sealed unsafe partial class CpuParameters : DeviceParameters
     private readonly bool[] _chosen;
     private readonly long _length;
     private readonly Segments _list;
+    private readonly LivePlaces _livePlaces;
     private readonly CpuBuffer _values, _gradients;
     private CpuBuffer? _state0, _state1, _masks;
 
@@ -31,6 +32,7 @@ internal sealed unsafe partial class CpuParameters : DeviceParameters
         _masked = new bool[parameters.Length];
         _chosen = new bool[parameters.Length];
         _list = new Segments(parameters.Length);
+        _livePlaces = new LivePlaces(parameters.Length);
         _counts = new long[parameters.Length * workers.Count];
         _ties = new long[parameters.Max(p => p.Filter.Out)];
         _sides = new SideSums[parameters.Length * workers.Count];
@@ -52,6 +54,7 @@ internal sealed unsafe partial class CpuParameters : DeviceParameters
     public override void Upload(int parameter, ParameterSlot slot, ReadOnlySpan<float> values)
     {
         Parameter p = Require(parameter, slot, values.Length);
+        if (slot != ParameterSlot.Gradient) ScatterState(parameter);
         fixed (float* source = values)
             Transposition.ToOutputsLast(_workers, source, p.Filter.Out, p.Filter.In, p.Filter.Height * p.Filter.Width, Slot(slot, true) + _offsets[parameter]);
         if (_masked[parameter] && slot != ParameterSlot.Gradient) ClearPruned(parameter);
@@ -60,6 +63,7 @@ internal sealed unsafe partial class CpuParameters : DeviceParameters
     public override void Download(int parameter, ParameterSlot slot, Span<float> values)
     {
         Parameter p = Require(parameter, slot, values.Length);
+        if (slot != ParameterSlot.Gradient) ScatterState(parameter);
         float* source = Slot(slot, false);
         if (source == null)
         {

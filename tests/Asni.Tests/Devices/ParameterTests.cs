@@ -65,6 +65,13 @@ public class ParameterTests(DeviceCase device)
         }
     }
 
+    [TestCaseSource(nameof(Rules))]
+    public void State_stays_with_its_elements_when_masks_shrink_between_steps(UpdateRule rule)
+    {
+        Outputs expected = ShrinkingSteps(DeviceCase.OpenReference(), rule), actual = ShrinkingSteps(device.Open(), rule);
+        Outputs.AssertClose(expected, actual, 2e-6, 1e-5, rule);
+    }
+
     [Test]
     public void Setting_a_mask_clears_values_and_state_at_once_and_a_copy_comes_back()
     {
@@ -156,7 +163,16 @@ public class ParameterTests(DeviceCase device)
         return p;
     }
 
-    private static Outputs TenSteps(Workbench bench, UpdateRule rule)
+    private static Outputs ShrinkingSteps(Workbench bench, UpdateRule rule) => TenSteps(bench, rule, (p, step) =>
+    {
+        // First a tenth of the weights lives, then fewer; the last masks come from a threshold.
+        if (step == 4) p.SetMask(2, Values.Mask(70, p.Parameters[2].Elements, 0.06));
+        if (step != 7) return;
+        int[] pruned = [0, 2, 9];
+        p.ApplyThreshold(pruned, p.FindThreshold(pruned, 300), new long[3]);
+    });
+
+    private static Outputs TenSteps(Workbench bench, UpdateRule rule, Action<DeviceParameters, int>? before = null)
     {
         using Workbench _ = bench;
         DeviceParameters p = Filled(bench);
@@ -167,11 +183,17 @@ public class ParameterTests(DeviceCase device)
             foreach (Parameter parameter in p.Parameters.Where(q => q.IsTrained))
                 p.Upload(parameter.Index, ParameterSlot.Gradient,
                     Values.Random((ulong)(1000 * step + parameter.Index), parameter.Elements, 1, 0.2f));
+            before?.Invoke(p, step);
             p.Update(rule with { Step = step });
         }
         var outputs = new Outputs();
         foreach (Parameter parameter in p.Parameters)
+        {
             outputs.Add(parameter.ToString(), Workbench.Read(p, parameter.Index, ParameterSlot.Value));
+            if (!parameter.IsTrained) continue;
+            outputs.Add($"{parameter} state 0", Workbench.Read(p, parameter.Index, ParameterSlot.State0));
+            outputs.Add($"{parameter} state 1", Workbench.Read(p, parameter.Index, ParameterSlot.State1));
+        }
         return outputs;
     }
 
