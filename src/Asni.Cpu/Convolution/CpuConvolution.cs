@@ -5,26 +5,20 @@ using Asni.Tensors;
 
 namespace Asni.Cpu.Convolution;
 
-/// <summary>Dense convolution and linear layer of the CPU device, as implicit matrix products.</summary>
+/// <summary>Convolution and linear layer of the CPU device: each pass by the cheaper one of its dense and its sparse path.</summary>
 internal sealed unsafe class CpuConvolution : ConvolutionOperation
 {
-    private readonly ImplicitGemm _forward;
-    private readonly ImplicitGemm? _backward;
-    private readonly WeightGradient? _weights;
+    private readonly DensePath _dense;
     private readonly OutputGradient? _output;
     private readonly SparsePath _sparse;
 
     /// <param name="spec">What the dense path computes.</param>
     /// <param name="sparse">The same work for live weights.</param>
-    private CpuConvolution(in ConvolutionSpec spec, SparsePath sparse, Workers workers) : base(spec)
+    private CpuConvolution(in ConvolutionSpec spec, SparsePath sparse, Workers workers, Scratch scratch) : base(spec)
     {
         _sparse = sparse;
-        Windows windows = Windows.Forward(spec);
-        _forward = new ImplicitGemm(spec, windows, spec.Filter.Out, transposed: false, workers);
-        if (!spec.Training) return;
-        _weights = new WeightGradient(spec, windows, workers);
-        _output = new OutputGradient(spec.Filter.Out, workers);
-        if (spec.InputGradient) _backward = new ImplicitGemm(spec, Windows.Backward(spec), spec.Input.Channels, transposed: true, workers);
+        _dense = new DensePath(spec, workers, scratch);
+        if (spec.Training) _output = new OutputGradient(spec.Filter.Out, workers);
     }
 
     /// <exception cref="AsniException">The shapes do not fit each other.</exception>
@@ -40,7 +34,7 @@ internal sealed unsafe class CpuConvolution : ConvolutionOperation
         ConvolutionSpec dense = SparseUnrolled.IsLinear(spec)
             ? spec with { Input = new Chw(spec.Filter.FanIn, 1, 1), Filter = new FilterShape(spec.Filter.Out, spec.Filter.FanIn, 1, 1), Stride = 1 }
             : spec;
-        return new CpuConvolution(dense, sparse, workers);
+        return new CpuConvolution(dense, sparse, workers, scratch);
     }
 
     public override void SetMask(Mask? mask) => _sparse.SetMask(mask);
@@ -50,7 +44,7 @@ internal sealed unsafe class CpuConvolution : ConvolutionOperation
         _sparse.Forget();
         float* bias = b is { } given ? CpuBuffer.Floats(given) : null;
         if (_sparse.TakesForward(x.Batch)) _sparse.Forward(CpuBuffer.Floats(x), CpuBuffer.Floats(w), bias, x.Batch, CpuBuffer.Floats(y));
-        else _forward.Run(CpuBuffer.Floats(x), CpuBuffer.Floats(w), bias, false, Spec.Activation, x.Batch, CpuBuffer.Floats(y));
+        else _dense.Forward(CpuBuffer.Floats(x), CpuBuffer.Floats(w), bias, x.Batch, CpuBuffer.Floats(y));
     }
 
     public override void BackwardOutput(DeviceTensor y, ParameterTensor? db, DeviceTensor dy)
@@ -62,20 +56,18 @@ internal sealed unsafe class CpuConvolution : ConvolutionOperation
     public override void BackwardWeights(DeviceTensor x, DeviceTensor dy, ParameterTensor dw)
     {
         if (_sparse.TakesBackwardWeights(x.Batch)) _sparse.BackwardWeights(CpuBuffer.Floats(x), CpuBuffer.Floats(dy), x.Batch, CpuBuffer.Floats(dw));
-        else _weights!.Run(CpuBuffer.Floats(x), CpuBuffer.Floats(dy), x.Batch, CpuBuffer.Floats(dw));
+        else _dense.BackwardWeights(CpuBuffer.Floats(x), CpuBuffer.Floats(dy), x.Batch, CpuBuffer.Floats(dw));
     }
 
     public override void BackwardData(DeviceTensor dy, ParameterTensor w, bool accumulate, DeviceTensor dx)
     {
         if (_sparse.TakesBackwardData(dy.Batch)) _sparse.BackwardData(CpuBuffer.Floats(dy), CpuBuffer.Floats(w), accumulate, dy.Batch, CpuBuffer.Floats(dx));
-        else _backward!.Run(CpuBuffer.Floats(dy), CpuBuffer.Floats(w), null, accumulate, Activation.None, dy.Batch, CpuBuffer.Floats(dx));
+        else _dense.BackwardData(CpuBuffer.Floats(dy), CpuBuffer.Floats(w), accumulate, dy.Batch, CpuBuffer.Floats(dx));
     }
 
     public override void Dispose()
     {
-        _forward.Dispose();
-        _backward?.Dispose();
-        _weights?.Dispose();
+        _dense.Dispose();
         _output?.Dispose();
         _sparse.Dispose();
         base.Dispose();

@@ -50,11 +50,14 @@ internal sealed unsafe class SparseConvolution : SparsePath
 
     private sealed record Direction(Blocks Blocks, TapList Taps);
 
-    public override bool TakesForward(int batch) => Pays(_forward, batch, 1);
-    public override bool TakesBackwardWeights(int batch) => Pays(_gradient, batch, SparseCost.Gradient / SparseCost.Product);
-    public override bool TakesBackwardData(int batch) => Pays(_backward, batch, 1);
+    public override bool TakesForward(int batch) => Pays(_forward, batch, 1, SparseCost.Dense(_spec, batch));
 
-    private bool Pays(Direction? direction, int batch, double factor)
+    public override bool TakesBackwardWeights(int batch) =>
+        Pays(_gradient, batch, SparseCost.Gradient / SparseCost.Product, SparseCost.DenseGradient(_spec, batch, _workers.Count));
+
+    public override bool TakesBackwardData(int batch) => Pays(_backward, batch, 1, SparseCost.Dense(_spec, batch));
+
+    private bool Pays(Direction? direction, int batch, double factor, double dense)
     {
         if (direction is null) return false;
         if (Forced is { } forced) return forced;
@@ -62,7 +65,7 @@ internal sealed unsafe class SparseConvolution : SparsePath
         bool samples = blocks.From.Lanes > 1;
         double perVector = factor * (!samples ? SparseCost.Unaligned : taps.ChannelBlocks > 1 ? SparseCost.Blocked : SparseCost.Product);
         double turn = batch * ((double)_spec.Input.Elements + _spec.Output.Elements) * (samples ? SparseCost.TurnSamples : SparseCost.TurnPositions);
-        return taps.Live * blocks.Vectors(batch) * perVector + turn < SparseCost.Dense(_spec, batch);
+        return taps.Live * blocks.Vectors(batch) * perVector + turn < dense;
     }
 
     public override void Forward(float* x, float* w, float* bias, int batch, float* y)

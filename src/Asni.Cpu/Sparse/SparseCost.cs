@@ -1,3 +1,4 @@
+using Asni.Cpu.Convolution;
 using Asni.Devices;
 
 namespace Asni.Cpu.Sparse;
@@ -18,13 +19,27 @@ internal static class SparseCost
     public static double Entry(in ConvolutionSpec spec) => (long)spec.Filter.Out * spec.Filter.FanIn <= 128 * 1024 ? 2 : 6;
 
     /// <summary>Turning an element when lanes are samples, or positions.</summary>
-    public const double TurnSamples = 1.4, TurnPositions = 0.8;
+    public const double TurnSamples = 0.8, TurnPositions = 0.8;
+
+    /// <summary>The dense path of a forward pass or data gradient.</summary>
+    public static double Dense(in ConvolutionSpec spec, int batch)
+    {
+        double direct = Direct(spec, batch);
+        return Winograd.Suits(spec) ? Math.Min(direct, Winograd.Cost(spec, batch) * 512 / Simd.Width) : direct;
+    }
+
+    /// <summary>The dense path of a weight gradient.</summary>
+    public static double DenseGradient(in ConvolutionSpec spec, int batch, int workers)
+    {
+        double direct = Direct(spec, batch);
+        return Winograd.Suits(spec) ? Math.Min(direct, Winograd.GradientCost(spec, batch, workers) * 512 / Simd.Width) : direct;
+    }
 
     /// <summary>
-    /// The dense product: multiply-adds a cycle with vectors of 16; fewer where output channels do not fill a register tile. It leaves out rows and
+    /// The direct product: multiply-adds a cycle with vectors of 16; fewer where output channels do not fill a register tile. It leaves out rows and
     /// columns of the filter that meet nothing but padding.
     /// </summary>
-    public static double Dense(in ConvolutionSpec spec, int batch)
+    public static double Direct(in ConvolutionSpec spec, int batch)
     {
         int outputs = spec.Filter.Out / spec.Groups;
         double rate = outputs < 32 ? 22 : 28;

@@ -31,25 +31,3 @@ internal abstract unsafe class SparsePath : IDisposable
 
     public abstract void Dispose();
 }
-
-/// <summary>Memory that a worker uses within one region, kept for the next one.</summary>
-internal sealed unsafe class Scratch(int workers) : IDisposable
-{
-    private readonly CpuBuffer?[] _buffers = new CpuBuffer?[workers];
-
-    /// <summary>At least this many floats, their content unknown. Only the worker itself may ask.</summary>
-    public float* Of(int worker, long floats)
-    {
-        if (_buffers[worker] is not { } buffer || buffer.Bytes < floats * sizeof(float))
-        {
-            _buffers[worker]?.Dispose();
-            _buffers[worker] = buffer = new CpuBuffer(floats * sizeof(float));
-        }
-        return (float*)buffer.Pointer;
-    }
-
-    public void Dispose()
-    {
-        foreach (CpuBuffer? buffer in _buffers) buffer?.Dispose();
-    }
-}

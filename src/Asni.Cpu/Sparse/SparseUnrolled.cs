@@ -58,16 +58,16 @@ internal sealed unsafe class SparseUnrolled : SparsePath
         _live = new LiveWeights(mask, _spec, _byOutput);
     }
 
-    public override bool TakesForward(int batch) => Pays(batch, SparseCost.Product);
-    public override bool TakesBackwardWeights(int batch) => Pays(batch, SparseCost.Gradient);
-    public override bool TakesBackwardData(int batch) => Pays(batch, SparseCost.Product);
+    public override bool TakesForward(int batch) => Pays(batch, SparseCost.Product, SparseCost.Dense(_spec, batch));
+    public override bool TakesBackwardWeights(int batch) => Pays(batch, SparseCost.Gradient, SparseCost.DenseGradient(_spec, batch, _workers.Count));
+    public override bool TakesBackwardData(int batch) => Pays(batch, SparseCost.Product, SparseCost.Dense(_spec, batch));
 
-    private bool Pays(int batch, double perVector)
+    private bool Pays(int batch, double perVector, double dense)
     {
         if (_byOutput is null) return false;
         if (Forced is { } forced) return forced;
         int lanes = Simd.Width / 32, vectors = (batch + lanes - 1) / lanes;
-        return _byOutput.Live * (vectors * perVector + SparseCost.Entry(_spec)) + batch * ((double)_lines + _features) * SparseCost.TurnSamples < SparseCost.Dense(_spec, batch);
+        return _byOutput.Live * (vectors * perVector + SparseCost.Entry(_spec)) + batch * ((double)_lines + _features) * SparseCost.TurnSamples < dense;
     }
 
     public override void Forward(float* x, float* w, float* bias, int batch, float* y)

@@ -20,7 +20,9 @@ internal sealed record ConvolutionCase(ConvolutionSpec Spec, int Batch, bool Acc
         int terms = Math.Max(
             Math.Max(Spec.Filter.FanIn, Batch * Spec.Output.Positions),
             Spec.Filter.Out / Spec.Groups * Spec.Filter.Height * Spec.Filter.Width);
-        Outputs.AssertClose(expected, Run(device.Open(), expected["y"]), 1e-6 * Math.Sqrt(terms), 1e-5, this);
+        // Minimal filtering, which a device may use for 3x3 filters, rounds a few times as much as a plain sum.
+        double unit = Spec.Filter is { Height: 3, Width: 3 } && Spec.Stride == 1 && Spec.Groups == 1 ? 5e-6 : 1e-6;
+        Outputs.AssertClose(expected, Run(device.Open(), expected["y"]), unit * Math.Sqrt(terms), 1e-5, this);
     }
 
     /// <summary>

@@ -1,0 +1,53 @@
+using Asni.Devices;
+
+namespace Asni.Cpu.Convolution;
+
+/// <summary>Which dense convolutions go by <see cref="WinogradTransforms"/>. Fixed, as the choice of sparse paths is: equal runs take equal paths.</summary>
+internal static class Winograd
+{
+    /// <summary>Set by tests: true or false forces a path where the shape allows it, null lets the cost model choose.</summary>
+    internal static bool? Forced { get; set; }
+
+    /// <summary>What is larger than this, in floats, comes from memory at each use.</summary>
+    private const long CachedFloats = 3 << 20;
+
+    /// <summary>3x3, stride 1, one group, channels in whole vectors.</summary>
+    public static bool Suits(in ConvolutionSpec spec)
+    {
+        int lanes = Simd.Width / 32;
+        return spec.Filter.Height == 3 && spec.Filter.Width == 3 && spec.Stride == 1 && spec.Groups == 1 && spec.Padding <= 2
+            && spec.Input.Channels % lanes == 0 && spec.Output.Channels % lanes == 0;
+    }
+
+    /// <summary>Tiles of a block: a multiple of what register tiles take, enough to use a filter that comes from memory many times.</summary>
+    public static int Block(int inputs, int outputs) => inputs + outputs <= 192 ? 36 : 72;
+
+    /// <summary>The same for a gradient, which takes up and puts down its sums once a block.</summary>
+    public const int GradientBlock = 96;
+
+    /// <summary>Cycles of one core, with AVX-512, for a forward pass or data gradient: products, transforms of both sides, and the filter's.</summary>
+    public static double Cost(in ConvolutionSpec spec, int batch)
+    {
+        double tiles = Tiles(spec, batch), filter = Filter(spec);
+        return Products(spec, tiles) + filter * (filter > CachedFloats ? 2.2 : 0.8);
+    }
+
+    /// <summary>For a weight gradient, whose sums each worker keeps.</summary>
+    public static double GradientCost(in ConvolutionSpec spec, int batch, int workers)
+    {
+        double tiles = Tiles(spec, batch), sums = Filter(spec) * workers;
+        return Products(spec, tiles) + sums * (sums > CachedFloats ? 2.5 : 1.3);
+    }
+
+    private static double Tiles(in ConvolutionSpec spec, int batch) => (double)batch * new WinogradTiles(spec.Input, spec.Output, spec.Padding).Count;
+
+    private static double Filter(in ConvolutionSpec spec) => (double)WinogradTransforms.Points * spec.Input.Channels * spec.Output.Channels;
+
+    /// <summary>Matrix products, transforms of both sides and, where activations do not fit a last cache, their way through memory.</summary>
+    private static double Products(in ConvolutionSpec spec, double tiles)
+    {
+        double products = Filter(spec) / (spec.Output.Channels < 32 ? 16 : 26), channels = spec.Input.Channels + spec.Output.Channels;
+        double activations = tiles * WinogradTransforms.Outputs * WinogradTransforms.Outputs * channels;
+        return tiles * (products + 8 * channels) + (activations > CachedFloats ? 1.2 * activations : 0);
+    }
+}

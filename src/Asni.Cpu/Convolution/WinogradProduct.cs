@@ -1,0 +1,168 @@
+using Asni.Cpu.Sparse;
+using Asni.Devices;
+using Asni.Tensors;
+
+namespace Asni.Cpu.Convolution;
+
+/// <summary>
+/// Forward convolution or data gradient by <see cref="WinogradTransforms"/>: the filter is transformed once a call; each worker takes blocks of
+/// tiles, transforms what they read, runs 36 matrix products over a block, and transforms the results back. A block stays in the second
+/// cache, so that activations pass through memory once.
+/// </summary>
+internal sealed unsafe class WinogradProduct
+{
+    /// <summary>Output channels that are transposed together for the data gradient.</summary>
+    private const int Together = 8;
+
+    private readonly ConvolutionSpec _spec;
+    private readonly WinogradTiles _tiles;
+    private readonly Workers _workers;
+    private readonly Scratch _scratch;
+    private readonly Panel[] _panels;
+    private readonly bool _transposed;
+    private readonly int _inner, _columns, _block;
+
+    /// <param name="transposed">Data gradient: from dy to dx, by the filter turned about.</param>
+    public WinogradProduct(in ConvolutionSpec spec, bool transposed, Workers workers, Scratch scratch)
+    {
+        (_spec, _transposed, _workers, _scratch) = (spec, transposed, workers, scratch);
+        (Chw from, Chw to) = transposed ? (spec.Output, spec.Input) : (spec.Input, spec.Output);
+        _tiles = new WinogradTiles(from, to, transposed ? 2 - spec.Padding : spec.Padding);
+        (_inner, _columns) = (from.Channels, to.Channels);
+        _panels = Panels.Cut(_columns, 1, Simd.Width / 32, 1);
+        _block = Winograd.Block(_inner, _columns);
+    }
+
+    /// <summary>Floats between the filters of two points, not a power of two.</summary>
+    private long FilterStep => (long)_inner * _columns + 16;
+
+    private nint FromStep => _block * _inner + 16;
+    private nint ToStep => _block * _columns + 16;
+
+    public void Run(float* x, float* w, float* bias, bool accumulate, Activation activation, int batch, float* y)
+    {
+        float* filter = _scratch.Shared(WinogradTransforms.Points * FilterStep);
+        _workers.Vectorize(long.MaxValue, new FilterBody { Product = this, W = w, To = filter });
+        _workers.Vectorize(long.MaxValue, new Body
+        {
+            Product = this,
+            X = x,
+            Filter = filter,
+            Y = y,
+            Tiles = (long)batch * _tiles.Count,
+            Epilogue = new Epilogue(Simd.Width / 32, null, accumulate, activation),
+            Bias = bias
+        });
+    }
+
+    /// <summary>The filter as 36 matrices of inner by outer channels, each panel by panel.</summary>
+    private struct FilterBody : IVectorBody
+    {
+        public WinogradProduct Product;
+        public float* W, To;
+
+        public readonly void Execute<L, V>(int worker, int workers) where L : struct, ILanes<V> where V : struct
+        {
+            int inner = Product._inner, columns = Product._columns;
+            float* temporary = Product._scratch.Of(worker, WinogradTransforms.Temporary + 9L * Together * columns);
+            if (!Product._transposed)
+            {
+                (long first, long end) = Share.Of(inner, worker, workers);
+                for (int i = (int)first; i < end; i++) Row<L, V>(W + (long)i * columns, (nint)inner * columns, i, temporary);
+                return;
+            }
+            float* turned = temporary + WinogradTransforms.Temporary;
+            (long from, long to) = Share.Of(inner, worker, workers, Together);
+            for (int o = (int)from; o < to; o += Together)
+            {
+                int count = (int)Math.Min(Together, to - o);
+                for (int tap = 0; tap < 9; tap++)
+                    RegisterTranspose.Run(W + (long)tap * columns * inner + o, columns, count, inner, turned + (long)tap * Together * columns, columns);
+                // Backwards: a tap of the data gradient is the opposite one of the filter.
+                for (int k = 0; k < count; k++)
+                    Row<L, V>(turned + (8L * Together + k) * columns, -Together * columns, o + k, temporary);
+            }
+        }
+
+        private readonly void Row<L, V>(float* w, nint tap, int i, float* temporary) where L : struct, ILanes<V> where V : struct
+        {
+            foreach (Panel panel in Product._panels)
+                for (int n = 0; n < panel.Columns; n += L.Count)
+                    WinogradTransforms.Filter<L, V>(w + panel.Start + n, tap, temporary, To + (long)panel.Start * Product._inner + i * panel.Columns + n, (nint)Product.FilterStep);
+        }
+    }
+
+    private struct Body : IVectorBody
+    {
+        public WinogradProduct Product;
+        public float* X, Filter, Bias, Y;
+        public long Tiles;
+        public Epilogue Epilogue;
+
+        public readonly void Execute<L, V>(int worker, int workers) where L : struct, ILanes<V> where V : struct
+        {
+            nint fromStep = Product.FromStep, toStep = Product.ToStep;
+            long size = WinogradTransforms.Points * (fromStep + toStep);
+            float* from = Product._scratch.Of(worker, size + 2 * WinogradTransforms.Temporary + Product._inner);
+            float* to = from + WinogradTransforms.Points * fromStep, temporary = from + size, zeros = temporary + 2 * WinogradTransforms.Temporary;
+            new Span<float>(zeros, Product._inner).Clear();
+            (long first, long end) = Share.Of(Tiles, worker, workers);
+            for (; first < end; first += Product._block)
+            {
+                int count = (int)Math.Min(Product._block, end - first);
+                for (int t = 0; t < count; t++) Take<L, V>(first + t, zeros, temporary, from + t * Product._inner, fromStep);
+                for (int point = 0; point < WinogradTransforms.Points; point++)
+                    Multiply<L, V>(from + point * fromStep, Filter + point * Product.FilterStep, count, to + point * toStep);
+                for (int t = 0; t < count; t++) Give<L, V>(first + t, to + t * Product._columns, toStep, temporary);
+            }
+        }
+
+        private readonly void Take<L, V>(long tile, float* zeros, float* temporary, float* to, nint step) where L : struct, ILanes<V> where V : struct
+        {
+            float** places = stackalloc float*[WinogradTransforms.Points];
+            Product._tiles.Inputs(X, tile, zeros, places);
+            for (int c = 0; c < Product._inner; c += L.Count) WinogradTransforms.Input<L, V>(places, c, temporary, to + c, step);
+        }
+
+        /// <summary>Rows of a register tile past the block's last repeat it; the block has room for their results.</summary>
+        private readonly void Multiply<L, V>(float* from, float* filter, int count, float* to) where L : struct, ILanes<V> where V : struct
+        {
+            int inner = Product._inner, columns = Product._columns;
+            float** rows = stackalloc float*[InnerTiles.MaximumRows], outs = stackalloc float*[InnerTiles.MaximumRows];
+            var segment = new Segment(0, inner, 0);
+            foreach (Panel panel in Product._panels)
+            {
+                int tileRows = InnerTiles.Rows(panel.Vectors, L.Count == 16);
+                for (int t = 0; t < count; t += tileRows)
+                {
+                    for (int r = 0; r < tileRows; r++)
+                    {
+                        rows[r] = from + Math.Min(t + r, count - 1) * inner;
+                        outs[r] = to + (t + r) * columns + panel.Start;
+                    }
+                    InnerTiles.Run<L, V>(panel.Vectors, rows, &segment, &segment + 1, filter + (long)panel.Start * inner, panel.Columns, outs);
+                }
+            }
+        }
+
+        private readonly void Give<L, V>(long tile, float* from, nint step, float* temporary) where L : struct, ILanes<V> where V : struct
+        {
+            const int outputs = WinogradTransforms.Outputs * WinogradTransforms.Outputs;
+            float** places = stackalloc float*[outputs];
+            float* results = temporary + WinogradTransforms.Temporary;
+            Product._tiles.Outputs(Y, tile, null, places);
+            for (int c = 0; c < Product._columns; c += L.Count)
+            {
+                WinogradTransforms.Output<L, V>(from + c, step, temporary, results);
+                V bias = Bias == null ? default : L.Load(Bias + c);
+                for (int p = 0; p < outputs; p++)
+                {
+                    if (places[p] == null) continue;
+                    float* result = results + p * L.Count;
+                    if (Bias != null) L.Store(L.Add(L.Load(result), bias), result);
+                    Epilogue.Store<L, V>(result, places[p] + c);
+                }
+            }
+        }
+    }
+}

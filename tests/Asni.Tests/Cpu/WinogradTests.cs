@@ -1,0 +1,83 @@
+using Asni.Cpu;
+using Asni.Cpu.Convolution;
+using Asni.Devices;
+using Asni.Networks;
+using Asni.Tensors;
+using Asni.Tests.Devices;
+using Asni.Tests.Golden;
+
+namespace Asni.Tests.Cpu;
+
+/// <summary>Convolutions by minimal filtering, on shapes where the cost model would not choose them too.</summary>
+[NonParallelizable]
+public class WinogradTests
+{
+    [TearDown]
+    public void LetTheModelChoose() => Winograd.Forced = null;
+
+    [TestCase(16, 16, 4, 4, 1)]
+    [TestCase(16, 32, 8, 8, 1)]
+    [TestCase(48, 16, 7, 9, 1)]
+    [TestCase(32, 80, 5, 14, 1)]
+    [TestCase(16, 16, 1, 1, 1)]
+    [TestCase(64, 96, 2, 3, 1)]
+    [TestCase(16, 32, 6, 6, 0)]
+    [TestCase(32, 16, 3, 11, 0)]
+    [TestCase(16, 16, 5, 6, 2)]
+    [TestCase(128, 112, 6, 6, 1)]
+    public void All_passes_agree_with_the_reference(int inputs, int outputs, int height, int width, int padding)
+    {
+        Winograd.Forced = true;
+        foreach (int batch in (int[])[1, 5])
+        {
+            var spec = new ConvolutionSpec(5, new Chw(inputs, height, width), new FilterShape(outputs, inputs, 3, 3), 1, padding, 1, true, Activation.Relu6, true, true);
+            Assert.That(Winograd.Suits(spec));
+            foreach (int threads in (int[])[1, 2, 3])
+                new ConvolutionCase(spec, batch, Accumulate: batch == 5).AssertAgrees(new DeviceCase($"cpu, {threads} threads", () => new CpuDevice(threads)));
+        }
+    }
+
+    [Test]
+    public void Many_blocks_of_tiles_agree_with_the_reference()
+    {
+        Winograd.Forced = true;
+        var spec = new ConvolutionSpec(9, new Chw(16, 30, 33), new FilterShape(16, 16, 3, 3), 1, 1, 1, false, Activation.None, true, true);
+        new ConvolutionCase(spec, 9, false).AssertAgrees(new DeviceCase("cpu", () => new CpuDevice(2)));
+    }
+
+    [Test]
+    public void Equal_calls_give_equal_bits()
+    {
+        Winograd.Forced = true;
+        var spec = new ConvolutionSpec(6, new Chw(32, 12, 12), new FilterShape(48, 32, 3, 3), 1, 1, 1, true, Activation.Relu, true, true);
+        var device = new DeviceCase("cpu", () => new CpuDevice(2));
+        Outputs first = new ConvolutionCase(spec, 6, false).Run(device.Open(), null), second = new ConvolutionCase(spec, 6, false).Run(device.Open(), null);
+        Outputs.AssertClose(first, second, 0, 0, "second run");
+    }
+
+    [Test]
+    public void Networks_choose_it_for_their_large_layers_and_not_for_strides_groups_or_odd_channels()
+    {
+        ConvolutionSpec Spec(int batch, int inputs, int outputs, int size, int stride = 1, int kernel = 3) =>
+            new(batch, new Chw(inputs, size, size), new FilterShape(outputs, inputs, kernel, kernel), stride, kernel / 2, 1, false, Activation.None, true, true);
+        Assert.That(Winograd.Suits(Spec(60, 64, 64, 32)));
+        Assert.That(Winograd.Suits(Spec(60, 3, 64, 32)), Is.False);
+        Assert.That(Winograd.Suits(Spec(60, 64, 64, 32, stride: 2)), Is.False);
+        Assert.That(Winograd.Suits(Spec(60, 64, 64, 32, kernel: 5)), Is.False);
+        Assert.That(Winograd.Suits(Spec(60, 64, 64, 32) with { Filter = new FilterShape(64, 32, 3, 3), Groups = 2 }), Is.False);
+        Assert.That(Winograd.Cost(Spec(60, 64, 64, 32), 60), Is.LessThan(DirectCost(Spec(60, 64, 64, 32))), "conv6");
+        Assert.That(Winograd.Cost(Spec(1, 512, 512, 2), 1), Is.GreaterThan(DirectCost(Spec(1, 512, 512, 2))), "one small image: its filters cost more than they save");
+    }
+
+    [TestCase("conv6-cifar")]
+    [TestCase("vgg11-cifar")]
+    [TestCase("resnet20-cifar")]
+    public void One_training_step_matches_PyTorch(string file)
+    {
+        Winograd.Forced = true;
+        using var device = new CpuDevice(2);
+        GoldenComparison.AssertMatches(device, file, spare: 1, relative: 1e-4);
+    }
+
+    private static double DirectCost(in ConvolutionSpec spec) => Asni.Cpu.Sparse.SparseCost.Direct(spec, spec.Batch);
+}
