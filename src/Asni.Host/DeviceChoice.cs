@@ -9,9 +9,16 @@ namespace Asni.Host;
 /// <summary>A device as asked for. <paramref name="Gpu"/>: its number; null: the CPU. <paramref name="Note"/>: why auto took the CPU.</summary>
 internal sealed record DeviceRequest(int? Gpu, CudaPrecision Precision, int Threads, string? Note)
 {
+    /// <summary>The flags that ask for the same device again.</summary>
+    public DeviceWords Words => new(Gpu is { } n ? string.Create(CultureInfo.InvariantCulture, $"cuda:{n}") : "cpu", Precision.ToString().ToLowerInvariant(),
+        Threads.ToString(CultureInfo.InvariantCulture));
+
     /// <exception cref="AsniException">No such GPU, or one that cannot be used: one sentence with the remedy.</exception>
     public Device Open() => Gpu is { } ordinal ? new CudaDevice(ordinal, Precision) : new CpuDevice(Threads);
 }
+
+/// <summary>What --device, --precision and --threads said; null where they were left out.</summary>
+internal sealed record DeviceWords(string? Device, string? Precision, string? Threads);
 
 /// <summary>--device, --precision and --threads.</summary>
 internal sealed class DeviceChoice
@@ -42,18 +49,20 @@ internal sealed class DeviceChoice
     }
 
     /// <exception cref="UsageException">No such device, precision, or number of threads.</exception>
-    public DeviceRequest Parse(ParseResult parsed)
+    /// <param name="before">Stands in for flags that are not given.</param>
+    public DeviceRequest Parse(ParseResult parsed, DeviceWords? before = null)
     {
-        int threads = Threads(parsed);
-        string name = parsed.GetValue(_device) ?? "auto";
-        CudaPrecision? precision = Precision(parsed);
+        int threads = Threads(parsed.GetValue(_threads) ?? before?.Threads);
+        string name = parsed.GetValue(_device) ?? before?.Device ?? "auto";
+        string? given = parsed.GetValue(_precision) ?? before?.Precision;
+        CudaPrecision? precision = Precision(given);
         if (name.StartsWith("cuda", StringComparison.Ordinal) && Ordinal(name) is { } ordinal) return new(ordinal, precision ?? CudaPrecision.Fp32, threads, null);
         if (!s_names.Contains(name))
             throw new UsageException($"--device '{name}' is not one of {string.Join(", ", s_names)}, cuda:N{Suggestion.For(name, s_names)}.");
         string? reason = name == "cpu" ? null : WhyNoGpu();
         if (name == "auto" && reason is null) return new(0, precision ?? CudaPrecision.Fp32, threads, null);
         if (precision is not null && precision != CudaPrecision.Fp32)
-            throw new UsageException($"--precision {parsed.GetValue(_precision)} needs a GPU: the CPU computes in fp32{(reason is null ? "" : ". " + reason.TrimEnd('.'))}.");
+            throw new UsageException($"--precision {given} needs a GPU: the CPU computes in fp32{(reason is null ? "" : ". " + reason.TrimEnd('.'))}.");
         return new(null, CudaPrecision.Fp32, threads, reason);
     }
 
@@ -70,18 +79,18 @@ internal sealed class DeviceChoice
             : null;
     }
 
-    private CudaPrecision? Precision(ParseResult parsed)
+    private static CudaPrecision? Precision(string? text)
     {
-        if (parsed.GetValue(_precision) is not { } text) return null;
+        if (text is null) return null;
         string[] names = [.. Enum.GetNames<CudaPrecision>().Select(n => n.ToLowerInvariant())];
         int at = Array.IndexOf(names, text);
         if (at < 0) throw new UsageException($"--precision '{text}' is not one of {string.Join(", ", names)}{Suggestion.For(text, names)}.");
         return Enum.GetValues<CudaPrecision>()[at];
     }
 
-    private int Threads(ParseResult parsed)
+    private static int Threads(string? text)
     {
-        if (parsed.GetValue(_threads) is not { } text) return Environment.ProcessorCount;
+        if (text is null) return Environment.ProcessorCount;
         if (!int.TryParse(text, out int threads) || threads is < 1 or > 1024)
             throw new UsageException($"--threads '{text}' is not a number from 1 to 1024.");
         return threads;

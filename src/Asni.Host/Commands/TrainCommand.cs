@@ -8,6 +8,7 @@ using Asni.Host.Recipes;
 using Asni.Methods;
 using Asni.Optimizers;
 using Asni.Reports;
+using Asni.Training;
 
 namespace Asni.Host.Commands;
 
@@ -25,6 +26,7 @@ internal sealed class TrainCommand
     private readonly Option<string> _recipe = new("--recipe") { Description = "YAML file with settings; flags override it", HelpName = "file" };
     private readonly Option<string> _out = new("--out") { Description = "run folder; new or empty (default runs/NET-DATA-TIME)", HelpName = "dir" };
     private readonly DeviceChoice _device = new();
+    private readonly Checkpointing _checkpointing = new();
 
     public TrainCommand(HostConsole console)
     {
@@ -45,27 +47,28 @@ internal sealed class TrainCommand
         command.Add(_recipe);
         command.Add(_out);
         _device.AddTo(command);
+        _checkpointing.AddTo(command);
         command.SetAction(Run);
     }
 
     private int Run(ParseResult parsed)
     {
+        if (_checkpointing.Folder(parsed, [.. _settings.Values, _noAugment, _recipe, _out]) is { } resumed) return Resume(parsed, resumed);
         SettingsLayer file = parsed.GetValue(_recipe) is { } path ? RecipeYaml.Load(path) : SettingsLayer.Empty;
         DeviceRequest request = _device.Parse(parsed);
-        RunPlan plan = RunPlan.Make(file, Flags(parsed), DatasetLocator.ForUser(parsed.GetValue(_dataDir)), request.Threads);
+        string? dataDir = parsed.GetValue(_dataDir);
+        RunPlan plan = RunPlan.Make(file, Flags(parsed), DatasetLocator.ForUser(dataDir), request.Threads);
         using Device device = request.Open();
-        var run = new RunDescription(plan.Network, plan.Recipe.Data, plan.Data.Source, device.Description, plan.Recipe.Seed,
-            plan.Data.Train.Count, plan.Data.Test.Count)
-        {
-            Recipe = plan.Recipe,
-        };
+        RunDescription run = Describe(plan, device);
         string directory = parsed.GetValue(_out) ?? run.DefaultFolder(DateTime.Now);
+        CheckpointKeeper checkpoints = _checkpointing.Keeper(parsed, plan, directory);
         using RunFolder folder = RunFolder.Create(directory, run);
         try
         {
             folder.WriteText(RunFolder.Recipe, RecipeYaml.Format(plan.Settings, "asni --recipe recipe.yaml repeats this run"));
+            Checkpointing.Write(directory, new RunStart(request.Words, dataDir is null ? null : Path.GetFullPath(dataDir)));
             Announce(plan, device, request.Note, folder);
-            return Train(plan, device, folder);
+            return Train(plan, device, folder, checkpoints);
         }
         finally
         {
@@ -73,18 +76,53 @@ internal sealed class TrainCommand
         }
     }
 
-    private int Train(RunPlan plan, Device device, RunFolder folder)
+    /// <summary>Goes on with the run in a folder from its newest checkpoint, or from its beginning when it was stopped before the first.</summary>
+    private int Resume(ParseResult parsed, string directory)
+    {
+        if (RunFolder.IsComplete(directory))
+        {
+            _console.Line($"the run in {directory} is complete: there is nothing to resume.");
+            return 0;
+        }
+        RunStart start = Checkpointing.Start(directory);
+        DeviceRequest request = _device.Parse(parsed, start.Device);
+        string? dataDir = parsed.GetValue(_dataDir) ?? start.DataDir;
+        RunPlan plan = RunPlan.Make(RecipeYaml.Load(Path.Combine(directory, RunFolder.Recipe)), SettingsLayer.Empty, DatasetLocator.ForUser(dataDir), request.Threads);
+        using Device device = request.Open();
+        CheckpointKeeper checkpoints = _checkpointing.Keeper(parsed, plan, directory);
+        CheckpointPosition? at = checkpoints.FindNewest(plan.Network, note => _console.Line("note: " + note));
+        using RunFolder folder = RunFolder.Reopen(directory, Describe(plan, device), at is null ? [] : at.Epochs);
+        Announce(plan, device, request.Note, folder);
+        if (at is not null && at.Device != device.Description)
+            _console.Line($"note: the run was on {at.Device}; on {device.Description} its numbers go on with other roundings.");
+        _console.Line(at is null ? "no checkpoint was saved yet: the run starts again" : string.Create(CultureInfo.InvariantCulture,
+            $"resumed at epoch {at.Epoch + 1} of {at.Phase}, step {at.Progress.Step + 1}"));
+        return Train(plan, device, folder, checkpoints);
+    }
+
+    private static RunDescription Describe(RunPlan plan, Device device) => new(plan.Network, plan.Recipe.Data, plan.Data.Source, device.Description,
+        plan.Recipe.Seed, plan.Data.Train.Count, plan.Data.Test.Count)
+    {
+        Recipe = plan.Recipe,
+    };
+
+    private int Train(RunPlan plan, Device device, RunFolder folder, CheckpointKeeper checkpoints)
     {
         var display = TrainingDisplay.For(_console, TotalEpochs(plan.Recipe));
         using var interrupt = new Interrupt(() => _console.Error.WriteLine("stopping after this step and saving; Ctrl-C again leaves at once"));
         var observer = new RunObserver(folder, display, interrupt);
         RunResult? result = null;
         display.Around(() => result = MethodRunner.Run(plan.Recipe, plan.Network, plan.Data, device, observer, folder.Record, plan.Start,
-            interrupt.Token));
+            checkpoints, interrupt.Token));
         if (observer.Failure is { } failure) throw failure;
-        if (!interrupt.Requested) folder.Complete();
+        if (!interrupt.Requested)
+        {
+            folder.Complete();
+            checkpoints.Clear();
+        }
         ResultTable.Write(_console, result!, folder);
         _console.Line($"run folder: {folder.Path}");
+        if (interrupt.Requested) _console.Line($"asni --resume {folder.Path} goes on.");
         return interrupt.Requested ? Entry.Interrupted : 0;
     }
 

@@ -96,7 +96,10 @@ public abstract class PoolingOperation(PoolingSpec spec) : IDisposable
 }
 
 /// <summary>Sums over the samples seen since the last read. Divide by <paramref name="Samples"/> for means.</summary>
-public readonly record struct LossSums(double Loss, long Top1, long Top5, long Samples);
+public readonly record struct LossSums(double Loss, long Top1, long Top5, long Samples)
+{
+    public static LossSums operator +(LossSums a, LossSums b) => new(a.Loss + b.Loss, a.Top1 + b.Top1, a.Top5 + b.Top5, a.Samples + b.Samples);
+}
 
 /// <summary>
 /// A prepared softmax cross-entropy. With smoothing s over c classes the target is (1 - s) * onehot + s / c (PyTorch's label_smoothing).

@@ -3,12 +3,15 @@ namespace Asni.Formats;
 /// <summary>Writes a file aside, flushes it to the disk, and only then gives it its name: nothing half-written is ever seen under that name.</summary>
 public static class AtomicFile
 {
+    /// <summary>What the name of a file ends in while it is written.</summary>
+    public const string Aside = ".part";
+
     /// <param name="path">The final name; an existing file is replaced as the last step.</param>
     /// <param name="write">Writes the content.</param>
     /// <exception cref="AsniException">The disk is full, the folder cannot be written, ...; nothing is left behind.</exception>
     public static void Write(string path, Action<Stream> write)
     {
-        string aside = path + ".part";
+        string aside = path + Aside;
         try
         {
             using (var stream = new FileStream(aside, FileMode.Create, FileAccess.Write, FileShare.None, bufferSize: 1 << 16))

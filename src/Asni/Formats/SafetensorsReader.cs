@@ -97,6 +97,19 @@ public sealed class SafetensorsReader : IDisposable
         return bytes;
     }
 
+    /// <summary>Writes a tensor's bytes to a stream, a part at a time.</summary>
+    internal void CopyTo(SafetensorsEntry entry, Stream to)
+    {
+        var part = new byte[(int)Math.Min(1 << 20, entry.Bytes)];
+        _stream.Position = _dataStart + entry.Begin;
+        for (long left = entry.Bytes; left > 0; left -= part.Length)
+        {
+            Span<byte> some = part.AsSpan(0, (int)Math.Min(part.Length, left));
+            _stream.ReadExactly(some);
+            to.Write(some);
+        }
+    }
+
     public void Dispose() => _stream.Dispose();
 
     private void Read(SafetensorsEntry entry, Span<byte> to)

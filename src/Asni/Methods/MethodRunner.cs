@@ -15,15 +15,16 @@ public static class MethodRunner
     /// <param name="cancellation">Leaves after the step in progress; what was reached is returned with Complete = false.</param>
     /// <param name="phaseDone">Told of each phase as it ends, so that it can be written down before the next one starts.</param>
     /// <param name="start">The weights to start from; null for <see cref="InitialWeights"/>.</param>
+    /// <param name="checkpoints">Saves the run's state and, when it found a checkpoint, goes on from there; null: neither.</param>
     /// <exception cref="AsniException">The loss became NaN, the data does not fit the network, ...</exception>
     /// <exception cref="UsageException">The recipe makes no sense, or asks to prune a network that is pruned already.</exception>
     public static RunResult Run(Recipe recipe, Network network, DatasetSplit data, Device device, ITrainingObserver observer,
-        Action<PhaseResult>? phaseDone = null, ModelSnapshot? start = null, CancellationToken cancellation = default)
+        Action<PhaseResult>? phaseDone = null, ModelSnapshot? start = null, CheckpointKeeper? checkpoints = null, CancellationToken cancellation = default)
     {
         recipe.Validate();
         CheckStart(recipe, start);
         using var model = new Model(network, device);
-        using var trainer = new Trainer(model, data, recipe.BatchSize, recipe.Augmentation, (float)recipe.LabelSmoothing, observer);
+        using var trainer = new Trainer(model, data, recipe.BatchSize, recipe.Augmentation, (float)recipe.LabelSmoothing, observer) { Checkpoints = checkpoints };
         model.Load(start ?? InitialWeights(network, recipe.Seed));
         var phases = ImmutableArray.CreateBuilder<PhaseResult>();
         foreach (PhaseResult phase in Phases(recipe, trainer, observer, cancellation))
@@ -31,6 +32,7 @@ public static class MethodRunner
             phases.Add(phase);
             phaseDone?.Invoke(phase);
             if (!phase.Complete) break;
+            checkpoints?.PhaseDone(new PhaseNumbers(phase.Phase, phase.Top1, phase.Top5, phase.TestLoss, phase.Sparsity, phase.Kept, phase.Seconds));
         }
         return new RunResult(phases.ToImmutable());
     }

@@ -12,6 +12,8 @@ namespace Asni.Methods;
 /// </summary>
 internal sealed class Phase(string name, ulong stream, Recipe recipe, Trainer trainer, ITrainingObserver observer)
 {
+    private readonly CheckpointKeeper? _checkpoints = trainer.Checkpoints;
+
     /// <summary>Called after each step with the epoch and the number of steps done in it.</summary>
     public Func<int, int, PruneOutcome?>? AfterStep { get; init; }
 
@@ -20,13 +22,18 @@ internal sealed class Phase(string name, ulong stream, Recipe recipe, Trainer tr
 
     public PhaseResult Run(int epochs, LearningRate learningRate, CancellationToken cancellation)
     {
-        observer.PhaseStarted(name, epochs);
         ModelSnapshot initial = trainer.Model.Snapshot();
+        if (_checkpoints?.Done(name) is { } before) return Restored(before, initial);
+        observer.PhaseStarted(name, epochs);
         ulong seed = SplitMix64.Fork(recipe.Seed, stream).NextUInt64();
         var watch = Stopwatch.StartNew();
-        Metrics test = default;
-        double? threshold = null;
-        int done = 0;
+        Checkpoint? resume = _checkpoints?.TakeResume(name);
+        resume?.Restore(trainer.Model);
+        CheckpointPosition? from = resume?.Position;
+        Metrics test = from?.Test ?? default;
+        double? threshold = from?.Threshold;
+        int done = from?.Epoch ?? 0;
+        EpochProgress progress = from?.Progress ?? default;
         try
         {
             for (; done < epochs; done++)
@@ -34,22 +41,38 @@ internal sealed class Phase(string name, ulong stream, Recipe recipe, Trainer tr
                 int epoch = done;
                 var started = watch.Elapsed;
                 double rate = learningRate.At(epoch, epochs);
-                Metrics train = trainer.TrainEpoch(new EpochPlan(name, epoch, epochs, rate, recipe.Optimizer, seed),
-                    AfterStep is null ? null : step => threshold = AfterStep(epoch, step)?.Threshold ?? threshold, cancellation);
+                Metrics train = trainer.TrainEpoch(new EpochPlan(name, epoch, epochs, rate, recipe.Optimizer, seed), progress, step =>
+                {
+                    threshold = AfterStep?.Invoke(epoch, step)?.Threshold ?? threshold;
+                    if (_checkpoints is { IsDue: true }) Save(epoch, trainer.Progress());
+                }, cancellation);
                 test = trainer.Evaluate(cancellation);
                 Model model = trainer.Model;
-                observer.EpochDone(new EpochRecord(name, epoch, epochs, rate, train.Loss, test.Loss, test.Top1, test.Top5, model.Sparsity, model.Kept,
-                    threshold, (watch.Elapsed - started).TotalSeconds, train.Samples / train.Seconds));
+                var record = new EpochRecord(name, epoch, epochs, rate, train.Loss, test.Loss, test.Top1, test.Top5, model.Sparsity, model.Kept,
+                    threshold, progress.Seconds + (watch.Elapsed - started).TotalSeconds, train.Samples / train.Seconds);
+                observer.EpochDone(record);
+                _checkpoints?.EpochDone(record);
                 if (epoch < epochs - 1) threshold = BetweenEpochs?.Invoke(epoch)?.Threshold;
+                progress = default;
+                if (_checkpoints is { IsDueAfterEpoch: true } || epoch == epochs - 1) Save(epoch + 1, progress);
             }
         }
         catch (OperationCanceledException)
         {
+            Save(done, trainer.Progress());
             // What was reached is returned, marked incomplete, and evaluated so that its numbers are its own.
             test = trainer.Evaluate(CancellationToken.None);
         }
-        return new PhaseResult(name, test.Top1, test.Top5, test.Loss, trainer.Model.Sparsity, trainer.Model.Kept, watch.Elapsed.TotalSeconds,
+        return new PhaseResult(name, test.Top1, test.Top5, test.Loss, trainer.Model.Sparsity, trainer.Model.Kept, SecondsSoFar(),
             initial, trainer.Model.Snapshot())
         { Complete = done == epochs };
+
+        double SecondsSoFar() => (from?.Seconds ?? 0) + watch.Elapsed.TotalSeconds;
+
+        void Save(int epoch, EpochProgress reached) => _checkpoints?.Save(trainer.Model, recipe.Optimizer, name,
+            position => position with { Epoch = epoch, Progress = reached, Threshold = threshold, Test = test, Seconds = SecondsSoFar() });
     }
+
+    private PhaseResult Restored(PhaseNumbers p, ModelSnapshot initial) =>
+        new(name, p.Top1, p.Top5, p.TestLoss, p.Sparsity, p.Kept, p.Seconds, initial, _checkpoints!.Delivered!(name)) { Restored = true };
 }

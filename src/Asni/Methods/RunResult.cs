@@ -21,6 +21,9 @@ public sealed record PhaseResult(string Phase, double Top1, double Top5, double 
     /// <summary>False when the run was cancelled before the phase's last epoch: the model is that of the last finished step.</summary>
     public bool Complete { get; init; } = true;
 
+    /// <summary>True when the phase ended in an earlier session of a resumed run.</summary>
+    public bool Restored { get; init; }
+
     /// <summary>ASNI-II: the two numbers of each layer, in the order of the network's weights. Empty for other phases.</summary>
     public ImmutableArray<LayerResult> Layers { get; init; } = [];
 }

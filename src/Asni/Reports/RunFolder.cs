@@ -26,6 +26,9 @@ public sealed class RunFolder : IDisposable
     /// <summary>Folder of TensorBoard's log.</summary>
     public const string EventFolder = "tensorboard";
 
+    /// <summary>Folder of the checkpoints of a run that is not complete.</summary>
+    public const string CheckpointFolder = "checkpoints";
+
     /// <summary>What ASNI-II started from, in little more room than its information.</summary>
     public const string AmenableFile = "asni2-init" + AsniFile.Extension;
 
@@ -76,6 +79,47 @@ public sealed class RunFolder : IDisposable
         }
     }
 
+    /// <summary>
+    /// Opens the folder of a run that stopped, as it was after these epochs: rows and events that were written after them go.
+    /// </summary>
+    /// <exception cref="AsniException">It cannot be written.</exception>
+    public static RunFolder Reopen(string directory, RunDescription run, IReadOnlyList<EpochRecord> epochs)
+    {
+        var folder = new RunFolder(directory, null, run) { _hasResults = true };
+        AtomicFile.WriteText(folder.In(Metrics), string.Concat(epochs.Select(e => RunJson.Row(e) + "\n")));
+        try
+        {
+            if (Directory.Exists(folder.In(EventFolder))) Directory.Delete(folder.In(EventFolder), recursive: true);
+            foreach (string part in Directory.EnumerateFiles(directory, "*" + AtomicFile.Aside, SearchOption.AllDirectories)) File.Delete(part);
+            folder._metrics = new FileStream(folder.In(Metrics), FileMode.Append, FileAccess.Write, FileShare.Read, bufferSize: 0);
+            folder._epochs.AddRange(epochs);
+            foreach (EpochRecord epoch in epochs) folder.Log(events => events.Epoch(epoch));
+            return folder;
+        }
+        catch (Exception e)
+        {
+            folder.Dispose();
+            if (e is IOException or UnauthorizedAccessException) throw AtomicFile.Failure(directory, e);
+            throw;
+        }
+    }
+
+    /// <summary>True when the folder holds a run whose phases all ended.</summary>
+    public static bool IsComplete(string directory)
+    {
+        string summary = System.IO.Path.Combine(directory, Summary);
+        if (!File.Exists(summary)) return false;
+        try
+        {
+            using var json = JsonDocument.Parse(File.ReadAllText(summary));
+            return json.RootElement.TryGetProperty("complete", out JsonElement complete) && complete.ValueKind == JsonValueKind.True;
+        }
+        catch (JsonException)
+        {
+            return false;
+        }
+    }
+
     /// <summary>A file of the caller's own, such as the resolved recipe.</summary>
     public void WriteText(string name, string content) => AtomicFile.WriteText(In(name), content);
 
@@ -105,12 +149,8 @@ public sealed class RunFolder : IDisposable
     public void Record(PhaseResult phase)
     {
         _hasResults = true;
-        if (phase.Phase == "asni2")
-        {
-            Save(phase.Initial, "asni2-init");
-            AsniFile.Write(In(AmenableFile), phase.Initial.Network, new StoredWeights(phase.Initial.Values, phase.Initial.Masks), "asni2-init");
-        }
-        Save(phase.Model, phase.Phase);
+        // The files of a phase that ended before the run was resumed are there.
+        if (!phase.Restored) SaveNetworks(phase);
         _phases.Add(phase);
         AtomicFile.WriteText(In(LayerTable), LayersCsv.Text(_phases));
         WriteSummary(complete: false);
@@ -160,6 +200,16 @@ public sealed class RunFolder : IDisposable
         }
     }
 
+    private void SaveNetworks(PhaseResult phase)
+    {
+        if (phase.Phase == "asni2")
+        {
+            Save(phase.Initial, "asni2-init");
+            AsniFile.Write(In(AmenableFile), phase.Initial.Network, new StoredWeights(phase.Initial.Values, phase.Initial.Masks), "asni2-init");
+        }
+        Save(phase.Model, phase.Phase);
+    }
+
     private void Save(ModelSnapshot model, string phase) =>
         NetworkFile.Write(In(NetworkFileName(phase)), model.Network, new StoredWeights(model.Values, model.Masks), phase);
 
@@ -189,6 +239,7 @@ public sealed class RunFolder : IDisposable
         else
         {
             foreach (string file in Directory.EnumerateFiles(Path)) File.Delete(file);
+            foreach (string folder in Directory.EnumerateDirectories(Path)) Directory.Delete(folder, recursive: true);
         }
     }
 

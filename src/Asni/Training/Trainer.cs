@@ -29,6 +29,7 @@ public sealed class Trainer : IDisposable
     private readonly ITrainingObserver _observer;
     private readonly BatchLoader _evaluationLoader;
     private BatchLoader? _loader;
+    private EpochProgress _progress;
     private ulong _loaderSeed;
 
     public Trainer(Model model, DatasetSplit data, int batchSize, Augmentation augmentation, float labelSmoothing, ITrainingObserver observer)
@@ -47,18 +48,24 @@ public sealed class Trainer : IDisposable
     }
 
     public Model Model { get; }
+
+    /// <summary>Where state is saved; null when a run is not to be resumed.</summary>
+    public CheckpointKeeper? Checkpoints { get; init; }
+
     public int StepsPerEpoch => (_data.Train.Count + _training.BatchSize - 1) / _training.BatchSize;
 
     /// <summary>One pass over the training set in the order of (seed, epoch). Throws OperationCanceledException between steps.</summary>
+    /// <param name="from">What was done of this epoch before.</param>
     /// <param name="afterStep">Called with the number of steps done in this epoch.</param>
-    public Metrics TrainEpoch(EpochPlan epoch, Action<int>? afterStep = null, CancellationToken cancellation = default)
+    public Metrics TrainEpoch(EpochPlan epoch, EpochProgress from = default, Action<int>? afterStep = null, CancellationToken cancellation = default)
     {
+        _progress = from;
         if (_loader is null || _loaderSeed != epoch.Seed)
             (_loader, _loaderSeed) = (new BatchLoader(_data.Train, _training.BatchSize, _augmentation, shuffle: true, epoch.Seed), epoch.Seed);
         var watch = Stopwatch.StartNew();
         TimeSpan told = TimeSpan.Zero;
-        int step = 0, images = 0;
-        foreach (Batch batch in _loader.Epoch(epoch.Epoch))
+        int step = from.Step, images = 0;
+        foreach (Batch batch in _loader.Epoch(epoch.Epoch, step))
         {
             cancellation.ThrowIfCancellationRequested();
             _training.Load(batch, _data.Train.Normalization);
@@ -67,16 +74,20 @@ public sealed class Trainer : IDisposable
             Model.Parameters.Update(epoch.Optimizer.At(epoch.LearningRate, optimizerStep));
             step++;
             images += batch.Count;
+            _progress = _progress with { Step = step, Seconds = from.Seconds + watch.Elapsed.TotalSeconds };
             afterStep?.Invoke(step);
             if (watch.Elapsed - told < ProgressInterval) continue;
             told = watch.Elapsed;
             _observer.StepDone(new StepProgress(epoch.Phase, epoch.Epoch, epoch.Epochs, step, StepsPerEpoch, images / told.TotalSeconds));
         }
-        LossSums sums = _training.ReadLoss();
+        LossSums sums = Progress().Sums;
         if (!double.IsFinite(sums.Loss))
             throw new AsniException($"the training loss became {sums.Loss} in epoch {epoch.Epoch + 1} of {epoch.Phase}; lower the learning rate (now {epoch.LearningRate:g4}).");
-        return Metrics.From(sums, watch.Elapsed.TotalSeconds);
+        return Metrics.From(sums, from.Seconds + watch.Elapsed.TotalSeconds);
     }
+
+    /// <summary>How far the epoch is that trains now or trained last. Waits for the device.</summary>
+    internal EpochProgress Progress() => _progress = _progress with { Sums = _progress.Sums + _training.ReadLoss() };
 
     /// <summary>One pass over the test set with running statistics.</summary>
     public Metrics Evaluate(CancellationToken cancellation = default)

@@ -1,0 +1,97 @@
+using System.CommandLine;
+using System.CommandLine.Parsing;
+using System.Globalization;
+using System.Text.Json;
+using Asni.Formats;
+using Asni.Host.Recipes;
+using Asni.Reports;
+using Asni.Training;
+
+namespace Asni.Host;
+
+/// <summary>How a run was started, besides its recipe: kept with its checkpoints, so that --resume needs no other flag.</summary>
+internal sealed record RunStart(DeviceWords Device, string? DataDir);
+
+/// <summary>--resume, --checkpoint-minutes and --keep-checkpoints.</summary>
+internal sealed class Checkpointing
+{
+    private const string StartFile = "start.json";
+
+    private readonly Option<string> _resume = new("--resume")
+    {
+        Description = "go on with the run in this folder, bit for bit, from its last checkpoint",
+        HelpName = "dir",
+    };
+    private readonly Option<string> _minutes = new("--checkpoint-minutes")
+    {
+        Description = "minutes between checkpoints within an epoch (default 10); one is saved after epochs of 2 seconds or more, after a phase and on Ctrl-C anyway",
+        HelpName = "n",
+    };
+    private readonly Option<string> _keep = new("--keep-checkpoints") { Description = "checkpoints to keep until the run is complete (default 2)", HelpName = "n" };
+
+    public void AddTo(Command command)
+    {
+        command.Add(_resume);
+        command.Add(_minutes);
+        command.Add(_keep);
+    }
+
+    /// <summary>The folder of the run to resume; null for a new run.</summary>
+    /// <param name="others">Flags that the run's own recipe stands in for.</param>
+    /// <exception cref="UsageException">One of them was given too, or the folder holds no run.</exception>
+    public string? Folder(ParseResult parsed, IEnumerable<Option> others)
+    {
+        if (parsed.GetValue(_resume) is not { } directory) return null;
+        Option? given = others.FirstOrDefault(o => parsed.GetResult(o) is { Implicit: false });
+        if (given is not null) throw new UsageException($"--resume goes on with the run's own recipe and folder; leave {given.Name} out.");
+        if (!File.Exists(Path.Combine(directory, RunFolder.Recipe)))
+            throw new UsageException($"{directory} is not the folder of a run: it has no {RunFolder.Recipe}.");
+        return directory;
+    }
+
+    /// <summary>How the run in a folder was started.</summary>
+    public static RunStart Start(string directory)
+    {
+        string path = Path.Combine(directory, RunFolder.CheckpointFolder, StartFile);
+        try
+        {
+            if (File.Exists(path) && JsonSerializer.Deserialize<RunStart>(File.ReadAllText(path)) is { Device: not null } start) return start;
+        }
+        catch (Exception e) when (e is JsonException or IOException or UnauthorizedAccessException)
+        {
+            // The defaults are as good a guess, and a checkpoint tells when the device is another one.
+        }
+        return new RunStart(new DeviceWords(null, null, null), null);
+    }
+
+    /// <param name="plan">The run.</param>
+    /// <param name="folder">Its folder.</param>
+    public CheckpointKeeper Keeper(ParseResult parsed, RunPlan plan, string folder)
+    {
+        double minutes = Number(parsed.GetValue(_minutes), _minutes.Name, 10, 0, 1e6);
+        int keep = (int)Number(parsed.GetValue(_keep), _keep.Name, 2, 1, 1e6);
+        return new CheckpointKeeper(Path.Combine(folder, RunFolder.CheckpointFolder), Identity(plan), keep, TimeSpan.FromMinutes(minutes))
+        {
+            Delivered = phase => RunFolder.Load(Path.Combine(folder, RunFolder.NetworkFileName(phase)), plan.Network),
+        };
+    }
+
+    public static void Write(string folder, RunStart start)
+    {
+        string directory = Path.Combine(folder, RunFolder.CheckpointFolder);
+        Directory.CreateDirectory(directory);
+        AtomicFile.WriteText(Path.Combine(directory, StartFile), JsonSerializer.Serialize(start));
+    }
+
+    /// <summary>What must not change between the sessions of a run.</summary>
+    private static string Identity(RunPlan plan) => string.Create(CultureInfo.InvariantCulture,
+        $"{RecipeYaml.Format(plan.Settings, "")}\n{plan.Network.Name} {plan.Network.Input} {plan.Network.Classes} {plan.Data.Train.Count} {plan.Data.Test.Count}");
+
+    private static double Number(string? text, string flag, double otherwise, double least, double most)
+    {
+        if (text is null) return otherwise;
+        if (!double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out double number) || !(number >= least && number <= most))
+            throw new UsageException(string.Create(CultureInfo.InvariantCulture, $"{flag} '{text}' is not a number of at least {least}."));
+        return number;
+    }
+}

@@ -1,0 +1,202 @@
+using System.Collections.Immutable;
+using System.Security.Cryptography;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Asni.Devices;
+using Asni.Engine;
+using Asni.Formats;
+using Asni.Networks;
+using Asni.Optimizers;
+using Asni.Tensors;
+
+namespace Asni.Training;
+
+/// <summary>The numbers of a phase that ended; its network is in the run folder.</summary>
+public sealed record PhaseNumbers(string Phase, double Top1, double Top5, double TestLoss, double Sparsity, long Kept, double Seconds);
+
+/// <summary>What one epoch has come to: steps done, sums over their samples, and seconds.</summary>
+public readonly record struct EpochProgress(int Step, LossSums Sums, double Seconds);
+
+/// <summary>Where a run is. Every random choice is a function of the recipe's seed and this place, so that no generator has to be stored.</summary>
+public sealed record CheckpointPosition
+{
+    /// <summary>What the run depends on, word for word: recipe, network, data. A run goes on only from a checkpoint of its own.</summary>
+    public required string Run { get; init; }
+
+    /// <summary>Of the device that trained; another one goes on with other roundings.</summary>
+    public required string Device { get; init; }
+
+    /// <summary>Phases that ended before this one.</summary>
+    public ImmutableArray<PhaseNumbers> Done { get; init; } = [];
+
+    /// <summary>All epochs of the run so far.</summary>
+    public ImmutableArray<EpochRecord> Epochs { get; init; } = [];
+
+    public required string Phase { get; init; }
+
+    /// <summary>The epoch that goes on; the number of epochs when the last one ended.</summary>
+    public int Epoch { get; init; }
+
+    /// <summary>Within that epoch.</summary>
+    public EpochProgress Progress { get; init; }
+
+    /// <summary>The cut of the pruning before this epoch.</summary>
+    public double? Threshold { get; init; }
+
+    /// <summary>Of the last evaluation.</summary>
+    public Metrics Test { get; init; }
+
+    /// <summary>The phase's time so far.</summary>
+    public double Seconds { get; init; }
+}
+
+/// <summary>
+/// A run's whole state, from which it goes on bit for bit: a safetensors file with values and masks as in a network file, the optimizer's
+/// state as NAME.state0 and NAME.state1, and as metadata the position as JSON and a SHA-256 over that and all tensors, names and shapes included.
+/// </summary>
+public sealed record Checkpoint(CheckpointPosition Position, ModelSnapshot Model, ImmutableArray<float[]?> State0, ImmutableArray<float[]?> State1)
+{
+    private const string PositionKey = "checkpoint", DigestKey = "sha256", State0Suffix = ".state0", State1Suffix = ".state1";
+
+    private static readonly JsonSerializerOptions s_json = new()
+    {
+        NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals,
+        MaxDepth = 16,
+    };
+
+    /// <summary>Copies the state to the host.</summary>
+    /// <param name="optimizer">Tells which state there is.</param>
+    public static Checkpoint Take(Model model, OptimizerSettings optimizer, CheckpointPosition position)
+    {
+        bool adam = optimizer.Kind == OptimizerKind.Adam, momentum = adam || optimizer.Kind != OptimizerKind.Sgd;
+        return new Checkpoint(position, model.Snapshot(), Read(ParameterSlot.State0, momentum), Read(ParameterSlot.State1, adam));
+
+        ImmutableArray<float[]?> Read(ParameterSlot slot, bool used)
+        {
+            var state = new float[]?[model.Network.Parameters.Length];
+            foreach (Parameter p in model.Network.Parameters)
+                if (used && p.IsTrained) model.Parameters.Download(p.Index, slot, state[p.Index] = new float[p.Elements]);
+            return [.. state];
+        }
+    }
+
+    /// <summary>Gives a model of the same network this state.</summary>
+    public void Restore(Model model)
+    {
+        model.Load(Model);
+        foreach (Parameter p in model.Network.Parameters)
+        {
+            if (State0[p.Index] is { } first) model.Parameters.Upload(p.Index, ParameterSlot.State0, first);
+            if (State1[p.Index] is { } second) model.Parameters.Upload(p.Index, ParameterSlot.State1, second);
+        }
+    }
+
+    /// <exception cref="AsniException">The file cannot be written; nothing is left behind.</exception>
+    public void Write(string path)
+    {
+        List<SafetensorsTensor> tensors = Tensors();
+        string position = JsonSerializer.Serialize(Position, s_json);
+        SafetensorsWriter.Write(path, tensors, new Dictionary<string, string>
+        {
+            ["network"] = Model.Network.Name,
+            [PositionKey] = position,
+            [DigestKey] = Digest(position, hash => tensors.ForEach(t =>
+            {
+                hash.Write(Line(t.Name, t.DType, t.Shape.Dims.Select(d => (long)d)));
+                t.WriteTo(hash);
+            })),
+        });
+    }
+
+    /// <summary>Reads a checkpoint of a network.</summary>
+    /// <exception cref="AsniException">It is missing, damaged, or of another network.</exception>
+    public static Checkpoint Read(string path, Network network)
+    {
+        using var reader = SafetensorsReader.Open(path);
+        AsniException Bad(string what, Exception? inner = null) => new($"{path} is not a checkpoint of {network.Name} that can be used: {what}.", inner);
+        if (!reader.Metadata.TryGetValue(PositionKey, out string? text) || !reader.Metadata.TryGetValue(DigestKey, out string? digest))
+            throw Bad("it does not say where its run was");
+        // What the digest covers is known to be what was written: nothing in it needs to be doubted afterwards.
+        var tensors = reader.Entries.Values.OrderBy(e => e.Begin).ThenBy(e => e.End).ToList();
+        if (!string.Equals(Digest(text, hash => tensors.ForEach(t =>
+        {
+            hash.Write(Line(t.Name, t.DType, t.Dims));
+            reader.CopyTo(t, hash);
+        })), digest, StringComparison.Ordinal))
+            throw Bad("its checksum is wrong");
+        try
+        {
+            CheckpointPosition position = JsonSerializer.Deserialize<CheckpointPosition>(text, s_json) ?? throw Bad("its position is empty");
+            return new Checkpoint(position, ReadModel(reader, network), ReadState(reader, network, State0Suffix), ReadState(reader, network, State1Suffix));
+        }
+        catch (Exception e) when (e is JsonException or KeyNotFoundException or ArgumentException)
+        {
+            throw Bad(e.Message.ReplaceLineEndings(" ").TrimEnd('.'), e);
+        }
+    }
+
+    private List<SafetensorsTensor> Tensors()
+    {
+        var tensors = new List<SafetensorsTensor>();
+        foreach (Parameter p in Model.Network.Parameters)
+        {
+            tensors.Add(SafetensorsTensor.Single(p.Name, p.Shape, Model.Values[p.Index]));
+            if (State0[p.Index] is { } first) tensors.Add(SafetensorsTensor.Single(p.Name + State0Suffix, p.Shape, first));
+            if (State1[p.Index] is { } second) tensors.Add(SafetensorsTensor.Single(p.Name + State1Suffix, p.Shape, second));
+        }
+        // Masks last, so that every F32 tensor stays aligned.
+        foreach (Parameter p in Model.Network.Parameters)
+            if (Model.Masks[p.Index] is { } mask) tensors.Add(SafetensorsTensor.Bool(p.Name + NetworkFile.MaskSuffix, p.Shape, mask));
+        return tensors;
+    }
+
+    private static ModelSnapshot ReadModel(SafetensorsReader reader, Network network)
+    {
+        var values = new float[network.Parameters.Length][];
+        var masks = new Mask?[network.Parameters.Length];
+        foreach (Parameter p in network.Parameters)
+        {
+            values[p.Index] = ReadSingles(reader, p, p.Name) ?? throw new KeyNotFoundException($"it has no {p.Name}");
+            if (reader.Entries.TryGetValue(p.Name + NetworkFile.MaskSuffix, out SafetensorsEntry? mask) && mask.HasShape(p.Shape))
+                masks[p.Index] = NetworkFile.ToMask(reader.ReadBytes(mask));
+        }
+        return new ModelSnapshot(network, [.. values], [.. masks]);
+    }
+
+    private static ImmutableArray<float[]?> ReadState(SafetensorsReader reader, Network network, string suffix) =>
+        [.. network.Parameters.Select(p => ReadSingles(reader, p, p.Name + suffix))];
+
+    private static float[]? ReadSingles(SafetensorsReader reader, Parameter p, string name)
+    {
+        if (!reader.Entries.TryGetValue(name, out SafetensorsEntry? entry)) return null;
+        if (!entry.HasShape(p.Shape)) throw new KeyNotFoundException($"its {name} is {entry.ShapeText}, not {p.Shape}");
+        return reader.ReadSingles(entry);
+    }
+
+    private static byte[] Line(string name, string type, IEnumerable<long> dims) =>
+        System.Text.Encoding.UTF8.GetBytes($"{name} {type} {string.Join(',', dims)}\n");
+
+    private static string Digest(string position, Action<Stream> data)
+    {
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        hash.AppendData(System.Text.Encoding.UTF8.GetBytes(position));
+        using (var stream = new HashStream(hash)) data(stream);
+        return Convert.ToHexStringLower(hash.GetHashAndReset());
+    }
+
+    /// <summary>A stream that only adds to a hash.</summary>
+    private sealed class HashStream(IncrementalHash hash) : Stream
+    {
+        public override bool CanRead => false;
+        public override bool CanSeek => false;
+        public override bool CanWrite => true;
+        public override long Length => throw new NotSupportedException();
+        public override long Position { get => throw new NotSupportedException(); set => throw new NotSupportedException(); }
+        public override void Flush() { }
+        public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
+        public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
+        public override void SetLength(long value) => throw new NotSupportedException();
+        public override void Write(byte[] buffer, int offset, int count) => hash.AppendData(buffer, offset, count);
+        public override void Write(ReadOnlySpan<byte> buffer) => hash.AppendData(buffer);
+    }
+}

@@ -1,0 +1,127 @@
+using System.Diagnostics;
+using System.Globalization;
+using Asni.Engine;
+using Asni.Formats;
+using Asni.Networks;
+using Asni.Optimizers;
+
+namespace Asni.Training;
+
+/// <summary>
+/// The checkpoints of one run: numbered files in a folder, of which the last few are kept. Training tells it of epochs and phases; it saves
+/// after each epoch (of a phase of epochs shorter than <see cref="ShortEpoch"/>, after some), when training stops before its end, and every so
+/// often within an epoch.
+/// </summary>
+public sealed class CheckpointKeeper
+{
+    private const string Pattern = "*.safetensors";
+
+    /// <summary>Less time than this is not worth a file.</summary>
+    private static readonly TimeSpan ShortEpoch = TimeSpan.FromSeconds(2);
+
+    private readonly string _directory, _run;
+    private readonly int _keep;
+    private readonly TimeSpan _interval;
+    private readonly List<EpochRecord> _epochs = [];
+    private readonly List<PhaseNumbers> _done = [];
+    private readonly Stopwatch _sinceSave = Stopwatch.StartNew();
+    private Checkpoint? _resume;
+    private int _number;
+
+    /// <param name="directory">Made with the first checkpoint.</param>
+    /// <param name="run">See <see cref="CheckpointPosition.Run"/>.</param>
+    /// <param name="keep">Files to keep, at least 1.</param>
+    /// <param name="interval">Longest time between two checkpoints within an epoch.</param>
+    public CheckpointKeeper(string directory, string run, int keep, TimeSpan interval)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(keep, 1);
+        (_directory, _run, _keep, _interval) = (directory, run, keep, interval);
+    }
+
+    /// <summary>Fetches the network that a phase delivered, which later phases start from.</summary>
+    public Func<string, ModelSnapshot>? Delivered { get; init; }
+
+    /// <summary>True when the last checkpoint is older than the interval.</summary>
+    internal bool IsDue => _sinceSave.Elapsed >= _interval;
+
+    /// <summary>True when enough was done since the last checkpoint to save at the end of an epoch.</summary>
+    internal bool IsDueAfterEpoch => IsDue || _sinceSave.Elapsed >= ShortEpoch;
+
+    /// <summary>Finds the newest checkpoint that is whole, from which the run then goes on; null when there is none at all.</summary>
+    /// <param name="note">Told of each damaged one that was passed over.</param>
+    /// <exception cref="AsniException">All are damaged, or the newest whole one is of another run.</exception>
+    public CheckpointPosition? FindNewest(Network network, Action<string> note)
+    {
+        if (!Directory.Exists(_directory)) return null;
+        string[] files = [.. Directory.EnumerateFiles(_directory, Pattern).OrderDescending(StringComparer.Ordinal)];
+        foreach (string file in files)
+        {
+            _number = Math.Max(_number, NumberOf(file));
+            try
+            {
+                _resume = Checkpoint.Read(file, network);
+            }
+            catch (AsniException e)
+            {
+                note(e.Message.TrimEnd('.') + "; the one before it is taken.");
+                continue;
+            }
+            if (_resume.Position.Run != _run)
+                throw new AsniException($"{file} was written with another recipe or other data than {Path.GetDirectoryName(_directory)} names now; put them back, or start a new run.");
+            _epochs.AddRange(_resume.Position.Epochs);
+            _done.AddRange(_resume.Position.Done);
+            return _resume.Position;
+        }
+        return files.Length == 0 ? null : throw new AsniException($"no checkpoint in {_directory} can be read; start the run anew.");
+    }
+
+    /// <summary>Removes the checkpoints: the run is complete.</summary>
+    public void Clear()
+    {
+        if (Directory.Exists(_directory)) Directory.Delete(_directory, recursive: true);
+    }
+
+    internal void EpochDone(EpochRecord record) => _epochs.Add(record);
+
+    internal void PhaseDone(PhaseNumbers phase)
+    {
+        if (_done.All(p => p.Phase != phase.Phase)) _done.Add(phase);
+    }
+
+    /// <summary>The numbers of a phase that need not run again.</summary>
+    internal PhaseNumbers? Done(string phase) => _resume?.Position.Done.FirstOrDefault(p => p.Phase == phase);
+
+    /// <summary>The state in which a phase goes on; given once.</summary>
+    internal Checkpoint? TakeResume(string phase)
+    {
+        if (_resume?.Position.Phase != phase) return null;
+        Checkpoint taken = _resume;
+        // The epochs and phases before it have been taken over; its arrays are large.
+        _resume = null;
+        return taken;
+    }
+
+    /// <summary>Writes a checkpoint and removes the oldest.</summary>
+    /// <param name="position">The place within its phase; the rest is added.</param>
+    /// <exception cref="AsniException">The disk is full, ...; earlier checkpoints are still there.</exception>
+    internal void Save(Model model, OptimizerSettings optimizer, string phase, Func<CheckpointPosition, CheckpointPosition> position)
+    {
+        var here = new CheckpointPosition { Run = _run, Device = model.Device.Description, Phase = phase, Done = [.. _done], Epochs = [.. _epochs] };
+        try
+        {
+            Directory.CreateDirectory(_directory);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw AtomicFile.Failure(_directory, e);
+        }
+        Checkpoint.Take(model, optimizer, position(here)).Write(Path.Combine(_directory, FileName(++_number)));
+        foreach (string old in Directory.EnumerateFiles(_directory, Pattern).Where(f => NumberOf(f) <= _number - _keep)) File.Delete(old);
+        _sinceSave.Restart();
+    }
+
+    private static string FileName(int number) => number.ToString("D8", CultureInfo.InvariantCulture) + ".safetensors";
+
+    private static int NumberOf(string file) =>
+        int.TryParse(Path.GetFileNameWithoutExtension(file), NumberStyles.None, CultureInfo.InvariantCulture, out int number) ? number : 0;
+}

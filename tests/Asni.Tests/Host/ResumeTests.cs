@@ -1,0 +1,117 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Text.Json;
+using System.Text.RegularExpressions;
+using Asni.Host;
+using Asni.Tensors;
+
+namespace Asni.Tests.Host;
+
+/// <summary>Processes that are killed, and go on with --resume.</summary>
+[Platform(Exclude = "Win")]
+public partial class ResumeTests
+{
+    private static readonly string[] s_run = ["--data", "digits", "--limit", "600", "--epochs", "4", "--sparsity", "0.9", "--threads", "1",
+        "--controls", "ticket", "--checkpoint-minutes", "0"];
+
+    private TemporaryFolder _folder = null!;
+
+    [SetUp]
+    public void MakeFolder() => _folder = new TemporaryFolder();
+
+    [TearDown]
+    public void RemoveFolder() => _folder.Dispose();
+
+    /// <summary>Five kills, or as many as ASNI_KILLS says.</summary>
+    [Test]
+    public void Killed_at_random_instants_it_ends_with_the_bits_of_an_uninterrupted_run()
+    {
+        int kills = int.Parse(Environment.GetEnvironmentVariable("ASNI_KILLS") ?? "5", CultureInfo.InvariantCulture);
+        var random = SplitMix64.Fork(11);
+        Assert.That(CommandLine.Run([.. s_run, "--out", _folder["whole"]]).ExitCode, Is.Zero);
+        int done = 0, round = 0;
+        while (done < kills)
+        {
+            string directory = _folder["killed" + round++];
+            string[] args = [.. s_run, "--out", directory];
+            while (!IsComplete(directory))
+            {
+                bool more = done < kills;
+                (int code, string output) = RunFor(more ? 150 + (int)(random.NextUInt64() % 1500) : int.MaxValue, "KILL", args);
+                if (code == 137) done++;
+                else Assert.That(code, Is.Zero, output);
+                if (File.Exists(Path.Combine(directory, "recipe.yaml"))) args = ["--resume", directory, "--checkpoint-minutes", "0"];
+                else if (Directory.Exists(directory)) Directory.Delete(directory, recursive: true);
+            }
+            AssertSame(_folder["whole"], directory);
+        }
+    }
+
+    [TestCase("TERM")]
+    [TestCase("INT")]
+    public void A_signal_saves_and_resume_goes_on(string signal)
+    {
+        Assert.That(CommandLine.Run([.. s_run, "--out", _folder["whole"]]).ExitCode, Is.Zero);
+        (int code, string output) = RunFor(800, signal, [.. s_run, "--out", _folder["a"]]);
+        Assume.That(code, Is.EqualTo(Entry.Interrupted), "the machine was so fast, or so slow, that the signal did not meet training");
+        Assert.That(output, Does.Contain("--resume"));
+        CommandLine.Outcome resumed = CommandLine.Run("--resume", _folder["a"]);
+        Assert.That(resumed.ExitCode, Is.Zero, resumed.Error);
+        Assert.That(resumed.Output, Does.Contain("resumed at epoch"));
+        AssertSame(_folder["whole"], _folder["a"]);
+        Assert.That(CommandLine.Run("--resume", _folder["a"]).Output, Does.Contain("nothing to resume"));
+    }
+
+    [Test]
+    public void Bad_uses_are_one_sentence()
+    {
+        CommandLine.ExpectFailure(2, "is not the folder of a run", "--resume", _folder["nowhere"]);
+        CommandLine.ExpectFailure(2, "leave --epochs out", "--resume", _folder["nowhere"], "--epochs", "3");
+        CommandLine.ExpectFailure(2, "--keep-checkpoints '0'", "--data", "digits", "--keep-checkpoints", "0", "--out", _folder["a"]);
+        Assert.That(Directory.Exists(_folder["a"]), Is.False);
+    }
+
+    private static bool IsComplete(string directory)
+    {
+        string summary = Path.Combine(directory, "summary.json");
+        return File.Exists(summary) && JsonDocument.Parse(File.ReadAllText(summary)).RootElement.GetProperty("complete").GetBoolean();
+    }
+
+    /// <summary>Networks and tables byte for byte, metrics but for the times and the last digits of a loss that was summed in parts.</summary>
+    private static void AssertSame(string whole, string resumed)
+    {
+        string[] Names(string folder) => [.. Directory.GetFiles(folder).Select(f => Path.GetFileName(f)!).Order()];
+        Assert.That(Names(resumed), Is.EqualTo(Names(whole)));
+        foreach (string name in Names(whole).Where(n => n.EndsWith(".safetensors") || n.EndsWith(".asni") || n.EndsWith(".csv") || n.EndsWith(".yaml")))
+            Assert.That(File.ReadAllBytes(Path.Combine(resumed, name)), Is.EqualTo(File.ReadAllBytes(Path.Combine(whole, name))), name);
+        string[] Rows(string folder) => [.. File.ReadAllLines(Path.Combine(folder, "metrics.jsonl")).Select(r => TimesAndLoss().Replace(r, ""))];
+        Assert.That(Rows(resumed), Is.EqualTo(Rows(whole)));
+        Assert.That(Directory.Exists(Path.Combine(resumed, "checkpoints")), Is.False, "a complete run needs none");
+    }
+
+    [GeneratedRegex("\"(seconds|images_per_second|train_loss)\":[^,}]*")]
+    private static partial Regex TimesAndLoss();
+
+    /// <summary>Starts the program and sends it a signal after a time, unless it ends before.</summary>
+    private static (int ExitCode, string Output) RunFor(int milliseconds, string signal, params string[] args)
+    {
+        var start = new ProcessStartInfo("dotnet") { RedirectStandardOutput = true, RedirectStandardError = true };
+        foreach (string arg in (string[])[Path.ChangeExtension(typeof(Entry).Assembly.Location, ".dll"), .. args]) start.ArgumentList.Add(arg);
+        using Process process = Process.Start(start)!;
+        Task<string> output = process.StandardOutput.ReadToEndAsync(), error = process.StandardError.ReadToEndAsync();
+        try
+        {
+            if (!process.WaitForExit(Math.Min(milliseconds, 120_000)))
+            {
+                using Process kill = Process.Start("kill", ["-" + signal, process.Id.ToString(CultureInfo.InvariantCulture)]);
+                kill.WaitForExit();
+            }
+            Assert.That(process.WaitForExit(60_000), "it stops");
+            return (process.ExitCode, output.Result + error.Result);
+        }
+        finally
+        {
+            if (!process.HasExited) process.Kill();
+        }
+    }
+}

@@ -1,0 +1,215 @@
+using Asni.Cpu;
+using Asni.Data;
+using Asni.Devices;
+using Asni.Engine;
+using Asni.Methods;
+using Asni.Networks;
+using Asni.Optimizers;
+using Asni.Pruning;
+using Asni.Tensors;
+using Asni.Tests.Devices;
+using Asni.Tests.Engine;
+using Asni.Training;
+
+namespace Asni.Tests.Methods;
+
+/// <summary>A run that is stopped anywhere and resumed ends as one that was not: network, optimizer and records bit for bit.</summary>
+public class ResumeTests
+{
+    private TemporaryFolder _folder = null!;
+
+    [SetUp]
+    public void MakeFolder() => _folder = new TemporaryFolder();
+
+    [TearDown]
+    public void RemoveFolder() => _folder.Dispose();
+
+    private sealed record Case(string Name, Network Network, DatasetSplit Data, Recipe Recipe)
+    {
+        public override string ToString() => Name;
+    }
+
+    private static IEnumerable<TestCaseData> Cases()
+    {
+        var linear = (Network: TinyNetworks.Linear(36, 40, 20, 4), Data: BlobDataset.Split(230, new Chw(36, 1, 1), 4));
+        var images = (Network: NetworkZoo.Create("resnet20", new Chw(3, 8, 8), 4), Data: BlobDataset.Split(60, new Chw(3, 8, 8), 4));
+        Recipe recipe = new()
+        {
+            Network = "tiny",
+            Data = "blobs",
+            Epochs = 3,
+            RetrainEpochs = 2,
+            BatchSize = 50,
+            Seed = 3,
+            Optimizer = new OptimizerSettings { Kind = OptimizerKind.Adam },
+            LearningRate = new LearningRate { Initial = 1e-3 },
+            Schedule = new SparsitySchedule { Epochs = 3, Scale1 = 0.5 }.WithFinal(0.8),
+        };
+        Recipe momentum = recipe with { Optimizer = new OptimizerSettings { Kind = OptimizerKind.Momentum, WeightDecay = 5e-4 } };
+        foreach (Case c in (Case[])
+        [
+            new("adam, all phases", linear.Network, linear.Data, recipe with { Controls = ControlRuns.Ticket | ControlRuns.Reinit | ControlRuns.Shuffle }),
+            new("prunes every 2 steps", linear.Network, linear.Data, momentum with { Pruning = new PruningOptions { EverySteps = 2 } }),
+            new("dense, sgd", linear.Network, linear.Data, recipe with { Method = MethodKind.Dense, Optimizer = new OptimizerSettings { Kind = OptimizerKind.Sgd } }),
+            new("batch-norm, momentum, crops", images.Network, images.Data, momentum with { BatchSize = 16, Augmentation = new Augmentation(2, true) }),
+        ])
+            yield return new TestCaseData(c);
+    }
+
+    [TestCaseSource(nameof(Cases))]
+    public void Stopped_after_any_number_of_images_and_resumed_it_ends_the_same(object given)
+    {
+        var c = (Case)given;
+        Session whole = Run(c, _folder["whole"], stopAfter: int.MaxValue);
+        Assert.That(whole.Result.Phases[^1].Complete);
+        int images = c.Data.Train.Count;
+        foreach (int stopAfter in (int[])[1, images / 3, images, 2 * images + 5])
+        {
+            Session last = Resumed(c, _folder[$"stopped{stopAfter}"], stopAfter, out int sessions);
+            Assert.That(sessions, Is.GreaterThan(1));
+            AssertSame(whole, last, stopAfter);
+        }
+    }
+
+    [Test]
+    public void A_damaged_newest_checkpoint_is_passed_over_for_the_one_before()
+    {
+        var c = (Case)Cases().First().Arguments[0]!;
+        Session whole = Run(c, _folder["whole"], stopAfter: int.MaxValue);
+        var delivered = new Dictionary<string, PhaseResult>();
+        Assert.That(Run(c, _folder["a"], stopAfter: 500, delivered).Result.Phases[^1].Complete, Is.False);
+        string[] files = Directory.GetFiles(_folder["a"]).Order().ToArray();
+        Assert.That(files, Has.Length.EqualTo(2), "the last two are kept");
+        using (var stream = new FileStream(files[1], FileMode.Open)) stream.SetLength(stream.Length - 1);
+        var notes = new List<string>();
+        Session resumed = Run(c, _folder["a"], int.MaxValue, delivered, notes);
+        Assert.That(notes, Has.Count.EqualTo(1));
+        Assert.That(notes[0], Does.Contain(files[1]).And.Contain("the one before it is taken"));
+        AssertSame(whole, resumed, "fallback");
+    }
+
+    [Test]
+    public void Nothing_readable_and_another_recipe_are_one_sentence_each()
+    {
+        var c = (Case)Cases().First().Arguments[0]!;
+        Run(c, _folder["a"], stopAfter: 500);
+        var other = new CheckpointKeeper(_folder["a"], "another recipe", 2, TimeSpan.Zero);
+        Assert.That(() => other.FindNewest(c.Network, _ => { }), Throws.TypeOf<AsniException>().With.Message.Contains("another recipe or other data"));
+        foreach (string file in Directory.GetFiles(_folder["a"])) File.WriteAllText(file, "nothing");
+        Assert.That(() => Keeper(_folder["a"]).FindNewest(c.Network, _ => { }), Throws.TypeOf<AsniException>().With.Message.Contains("no checkpoint in"));
+        Assert.That(Keeper(_folder["none"]).FindNewest(c.Network, _ => { }), Is.Null);
+    }
+
+    [Test]
+    public void Damaged_checkpoints_are_told_from_whole_ones()
+    {
+        var c = (Case)Cases().First().Arguments[0]!;
+        Run(c, _folder["a"], stopAfter: 500);
+        byte[] good = File.ReadAllBytes(Directory.GetFiles(_folder["a"])[0]);
+        var random = SplitMix64.Fork(5);
+        string path = _folder["damaged.safetensors"];
+        for (int i = 0; i < 1500; i++)
+        {
+            byte[] bad = [.. good];
+            int at = (int)(random.NextUInt64() % (ulong)(i % 2 == 0 ? 4000 : good.Length));
+            if (i % 5 == 4) Array.Resize(ref bad, at);
+            else bad[at] ^= (byte)(1 << (int)(random.NextUInt64() % 8));
+            File.WriteAllBytes(path, bad);
+            try
+            {
+                // A flip that changes nothing of what is read, such as the network's name for other programs, is no damage.
+                Checkpoint.Read(path, c.Network).Write(_folder["again.safetensors"]);
+                Assert.That(File.ReadAllBytes(_folder["again.safetensors"]), Is.EqualTo(good), $"change {i} at {at} was not seen");
+            }
+            catch (AsniException e)
+            {
+                Assert.That(e.Message, Does.EndWith("."));
+            }
+        }
+    }
+
+    [TestCaseSource(typeof(DeviceCase), nameof(DeviceCase.All))]
+    public void Every_device_goes_on_bit_for_bit(DeviceCase device)
+    {
+        var c = (Case)Cases().First().Arguments[0]!;
+        c = c with { Recipe = c.Recipe with { Controls = ControlRuns.None, Epochs = 2, Schedule = new SparsitySchedule { Epochs = 2, Scale1 = 0.3 }.WithFinal(0.8) } };
+        Session whole = Run(c, _folder["whole"], int.MaxValue, device: device);
+        AssertSame(whole, Resumed(c, _folder["stopped"], 400, out _, device), device);
+    }
+
+    private sealed record Session(RunResult Result, List<EpochRecord> Epochs);
+
+    private static CheckpointKeeper Keeper(string directory, Dictionary<string, PhaseResult>? delivered = null) =>
+        new(directory, "run", keep: 2, TimeSpan.Zero) { Delivered = phase => delivered![phase].Model };
+
+    /// <summary>Sessions of so many images each until the run is complete.</summary>
+    private static Session Resumed(Case c, string directory, int stopAfter, out int sessions, DeviceCase? device = null)
+    {
+        var delivered = new Dictionary<string, PhaseResult>();
+        for (sessions = 1; ; sessions++)
+        {
+            // Each session gets further than the one before: it must not begin with what cannot be done in its time.
+            Session session = Run(c, directory, stopAfter * sessions, delivered, device: device);
+            if (session.Result.Phases[^1].Complete) return session;
+        }
+    }
+
+    private static Session Run(Case c, string directory, int stopAfter, Dictionary<string, PhaseResult>? delivered = null, List<string>? notes = null,
+        DeviceCase? device = null)
+    {
+        delivered ??= [];
+        CheckpointKeeper keeper = Keeper(directory, delivered);
+        CheckpointPosition? at = keeper.FindNewest(c.Network, m => (notes ?? []).Add(m));
+        using var stop = new CancellationTokenSource();
+        using Device opened = device?.Create() ?? new CpuDevice(2);
+        var observer = new RecordingObserver();
+        var data = new DatasetSplit(new StoppingDataset(c.Data.Train, stopAfter, stop), c.Data.Test, c.Data.Source);
+        RunResult result = MethodRunner.Run(c.Recipe, c.Network, data, opened, observer, phase => delivered[phase.Phase] = phase, checkpoints: keeper,
+            cancellation: stop.Token);
+        return new Session(result, [.. at?.Epochs ?? [], .. observer.Epochs]);
+    }
+
+    private static void AssertSame(Session whole, Session resumed, object context)
+    {
+        Assert.That(resumed.Epochs.Select(Comparable), Is.EqualTo(whole.Epochs.Select(Comparable)), $"{context}");
+        Assert.That(resumed.Epochs.Zip(whole.Epochs, (a, b) => Math.Abs(a.TrainLoss / b.TrainLoss - 1)).Max(), Is.LessThan(1e-12), $"{context}: sums in parts");
+        Assert.That(resumed.Result.Phases.Select(p => p.Phase), Is.EqualTo(whole.Result.Phases.Select(p => p.Phase)));
+        foreach ((PhaseResult a, PhaseResult b) in resumed.Result.Phases.Zip(whole.Result.Phases))
+        {
+            Assert.That(a with { Model = b.Model, Initial = b.Initial, Layers = b.Layers, Seconds = b.Seconds, Restored = b.Restored }, Is.EqualTo(b), $"{context}");
+            Assert.That(a.Layers, Is.EqualTo(b.Layers), $"{context}");
+            AssertSame(a.Initial, b.Initial, $"{context}: start of {a.Phase}");
+            AssertSame(a.Model, b.Model, $"{context}: end of {a.Phase}");
+        }
+    }
+
+    private static void AssertSame(ModelSnapshot a, ModelSnapshot b, string context)
+    {
+        foreach (Parameter p in a.Network.Parameters)
+        {
+            Assert.That(a.Values[p.Index].Select(BitConverter.SingleToUInt32Bits), Is.EqualTo(b.Values[p.Index].Select(BitConverter.SingleToUInt32Bits)), $"{context}, {p.Name}");
+            Assert.That(a.Masks[p.Index]?.Words.ToArray(), Is.EqualTo(b.Masks[p.Index]?.Words.ToArray()), $"{context}, mask of {p.Name}");
+        }
+    }
+
+    private static EpochRecord Comparable(EpochRecord r) => r with { TrainLoss = 0, Seconds = 0, ImagesPerSecond = 0 };
+
+    /// <summary>Asks for a stop after so many images were read.</summary>
+    private sealed class StoppingDataset(Dataset inner, int stopAfter, CancellationTokenSource stop) : Dataset
+    {
+        private int _read;
+
+        public override string Name => inner.Name;
+        public override int Count => inner.Count;
+        public override int Classes => inner.Classes;
+        public override Chw Shape => inner.Shape;
+        public override Normalization Normalization => inner.Normalization;
+        public override int Label(int index) => inner.Label(index);
+
+        public override void Read(int index, Span<byte> chw)
+        {
+            if (Interlocked.Increment(ref _read) == stopAfter) stop.Cancel();
+            inner.Read(index, chw);
+        }
+    }
+}
