@@ -28,7 +28,7 @@ internal static class Simd
     }
 }
 
-/// <summary>A parallel body written once for all vector widths: <typeparamref name="L"/> has the operations, V is the register.</summary>
+/// <summary>A parallel body written once for all vector widths: L has the operations, V is the register.</summary>
 internal interface IVectorBody
 {
     void Execute<L, V>(int worker, int workers) where L : struct, ILanes<V> where V : struct;

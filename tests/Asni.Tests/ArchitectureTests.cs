@@ -28,7 +28,7 @@ public partial class ArchitectureTests
         ["Reports"] = ["Methods", "Training", "Pruning", "Engine", "Optimizers", "Devices", "Networks", "Tensors", "Data", "Formats"],
     };
 
-    private static readonly string Root = FindRoot();
+    internal static readonly string Root = FindRoot();
 
     [Test]
     public void Folders_of_the_library_know_only_those_below_them()

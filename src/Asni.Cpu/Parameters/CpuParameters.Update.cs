@@ -33,7 +33,7 @@ internal sealed unsafe partial class CpuParameters
             new UpdateBody<S>(_list, _livePlaces, step, rule.WeightDecay, rule.DecayVectors, Values, Gradients, State0, State1, Masks));
 }
 
-/// <summary>The optimizer's formula on one vector: value, decayed gradient and state; <paramref name="live"/> lanes keep the result, others become +0.</summary>
+/// <summary>The optimizer's formula on one vector: value, decayed gradient and state; live lanes keep the result, others become +0.</summary>
 internal unsafe interface IStep
 {
     void Apply<L, V>(float* w, V g, float* state0, float* state1, V live) where L : struct, ILanes<V> where V : struct;

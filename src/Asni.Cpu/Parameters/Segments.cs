@@ -2,7 +2,7 @@ using Asni.Networks;
 
 namespace Asni.Cpu;
 
-/// <summary>A parameter inside the flat buffers: <paramref name="Count"/> floats from float <paramref name="Offset"/>, a multiple of 64.</summary>
+/// <summary>A parameter inside the flat buffers: Count floats from float <paramref name="Offset"/>, a multiple of 64.</summary>
 /// <param name="Start">Where it begins in the list that it is in, counted in floats with every parameter rounded up to 64.</param>
 /// <param name="Masked">Whether some elements are pruned.</param>
 internal readonly record struct Segment(Parameter Parameter, long Offset, long Start, bool Masked)

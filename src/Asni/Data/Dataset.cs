@@ -3,7 +3,20 @@ using Asni.Tensors;
 namespace Asni.Data;
 
 /// <summary>Per-channel mean and standard deviation of pixels scaled to 0..1.</summary>
-public sealed record Normalization(float[] Mean, float[] Std);
+public sealed record Normalization(float[] Mean, float[] Std)
+{
+    /// <summary>(p / 255 - mean[c]) / std[c] of one image: what a network reads.</summary>
+    /// <param name="chw">8-bit pixels (C, H, W).</param>
+    /// <param name="to">As many floats.</param>
+    /// <exception cref="ArgumentException">Lengths that do not fit each other or the channels.</exception>
+    public void Apply(ReadOnlySpan<byte> chw, Span<float> to)
+    {
+        if (chw.Length != to.Length || chw.Length % Mean.Length != 0)
+            throw new ArgumentException($"{chw.Length} pixels of {Mean.Length} channels do not go into {to.Length} floats", nameof(to));
+        int plane = chw.Length / Mean.Length;
+        for (int i = 0; i < chw.Length; i++) to[i] = (float)((chw[i] / 255.0 - Mean[i / plane]) / Std[i / plane]);
+    }
+}
 
 /// <summary>Labelled 8-bit images of one shape, readable from several threads at once.</summary>
 public abstract class Dataset

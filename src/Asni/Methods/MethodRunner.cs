@@ -12,15 +12,17 @@ public static class MethodRunner
 {
     public const string RetrainPhase = "retrain";
 
+    /// <param name="observer">Hears of epochs and steps; null: nobody does.</param>
     /// <param name="cancellation">Leaves after the step in progress; what was reached is returned with Complete = false.</param>
     /// <param name="phaseDone">Told of each phase as it ends, so that it can be written down before the next one starts.</param>
     /// <param name="start">The weights to start from; null for <see cref="InitialWeights"/>.</param>
     /// <param name="checkpoints">Saves the run's state and, when it found a checkpoint, goes on from there; null: neither.</param>
     /// <exception cref="AsniException">The loss became NaN, the data does not fit the network, ...</exception>
     /// <exception cref="UsageException">The recipe makes no sense, or asks to prune a network that is pruned already.</exception>
-    public static RunResult Run(Recipe recipe, Network network, DatasetSplit data, Device device, ITrainingObserver observer,
+    public static RunResult Run(Recipe recipe, Network network, DatasetSplit data, Device device, ITrainingObserver? observer = null,
         Action<PhaseResult>? phaseDone = null, ModelSnapshot? start = null, CheckpointKeeper? checkpoints = null, CancellationToken cancellation = default)
     {
+        observer ??= new Silence();
         recipe.Validate();
         CheckStart(recipe, start);
         using var model = new Model(network, device);
@@ -48,6 +50,8 @@ public static class MethodRunner
         });
         return new ModelSnapshot(network, [.. values], [.. new Tensors.Mask?[values.Length]]);
     }
+
+    private sealed class Silence : ITrainingObserver;
 
     private static void CheckStart(Recipe recipe, ModelSnapshot? start)
     {

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Asni.Engine;
+using Asni.Formats;
 using Asni.Networks;
 using Asni.Training;
 
@@ -23,6 +24,10 @@ public sealed record PhaseResult(string Phase, double Top1, double Top5, double 
 
     /// <summary>True when the phase ended in an earlier session of a resumed run.</summary>
     public bool Restored { get; init; }
+
+    /// <summary>Writes what the phase delivered to a safetensors file, which SparseModel and PyTorch read.</summary>
+    /// <exception cref="AsniException">The file cannot be written; nothing is left behind.</exception>
+    public void Save(string path) => NetworkFile.Write(path, Model.Network, new StoredWeights(Model.Values, Model.Masks), Phase);
 
     /// <summary>ASNI-II: the two numbers of each layer, in the order of the network's weights. Empty for other phases.</summary>
     public ImmutableArray<LayerResult> Layers { get; init; } = [];

@@ -1,0 +1,28 @@
+using Asni.Cpu;
+using Asni.Data;
+using Asni.Devices;
+using Asni.Inference;
+using Asni.Methods;
+using Asni.Networks;
+using Asni.Pruning;
+
+// Data: drawn digits; DatasetLocator.ForUser(folder) and the name "mnist" read real ones.
+DatasetSplit data = Datasets.Open("digits", DatasetLocator.ForUser(), new ProceduralOptions { TrainCount = 12_000, TestCount = 2_000 });
+Network network = NetworkZoo.Create("lenet300", data.Train.Shape, data.Train.Classes);
+
+// Train: ASNI-I to 95 % sparsity in ten epochs, then ASNI-II from two numbers a layer. Adam with its defaults.
+var recipe = new Recipe { Epochs = 10, Schedule = new SparsitySchedule { Epochs = 10, Scale1 = 1 }.WithFinal(0.95) };
+using Device device = new CpuDevice();
+RunResult run = MethodRunner.Run(recipe, network, data, device);
+foreach (PhaseResult phase in run.Phases)
+    Console.WriteLine($"{phase.Phase}: {phase.Top1:p2} of test images right with {phase.Kept:n0} weights, {phase.Seconds:f1} s");
+
+// Save, and run sparse elsewhere: batch-norm folded, pruned weights skipped, no allocation after the first call.
+string file = Path.Combine(Path.GetTempPath(), "digits.safetensors");
+run["asni2"]!.Save(file);
+using var model = SparseModel.Load(file, new CpuDevice(threads: 1));
+var pixels = new byte[data.Test.Shape.Elements];
+var image = new float[pixels.Length];
+data.Test.Read(0, pixels);
+data.Test.Normalization.Apply(pixels, image);
+Console.WriteLine($"the first test image is a {data.Test.Label(0)}; the sparse network says {model.Predict(image)}");
