@@ -57,7 +57,7 @@ internal static class Steps
     public static double[] Measure(Action action, double seconds) => MeasureInTurn([action], seconds)[0];
 
     /// <summary>The same for several, each for its time, in rounds: what disturbs the machine for a while then disturbs all.</summary>
-    private static double[][] MeasureInTurn(Action[] actions, double seconds)
+    public static double[][] MeasureInTurn(Action[] actions, double seconds)
     {
         var times = actions.Select(_ => new List<double>()).ToArray();
         int rounds = actions.Length > 1 ? Rounds : 1;
@@ -82,12 +82,7 @@ internal static class Steps
     /// <summary>A training step or an evaluation of one batch, on a freshly initialized model.</summary>
     private static Action Prepare(Model model, StepOptions o, out Plan made)
     {
-        foreach (Parameter p in model.Network.Parameters)
-        {
-            var values = new float[p.Elements];
-            Initialization.Fill(p, 1, values);
-            model.Parameters.Upload(p.Index, ParameterSlot.Value, values);
-        }
+        Initialize(model);
         Plan plan = made = new Plan(model, o.Batch, o.Training);
         plan.Load(Answers.Random((long)o.Batch * o.Input.Elements, 1), [.. Enumerable.Range(0, o.Batch).Select(i => i % o.Classes)]);
         if (!o.Training) return plan.RunEvaluation;
@@ -101,8 +96,18 @@ internal static class Steps
         };
     }
 
+    public static void Initialize(Model model)
+    {
+        foreach (Parameter p in model.Network.Parameters)
+        {
+            var values = new float[p.Elements];
+            Initialization.Fill(p, 1, values);
+            model.Parameters.Upload(p.Index, ParameterSlot.Value, values);
+        }
+    }
+
     /// <summary>The values and masks of a run, when one is given; then by global magnitude down to the density, when one is given.</summary>
-    private static void Prune(Model model, StepOptions o)
+    public static void Prune(Model model, StepOptions o)
     {
         if (o.NetworkFile is { } file) model.Load(RunFolder.Load(file, model.Network));
         if (o.Density is { } density) new MagnitudePruner(model, new PruningOptions()).PruneTo(1 - density, _ => { });

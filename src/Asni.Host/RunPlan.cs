@@ -26,7 +26,9 @@ internal sealed record RunPlan(RunSettings Settings, Recipe Recipe, Network Netw
     public static RunPlan Make(SettingsLayer file, SettingsLayer flags, DatasetLocator locator, int threads)
     {
         SettingsLayer init = InitFile.Settings(flags["init"] ?? file["init"]);
-        string? net = (flags["net"] ?? file["net"] ?? init["net"]) is { } n ? NetworkZoo.Find(n.Text).Name : null;
+        string? asked = (flags["net"] ?? file["net"] ?? init["net"])?.Text;
+        (string Zoo, Dictionary<string, int> Units)? narrow = asked is null ? null : NarrowNetwork.Split(asked);
+        string? net = narrow is { } name ? NetworkZoo.Find(name.Zoo).Name : null;
         string? named = (flags["data"] ?? file["data"]) is { } d ? DataSource.ProperName(d.Text) : null;
         BookRecipe book = RecipeBook.Find(net, named) ?? throw new InvalidOperationException($"no recipe for {net}");
         // Mistakes in the settings are told before any data is opened.
@@ -43,10 +45,11 @@ internal sealed record RunPlan(RunSettings Settings, Recipe Recipe, Network Netw
             if (named is null) notes.Add($"{book.Data} was not found, so this run is on {data}; {HowToGet(book.Data)}.");
             if (DescribeLength(book, length, settings, threads) is { } chosen) notes.Add(chosen);
         }
-        settings = settings with { Recipe = settings.Recipe with { Network = book.Network, Data = data } };
+        string full = narrow is { Units.Count: > 0 } ? asked! : book.Network;
+        settings = settings with { Recipe = settings.Recipe with { Network = full, Data = data } };
         Recipe recipe = settings.Resolve();
         DatasetSplit split = DataSource.Open(data, recipe.Input, settings.Limit, locator);
-        Network network = NetworkZoo.Create(book.Network, recipe.Input ?? split.Train.Shape, split.Train.Classes);
+        Network network = NetworkZoo.Create(full, recipe.Input ?? split.Train.Shape, split.Train.Classes);
         if (split.Train.Shape != network.Input)
             throw new UsageException($"{data} has {split.Train.Shape} images, not {network.Input}; leave --input out or choose other data.");
         ModelSnapshot? start = settings.Init is { } path ? InitFile.Load(path, recipe, network, notes) : null;

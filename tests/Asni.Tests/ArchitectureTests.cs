@@ -21,7 +21,7 @@ public partial class ArchitectureTests
         ["Devices"] = ["Data", "Networks", "Tensors"],
         ["Optimizers"] = ["Devices", "Networks", "Tensors"],
         ["Engine"] = ["Data", "Optimizers", "Devices", "Networks", "Tensors"],
-        ["Pruning"] = ["Engine", "Optimizers", "Devices", "Networks", "Tensors"],
+        ["Pruning"] = ["Data", "Engine", "Optimizers", "Devices", "Networks", "Tensors"],
         ["Training"] = ["Pruning", "Engine", "Optimizers", "Devices", "Networks", "Tensors", "Data", "Formats"],
         ["Methods"] = ["Training", "Pruning", "Engine", "Optimizers", "Devices", "Networks", "Tensors", "Data", "Formats"],
         ["Inference"] = ["Reports", "Engine", "Devices", "Networks", "Tensors", "Formats"],

@@ -18,18 +18,23 @@ internal static class InfoCommand
         var net = new Option<string>("--net") { Description = "network; all are listed when absent", HelpName = "net" };
         var input = new Option<string>("--input") { Description = "input as CxHxW; the network's own when absent", HelpName = "CxHxW" };
         var classes = new Option<int?>("--classes") { Description = "classes; the network's own when absent", HelpName = "n" };
+        var groups = new Option<bool>("--groups") { Description = "the units that structured pruning can take out, and why others stay" };
         var file = new Argument<string?>("file")
         {
             Description = "a network file: what its tensors take, against dense",
             Arity = ArgumentArity.ZeroOrOne,
         };
         const string what = "show the layers of a network (shapes, parameters, multiply-accumulates, prunable weights) or what a file holds";
-        var command = new Command("info", what) { file, net, input, classes };
+        var command = new Command("info", what) { file, net, input, classes, groups };
         command.SetAction(parsed =>
         {
             if (parsed.GetValue(file) is { } path) FileInfoTable.Write(console, path);
             else if (parsed.GetValue(net) is { } name)
-                WriteLayers(console, NetworkZoo.Create(name, Input(parsed.GetValue(input)), parsed.GetValue(classes)));
+            {
+                Network network = NetworkZoo.Create(name, Input(parsed.GetValue(input)), parsed.GetValue(classes));
+                if (parsed.GetValue(groups)) WriteGroups(console, network);
+                else WriteLayers(console, network);
+            }
             else WriteNetworks(console);
             return 0;
         });
@@ -59,6 +64,16 @@ internal static class InfoCommand
         console.Line($"{network.Name}: input {network.Input}, {network.Classes} classes, {Show.Count(analysis.Parameters)} parameters, "
             + $"{Show.Count(analysis.Weights)} weights that can be pruned in {network.Weights.Count()} tensors, "
             + $"{Show.Count(analysis.Macs)} multiply-accumulates an image (FLOPs as papers count them).");
+    }
+
+    private static void WriteGroups(HostConsole console, Network network)
+    {
+        PrunableGroups found = PrunableGroups.Find(network);
+        Table table = console.NewTable(["layer", "units", "read by", "by default"], 1);
+        foreach (PrunableGroup group in found.Groups)
+            table.AddRow(new Text(group.Name), Count(group.Units), new Text(group.Consumer.Name), new Text(group.StaysBecause is { } why ? "stays: " + why : "is pruned"));
+        foreach ((string layer, string reason) in found.Fixed) table.AddRow(new Text(layer), new Text(""), new Text(""), new Text("cannot be: " + reason));
+        console.Write(table);
     }
 
     private static void WriteNetworks(HostConsole console)

@@ -108,7 +108,7 @@ internal sealed class TrainCommand
 
     private int Train(RunPlan plan, Device device, RunFolder folder, CheckpointKeeper checkpoints)
     {
-        var display = TrainingDisplay.For(_console, TotalEpochs(plan.Recipe));
+        var display = TrainingDisplay.For(_console, TotalEpochs(plan));
         using var interrupt = new Interrupt(() => _console.Error.WriteLine("stopping after this step and saving; Ctrl-C again leaves at once"));
         var observer = new RunObserver(folder, display, interrupt);
         RunResult? result = null;
@@ -162,11 +162,19 @@ internal sealed class TrainCommand
         _console.Line();
     }
 
-    private static int TotalEpochs(Recipe recipe) => recipe.Method == MethodKind.Asni
-        ? recipe.Epochs + Retraining(recipe) * (1 + System.Numerics.BitOperations.PopCount((uint)recipe.Controls))
-        : FirstPhase(recipe);
+    private static int TotalEpochs(RunPlan plan) => plan.Recipe.Method switch
+    {
+        MethodKind.Asni => plan.Recipe.Epochs + Retraining(plan.Recipe) * (1 + System.Numerics.BitOperations.PopCount((uint)plan.Recipe.Controls)),
+        MethodKind.ISpaSP => plan.Recipe.Units.FinetuneEpochs + (plan.Start is null ? plan.Recipe.Epochs : 0),
+        _ => FirstPhase(plan.Recipe),
+    };
 
-    private static int FirstPhase(Recipe recipe) => recipe.Method == MethodKind.Retrain ? Retraining(recipe) : recipe.Epochs;
+    private static int FirstPhase(Recipe recipe) => recipe.Method switch
+    {
+        MethodKind.Retrain => Retraining(recipe),
+        MethodKind.ISpaSP => recipe.Units.FinetuneEpochs,
+        _ => recipe.Epochs,
+    };
 
     private static int Retraining(Recipe recipe) => recipe.RetrainEpochs ?? recipe.Epochs;
 }

@@ -14,7 +14,7 @@ internal static class Settings
 
     public static IReadOnlyList<Setting> All { get; } =
     [
-        .. What(), .. Training(), .. Rate(), .. Schedule(), .. Pruning(), .. Second(),
+        .. What(), .. Training(), .. Rate(), .. Schedule(), .. Pruning(), .. Second(), .. UnitSettings.All(),
     ];
 
     public static Setting? Find(string key) => All.FirstOrDefault(s => s.Key == key);
@@ -31,7 +31,7 @@ internal static class Settings
             (s, t) => s with { Limit = Integer(t) }, s => s.Limit is { } n ? Text(n) : null),
         new("init", "network file to start from, taken by names: .asni, .safetensors, .pt",
             (s, t) => s with { Init = FilePath(t) }, s => s.Init),
-        new("method", "asni (ASNI-I, then ASNI-II), asni1, dense, retrain (of --init under its mask)",
+        new("method", "asni (ASNI-I, then ASNI-II), asni1, dense, retrain (of --init under its mask), ispasp (units taken out of --init or after dense training)",
             (s, t) => s with { Recipe = s.Recipe with { Method = Choice<MethodKind>(t) } }, s => Name(s.Recipe.Method)),
         new("seed", "seed of everything random",
             (s, t) => s with { Recipe = s.Recipe with { Seed = Seed(t) } },

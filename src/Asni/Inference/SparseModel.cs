@@ -58,6 +58,14 @@ public sealed class SparseModel : IDisposable
         }
     }
 
+    /// <summary>A network that is in memory, such as what a phase of a run delivered.</summary>
+    /// <inheritdoc cref="Load" path="/param"/>
+    public static SparseModel Of(ModelSnapshot model, Device device, int maximalBatch = 1)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(maximalBatch, 1);
+        return new SparseModel(FoldedNetwork.Of(model.Network, new StoredWeights(model.Values, model.Masks)), device, maximalBatch);
+    }
+
     /// <summary>One sample's input.</summary>
     public Chw Input => _model.Network.Input;
 

@@ -25,6 +25,7 @@ public static class MethodRunner
         observer ??= new Silence();
         recipe.Validate();
         CheckStart(recipe, start);
+        if (recipe.Method == MethodKind.ISpaSP) return TakeUnitsOut(recipe, network, data, device, observer, phaseDone, start, checkpoints, cancellation);
         using var model = new Model(network, device);
         using var trainer = new Trainer(model, data, recipe.BatchSize, recipe.Augmentation, (float)recipe.LabelSmoothing, observer) { Checkpoints = checkpoints };
         model.Load(start ?? InitialWeights(network, recipe.Seed));
@@ -37,6 +38,18 @@ public static class MethodRunner
             checkpoints?.PhaseDone(new PhaseNumbers(phase.Phase, phase.Top1, phase.Top5, phase.TestLoss, phase.Sparsity, phase.Kept, phase.Seconds));
         }
         return new RunResult(phases.ToImmutable());
+    }
+
+    private static RunResult TakeUnitsOut(Recipe recipe, Network network, DatasetSplit data, Device device, ITrainingObserver observer,
+        Action<PhaseResult>? phaseDone, ModelSnapshot? start, CheckpointKeeper? checkpoints, CancellationToken cancellation)
+    {
+        var dense = start is null
+            ? Run(recipe with { Method = MethodKind.Dense }, network, data, device, observer, phaseDone, null, checkpoints, cancellation)
+            : new RunResult([]);
+        if (dense.Phases.Any(p => !p.Complete)) return dense;
+        PhaseResult pruned = new UnitPruning(recipe, data, device, observer, cancellation).Run(start ?? dense.Phases[0].Model);
+        phaseDone?.Invoke(pruned);
+        return new RunResult(dense.Phases.Add(pruned));
     }
 
     /// <summary>The dense network that a run with this seed starts from.</summary>

@@ -15,6 +15,8 @@ public enum MethodKind
     Dense,
     /// <summary>Training of a given network under its mask, with ASNI-II's settings: from an amenable file this is ASNI-II.</summary>
     Retrain,
+    /// <summary>Takes units out of a given network, or of one trained densely before: structured pruning.</summary>
+    ISpaSP,
 }
 
 /// <summary>How the two numbers a layer are found: mean of each sign, or Lloyd's two means.</summary>
@@ -63,6 +65,9 @@ public sealed record Recipe
     /// <summary>ASNI-II also replaces each bias by one of two numbers; otherwise biases start at 0.</summary>
     public bool QuantizeBiases { get; init; }
     public ControlRuns Controls { get; init; }
+
+    /// <summary>Settings of structured pruning.</summary>
+    public UnitPruningOptions Units { get; init; } = new();
     public Augmentation Augmentation { get; init; }
     public ulong Seed { get; init; } = 1;
 
@@ -80,5 +85,6 @@ public sealed record Recipe
         RetrainLearningRate?.Validate();
         if (Prunes) Schedule.Validate();
         Pruning.Validate();
+        if (Method == MethodKind.ISpaSP) Units.Validate();
     }
 }

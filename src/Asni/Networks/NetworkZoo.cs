@@ -52,12 +52,14 @@ public static class NetworkZoo
             $"There is no network '{name}'{Suggestion.For(plain, Names)}; all are {string.Join(", ", Names)}.");
     }
 
-    /// <summary>Makes a network.</summary>
+    /// <summary>Makes a network, by the name of one above or by that of a narrower one of them (see <see cref="NarrowNetwork"/>).</summary>
     /// <param name="input">Shape of one sample; the network's own (see <see cref="ZooEntry.Input"/>) when null.</param>
     /// <param name="classes">Number of classes, 2 or more; the network's own when null.</param>
     /// <exception cref="UsageException">Unknown name, an input the network cannot take, or too few classes.</exception>
     public static Network Create(string name, Chw? input = null, int? classes = null)
     {
+        (string zoo, Dictionary<string, int> units) = NarrowNetwork.Split(name);
+        if (units.Count > 0) return NarrowNetwork.Of(Create(zoo, input, classes), units);
         ZooEntry entry = Find(name);
         if (classes < 2) throw new UsageException($"{entry.Name}: {classes} classes cannot be told apart; use 2 or more.");
         return entry.Build(entry.Name, input ?? entry.Input, classes ?? entry.Classes);

@@ -1,0 +1,105 @@
+using Asni.Data;
+using Asni.Devices;
+using Asni.Engine;
+using Asni.Networks;
+using Asni.Tensors;
+
+namespace Asni.Pruning;
+
+/// <summary>How the units that stay are chosen.</summary>
+public enum UnitCriterion
+{
+    /// <summary>Sparse signal recovery, with data.</summary>
+    ISpaSP,
+    /// <summary>Largest sum of magnitudes of the weights that make the unit.</summary>
+    L1,
+    /// <summary>Largest magnitude of the batch-norm weight behind the layer.</summary>
+    BnScale,
+    /// <summary>Any.</summary>
+    Random,
+}
+
+/// <summary>Settings of structured pruning.</summary>
+public sealed record UnitPruningOptions
+{
+    public UnitCriterion Criterion { get; init; } = UnitCriterion.ISpaSP;
+
+    /// <summary>Share of the units that stays, in groups that <see cref="Ratios"/> does not name.</summary>
+    public double Ratio { get; init; } = 0.5;
+
+    /// <summary>Share that stays, by the beginning of the group's name; the longest that fits counts, and 1 leaves a group alone.</summary>
+    public IReadOnlyDictionary<string, double> Ratios { get; init; } = new Dictionary<string, double>();
+
+    /// <summary>T of i-SpaSP.</summary>
+    public int Iterations { get; init; } = 20;
+    public int CalibrationBatches { get; init; } = 5;
+    public int CalibrationBatchSize { get; init; } = 256;
+
+    /// <summary>Epochs of fine-tuning after each group, and after all of them; their learning rate, which at the end falls along a cosine.</summary>
+    public int BlockEpochs { get; init; } = 1;
+
+    /// <inheritdoc cref="BlockEpochs"/>
+    public int FinetuneEpochs { get; init; } = 10;
+
+    /// <inheritdoc cref="BlockEpochs"/>
+    public double FinetuneRate { get; init; } = 0.01;
+
+    /// <summary>Also groups that stay by default: blocks with a downsample branch, the last of each stage.</summary>
+    public bool AllBlocks { get; init; }
+
+    public void Validate()
+    {
+        foreach (double ratio in Ratios.Values.Prepend(Ratio))
+            if (!(ratio is > 0 and <= 1)) throw new UsageException($"a ratio of {ratio} is not in (0, 1]: it is the share of units that stays.");
+        if (Iterations < 1) throw new UsageException($"{Iterations} iterations: at least 1 is needed.");
+        if (CalibrationBatches < 1 || CalibrationBatchSize < 1) throw new UsageException($"a calibration of {CalibrationBatches}x{CalibrationBatchSize} images: at least 1x1 is needed.");
+        if (BlockEpochs < 0 || FinetuneEpochs < 0) throw new UsageException("epochs of fine-tuning cannot be negative.");
+        if (!(FinetuneRate > 0)) throw new UsageException($"a learning rate of {FinetuneRate} must be above 0.");
+    }
+
+    /// <summary>Units of a group that stay.</summary>
+    public int Kept(PrunableGroup group)
+    {
+        string? name = Ratios.Keys.Where(k => group.Name.StartsWith(k, StringComparison.Ordinal)).MaxBy(k => k.Length);
+        double ratio = name is null ? Ratio : Ratios[name];
+        return (int)Math.Clamp(Math.Round(ratio * group.Units, MidpointRounding.AwayFromZero), 1, group.Units);
+    }
+}
+
+/// <summary>Chooses the units of a group.</summary>
+internal static class UnitChoice
+{
+    /// <returns>The kept units, ascending.</returns>
+    public static int[] Of(ModelSnapshot model, PrunableGroup group, int keep, UnitPruningOptions options, Dataset data, ulong seed, Device device, CancellationToken cancellation)
+    {
+        if (options.Criterion == UnitCriterion.ISpaSP)
+        {
+            HiddenSums hidden = HiddenSums.Measure(model, group.Hidden, data, options.CalibrationBatches, options.CalibrationBatchSize, seed, device, cancellation);
+            using var method = new ISpaSP(model, group, hidden, device);
+            return method.Select(keep, options.Iterations);
+        }
+        double[] scores = options.Criterion switch
+        {
+            UnitCriterion.L1 => L1(model, UnitPruner.WeightOf(group.Producer)),
+            UnitCriterion.BnScale => BnScale(model, group),
+            _ => Random(group, seed),
+        };
+        return [.. Enumerable.Range(0, group.Units).OrderByDescending(u => scores[u]).ThenBy(u => u).Take(keep).Order()];
+    }
+
+    private static double[] L1(ModelSnapshot model, Parameter weight) =>
+        [.. model.Values[weight.Index].Chunk(weight.Filter.FanIn).Select(row => row.Sum(w => Math.Abs((double)w)))];
+
+    private static double[] BnScale(ModelSnapshot model, PrunableGroup group)
+    {
+        BatchNormNode norm = group.Members.OfType<BatchNormNode>().FirstOrDefault()
+            ?? throw new UsageException($"there is no batch-norm behind {group.Name}: the criterion bnscale has nothing to go by.");
+        return [.. model.Values[norm.Weight.Index].Select(w => Math.Abs((double)w))];
+    }
+
+    private static double[] Random(PrunableGroup group, ulong seed)
+    {
+        var random = SplitMix64.Fork(seed, (ulong)group.Producer.Id);
+        return [.. Enumerable.Range(0, group.Units).Select(_ => random.NextDouble())];
+    }
+}
