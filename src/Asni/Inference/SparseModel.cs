@@ -18,7 +18,7 @@ namespace Asni.Inference;
 public sealed class SparseModel : IDisposable
 {
     /// <summary>Networks of a run folder, in the order in which one is taken.</summary>
-    private static readonly string[] s_phases = ["asni2", "asni1", "retrain", "dense"];
+    private static readonly string[] s_phases = ["ispasp", "asni2", "asni1", "retrain", "dense"];
 
     private readonly Device _device;
     private readonly Model _model;

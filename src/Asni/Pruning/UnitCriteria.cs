@@ -22,13 +22,16 @@ public enum UnitCriterion
 /// <summary>Settings of structured pruning.</summary>
 public sealed record UnitPruningOptions
 {
+    // One for all, so that equal settings compare equal.
+    private static readonly Dictionary<string, double> s_none = [];
+
     public UnitCriterion Criterion { get; init; } = UnitCriterion.ISpaSP;
 
     /// <summary>Share of the units that stays, in groups that <see cref="Ratios"/> does not name.</summary>
     public double Ratio { get; init; } = 0.5;
 
     /// <summary>Share that stays, by the beginning of the group's name; the longest that fits counts, and 1 leaves a group alone.</summary>
-    public IReadOnlyDictionary<string, double> Ratios { get; init; } = new Dictionary<string, double>();
+    public IReadOnlyDictionary<string, double> Ratios { get; init; } = s_none;
 
     /// <summary>T of i-SpaSP.</summary>
     public int Iterations { get; init; } = 20;

@@ -13,7 +13,7 @@ public sealed record RunSummary(string Folder, string Network, string Data, ulon
     IReadOnlyList<PhaseSummary> Phases,
     long? AmenableBytes)
 {
-    private static readonly string[] s_phases = ["dense", "asni1", "asni2", "ticket", "reinit", "shuffle", "retrain"];
+    private static readonly string[] s_phases = ["dense", "asni1", "asni2", "ticket", "reinit", "shuffle", "retrain", "ispasp"];
 
     /// <exception cref="AsniException">The folder has no summary, or a damaged one.</exception>
     public static RunSummary Read(string folder)
