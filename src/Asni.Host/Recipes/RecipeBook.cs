@@ -9,6 +9,9 @@ internal static class RecipeBook
 {
     private const string Prefix = "recipes/";
 
+    /// <summary>What a network trains with by itself; other recipes are asked for with --recipe.</summary>
+    private const string Suffix = "-asni.yaml";
+
     /// <summary>Data whose recipes suit another dataset too.</summary>
     private static readonly Dictionary<string, string> s_sameKind = new()
     {
@@ -37,7 +40,7 @@ internal static class RecipeBook
     {
         Assembly assembly = typeof(RecipeBook).Assembly;
         var recipes = new List<BookRecipe>();
-        IEnumerable<string> names = assembly.GetManifestResourceNames().Where(n => n.StartsWith(Prefix, StringComparison.Ordinal));
+        IEnumerable<string> names = assembly.GetManifestResourceNames().Where(n => n.StartsWith(Prefix, StringComparison.Ordinal) && n.EndsWith(Suffix, StringComparison.Ordinal));
         foreach (string name in names.Order(StringComparer.Ordinal))
         {
             using Stream stream = assembly.GetManifestResourceStream(name)!;

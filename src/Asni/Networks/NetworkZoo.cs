@@ -38,6 +38,7 @@ public static class NetworkZoo
         new("resnet50c", "ResNet-50, CIFAR stem (3x3, no pool)", Cifar, 10, ResNet.Bottleneck([3, 4, 6, 3], smallStem: true)),
         new("resnet101c", "ResNet-101, CIFAR stem (3x3, no pool)", Cifar, 10, ResNet.Bottleneck([3, 4, 23, 3], smallStem: true)),
         new("mobilenet_v2", "MobileNetV2, width 1", ImageNet, 1000, MobileNetV2.Build),
+        new("mlp300", "one hidden layer of 300, fully connected", Mnist, 10, LeNet.BuildTwoLayers),
     ];
 
     public static IEnumerable<string> Names => Entries.Select(e => e.Name);

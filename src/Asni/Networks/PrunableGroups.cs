@@ -40,7 +40,7 @@ public sealed record PrunableGroups(ImmutableArray<PrunableGroup> Groups, Immuta
                 continue;
             }
             var norm = readersOf[consumer!.Id].ToArray() is [BatchNormNode only] ? only : null;
-            groups.Add(new PrunableGroup(node, members, consumer, norm, blocks.WhyStays(consumer)));
+            groups.Add(new PrunableGroup(node, members, consumer, norm, blocks.WhyStays(consumer) ?? (members.OfType<ReluNode>().Any() ? null : "no activation follows it")));
         }
         return new PrunableGroups(groups.ToImmutable(), others.ToImmutable());
     }
@@ -86,12 +86,15 @@ public sealed record PrunableGroups(ImmutableArray<PrunableGroup> Groups, Immuta
             _readersOf = readersOf;
             AddNode[] sums = [.. network.Nodes.OfType<AddNode>()];
             foreach (AddNode sum in sums)
-                if (network.Nodes[sum.Left] is BatchNormNode or ConvolutionNode && network.Nodes[sum.Right] is BatchNormNode or ConvolutionNode) _downsample.Add(sum.Id);
+                if (IsBranch(network.Nodes[sum.Left]) && IsBranch(network.Nodes[sum.Right])) _downsample.Add(sum.Id);
             if (_downsample.Count == 0) return;
             // Stages end before a block that changes the shape, and with the network.
             for (int i = 0; i < sums.Length; i++)
                 if (i + 1 == sums.Length || _downsample.Contains(sums[i + 1].Id)) _last.Add(sums[i].Id);
         }
+
+        /// <summary>Computed for the sum alone; what others read too is the stream of MobileNetV2, which no activation follows.</summary>
+        private bool IsBranch(Node node) => node is BatchNormNode or ConvolutionNode && _readersOf[node.Id].Count() == 1;
 
         /// <summary>For the block that a layer belongs to.</summary>
         public string? WhyStays(Node layer)

@@ -64,6 +64,37 @@ public class RecipeBookTests
         Assert.That(RecipeBook.All.Select(r => r.Network).Distinct(), Is.SubsetOf(NetworkZoo.Names));
     }
 
+    /// <summary>Counted as the paper counts: multiply-adds, and two operations for each number that a batch-norm puts out.</summary>
+    [TestCase("resnet34-ispasp-2.69g", 3.68e9, 2.69e9)]
+    [TestCase("resnet34-ispasp-2.13g", 3.68e9, 2.13e9)]
+    [TestCase("mobilenet_v2-ispasp-260m", 314e6, 260e6)]
+    [TestCase("mobilenet_v2-ispasp-242m", 314e6, 242e6)]
+    [TestCase("mobilenet_v2-ispasp-220m", 314e6, 220e6)]
+    public void Recipes_of_structured_pruning_come_to_the_papers_FLOPs(string recipe, double dense, double pruned)
+    {
+        string path = Path.Combine(ArchitectureTests.Root, "recipes", "imagenet", recipe + ".yaml");
+        Recipe r = SettingsLayer.Apply(RecipeYaml.Load(path)).Resolve();
+        Network network = NetworkZoo.Create(r.Network);
+        Assert.That(Flops(network), Is.EqualTo(dense).Within(0.005 * dense));
+        var units = PrunableGroups.Find(network).Groups.Where(g => g.StaysBecause is null).ToDictionary(g => g.Name, g => r.Units.Kept(g));
+        Assert.That(Flops(NarrowNetwork.Of(network, units)), Is.EqualTo(pruned).Within(0.005 * pruned));
+
+        static double Flops(Network n) => NetworkAnalysis.Of(n).Macs + 2.0 * n.Nodes.OfType<BatchNormNode>().Sum(b => (long)b.Output.Elements);
+    }
+
+    [Test]
+    public void Every_recipe_file_is_sound([ValueSource(nameof(Files))] string file)
+    {
+        Recipe r = SettingsLayer.Apply(RecipeYaml.Load(Path.Combine(ArchitectureTests.Root, "recipes", file))).Resolve();
+        Assert.That(NetworkZoo.Names, Does.Contain(r.Network));
+    }
+
+    private static IEnumerable<string> Files()
+    {
+        string root = Path.Combine(ArchitectureTests.Root, "recipes");
+        return Directory.EnumerateFiles(root, "*.yaml", SearchOption.AllDirectories).Select(f => Path.GetRelativePath(root, f)).Order();
+    }
+
     [TestCase("conv6", null, ExpectedResult = "recipes/cifar10/conv6-asni.yaml")]
     [TestCase("conv6", "mnist", ExpectedResult = "recipes/mnist/conv6-asni.yaml")]
     [TestCase("conv6", "digits", ExpectedResult = "recipes/mnist/conv6-asni.yaml")]

@@ -1,5 +1,6 @@
 using Asni.Host.Recipes;
 using Asni.Methods;
+using Asni.Pruning;
 
 namespace Asni.Tests.Host;
 
@@ -69,8 +70,22 @@ public class SettingsTests
         // Records compare immutable arrays by reference, so the steps are set aside.
         Assert.That(b with { LearningRate = a.LearningRate, RetrainLearningRate = a.RetrainLearningRate }, Is.EqualTo(a));
         Assert.That(b.RetrainLearningRate! with { Steps = [] }, Is.EqualTo(a.RetrainLearningRate! with { Steps = [] }));
-        Assert.That(yaml.Split('\n').Count(line => line.Contains(": ")), Is.EqualTo(Settings.All.Count - 1),
-            "every setting but sparsity is in the file");
+        Assert.That(yaml.Split('\n').Count(line => line.Contains(": ")), Is.EqualTo(Settings.All.Count - 1 - UnitSettings.All().Count()),
+            "every setting but sparsity and those of structured pruning is in the file");
+    }
+
+    [Test]
+    public void A_saved_recipe_of_structured_pruning_gives_the_same_recipe_back()
+    {
+        RunSettings settings = Over("method: ispasp\nratio: 0.3\nratios: layer1=0.4,layer4=1\ncriterion: bnscale\niterations: 7\ncalibration: 3x64\nblock-epochs: 2\n"
+            + "finetune-epochs: 9\nfinetune-lr: 0.002\nall-blocks: true\n");
+        string yaml = RecipeYaml.Format(settings, "test");
+        RunSettings again = SettingsLayer.Apply(RecipeYaml.Parse(yaml, "saved"));
+        Assert.That(RecipeYaml.Format(again, "test"), Is.EqualTo(yaml));
+        UnitPruningOptions o = again.Resolve().Units;
+        Assert.That((o.Ratio, o.Criterion, o.Iterations, o.CalibrationBatches, o.CalibrationBatchSize, o.BlockEpochs, o.FinetuneEpochs, o.FinetuneRate, o.AllBlocks),
+            Is.EqualTo((0.3, UnitCriterion.BnScale, 7, 3, 64, 2, 9, 0.002, true)));
+        Assert.That(o.Ratios, Is.EquivalentTo(new Dictionary<string, double> { ["layer1"] = 0.4, ["layer4"] = 1 }));
     }
 
     [Test]

@@ -29,6 +29,7 @@ public class ZooTests
     [TestCase("resnet50c", 23_520_842)]
     [TestCase("resnet101c", 42_512_970)]
     [TestCase("mobilenet_v2", 3_504_872)]
+    [TestCase("mlp300", 238_510)]
     public void A_network_has_the_published_number_of_parameters(string name, long count)
     {
         Network network = NetworkZoo.Create(name);

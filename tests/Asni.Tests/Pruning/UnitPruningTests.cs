@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Asni.Cpu;
 using Asni.Data;
 using Asni.Devices;
@@ -31,7 +32,12 @@ public class UnitPruningTests
             Is.EqualTo(new[] { "layer1.0.conv1", "layer1.1.conv1", "layer2.1.conv1", "layer3.1.conv1" }));
         Assert.That(resnet.Groups.First(g => g.Name == "layer2.0.conv1").StaysBecause, Does.Contain("downsample"));
         Assert.That(resnet.Fixed.First(f => f.Layer == "layer1.0.conv2").Reason, Does.Contain("another branch"));
-        PrunableGroup inverted = PrunableGroups.Find(NetworkZoo.Create("mobilenet_v2")).Groups.First(g => g.Name == "features.2.conv.0.0");
+        ImmutableArray<PrunableGroup> mobile = PrunableGroups.Find(NetworkZoo.Create("mobilenet_v2")).Groups;
+        Assert.That(mobile.Where(g => g.StaysBecause is not null).Select(g => (g.Name, g.StaysBecause)), Is.EqualTo(new[]
+        {
+            ("features.1.conv.1", "no activation follows it"), ("features.17.conv.2", "no activation follows it"),
+        }), "inverted residuals have no downsample branch");
+        PrunableGroup inverted = mobile.First(g => g.Name == "features.2.conv.0.0");
         Assert.That(inverted.Members.OfType<ConvolutionNode>().Count(), Is.EqualTo(2), "the expansion and the depthwise convolution");
         Assert.That(inverted.Consumer.Name, Is.EqualTo("features.2.conv.2"));
         Assert.That(inverted.Norm, Is.Not.Null);
@@ -171,6 +177,28 @@ public class UnitPruningTests
         Assert.That(result.Phases[1].Model.Network.Parameters[2].Shape, Is.EqualTo(new Shape(5, 10)));
         Assert.That(result.Phases[1].Top1, Is.GreaterThan(0.3), "chance is 0.25");
         Assert.That(observer.Notes, Has.Some.Contains("10 of 40 units stay"));
+    }
+
+    [TestCase("lenet300")]
+    [TestCase("conv4")]
+    [TestCase("resnet20")]
+    public void Units_that_pruning_killed_go_and_the_logits_stay(string name)
+    {
+        Network network = Net(name);
+        ModelSnapshot model = Trained(network);
+        PrunableGroup group = PrunableGroups.Find(network).Groups[^1];
+        Parameter producer = UnitPruner.WeightOf(group.Producer), consumer = UnitPruner.WeightOf(group.Consumer);
+        // Unit 1 is not read; unit 2 is not fed, and puts out 0; unit 3 is not fed, but puts out something.
+        int plane = consumer.Filter.Height * consumer.Filter.Width;
+        float[] columns = [.. model.Values[consumer.Index].Select((v, i) => i / plane % consumer.Filter.In == 1 ? 0 : v)];
+        float[] rows = [.. model.Values[producer.Index].Select((v, i) => i / producer.Filter.FanIn is 2 or 3 ? 0 : v)];
+        model = model with { Values = model.Values.SetItem(consumer.Index, columns).SetItem(producer.Index, rows) };
+        Parameter offset = group.Members.OfType<BatchNormNode>().FirstOrDefault()?.Bias ?? UnitPruner.BiasOf(group.Producer)!;
+        float[] offsets = [.. model.Values[offset.Index].Select((v, i) => i == 2 ? -9 : i == 3 ? 9 : v)];
+        model = model with { Values = model.Values.SetItem(offset.Index, offsets) };
+        ModelSnapshot small = DeadUnits.Remove(model);
+        Assert.That(PrunableGroups.Find(small.Network).Groups[^1].Units, Is.EqualTo(group.Units - 2));
+        Outputs.AssertClose(Logits(model), Logits(small), 1e-5, 1e-5, name);
     }
 
     /// <summary>g of one sample in double precision, by definition.</summary>

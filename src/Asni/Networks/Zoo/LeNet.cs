@@ -11,4 +11,10 @@ internal static class LeNet
         .Linear("3", 100).Relu("4")
         .Linear("5", classes)
         .Build();
+
+    /// <summary>One hidden layer of 300: the two-layer network of structured pruning's experiments.</summary>
+    public static Network BuildTwoLayers(string name, Chw input, int classes) => new NetworkBuilder(name, input)
+        .Linear("1", 300).Relu("2")
+        .Linear("3", classes)
+        .Build();
 }

@@ -1,0 +1,33 @@
+using System.CommandLine;
+using Asni.Engine;
+using Asni.Formats;
+using Asni.Networks;
+using Asni.Pruning;
+
+namespace Asni.Host.Commands;
+
+/// <summary>asni compact: takes units out of a network file that nothing feeds or nobody reads.</summary>
+internal static class CompactCommand
+{
+    public static Command Create(HostConsole console)
+    {
+        var file = new Argument<string>("file") { Description = "a network file of asni" };
+        var output = new Option<string>("--out") { Description = "the file to write (default FILE.compact.safetensors)", HelpName = "file" };
+        var command = new Command("compact", "take out units that pruning has killed: the same logits from a smaller network") { file, output };
+        command.SetAction(parsed =>
+        {
+            string path = parsed.GetValue(file)!;
+            NetworkFileHeader header = NetworkFormats.ReadHeader(path);
+            Network network = NetworkZoo.Create(header.Network, header.Input, header.Classes);
+            StoredWeights weights = NetworkFormats.Read(path, network);
+            ModelSnapshot small = DeadUnits.Remove(new ModelSnapshot(network, weights.Values, weights.Masks));
+            string to = parsed.GetValue(output) ?? Path.ChangeExtension(path, null) + ".compact.safetensors";
+            if (Path.GetFullPath(to) == Path.GetFullPath(path)) throw new UsageException("--out is the file that is read; give another name.");
+            NetworkFile.Write(to, small.Network, new StoredWeights(small.Values, small.Masks), header.Phase);
+            console.Line($"{Show.Count(network.ParameterCount)} parameters became {Show.Count(small.Network.ParameterCount)}, "
+                + $"{Show.Count(NetworkAnalysis.Of(network).Macs)} multiply-accumulates {Show.Count(NetworkAnalysis.Of(small.Network).Macs)}: {to}");
+            return 0;
+        });
+        return command;
+    }
+}
