@@ -20,7 +20,7 @@ internal sealed record StoredNetwork(string Path, NetworkFileHeader Header, Netw
 internal static class RunNetworks
 {
     /// <summary>In the order in which one is chosen when none is named.</summary>
-    private static readonly string[] s_phases = ["asni2", "asni1", "dense", "retrain", "ispasp", "ticket", "reinit", "shuffle", "asni2-init"];
+    private static readonly string[] s_phases = ["ispasp", "asni2", "asni1", "dense", "retrain", "ticket", "reinit", "shuffle", "asni2-init"];
 
     /// <summary>The file of a phase's network; of the first phase in the usual order when none is named.</summary>
     /// <exception cref="AsniException">There is no such folder, network or phase.</exception>

@@ -52,6 +52,7 @@ internal sealed record RunPlan(RunSettings Settings, Recipe Recipe, Network Netw
         Network network = NetworkZoo.Create(full, recipe.Input ?? split.Train.Shape, split.Train.Classes);
         if (split.Train.Shape != network.Input)
             throw new UsageException($"{data} has {split.Train.Shape} images, not {network.Input}; leave --input out or choose other data.");
+        if (recipe.Method == MethodKind.ISpaSP) _ = recipe.Units.Groups(network);
         ModelSnapshot? start = settings.Init is { } path ? InitFile.Load(path, recipe, network, notes) : null;
         // What is saved is what ran: the schedule itself instead of the sparsity that was asked of it.
         RunSettings resolved = settings with { Sparsity = null, Recipe = recipe with { RetrainLearningRate = null } };

@@ -25,9 +25,7 @@ internal sealed class UnitPruning(Recipe recipe, DatasetSplit data, Device devic
     {
         var watch = Stopwatch.StartNew();
         ModelSnapshot model = start;
-        PrunableGroups all = PrunableGroups.Find(start.Network);
-        string[] names = [.. all.Groups.Where(g => Takes(g)).Select(g => g.Name)];
-        if (names.Length == 0) throw new UsageException($"no layer of {start.Network.Name} has units that can be taken out at these ratios; asni info --net NAME --groups lists them.");
+        string[] names = [.. _options.Groups(start.Network).Select(g => g.Name)];
         foreach (string name in names)
         {
             if (cancellation.IsCancellationRequested) break;
@@ -40,8 +38,6 @@ internal sealed class UnitPruning(Recipe recipe, DatasetSplit data, Device devic
         }
         return Final(start, model, watch);
     }
-
-    private bool Takes(PrunableGroup group) => (group.StaysBecause is null || _options.AllBlocks) && _options.Kept(group) < group.Units;
 
     /// <summary>Some epochs at a constant rate after one group.</summary>
     private ModelSnapshot Finetune(ModelSnapshot start, string group)

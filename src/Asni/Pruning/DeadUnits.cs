@@ -4,8 +4,8 @@ using Asni.Networks;
 namespace Asni.Pruning;
 
 /// <summary>
-/// Units that unstructured pruning has killed: nobody reads them, or nothing feeds them and what they put out is 0. A network without them computes the
-/// same logits exactly.
+/// Units that unstructured pruning has killed: nobody reads them, or nothing feeds them. What an unfed unit puts out is a constant: 0 goes as it is, others go
+/// into their reader's bias or batch-norm where no padding makes the border another case. A network without them computes the same logits.
 /// </summary>
 public static class DeadUnits
 {
@@ -18,16 +18,45 @@ public static class DeadUnits
             foreach (string name in PrunableGroups.Find(model.Network).Groups.Select(g => g.Name).ToArray())
             {
                 PrunableGroup group = PrunableGroups.Find(model.Network).Groups.First(g => g.Name == name);
-                int[] alive = [.. Enumerable.Range(0, group.Units).Where(u => !IsDead(model, group, u))];
-                if (alive.Length == group.Units || group.Units == 1) continue;
-                model = UnitPruner.Keep(model, group, alive.Length > 0 ? alive : [0]);
+                int[] dead = [.. Enumerable.Range(0, group.Units).Where(u => IsDead(model, group, u))];
+                if (dead.Length == group.Units) dead = dead[1..];
+                if (dead.Length == 0) continue;
+                model = UnitPruner.Keep(Fold(model, group, dead), group, [.. Enumerable.Range(0, group.Units).Except(dead)]);
                 changed = true;
             }
         }
         return model;
     }
 
-    private static bool IsDead(ModelSnapshot model, PrunableGroup group, int unit) => !IsRead(model, group, unit) || (!IsFed(model, group, unit) && Constant(model, group, unit) == 0);
+    private static bool IsDead(ModelSnapshot model, PrunableGroup group, int unit)
+    {
+        if (!IsRead(model, group, unit)) return true;
+        if (IsFed(model, group, unit) || Constant(model, group, unit) is not { } value) return false;
+        return value == 0 || (group.Consumer is not ConvolutionNode { Padding: > 0 } && Offset(group) is { } offset && model.Masks[offset.Index] is null);
+    }
+
+    /// <summary>What takes up a constant that the consumer reads: its bias, or the running mean behind it.</summary>
+    private static Parameter? Offset(PrunableGroup group) => UnitPruner.BiasOf(group.Consumer) ?? group.Norm?.RunningMean;
+
+    private static ModelSnapshot Fold(ModelSnapshot model, PrunableGroup group, int[] dead)
+    {
+        (int Unit, double Value)[] constants = [.. dead.Where(u => IsRead(model, group, u)).Select(u => (u, Constant(model, group, u)!.Value)).Where(c => c.Value != 0)];
+        if (constants.Length == 0) return model;
+        Parameter weight = UnitPruner.WeightOf(group.Consumer), offset = Offset(group)!;
+        float[] values = model.Values[weight.Index];
+        int plane = weight.Filter.Height * weight.Filter.Width;
+        // A running mean is subtracted.
+        int sign = UnitPruner.BiasOf(group.Consumer) is null ? -1 : 1;
+        float[] offsets = [.. model.Values[offset.Index].Select((v, o) => (float)(v + sign * constants.Sum(c => c.Value * Sum(o, c.Unit))))];
+        return model with { Values = model.Values.SetItem(offset.Index, offsets) };
+
+        double Sum(int output, int unit)
+        {
+            double sum = 0;
+            foreach (float w in values.AsSpan(output * weight.Filter.FanIn + unit * plane, plane)) sum += w;
+            return sum;
+        }
+    }
 
     private static bool IsRead(ModelSnapshot model, PrunableGroup group, int unit)
     {

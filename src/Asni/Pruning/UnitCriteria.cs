@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Asni.Data;
 using Asni.Devices;
 using Asni.Engine;
@@ -58,6 +59,18 @@ public sealed record UnitPruningOptions
         if (CalibrationBatches < 1 || CalibrationBatchSize < 1) throw new UsageException($"a calibration of {CalibrationBatches}x{CalibrationBatchSize} images: at least 1x1 is needed.");
         if (BlockEpochs < 0 || FinetuneEpochs < 0) throw new UsageException("epochs of fine-tuning cannot be negative.");
         if (!(FinetuneRate > 0)) throw new UsageException($"a learning rate of {FinetuneRate} must be above 0.");
+    }
+
+    /// <summary>The groups that lose units, in the order of the network.</summary>
+    /// <exception cref="UsageException">A ratio is for layers that are not there, or nothing would be taken out.</exception>
+    public ImmutableArray<PrunableGroup> Groups(Network network)
+    {
+        ImmutableArray<PrunableGroup> all = PrunableGroups.Find(network).Groups;
+        const string see = "asni info --net NAME --groups lists them.";
+        if (Ratios.Keys.FirstOrDefault(k => !all.Any(g => g.Name.StartsWith(k, StringComparison.Ordinal))) is { } unknown)
+            throw new UsageException($"a ratio is given for '{unknown}', but no layer of {network.Name} whose units can be taken out begins so; {see}");
+        ImmutableArray<PrunableGroup> taken = [.. all.Where(g => (g.StaysBecause is null || AllBlocks) && Kept(g) < g.Units)];
+        return taken.Length > 0 ? taken : throw new UsageException($"no layer of {network.Name} has units that can be taken out at these ratios; {see}");
     }
 
     /// <summary>Units of a group that stay.</summary>

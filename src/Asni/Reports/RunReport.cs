@@ -94,10 +94,11 @@ internal sealed class RunReport(RunDescription run, IReadOnlyList<EpochRecord> e
         if (shown is null) return;
         var centers = phases.SelectMany(p => p.Layers).ToDictionary(l => l.Parameter.Index);
         page.Add($"<h2>Layers after {shown.Phase}</h2>");
+        if (shown.Model.Network != run.Network) page.Add($"<p class=\"quiet\">Of the network that is left, {shown.Model.Network.Name}: {shown.Model.Network.ParameterCount:N0} parameters.</p>");
         page.Raw("<div class=\"scroll\"><table><thead><tr>");
         foreach (string column in s_layerColumns) page.Add($"<th>{column}</th>");
         page.Raw("</tr></thead><tbody>");
-        foreach (Parameter p in run.Network.Weights)
+        foreach (Parameter p in shown.Model.Network.Weights)
         {
             centers.TryGetValue(p.Index, out LayerResult? center);
             long kept = shown.Model.Live(p);
@@ -109,13 +110,13 @@ internal sealed class RunReport(RunDescription run, IReadOnlyList<EpochRecord> e
         page.Raw("</tbody></table></div>");
         page.Add($"<h2>Surviving weights of {shown.Phase}</h2><p class=\"quiet\">The lines mark c+ and c-, from which ASNI-II starts.</p>");
         page.Raw("<div class=\"grid-of fine\">");
-        foreach (Parameter p in run.Network.Weights)
+        foreach (Parameter p in shown.Model.Network.Weights)
         {
             centers.TryGetValue(p.Index, out LayerResult? center);
             page.Raw(WeightHistogram.Draw(p.Name, RunEvents.Survivors(shown.Model, p), center?.CenterPlus, center?.CenterMinus).ToString());
         }
         page.Raw("</div>");
-        Parameter first = run.Network.Weights.First();
+        Parameter first = shown.Model.Network.Weights.First();
         string png = Convert.ToBase64String(FilterPicture.Draw(first, shown.Model.Values[first.Index]).Encode());
         page.Add($"<h2>First filters of {first.Name}</h2><img alt=\"first filters of {first.Name}\" src=\"data:image/png;base64,{png}\">");
     }

@@ -188,7 +188,7 @@ public class UnitPruningTests
         ModelSnapshot model = Trained(network);
         PrunableGroup group = PrunableGroups.Find(network).Groups[^1];
         Parameter producer = UnitPruner.WeightOf(group.Producer), consumer = UnitPruner.WeightOf(group.Consumer);
-        // Unit 1 is not read; unit 2 is not fed, and puts out 0; unit 3 is not fed, but puts out something.
+        // Unit 1 is not read; unit 2 is not fed, and puts out 0; unit 3 is not fed, but puts out something, which goes where nothing is padded.
         int plane = consumer.Filter.Height * consumer.Filter.Width;
         float[] columns = [.. model.Values[consumer.Index].Select((v, i) => i / plane % consumer.Filter.In == 1 ? 0 : v)];
         float[] rows = [.. model.Values[producer.Index].Select((v, i) => i / producer.Filter.FanIn is 2 or 3 ? 0 : v)];
@@ -197,7 +197,7 @@ public class UnitPruningTests
         float[] offsets = [.. model.Values[offset.Index].Select((v, i) => i == 2 ? -9 : i == 3 ? 9 : v)];
         model = model with { Values = model.Values.SetItem(offset.Index, offsets) };
         ModelSnapshot small = DeadUnits.Remove(model);
-        Assert.That(PrunableGroups.Find(small.Network).Groups[^1].Units, Is.EqualTo(group.Units - 2));
+        Assert.That(PrunableGroups.Find(small.Network).Groups[^1].Units, Is.EqualTo(group.Units - (name == "resnet20" ? 2 : 3)));
         Outputs.AssertClose(Logits(model), Logits(small), 1e-5, 1e-5, name);
     }
 
