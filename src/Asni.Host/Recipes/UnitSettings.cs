@@ -12,7 +12,7 @@ internal static class UnitSettings
         Of("ratio", "ispasp: share of the units of each group that stays", (o, t) => o with { Ratio = Number(t) }, o => Text(o.Ratio)),
         Of("ratios", "ispasp: the same by the beginning of a layer's name: layer1=0.4,layer4=1", (o, t) => o with { Ratios = Ratios(t) },
             o => o.Ratios.Count == 0 ? null : string.Join(',', o.Ratios.Select(r => $"{r.Key}={Text(r.Value)}"))),
-        Of("criterion", "ispasp: which units stay: ispasp, l1, bnscale, random", (o, t) => o with { Criterion = Choice<UnitCriterion>(t) }, o => Name(o.Criterion)),
+        Of("criterion", "ispasp: which units stay: ispasp, l1, bnscale, greedy, random", (o, t) => o with { Criterion = Choice<UnitCriterion>(t) }, o => Name(o.Criterion)),
         Of("iterations", "ispasp: iterations of the selection", (o, t) => o with { Iterations = Integer(t) }, o => Text(o.Iterations)),
         Of("calibration", "ispasp: batches x images that the selection sees: 5x256", Calibration, o => $"{Text(o.CalibrationBatches)}x{Text(o.CalibrationBatchSize)}"),
         Of("block-epochs", "ispasp: epochs of fine-tuning after each group", (o, t) => o with { BlockEpochs = Integer(t) }, o => Text(o.BlockEpochs)),

@@ -11,27 +11,20 @@ namespace Asni.Pruning;
 public sealed record HiddenSums(float[] Sums, long Samples)
 {
     /// <summary>Pushes the first batches of a dataset's epoch order through the front of a network.</summary>
-    public static HiddenSums Measure(ModelSnapshot model, Node hidden, Dataset data, int batches, int batchSize, ulong seed, Device device, CancellationToken cancellation)
+    public static HiddenSums Measure(ModelSnapshot model, Node hidden, Dataset data, int batches, int batchSize, ulong seed, Device device, CancellationToken cancellation) =>
+        Measure(new Calibration(data, batches, batchSize, seed, device, cancellation), model, hidden);
+
+    internal static HiddenSums Measure(Calibration calibration, ModelSnapshot model, Node hidden)
     {
-        (Network front, var sources) = FrontNetwork.UpTo(model.Network, hidden);
-        using var on = new Model(front, device);
-        on.Load(new ModelSnapshot(front, [.. sources.Select(p => model.Values[p.Index])], [.. sources.Select(p => model.Masks[p.Index])]));
-        var loader = new BatchLoader(data, batchSize, Augmentation.None, shuffle: true, seed);
-        using var plan = new Plan(on, loader.BatchSize, training: false);
         int elements = hidden.Output.Elements;
         var sums = new double[elements];
-        var activations = new float[(long)loader.BatchSize * elements];
         long samples = 0;
-        foreach (Batch batch in loader.Epoch(0).Take(batches))
+        calibration.Push(model, hidden, (activations, count) =>
         {
-            cancellation.ThrowIfCancellationRequested();
-            plan.Load(batch, data.Normalization);
-            plan.RunEvaluation();
-            plan.ReadLogits(activations.AsSpan(0, batch.Count * elements));
-            for (int i = 0; i < batch.Count; i++)
-                for (int e = 0; e < elements; e++) sums[e] += activations[(long)i * elements + e];
-            samples += batch.Count;
-        }
+            for (int i = 0; i < count; i++)
+                for (int e = 0; e < elements; e++) sums[e] += activations[i * elements + e];
+            samples += count;
+        });
         return new HiddenSums([.. sums.Select(s => (float)s)], samples);
     }
 

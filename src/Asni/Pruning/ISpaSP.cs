@@ -99,7 +99,7 @@ public sealed class ISpaSP : IDisposable
     private static IEnumerable<int> Largest(IEnumerable<int> units, double[] values, int count) => units.OrderByDescending(u => values[u]).ThenBy(u => u).Take(count);
 
     /// <summary>The consumer with its batch-norm folded in: g(H) = W * H + offset.</summary>
-    private static (float[] Weights, double[] Offsets) Folded(ModelSnapshot model, PrunableGroup group)
+    internal static (float[] Weights, double[] Offsets) Folded(ModelSnapshot model, PrunableGroup group)
     {
         Parameter weight = UnitPruner.WeightOf(group.Consumer);
         float[] weights = [.. model.Values[weight.Index]];

@@ -18,6 +18,8 @@ public enum UnitCriterion
     BnScale,
     /// <summary>Any.</summary>
     Random,
+    /// <summary>Greedy forward selection: again and again the unit that leaves the least error of the block's output, with data.</summary>
+    Greedy,
 }
 
 /// <summary>Settings of structured pruning.</summary>
@@ -88,12 +90,13 @@ internal static class UnitChoice
     /// <returns>The kept units, ascending.</returns>
     public static int[] Of(ModelSnapshot model, PrunableGroup group, int keep, UnitPruningOptions options, Dataset data, ulong seed, Device device, CancellationToken cancellation)
     {
+        var calibration = new Calibration(data, options.CalibrationBatches, options.CalibrationBatchSize, seed, device, cancellation);
         if (options.Criterion == UnitCriterion.ISpaSP)
         {
-            HiddenSums hidden = HiddenSums.Measure(model, group.Hidden, data, options.CalibrationBatches, options.CalibrationBatchSize, seed, device, cancellation);
-            using var method = new ISpaSP(model, group, hidden, device);
+            using var method = new ISpaSP(model, group, HiddenSums.Measure(calibration, model, group.Hidden), device);
             return method.Select(keep, options.Iterations);
         }
+        if (options.Criterion == UnitCriterion.Greedy) return new GreedySelection(model, group, device).Select(keep, calibration);
         double[] scores = options.Criterion switch
         {
             UnitCriterion.L1 => L1(model, UnitPruner.WeightOf(group.Producer)),

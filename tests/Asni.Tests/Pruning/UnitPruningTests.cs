@@ -134,6 +134,29 @@ public class UnitPruningTests
         }
     }
 
+    /// <summary>One output position, so that greedy selection samples all there are.</summary>
+    [TestCaseSource(typeof(DeviceCase), nameof(DeviceCase.All))]
+    public void Greedy_selection_takes_the_unit_that_leaves_the_least_error(DeviceCase on)
+    {
+        Network network = NetworkZoo.Create("resnet20", new Chw(3, 4, 4), 5);
+        ModelSnapshot model = Trained(network);
+        PrunableGroup group = PrunableGroups.Find(network).Groups.First(g => g.Name == "layer3.1.conv1");
+        using Device device = on.Create();
+        var calibration = new Calibration(BlobDataset.Split(64, network.Input, 5).Train, 2, 8, 3, device, CancellationToken.None);
+        var hidden = new List<double[]>();
+        calibration.Push(model, group.Hidden, (values, images) =>
+        {
+            foreach (float[] h in values.ToArray().Chunk(group.Units).Take(images)) hidden.Add([.. h.Select(v => (double)v)]);
+        });
+        Assert.That(hidden, Has.Count.EqualTo(16));
+        var chosen = new HashSet<int>();
+        for (int n = 0; n < 3; n++)
+            chosen.Add(Enumerable.Range(0, group.Units).Except(chosen).MinBy(u => hidden.Sum(h => Error(h, [.. chosen, u]))));
+        Assert.That(new GreedySelection(model, group, device).Select(3, calibration), Is.EqualTo(chosen.Order()));
+
+        double Error(double[] h, int[] kept) => Block(model, group, [.. h.Select((v, u) => kept.Contains(u) ? 0 : v)], offset: false).Sum(v => v * v);
+    }
+
     [Test]
     public void Units_that_carry_the_output_are_found()
     {
@@ -155,6 +178,7 @@ public class UnitPruningTests
     [TestCase(UnitCriterion.ISpaSP)]
     [TestCase(UnitCriterion.L1)]
     [TestCase(UnitCriterion.Random)]
+    [TestCase(UnitCriterion.Greedy)]
     public void A_whole_run_prunes_every_group_and_fine_tunes(UnitCriterion criterion)
     {
         Network network = Asni.Tests.Engine.TinyNetworks.Linear(36, 40, 20, 4);

@@ -1,0 +1,33 @@
+using Asni.Data;
+using Asni.Devices;
+using Asni.Engine;
+using Asni.Networks;
+
+namespace Asni.Pruning;
+
+/// <summary>The images that units are chosen by: the first batches of a dataset's epoch order.</summary>
+internal sealed record Calibration(Dataset Data, int Batches, int BatchSize, ulong Seed, Device Device, CancellationToken Cancellation)
+{
+    public delegate void Reader(ReadOnlySpan<float> activations, int images);
+
+    /// <summary>Pushes them through the front of a network.</summary>
+    /// <param name="read">Gets the node's values of each batch, (image, channel, y, x).</param>
+    public void Push(ModelSnapshot model, Node node, Reader read)
+    {
+        (Network front, var sources) = FrontNetwork.UpTo(model.Network, node);
+        using var on = new Model(front, Device);
+        on.Load(new ModelSnapshot(front, [.. sources.Select(p => model.Values[p.Index])], [.. sources.Select(p => model.Masks[p.Index])]));
+        var loader = new BatchLoader(Data, BatchSize, Augmentation.None, shuffle: true, Seed);
+        using var plan = new Plan(on, loader.BatchSize, training: false);
+        var values = new float[checked(loader.BatchSize * node.Output.Elements)];
+        foreach (Batch batch in loader.Epoch(0).Take(Batches))
+        {
+            Cancellation.ThrowIfCancellationRequested();
+            plan.Load(batch, Data.Normalization);
+            plan.RunEvaluation();
+            Span<float> filled = values.AsSpan(0, batch.Count * node.Output.Elements);
+            plan.ReadLogits(filled);
+            read(filled, batch.Count);
+        }
+    }
+}
