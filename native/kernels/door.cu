@@ -47,3 +47,37 @@ ASNI_DEVICE void images_in(const DoorArgs& args) {
 
 ASNI_KERNEL(images_in_fp32, DoorArgs, 256) { images_in<float>(args); }
 ASNI_KERNEL(images_in_bf16, DoorArgs, 256) { images_in<bf16>(args); }
+
+// How an image of a dataset enters a batch: pixel (y, x) is (y + top, x + left) of it, 0 outside, then mirrored left-right if asked.
+struct SampleDraw {
+    int index, top, left;
+    bool flip;
+};
+
+struct SampleArgs {
+    const uint8_t* pixels;  // NCHW, the whole dataset
+    const int* labels;
+    const SampleDraw* draws;  // one a sample of the batch
+    const float* table;
+    void* to;
+    int* labels_to;
+    int batch, channels, height, width;
+};
+
+template <class T>
+ASNI_DEVICE void sample_images(const SampleArgs& args) {
+    int64_t plane = int64_t(args.height) * args.width, n = args.batch * plane;
+    for (int64_t i = grid_thread(); i < n; i += grid_threads()) {
+        int sample = int(i / plane), position = int(i - sample * plane), y = position / args.width, x = position - y * args.width;
+        SampleDraw draw = args.draws[sample];
+        if (position == 0) args.labels_to[sample] = args.labels[draw.index];
+        int from_y = y + draw.top, from_x = (draw.flip ? args.width - 1 - x : x) + draw.left;
+        bool inside = from_y >= 0 && from_y < args.height && from_x >= 0 && from_x < args.width;
+        const uint8_t* pixel = args.pixels + draw.index * args.channels * plane + int64_t(from_y) * args.width + from_x;
+        for (int c = 0; c < args.channels; c++)
+            Storage<T>::store(static_cast<T*>(args.to) + i * args.channels + c, args.table[c * 256 + (inside ? pixel[c * plane] : 0)]);
+    }
+}
+
+ASNI_KERNEL(sample_images_fp32, SampleArgs, 256) { sample_images<float>(args); }
+ASNI_KERNEL(sample_images_bf16, SampleArgs, 256) { sample_images<bf16>(args); }

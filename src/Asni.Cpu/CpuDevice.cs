@@ -73,6 +73,9 @@ public sealed unsafe class CpuDevice : Device
         labels.CopyTo(new Span<int>(((CpuBuffer)to).Pointer, labels.Length));
     }
 
+    public override DeviceDataset CreateDataset(ReadOnlyMemory<byte> pixels, int[] labels, Chw shape, Normalization normalization) =>
+        new CpuDataset(pixels, labels, shape, normalization, _workers);
+
     public override DeviceParameters CreateParameters(ImmutableArray<Parameter> parameters) => new CpuParameters(parameters, _workers);
 
     public override ConvolutionOperation CreateConvolution(in ConvolutionSpec spec) =>

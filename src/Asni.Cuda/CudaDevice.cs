@@ -107,6 +107,12 @@ public sealed class CudaDevice : Device, ICudaAddresses
 
     public override void UploadLabels(ReadOnlySpan<int> labels, DeviceBuffer to) => _stream.Upload(CudaBuffer.At(to), labels);
 
+    /// <summary>On the GPU when it takes up to a quarter of its memory.</summary>
+    public override DeviceDataset? CreateDataset(ReadOnlyMemory<byte> pixels, int[] labels, Chw shape, Normalization normalization) =>
+        CudaDataset.BytesOf(pixels.Length, labels.Length) > _context.TotalMemory / 4
+        ? null
+        : new CudaDataset(pixels, labels, shape, normalization, _stream, _kernels.Get($"sample_images_{_runtime.StorageName}"), _runtime.Multiprocessors);
+
     public override DeviceParameters CreateParameters(ImmutableArray<Parameter> parameters) => new CudaParameters(parameters, _stream, _kernels, Precision);
 
     public override ConvolutionOperation CreateConvolution(in ConvolutionSpec spec) => _runtime.Create(spec);
@@ -200,7 +206,7 @@ public sealed class CudaDevice : Device, ICudaAddresses
     {
         if (_imageTable is not null && normalization.Equals(_tabled)) return _imageTable.Pointer;
         var table = new float[channels * 256];
-        for (int i = 0; i < table.Length; i++) table[i] = (float)((i % 256 / 255.0 - normalization.Mean[i / 256]) / normalization.Std[i / 256]);
+        normalization.FillTable(table);
         _stream.Synchronize();
         _imageTable?.Dispose();
         _imageTable = new CudaBuffer(_stream, table.Length * sizeof(float));

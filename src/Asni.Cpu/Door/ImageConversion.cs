@@ -10,9 +10,7 @@ internal static unsafe class ImageConversion
     /// <param name="table">Scratch of 256 floats a channel.</param>
     public static void Run(Workers workers, byte* nchw, int batch, Chw shape, Normalization normalization, float* table, float* nhwc)
     {
-        for (int c = 0; c < shape.Channels; c++)
-            for (int p = 0; p < 256; p++)
-                table[c * 256 + p] = (float)((p / 255.0 - normalization.Mean[c]) / normalization.Std[c]);
+        normalization.FillTable(new Span<float>(table, shape.Channels * 256));
         long count = (long)batch * shape.Elements;
         if (shape.Channels == 1) workers.Vectorize(count, new GrayBody(nchw, count, table, nhwc));
         else

@@ -2,22 +2,20 @@ using Asni.Tensors;
 
 namespace Asni.Data;
 
-/// <summary>Applies an <see cref="Augmentation"/> to one image at a time. One instance a thread.</summary>
-internal sealed class Augmenter(Augmentation augmentation, Chw shape)
+/// <summary>Reads images as they enter a batch, one at a time. One instance a thread.</summary>
+internal sealed class Augmenter(Chw shape)
 {
     private readonly byte[] _source = new byte[shape.Elements];
-    private readonly SplitMix64 _random = new(0);
 
-    /// <summary>Reads image <paramref name="index"/> and changes it as (stream, index) and nothing else says.</summary>
-    public void Read(Dataset data, int index, ulong stream, Span<byte> chw)
+    public void Read(Dataset data, SampleDraw draw, Span<byte> chw)
     {
-        data.Read(index, _source);
-        _random.State = SampleStream.At(stream, index);
-        int padding = augmentation.CropPadding;
-        int top = padding == 0 ? 0 : _random.Next(2 * padding + 1) - padding;
-        int left = padding == 0 ? 0 : _random.Next(2 * padding + 1) - padding;
-        bool flip = augmentation.Flip && _random.Next(2) == 1;
-        CropAndFlip(_source, shape, top, left, flip, chw);
+        if (draw is { Top: 0, Left: 0, Flip: false })
+        {
+            data.Read(draw.Index, chw);
+            return;
+        }
+        data.Read(draw.Index, _source);
+        CropAndFlip(_source, shape, draw.Top, draw.Left, draw.Flip, chw);
     }
 
     /// <summary>Pixel (y, x) of the result is (y + top, x + left) of the source, 0 outside it, and then mirrored if asked.</summary>

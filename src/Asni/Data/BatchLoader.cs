@@ -1,10 +1,7 @@
-using Asni.Tensors;
-
 namespace Asni.Data;
 
 /// <summary>
-/// Fills reusable batches from a dataset. The order of an epoch is a function of (seed, epoch) and each image's augmentation of
-/// (seed, epoch, image index), so threads and interruptions change nothing. Batches that cost more than a copy are filled ahead
+/// Fills reusable batches from a dataset, in the order of <see cref="SampleOrder"/>. Batches that cost more than a copy are filled ahead
 /// on background threads; copies are made in place, where a hand-over between threads would cost more than the copy.
 /// One epoch may be enumerated at a time.
 /// </summary>
@@ -13,13 +10,8 @@ public sealed class BatchLoader
     /// <summary>A copy of this many bytes takes some hundred microseconds; above, reading ahead pays.</summary>
     private const long CopyAheadBytes = 4 << 20;
 
-    private const ulong OrderPurpose = 1, AugmentationPurpose = 2;
-
     private readonly Dataset _data;
-    private readonly Augmentation _augmentation;
-    private readonly bool _shuffle;
-    private readonly ulong _seed;
-    private readonly int[] _order;
+    private readonly SampleOrder _order;
     private readonly Batch[] _batches;
     private readonly Augmenter[] _augmenters;
     private readonly bool _ahead;
@@ -37,16 +29,16 @@ public sealed class BatchLoader
         ArgumentOutOfRangeException.ThrowIfLessThan(batchSize, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(workers, 1);
         ArgumentOutOfRangeException.ThrowIfNegative(augmentation.CropPadding, nameof(augmentation));
-        (_data, _augmentation, _shuffle, _seed) = (data, augmentation, shuffle, seed);
+        _data = data;
         BatchSize = Math.Min(batchSize, data.Count);
         BatchesPerEpoch = (data.Count + BatchSize - 1) / BatchSize;
-        _order = new int[data.Count];
-        bool copies = data.InMemory && augmentation == Augmentation.None;
+        _order = new SampleOrder(data.Count, augmentation, shuffle, seed);
+        bool copies = !data.Pixels.IsEmpty && augmentation == Augmentation.None;
         _ahead = BatchesPerEpoch > 1 && !(copies && (long)BatchSize * data.Shape.Elements < CopyAheadBytes);
 
         // Reading ahead: one batch with the consumer, one ready, one in each worker's hands.
         _batches = [.. Enumerable.Range(0, _ahead ? workers + 2 : 1).Select(_ => new Batch(BatchSize, data.Shape))];
-        _augmenters = [.. Enumerable.Range(0, _ahead ? workers : 1).Select(_ => new Augmenter(augmentation, data.Shape))];
+        _augmenters = [.. Enumerable.Range(0, _ahead ? workers : 1).Select(_ => new Augmenter(data.Shape))];
     }
 
     /// <summary>Samples a full batch; never more than the dataset has.</summary>
@@ -77,19 +69,18 @@ public sealed class BatchLoader
         _active = true;
         try
         {
-            SetOrder(epoch);
-            ulong stream = SplitMix64.Fork(_seed, AugmentationPurpose, (ulong)epoch).State;
+            SampleDraw[] draws = _order.Epoch(epoch);
             if (_ahead)
             {
                 using var prefetcher = new BatchPrefetcher(_batches, _augmenters.Length, firstBatch, BatchesPerEpoch,
-                    (index, worker, batch) => Fill(index, stream, _augmenters[worker], batch));
+                    (index, worker, batch) => Fill(draws, index, _augmenters[worker], batch));
                 while (prefetcher.Next() is { } batch) yield return batch;
             }
             else
             {
                 for (int index = firstBatch; index < BatchesPerEpoch; index++)
                 {
-                    Fill(index, stream, _augmenters[0], _batches[0]);
+                    Fill(draws, index, _augmenters[0], _batches[0]);
                     yield return _batches[0];
                 }
             }
@@ -100,23 +91,15 @@ public sealed class BatchLoader
         }
     }
 
-    private void SetOrder(int epoch)
-    {
-        for (int i = 0; i < _order.Length; i++) _order[i] = i;
-        if (_shuffle) SplitMix64.Fork(_seed, OrderPurpose, (ulong)epoch).Shuffle(_order.AsSpan());
-    }
-
-    private void Fill(int batchIndex, ulong stream, Augmenter augmenter, Batch batch)
+    private void Fill(SampleDraw[] draws, int batchIndex, Augmenter augmenter, Batch batch)
     {
         int first = batchIndex * BatchSize, size = _data.Shape.Elements;
-        batch.Count = Math.Min(BatchSize, _order.Length - first);
+        batch.Count = Math.Min(BatchSize, draws.Length - first);
         for (int i = 0; i < batch.Count; i++)
         {
-            int index = _order[first + i];
-            batch.Labels[i] = _data.Label(index);
-            Span<byte> pixels = batch.Pixels.AsSpan(i * size, size);
-            if (_augmentation == Augmentation.None) _data.Read(index, pixels);
-            else augmenter.Read(_data, index, stream, pixels);
+            SampleDraw draw = draws[first + i];
+            batch.Labels[i] = _data.Label(draw.Index);
+            augmenter.Read(_data, draw, batch.Pixels.AsSpan(i * size, size));
         }
     }
 }

@@ -5,6 +5,12 @@ namespace Asni.Data;
 /// <summary>Per-channel mean and standard deviation of pixels scaled to 0..1.</summary>
 public sealed record Normalization(float[] Mean, float[] Std)
 {
+    /// <summary>(p / 255 - mean[c]) / std[c] of every pixel value, 256 a channel.</summary>
+    public void FillTable(Span<float> table)
+    {
+        for (int i = 0; i < table.Length; i++) table[i] = (float)((i % 256 / 255.0 - Mean[i / 256]) / Std[i / 256]);
+    }
+
     /// <summary>(p / 255 - mean[c]) / std[c] of one image: what a network reads.</summary>
     /// <param name="chw">8-bit pixels (C, H, W).</param>
     /// <param name="to">As many floats.</param>
@@ -29,8 +35,8 @@ public abstract class Dataset
     public abstract Normalization Normalization { get; }
     public abstract int Label(int index);
 
-    /// <summary>True when <see cref="Read"/> is a plain copy, so that a loader gains nothing from reading ahead.</summary>
-    public virtual bool InMemory => false;
+    /// <summary>All images one after another in CHW order, when they are held so; else empty.</summary>
+    public virtual ReadOnlyMemory<byte> Pixels => default;
 
     /// <summary>Writes image <paramref name="index"/> in CHW order.</summary>
     public abstract void Read(int index, Span<byte> chw);

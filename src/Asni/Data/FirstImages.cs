@@ -20,7 +20,7 @@ public sealed class FirstImages : Dataset
     public override int Classes => _all.Classes;
     public override Chw Shape => _all.Shape;
     public override Normalization Normalization => _all.Normalization;
-    public override bool InMemory => _all.InMemory;
+    public override ReadOnlyMemory<byte> Pixels => _all.Pixels.IsEmpty ? default : _all.Pixels[..checked(Count * Shape.Elements)];
     public override int Label(int index) => _all.Label(index);
     public override void Read(int index, Span<byte> chw) => _all.Read(index, chw);
 }

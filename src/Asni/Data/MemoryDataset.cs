@@ -11,7 +11,7 @@ internal sealed class MemoryDataset(
     public override int Classes => classes;
     public override Chw Shape => shape;
     public override Normalization Normalization => normalization;
-    public override bool InMemory => true;
+    public override ReadOnlyMemory<byte> Pixels => pixels;
     public override int Label(int index) => labels[index];
 
     public override void Read(int index, Span<byte> chw)

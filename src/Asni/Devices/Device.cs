@@ -37,6 +37,12 @@ public abstract class Device : IDisposable
     /// <summary>Copies class indices, one a sample, to an int32 buffer.</summary>
     public abstract void UploadLabels(ReadOnlySpan<int> labels, DeviceBuffer to);
 
+    /// <summary>Brings a dataset within reach for batch after batch; null when it is too large, so that batches are to be uploaded.</summary>
+    /// <param name="pixels">8-bit images (N, C, H, W), which stay as they are.</param>
+    /// <param name="labels">One an image.</param>
+    /// <param name="shape">Of one image.</param>
+    public virtual DeviceDataset? CreateDataset(ReadOnlyMemory<byte> pixels, int[] labels, Chw shape, Normalization normalization) => null;
+
     /// <summary>Values, gradients, optimizer state and masks of a network's parameters.</summary>
     public abstract DeviceParameters CreateParameters(ImmutableArray<Parameter> parameters);
 

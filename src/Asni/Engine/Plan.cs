@@ -56,6 +56,14 @@ public sealed class Plan : IDisposable
         Model.Device.UploadLabels(batch.Labels.AsSpan(0, Count), _labels);
     }
 
+    /// <summary>Makes a batch of a dataset's order on the device.</summary>
+    /// <param name="first">Sample of the order.</param>
+    public void Load(DeviceDataset data, int first, int count)
+    {
+        SetCount(count);
+        data.Load(first, _input.WithBatch(count), _labels);
+    }
+
     /// <summary>Copies ready inputs (N, C, H, W) and labels to the device; N is the number of labels.</summary>
     public void Load(ReadOnlySpan<float> nchw, ReadOnlySpan<int> labels)
     {

@@ -25,26 +25,23 @@ public sealed class Trainer : IDisposable
     private readonly Plan _training;
     private readonly Plan _evaluation;
     private readonly DatasetSplit _data;
-    private readonly Augmentation _augmentation;
     private readonly ITrainingObserver _observer;
-    private readonly BatchLoader _evaluationLoader;
-    private BatchLoader? _loader;
+    private readonly BatchFeed _trainingFeed, _evaluationFeed;
     private EpochProgress _progress;
-    private ulong _loaderSeed;
 
     public Trainer(Model model, DatasetSplit data, int batchSize, Augmentation augmentation, float labelSmoothing, ITrainingObserver observer)
     {
         CheckFit(model, data);
         Model = model;
         _data = data;
-        _augmentation = augmentation;
         _observer = observer;
         int batch = Math.Min(batchSize, data.Train.Count);
         _training = new Plan(model, batch, training: true, labelSmoothing);
         // Large batches evaluate faster; large images fill memory.
         int evaluationBatch = Math.Min(Math.Max(batch, Math.Min(256, EvaluationInputs / model.Network.Input.Elements)), data.Test.Count);
         _evaluation = new Plan(model, evaluationBatch, training: false);
-        _evaluationLoader = new BatchLoader(data.Test, evaluationBatch, Augmentation.None, shuffle: false);
+        _trainingFeed = new BatchFeed(_training, data.Train, augmentation, shuffle: true);
+        _evaluationFeed = new BatchFeed(_evaluation, data.Test, Augmentation.None, shuffle: false);
     }
 
     public Model Model { get; }
@@ -60,20 +57,17 @@ public sealed class Trainer : IDisposable
     public Metrics TrainEpoch(EpochPlan epoch, EpochProgress from = default, Action<int>? afterStep = null, CancellationToken cancellation = default)
     {
         _progress = from;
-        if (_loader is null || _loaderSeed != epoch.Seed)
-            (_loader, _loaderSeed) = (new BatchLoader(_data.Train, _training.BatchSize, _augmentation, shuffle: true, epoch.Seed), epoch.Seed);
         var watch = Stopwatch.StartNew();
         TimeSpan told = TimeSpan.Zero;
         int step = from.Step, images = 0;
-        foreach (Batch batch in _loader.Epoch(epoch.Epoch, step))
+        foreach (int count in _trainingFeed.Epoch(epoch.Seed, epoch.Epoch, step))
         {
             cancellation.ThrowIfCancellationRequested();
-            _training.Load(batch, _data.Train.Normalization);
             _training.RunTraining();
             long optimizerStep = (long)epoch.Epoch * StepsPerEpoch + step + 1;
             Model.Parameters.Update(epoch.Optimizer.At(epoch.LearningRate, optimizerStep));
             step++;
-            images += batch.Count;
+            images += count;
             _progress = _progress with { Step = step, Seconds = from.Seconds + watch.Elapsed.TotalSeconds };
             afterStep?.Invoke(step);
             if (watch.Elapsed - told < ProgressInterval) continue;
@@ -93,10 +87,9 @@ public sealed class Trainer : IDisposable
     public Metrics Evaluate(CancellationToken cancellation = default)
     {
         var watch = Stopwatch.StartNew();
-        foreach (Batch batch in _evaluationLoader.Epoch(0))
+        foreach (int _ in _evaluationFeed.Epoch(seed: 0, epoch: 0))
         {
             cancellation.ThrowIfCancellationRequested();
-            _evaluation.Load(batch, _data.Test.Normalization);
             _evaluation.RunEvaluation();
         }
         return Metrics.From(_evaluation.ReadLoss(), watch.Elapsed.TotalSeconds);
@@ -104,6 +97,8 @@ public sealed class Trainer : IDisposable
 
     public void Dispose()
     {
+        _trainingFeed.Dispose();
+        _evaluationFeed.Dispose();
         _training.Dispose();
         _evaluation.Dispose();
     }

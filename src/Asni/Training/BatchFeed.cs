@@ -1,0 +1,57 @@
+using Asni.Data;
+using Asni.Devices;
+using Asni.Engine;
+
+namespace Asni.Training;
+
+/// <summary>Loads batch after batch of a dataset into a plan: made on the device where it has the images, else made here and uploaded.</summary>
+internal sealed class BatchFeed : IDisposable
+{
+    private readonly Plan _plan;
+    private readonly Dataset _data;
+    private readonly Augmentation _augmentation;
+    private readonly bool _shuffle;
+    private readonly DeviceDataset? _resident;
+    private SampleOrder? _order;
+    private BatchLoader? _loader;
+    private ulong _seed;
+
+    public BatchFeed(Plan plan, Dataset data, Augmentation augmentation, bool shuffle)
+    {
+        (_plan, _data, _augmentation, _shuffle) = (plan, data, augmentation, shuffle);
+        if (!data.Pixels.IsEmpty)
+            _resident = plan.Model.Device.CreateDataset(data.Pixels, [.. Enumerable.Range(0, data.Count).Select(data.Label)], data.Shape, data.Normalization);
+    }
+
+    /// <summary>Loads the batches of an epoch from <paramref name="firstBatch"/> on, one each time the next is asked for.</summary>
+    /// <returns>Samples of each.</returns>
+    public IEnumerable<int> Epoch(ulong seed, int epoch, int firstBatch = 0)
+    {
+        if (seed != _seed) (_order, _loader, _seed) = (null, null, seed);
+        return _resident is null ? Upload(epoch, firstBatch) : Make(_resident, epoch, firstBatch);
+    }
+
+    public void Dispose() => _resident?.Dispose();
+
+    private IEnumerable<int> Make(DeviceDataset data, int epoch, int firstBatch)
+    {
+        _order ??= new SampleOrder(_data.Count, _augmentation, _shuffle, _seed);
+        data.SetOrder(_order.Epoch(epoch));
+        for (int first = firstBatch * _plan.BatchSize; first < _data.Count; first += _plan.BatchSize)
+        {
+            int count = Math.Min(_plan.BatchSize, _data.Count - first);
+            _plan.Load(data, first, count);
+            yield return count;
+        }
+    }
+
+    private IEnumerable<int> Upload(int epoch, int firstBatch)
+    {
+        _loader ??= new BatchLoader(_data, _plan.BatchSize, _augmentation, _shuffle, _seed);
+        foreach (Batch batch in _loader.Epoch(epoch, firstBatch))
+        {
+            _plan.Load(batch, _data.Normalization);
+            yield return batch.Count;
+        }
+    }
+}
