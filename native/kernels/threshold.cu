@@ -1,57 +1,103 @@
-// The global cut that keeps exactly K weights: a radix selection over the 31 bits of a float's magnitude, 11, 10 and 10 of them a pass, then
-// one pass that prunes. Ties are kept by the lowest place in PyTorch's order. Counts are integers, so that their order does not matter.
+// The global cut that keeps exactly K weights: a radix selection over the 31 bits of a float's magnitude, 12, 10 and 9 of them a pass. The first
+// pass reads all weights; the second decides all but those whose first 12 bits are the cut's, and lists them; the others read that list alone:
+// about two reads of the weights in all. Ties are kept by the lowest place in PyTorch's order. Counts are integers, so that their order does not
+// matter, and neither does the list's.
 #include "asni/cuda.h"
 #include "asni/parameters.h"
 
 using namespace asni;
 
-constexpr int bins = 2048;
+constexpr int bins = 4096, digits[] = {12, 10, 9}, shifts[] = {19, 9, 0};
+constexpr int each = chunk_elements / chunk_threads;
 
 struct ThresholdState {
-    int64_t keep;     // rank that is looked for among elements with this prefix; in the end, how many of the magnitude are kept
-    uint32_t prefix;  // the magnitude's bits so far
-    int nan;          // whether a value is no number
+    int64_t keep;         // rank that is looked for among elements with this prefix; in the end, how many of the magnitude are kept
+    uint32_t prefix;      // the magnitude's bits so far
+    int nan;              // whether a value is no number
+    unsigned candidates;  // elements with the first prefix
+    unsigned ties;        // elements of the bin chosen last; in the end, of the magnitude
 };
 
-struct HistogramArgs {
+struct Candidate {
+    uint32_t at, magnitude;
+};
+
+struct SearchArgs {
     Arena arena;
     const Chunk* chunks;
     ThresholdState* state;
-    unsigned* histogram;
-    int count, shift, first;
+    unsigned* histogram;  // cleared by each selection for the next pass
+    Candidate* candidates;
+    int* live;            // of each segment, added to when pruning
+    int count, pass, prune;
 };
 
-ASNI_KERNEL(threshold_histogram, HistogramArgs, chunk_threads) {
-    ASNI_SHARED(unsigned, local, bins);
+// The neighbouring elements of a thread, one vector where the segment has them all; -1 as a magnitude stands for a pruned or missing one.
+struct Magnitudes {
+    uint32_t of[each];
+};
+
+ASNI_DEVICE Magnitudes load_magnitudes(const SearchArgs& args, const Segment& segment, int64_t first) {
+    static_assert(each == 4, "one vector a thread");
+    Magnitudes m;
+    int64_t at = segment.offset + first;
+    float values[each] = {0, 0, 0, 0};
+    if (first + each <= segment.count) {
+        float4 v = *reinterpret_cast<const float4*>(args.arena.values + at);
+        values[0] = v.x; values[1] = v.y; values[2] = v.z; values[3] = v.w;
+    } else {
+        for (int k = 0; k < each && first + k < segment.count; k++) values[k] = args.arena.values[at + k];
+    }
+    // Segments start at multiples of 64, so that the four bits lie in one word.
+    uint32_t mask = first < segment.count ? args.arena.masks[at >> 5] >> (at & 31) : 0;
+    for (int k = 0; k < each; k++)
+        m.of[k] = first + k < segment.count && (mask >> k & 1) ? magnitude_bits(values[k]) : 0xffffffffu;
+    return m;
+}
+
+ASNI_DEVICE void clear(unsigned* local) {
     for (int i = int(threadIdx.x); i < bins; i += chunk_threads) local[i] = 0;
     __syncthreads();
-    int digits = args.first ? 11 : 10;
-    uint32_t prefix = args.state->prefix;
+}
+
+ASNI_DEVICE void flush(const unsigned* local, unsigned* histogram) {
+    __syncthreads();
+    for (int i = int(threadIdx.x); i < bins; i += chunk_threads)
+        if (local[i] != 0) atomicAdd(histogram + i, local[i]);
+}
+
+// First pass: all weights, by their first 12 bits.
+ASNI_KERNEL(threshold_histogram, SearchArgs, chunk_threads) {
+    ASNI_SHARED(unsigned, local, bins);
+    clear(local);
     for (int c = int(blockIdx.x); c < args.count; c += int(gridDim.x)) {
         Chunk chunk = args.chunks[c];
         const Segment& segment = args.arena.segments[chunk.segment];
-        for (int64_t i = chunk.first + threadIdx.x; i < segment.count && i < chunk.first + chunk_elements; i += chunk_threads) {
-            int64_t at = segment.offset + i;
-            if (!lives(args.arena, at)) continue;
-            uint32_t magnitude = magnitude_bits(args.arena.values[at]);
-            if (args.first && magnitude > 0x7f800000u) args.state->nan = 1;
-            if (args.first || magnitude >> (args.shift + digits) == prefix >> (args.shift + digits))
-                atomicAdd(local + (magnitude >> args.shift & ((1u << digits) - 1)), 1u);
+        Magnitudes m = load_magnitudes(args, segment, chunk.first + int64_t(threadIdx.x) * each);
+        for (int k = 0; k < each; k++) {
+            if (m.of[k] == 0xffffffffu) continue;
+            if (m.of[k] > 0x7f800000u) args.state->nan = 1;
+            atomicAdd(local + (m.of[k] >> shifts[0]), 1u);
         }
     }
-    __syncthreads();
-    for (int i = int(threadIdx.x); i < bins; i += chunk_threads)
-        if (local[i] != 0) atomicAdd(args.histogram + i, local[i]);
+    flush(local, args.histogram);
 }
 
-struct SelectArgs {
-    ThresholdState* state;
-    unsigned* histogram;  // cleared for the next pass
-    int shift;
-};
+// Later passes: the listed ones that agree in the bits so far, by the next bits.
+ASNI_KERNEL(threshold_refine, SearchArgs, chunk_threads) {
+    ASNI_SHARED(unsigned, local, bins);
+    clear(local);
+    int shift = shifts[args.pass], above = shift + digits[args.pass];
+    uint32_t prefix = args.state->prefix >> above;
+    for (unsigned i = unsigned(grid_thread()); i < args.state->candidates; i += unsigned(grid_threads())) {
+        uint32_t magnitude = args.candidates[i].magnitude;
+        if (magnitude >> above == prefix) atomicAdd(local + (magnitude >> shift & ((1u << digits[args.pass]) - 1)), 1u);
+    }
+    flush(local, args.histogram);
+}
 
 // One block: the bin in which the rank lies, counted from the largest magnitude down.
-ASNI_KERNEL(threshold_select, SelectArgs, chunk_threads) {
+ASNI_KERNEL(threshold_select, SearchArgs, chunk_threads) {
     constexpr int width = bins / chunk_threads;
     ASNI_SHARED(int64_t, sums, chunk_threads);
     int t = int(threadIdx.x);
@@ -66,10 +112,75 @@ ASNI_KERNEL(threshold_select, SelectArgs, chunk_threads) {
         int bin = part * width + width - 1;
         while (bin > part * width && args.histogram[bin] < rest) rest -= args.histogram[bin--];
         args.state->keep = rest;
-        args.state->prefix |= uint32_t(bin) << args.shift;
+        args.state->ties = args.histogram[bin];
+        args.state->prefix |= uint32_t(bin) << shifts[args.pass];
     }
     __syncthreads();
     for (int i = 0; i < width; i++) args.histogram[t * width + i] = 0;
+}
+
+ASNI_DEVICE void prune(const Arena& arena, int64_t at) {
+    set_value(arena, at, 0);
+    arena.state0[at] = arena.state1[at] = 0;
+    atomicAnd(arena.masks + (at >> 5), ~(1u << (at & 31)));
+}
+
+// Second pass: what the first bits decide is decided; the rest is listed.
+ASNI_KERNEL(threshold_split, SearchArgs, chunk_threads) {
+    ASNI_SHARED(int, shared, chunk_threads);
+    ASNI_SHARED(unsigned, places, 2);
+    if (args.state->nan) return;
+    uint32_t cut = args.state->prefix >> shifts[0];
+    for (int c = int(blockIdx.x); c < args.count; c += int(gridDim.x)) {
+        Chunk chunk = args.chunks[c];
+        const Segment& segment = args.arena.segments[chunk.segment];
+        int64_t first = chunk.first + int64_t(threadIdx.x) * each;
+        Magnitudes m = load_magnitudes(args, segment, first);
+        int kept = 0;
+        unsigned listed = 0;
+        for (int k = 0; k < each; k++) {
+            if (m.of[k] == 0xffffffffu) continue;
+            uint32_t bin = m.of[k] >> shifts[0];
+            kept += bin > cut;
+            listed += bin == cut;
+            if (bin < cut && args.prune) prune(args.arena, segment.offset + first + k);
+        }
+        if (threadIdx.x == 0) places[0] = 0;
+        __syncthreads();
+        unsigned place = listed == 0 ? 0 : atomicAdd(places, listed);
+        __syncthreads();
+        if (threadIdx.x == 0 && places[0] != 0) places[1] = atomicAdd(&args.state->candidates, places[0]);
+        if (args.prune) {
+            kept = block_sum(kept, shared);
+            if (threadIdx.x == 0 && kept != 0) atomicAdd(args.live + chunk.segment, kept);
+        }
+        __syncthreads();
+        if (listed != 0) place += places[1];
+        for (int k = 0; k < each && listed != 0; k++)
+            if (m.of[k] != 0xffffffffu && m.of[k] >> shifts[0] == cut)
+                args.candidates[place++] = Candidate{uint32_t(segment.offset + first + k), m.of[k]};
+        __syncthreads();
+    }
+}
+
+// Last, when all ties are kept: the listed ones below the cut go.
+ASNI_KERNEL(threshold_finish, SearchArgs, chunk_threads) {
+    if (args.state->nan || args.state->ties != args.state->keep) return;
+    for (unsigned i = unsigned(grid_thread()); i < args.state->candidates; i += unsigned(grid_threads())) {
+        Candidate candidate = args.candidates[i];
+        if (candidate.magnitude < args.state->prefix) {
+            prune(args.arena, candidate.at);
+            continue;
+        }
+        // The segment of the arena that the element lies in.
+        int low = 0, high = args.count;
+        while (high - low > 1) {
+            int middle = (low + high) / 2;
+            if (args.arena.segments[middle].offset <= candidate.at) low = middle;
+            else high = middle;
+        }
+        atomicAdd(args.live + low, 1);
+    }
 }
 
 struct CutArgs {
@@ -114,7 +225,6 @@ ASNI_KERNEL(threshold_scan, CutArgs, chunk_threads) {
 }
 
 ASNI_KERNEL(threshold_prune, CutArgs, chunk_threads) {
-    constexpr int each = chunk_elements / chunk_threads;
     ASNI_SHARED(int, ranks, chunk_threads);
     ASNI_SHARED(int, shared, chunk_threads);
     Chunk chunk = args.chunks[blockIdx.x];
@@ -139,9 +249,7 @@ ASNI_KERNEL(threshold_prune, CutArgs, chunk_threads) {
             kept++;
             continue;
         }
-        set_value(args.arena, at, 0);
-        args.arena.state0[at] = args.arena.state1[at] = 0;
-        atomicAnd(args.arena.masks + (at >> 5), ~(1u << (at & 31)));
+        prune(args.arena, at);
     }
     kept = block_sum(kept, shared);
     if (threadIdx.x == 0) atomicAdd(args.live + chunk.segment, kept);

@@ -5,46 +5,81 @@ namespace Asni.Cuda;
 
 internal sealed partial class CudaParameters
 {
-    private const int Bins = 2048, StateBytes = 16;
-    private static readonly int[] s_shifts = [20, 10, 0];
+    private const int Bins = 4096, StateBytes = 32, Passes = 3, CandidateBytes = 8;
 
-    /// <summary>The search's state, then its histogram.</summary>
+    /// <summary>The search's state, then its histogram, then live elements of each segment.</summary>
     private CudaBuffer? _selection;
+
+    /// <summary>Elements that the first pass leaves undecided: all of them, at worst.</summary>
+    private CudaBuffer? _candidates;
 
     /// <summary>Ties of each chunk, then live elements of each segment.</summary>
     private CudaBuffer? _cut;
 
     public override MagnitudeThreshold FindThreshold(ReadOnlySpan<int> parameters, long keep)
     {
-        long live = 0;
-        foreach (int p in parameters) live += _live[p];
+        Search(parameters, keep, prune: false);
+        return Found(parameters, keep, out _);
+    }
+
+    /// <summary>The search's second pass prunes what it can decide, and the list of the rest settles it: about two reads of the weights.</summary>
+    public override MagnitudeThreshold Prune(ReadOnlySpan<int> parameters, long keep, Span<long> live)
+    {
+        SearchArgs args = Search(parameters, keep, prune: true);
+        Launch("threshold_finish", _stream.Context.MultiprocessorCount * 4, args with { Count = Parameters.Length });
+        MagnitudeThreshold threshold = Found(parameters, keep, out bool allTies);
+        if (allTies) ReadLive(parameters, args.Live, live);
+        else ApplyThreshold(parameters, threshold, live);
+        return threshold;
+    }
+
+    private SearchArgs Search(ReadOnlySpan<int> parameters, long keep, bool prune)
+    {
+        long among = 0;
+        foreach (int p in parameters) among += _live[p];
         ArgumentOutOfRangeException.ThrowIfNegative(keep);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(keep, live);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(keep, among);
         ChunkList list = List(parameters);
-        _selection ??= new CudaBuffer(_stream, StateBytes + Bins * sizeof(uint));
-        Span<SelectionState> state = [new SelectionState(keep, 0, 0)];
+        _selection ??= new CudaBuffer(_stream, StateBytes + (Bins + Parameters.Length) * sizeof(uint));
+        if (_candidates is null || _candidates.Bytes < among * CandidateBytes)
+        {
+            _candidates?.Dispose();
+            _candidates = new CudaBuffer(_stream, among * CandidateBytes);
+        }
+        var args = new SearchArgs
+        {
+            Arena = _arena,
+            Chunks = list.Pointer,
+            State = _selection.Pointer,
+            Histogram = _selection.Pointer + StateBytes,
+            Candidates = _candidates.Pointer,
+            Live = _selection.Pointer + StateBytes + Bins * sizeof(uint),
+            Count = list.Count,
+            Prune = prune ? 1 : 0,
+        };
+        _stream.Fill32(_selection.Pointer, 0, _selection.Bytes / sizeof(uint));
+        Span<SelectionState> state = [new SelectionState(keep, 0, 0, 0, 0)];
         _stream.Upload<SelectionState>(_selection.Pointer, state);
-        _stream.Fill32(_selection.Pointer + StateBytes, 0, Bins);
         // Enough blocks to fill the GPU; each keeps a histogram in shared memory over all its chunks.
         int blocks = Math.Min(list.Count, _stream.Context.MultiprocessorCount * 4);
-        foreach (int shift in s_shifts)
+        Launch("threshold_histogram", blocks, in args);
+        Launch("threshold_select", 1, in args);
+        Launch("threshold_split", blocks, in args);
+        for (args.Pass = 1; args.Pass < Passes; args.Pass++)
         {
-            var histogram = new HistogramArgs
-            {
-                Arena = _arena,
-                Chunks = list.Pointer,
-                State = _selection.Pointer,
-                Histogram = _selection.Pointer + StateBytes,
-                Count = list.Count,
-                Shift = shift,
-                First = shift == s_shifts[0] ? 1 : 0,
-            };
-            Launch("threshold_histogram", blocks, in histogram);
-            var select = new SelectArgs { State = histogram.State, Histogram = histogram.Histogram, Shift = shift };
-            Launch("threshold_select", 1, in select);
+            Launch("threshold_refine", blocks, in args);
+            Launch("threshold_select", 1, in args);
         }
-        _stream.Download(state, _selection.Pointer);
+        return args;
+    }
+
+    /// <param name="allTies">Whether all elements of the cut's magnitude are kept.</param>
+    private MagnitudeThreshold Found(ReadOnlySpan<int> parameters, long keep, out bool allTies)
+    {
+        Span<SelectionState> state = new SelectionState[1];
+        _stream.Download(state, _selection!.Pointer);
         if (state[0].Nan != 0) throw new AsniException($"{NotANumber(parameters)} has a weight that is not a number; lower the learning rate");
+        allTies = state[0].Keep == state[0].Ties;
         return keep == 0
             ? new MagnitudeThreshold(float.PositiveInfinity, 0)
             : new MagnitudeThreshold(BitConverter.UInt32BitsToSingle(state[0].Prefix), state[0].Keep);
@@ -74,8 +109,13 @@ internal sealed partial class CudaParameters
         Launch("threshold_ties", list.Count, in args);
         Launch("threshold_scan", 1, in args);
         Launch("threshold_prune", list.Count, in args);
+        ReadLive(parameters, args.Live, live);
+    }
+
+    private void ReadLive(ReadOnlySpan<int> parameters, ulong from, Span<long> live)
+    {
         var counts = new int[Parameters.Length];
-        _stream.Download<int>(counts, args.Live);
+        _stream.Download<int>(counts, from);
         for (int i = 0; i < parameters.Length; i++) live[i] = _live[parameters[i]] = counts[parameters[i]];
     }
 
@@ -90,19 +130,13 @@ internal sealed partial class CudaParameters
         return "a parameter";
     }
 
-    private readonly record struct SelectionState(long Keep, uint Prefix, int Nan);
+    private readonly record struct SelectionState(long Keep, uint Prefix, int Nan, uint Candidates, uint Ties);
 
-    private struct HistogramArgs
+    private struct SearchArgs
     {
         public ArenaArgs Arena;
-        public ulong Chunks, State, Histogram;
-        public int Count, Shift, First;
-    }
-
-    private struct SelectArgs
-    {
-        public ulong State, Histogram;
-        public int Shift;
+        public ulong Chunks, State, Histogram, Candidates, Live;
+        public int Count, Pass, Prune;
     }
 
     private struct CutArgs

@@ -124,7 +124,7 @@ internal sealed partial class CudaParameters : DeviceParameters
     {
         foreach (ChunkList list in _lists.Values) list.Dispose();
         _trained.Dispose();
-        foreach (CudaBuffer? buffer in (CudaBuffer?[])[_values, _gradients, _state0, _state1, _masks, _segments, _copies, _rule, _selection, _cut]) buffer?.Dispose();
+        foreach (CudaBuffer? buffer in (CudaBuffer?[])[_values, _gradients, _state0, _state1, _masks, _segments, _copies, _rule, _selection, _candidates, _cut]) buffer?.Dispose();
         base.Dispose();
     }
 

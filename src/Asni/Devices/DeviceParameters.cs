@@ -74,6 +74,15 @@ public abstract class DeviceParameters(ImmutableArray<Parameter> parameters) : I
     /// <exception cref="AsniException">A value is NaN.</exception>
     public abstract MagnitudeThreshold FindThreshold(ReadOnlySpan<int> parameters, long keep);
 
+    /// <summary>Finds that cut and applies it.</summary>
+    /// <param name="live">Live elements of each parameter afterwards.</param>
+    public virtual MagnitudeThreshold Prune(ReadOnlySpan<int> parameters, long keep, Span<long> live)
+    {
+        MagnitudeThreshold threshold = FindThreshold(parameters, keep);
+        ApplyThreshold(parameters, threshold, live);
+        return threshold;
+    }
+
     /// <summary>
     /// Prunes every live element of these parameters that the cut does not keep. <paramref name="live"/>, as long as
     /// <paramref name="parameters"/>, receives the number of live elements of each.

@@ -93,9 +93,7 @@ public sealed class MagnitudePruner
     {
         if (keep >= group.Sum(Live)) return null;
         int[] indices = Indices(group);
-        MagnitudeThreshold threshold = _model.Parameters.FindThreshold(indices, keep);
-        _model.Parameters.ApplyThreshold(indices, threshold, new long[indices.Length]);
-        return threshold.Magnitude;
+        return _model.Parameters.Prune(indices, keep, new long[indices.Length]).Magnitude;
     }
 
     private static int[] Indices(IEnumerable<Parameter> parameters) => [.. parameters.Select(p => p.Index)];

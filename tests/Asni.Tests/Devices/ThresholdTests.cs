@@ -45,7 +45,7 @@ public class ThresholdTests(DeviceCase device)
         {
             long keep = (long)(Total(Weights) * density);
             foreach (DeviceParameters p in (DeviceParameters[])[expected, actual])
-                p.ApplyThreshold(Weights, p.FindThreshold(Weights, keep), new long[Weights.Length]);
+                p.Prune(Weights, keep, new long[Weights.Length]);
             Mask[] masks = [.. Weights.Select(i => Workbench.MaskOf(actual, i))];
             Assert.That(masks.Sum(m => m.Live), Is.EqualTo(keep));
             Assert.That(masks.Select(m => m.Words.ToArray()),
@@ -95,6 +95,8 @@ public class ThresholdTests(DeviceCase device)
         values[^1] = float.NaN;
         p.Upload(9, ParameterSlot.Value, values);
         Assert.That(() => p.FindThreshold(Weights, 100), Throws.InstanceOf<AsniException>());
+        Assert.That(() => p.Prune(Weights, 100, new long[Weights.Length]), Throws.InstanceOf<AsniException>());
+        Assert.That(Workbench.Read(p, 9, ParameterSlot.Value), Is.EqualTo(values), "nothing is pruned");
     }
 
     [Test]
@@ -147,8 +149,13 @@ public class ThresholdTests(DeviceCase device)
         using Workbench reference = DeviceCase.OpenReference(), bench = device.Open();
         DeviceParameters expected = Mapped(reference, map), actual = Mapped(bench, map);
         long[] wanted = new long[parameters.Length], live = new long[parameters.Length];
-        expected.ApplyThreshold(parameters, expected.FindThreshold(parameters, keep), wanted);
-        actual.ApplyThreshold(parameters, actual.FindThreshold(parameters, keep), live);
+        DeviceParameters pruned = Mapped(bench, map);
+        MagnitudeThreshold cut = expected.FindThreshold(parameters, keep);
+        expected.ApplyThreshold(parameters, cut, wanted);
+        Assert.That(actual.FindThreshold(parameters, keep), Is.EqualTo(cut));
+        actual.ApplyThreshold(parameters, cut, live);
+        Assert.That(pruned.Prune(parameters, keep, live), Is.EqualTo(cut));
+        foreach (int index in parameters) Assert.That(Workbench.MaskOf(pruned, index).Words.ToArray(), Is.EqualTo(Workbench.MaskOf(actual, index).Words.ToArray()));
         Assert.That(live.Sum(), Is.EqualTo(keep));
         Assert.That(live, Is.EqualTo(wanted), $"keep {keep}");
         foreach (Parameter p in expected.Parameters)
