@@ -8,7 +8,7 @@ internal sealed class CudaBuffer : DeviceBuffer
 {
     private readonly CudaMemory _memory;
 
-    /// <exception cref="CudaException">Not enough memory.</exception>
+    /// <exception cref="DeviceMemoryException">Not enough memory.</exception>
     public CudaBuffer(CudaStream stream, long bytes)
     {
         Bytes = bytes;

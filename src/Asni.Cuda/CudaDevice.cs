@@ -77,6 +77,8 @@ public sealed class CudaDevice : Device, ICudaAddresses
         }
     }
 
+    public override long? FreeMemory => _context.FreeMemory;
+
     public override DeviceBuffer Allocate(long bytes) => new CudaBuffer(_stream, bytes);
 
     public override long ActivationBytes(int batch, Chw shape) => (long)batch * shape.Elements * _runtime.ElementBytes;

@@ -14,8 +14,6 @@ internal sealed class CudaException : AsniException
     /// <summary>The CUresult.</summary>
     public int Code { get; }
 
-    public bool IsOutOfMemory => Code == OutOfMemory;
-
     /// <summary>Throws unless <paramref name="code"/> is success. The call's text is the argument as written.</summary>
     /// <exception cref="CudaException">The call failed.</exception>
     public static void Check(int code, [CallerArgumentExpression(nameof(code))] string call = "")

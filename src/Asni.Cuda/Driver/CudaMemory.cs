@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Asni.Devices;
 
 namespace Asni.Cuda.Driver;
 
@@ -7,7 +8,7 @@ internal sealed class CudaMemory : IDisposable
 {
     private readonly CudaContext _context;
 
-    /// <exception cref="CudaException">Not enough memory (<see cref="CudaException.IsOutOfMemory"/>).</exception>
+    /// <exception cref="DeviceMemoryException">Not enough memory.</exception>
     public CudaMemory(CudaContext context, long bytes)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(bytes, 1);
@@ -16,7 +17,7 @@ internal sealed class CudaMemory : IDisposable
         int code = Cuda.cuMemAlloc_v2(out ulong pointer, (nuint)bytes);
         if (code == CudaException.OutOfMemory)
         {
-            throw new CudaException(code, $"{context.Name} has not {Size(bytes)} left for one allocation "
+            throw new DeviceMemoryException($"{context.Name} has not {Size(bytes)} left for one allocation "
                 + $"({Size(context.FreeMemory)} of {Size(context.TotalMemory)} free); use a smaller batch, or free memory that other programs hold.");
         }
         CudaException.Check(code, nameof(Cuda.cuMemAlloc_v2));

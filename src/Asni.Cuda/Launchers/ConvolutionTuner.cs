@@ -35,7 +35,7 @@ internal sealed class ConvolutionTuner(ConvolutionRuntime runtime, TuningCache? 
             cache.Add(gpu, key, best.ToString());
             return best;
         }
-        catch (CudaException e) when (e.IsOutOfMemory)
+        catch (DeviceMemoryException)
         {
             return rule;
         }

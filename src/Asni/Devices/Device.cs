@@ -20,7 +20,11 @@ public abstract class Device : IDisposable
     public abstract string Description { get; }
 
     /// <summary>Zeroed memory, aligned to at least 64 bytes.</summary>
+    /// <exception cref="DeviceMemoryException">The device has not so much left.</exception>
     public abstract DeviceBuffer Allocate(long bytes);
+
+    /// <summary>Bytes that can still be allocated; null when the device cannot tell.</summary>
+    public virtual long? FreeMemory => null;
 
     /// <summary>Bytes that an activation of this shape takes in the device's own layout.</summary>
     public abstract long ActivationBytes(int batch, Chw shape);
@@ -86,6 +90,9 @@ public abstract class Device : IDisposable
 
     protected virtual void Dispose(bool disposing) { }
 }
+
+/// <summary>A device has too little memory left for an allocation.</summary>
+public sealed class DeviceMemoryException(string message) : AsniException(message);
 
 /// <summary>Recorded work of a device.</summary>
 public abstract class DeviceRecording : IDisposable

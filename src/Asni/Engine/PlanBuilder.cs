@@ -33,6 +33,14 @@ internal sealed class PlanBuilder
     private int LossTime => _fused.Count;
     private int Output => _fused[^1].Result;
 
+    /// <summary>Bytes of activations and gradients that a plan would take.</summary>
+    public long Bytes()
+    {
+        PlaceValues();
+        if (_training) PlaceGradients();
+        return Arena.Place(_blocks).Bytes;
+    }
+
     public (PlanUnit[] Units, DeviceBuffer Arena, DeviceTensor Input, DeviceTensor Logits, DeviceTensor Dlogits) Build()
     {
         PlaceValues();

@@ -36,10 +36,18 @@ public sealed class Trainer : IDisposable
         _data = data;
         _observer = observer;
         int batch = Math.Min(batchSize, data.Train.Count);
-        _training = new Plan(model, batch, training: true, labelSmoothing);
-        // Large batches evaluate faster; large images fill memory.
-        int evaluationBatch = Math.Min(Math.Max(batch, Math.Min(256, EvaluationInputs / model.Network.Input.Elements)), data.Test.Count);
-        _evaluation = new Plan(model, evaluationBatch, training: false);
+        try
+        {
+            _training = new Plan(model, batch, training: true, labelSmoothing);
+            // Large batches evaluate faster; large images fill memory.
+            int evaluationBatch = Math.Min(Math.Max(batch, Math.Min(256, EvaluationInputs / model.Network.Input.Elements)), data.Test.Count);
+            _evaluation = new Plan(model, evaluationBatch, training: false);
+        }
+        catch (DeviceMemoryException)
+        {
+            _training?.Dispose();
+            throw TooLarge(model, batch);
+        }
         _trainingFeed = new BatchFeed(_training, data.Train, augmentation, shuffle: true);
         _evaluationFeed = new BatchFeed(_evaluation, data.Test, Augmentation.None, shuffle: false);
     }
@@ -101,6 +109,19 @@ public sealed class Trainer : IDisposable
         _evaluationFeed.Dispose();
         _training.Dispose();
         _evaluation.Dispose();
+    }
+
+    /// <summary>Names the batch that would fit, by halves: with room beside the activations for what operations take themselves.</summary>
+    private static DeviceMemoryException TooLarge(Model model, int batch)
+    {
+        long free = model.Device.FreeMemory ?? 0;
+        int fits = batch;
+        while (fits > 0 && Bytes(fits) > free * 3 / 4) fits /= 2;
+        string gib = FormattableString.Invariant($"{Bytes(batch) / (double)(1 << 30):0.0} GiB of activations, and {free / (double)(1 << 30):0.0} GiB are free");
+        string remedy = fits == batch ? "use a smaller batch" : fits > 0 ? $"--batch {fits} fits" : "not even one image fits: choose a smaller --input";
+        return new DeviceMemoryException($"a batch of {batch} of {model.Network.Name} takes {gib} on {model.Device.Name}; {remedy}.");
+
+        long Bytes(int n) => new PlanBuilder(model, n, training: true).Bytes();
     }
 
     private static void CheckFit(Model model, DatasetSplit data)

@@ -1,5 +1,8 @@
+using System.Globalization;
+using System.Text.RegularExpressions;
 using Asni.Cpu;
 using Asni.Cuda;
+using Asni.Data;
 using Asni.Devices;
 using Asni.Engine;
 using Asni.Methods;
@@ -9,6 +12,7 @@ using Asni.Pruning;
 using Asni.Tensors;
 using Asni.Tests.Engine;
 using Asni.Tests.Methods;
+using Asni.Training;
 
 namespace Asni.Tests.Cuda;
 
@@ -48,6 +52,35 @@ public class CudaDeviceTests
         RunResult Run(Device device)
         {
             using (device) return MethodRunner.Run(recipe, net, BlobDataset.Split(600, net.Input, 4), device, new RecordingObserver());
+        }
+    }
+
+    [Test]
+    public void A_batch_that_does_not_fit_is_refused_with_one_that_does()
+    {
+        if (!CudaDevice.IsSimulated) Assert.Ignore("the simulator limits memory, a GPU does not");
+        Network net = NetworkZoo.Create("resnet20");
+        DatasetSplit data = BlobDataset.Split(1000, net.Input, 10);
+        CudaTest.SetMemoryLimit(192 << 20);
+        try
+        {
+            var e = Assert.Throws<DeviceMemoryException>(() => Make(512))!;
+            Match fits = Regex.Match(e.Message, @"a batch of 512 of resnet20 takes .* GiB are free on cuda:0; --batch (\d+) fits\.$");
+            Assert.That(fits.Success, e.Message);
+            int batch = int.Parse(fits.Groups[1].ValueSpan, CultureInfo.InvariantCulture);
+            Assert.That(batch, Is.GreaterThan(8));
+            Assert.DoesNotThrow(() => Make(batch));
+        }
+        finally
+        {
+            CudaTest.SetMemoryLimit(0);
+        }
+
+        void Make(int batch)
+        {
+            using var device = new CudaDevice();
+            using var model = new Model(net, device);
+            new Trainer(model, data, batch, Augmentation.None, 0, new RecordingObserver()).Dispose();
         }
     }
 
