@@ -6,29 +6,31 @@ internal sealed partial class CudaParameters
 {
     private const int SumBytes = 32;
 
+    /// <summary>Pivots of the segments, then sums of each chunk, then of each listed segment.</summary>
+    private CudaBuffer? _sides;
+
     public override void SumSides(ReadOnlySpan<int> parameters, ReadOnlySpan<float> pivots, Span<SideSums> sums)
     {
         ChunkList list = List(parameters);
         var bySegment = new float[Parameters.Length];
         for (int i = 0; i < parameters.Length; i++) bySegment[parameters[i]] = pivots[i];
-        using var pivotBuffer = new CudaBuffer(_stream, Math.Max(1, bySegment.Length) * sizeof(float));
-        using var partial = new CudaBuffer(_stream, Math.Max(1, list.Count) * (long)SumBytes);
-        using var total = new CudaBuffer(_stream, Math.Max(1, list.Parameters.Length) * (long)SumBytes);
-        _stream.Upload<float>(pivotBuffer.Pointer, bySegment);
+        long partial = (bySegment.Length * sizeof(float) + SumBytes - 1) / SumBytes * SumBytes, total = partial + list.Count * (long)SumBytes;
+        ulong sides = Grown(ref _sides, total + list.Parameters.Length * (long)SumBytes);
+        _stream.Upload<float>(sides, bySegment);
         var args = new SideSumsArgs
         {
             Arena = _arena,
             Chunks = list.Pointer,
-            Pivots = pivotBuffer.Pointer,
-            Partial = partial.Pointer,
-            Sums = total.Pointer,
+            Pivots = sides,
+            Partial = sides + (ulong)partial,
+            Sums = sides + (ulong)total,
             FirstChunk = list.Firsts,
         };
         Launch("side_sums", list.Count, in args);
         Launch("side_sums_total", list.Parameters.Length, in args);
         // The GPU's struct has the record's own layout.
         var results = new SideSums[list.Parameters.Length];
-        _stream.Download<SideSums>(results, total.Pointer);
+        _stream.Download<SideSums>(results, sides + (ulong)total);
         for (int i = 0; i < parameters.Length; i++) sums[i] = results[Array.IndexOf(list.Parameters, parameters[i])];
     }
 

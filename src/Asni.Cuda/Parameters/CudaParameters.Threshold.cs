@@ -41,18 +41,13 @@ internal sealed partial class CudaParameters
         ArgumentOutOfRangeException.ThrowIfGreaterThan(keep, among);
         ChunkList list = List(parameters);
         _selection ??= new CudaBuffer(_stream, StateBytes + (Bins + Parameters.Length) * sizeof(uint));
-        if (_candidates is null || _candidates.Bytes < among * CandidateBytes)
-        {
-            _candidates?.Dispose();
-            _candidates = new CudaBuffer(_stream, among * CandidateBytes);
-        }
         var args = new SearchArgs
         {
             Arena = _arena,
             Chunks = list.Pointer,
             State = _selection.Pointer,
             Histogram = _selection.Pointer + StateBytes,
-            Candidates = _candidates.Pointer,
+            Candidates = Grown(ref _candidates, among * CandidateBytes),
             Live = _selection.Pointer + StateBytes + Bins * sizeof(uint),
             Count = list.Count,
             Prune = prune ? 1 : 0,
@@ -89,19 +84,14 @@ internal sealed partial class CudaParameters
     {
         ChunkList list = List(parameters);
         long ties = Math.Max(1, list.Count) * sizeof(long);
-        long bytes = ties + Parameters.Length * sizeof(int);
-        if (_cut is null || _cut.Bytes < bytes)
-        {
-            _cut?.Dispose();
-            _cut = new CudaBuffer(_stream, bytes);
-        }
-        _stream.Fill32(_cut.Pointer + (ulong)ties, 0, Parameters.Length);
+        ulong cut = Grown(ref _cut, ties + Parameters.Length * sizeof(int));
+        _stream.Fill32(cut + (ulong)ties, 0, Parameters.Length);
         var args = new CutArgs
         {
             Arena = _arena,
             Chunks = list.Pointer,
-            Ties = _cut.Pointer,
-            Live = _cut.Pointer + (ulong)ties,
+            Ties = cut,
+            Live = cut + (ulong)ties,
             KeepEqual = threshold.KeepEqual,
             Magnitude = BitConverter.SingleToUInt32Bits(threshold.Magnitude),
             Count = list.Count,

@@ -124,7 +124,7 @@ internal sealed partial class CudaParameters : DeviceParameters
     {
         foreach (ChunkList list in _lists.Values) list.Dispose();
         _trained.Dispose();
-        foreach (CudaBuffer? buffer in (CudaBuffer?[])[_values, _gradients, _state0, _state1, _masks, _segments, _copies, _rule, _selection, _candidates, _cut]) buffer?.Dispose();
+        foreach (CudaBuffer? buffer in (CudaBuffer?[])[_values, _gradients, _state0, _state1, _masks, _segments, _copies, _rule, _selection, _candidates, _cut, _sides]) buffer?.Dispose();
         base.Dispose();
     }
 
@@ -162,6 +162,18 @@ internal sealed partial class CudaParameters : DeviceParameters
         ChunkList list = List([parameter]);
         var args = new ChunksArgs { Arena = _arena, Chunks = list.Pointer };
         Launch("apply_masks", list.Count, in args);
+    }
+
+    /// <summary>Memory of at least so many bytes, kept from call to call.</summary>
+    private ulong Grown(ref CudaBuffer? buffer, long bytes)
+    {
+        if (buffer is null || buffer.Bytes < bytes)
+        {
+            _stream.Synchronize();
+            buffer?.Dispose();
+            buffer = new CudaBuffer(_stream, bytes);
+        }
+        return buffer.Pointer;
     }
 
     private void Launch<T>(string kernel, int blocks, in T args) where T : unmanaged

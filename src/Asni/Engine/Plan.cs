@@ -52,6 +52,7 @@ public sealed class Plan : IDisposable
     public void Load(Batch batch, Normalization normalization)
     {
         SetCount(batch.Count);
+        CheckLabels(batch.Labels.AsSpan(0, Count));
         Model.Device.UploadImages(batch.Pixels.AsSpan(0, Count * Model.Network.Input.Elements), normalization, _input.WithBatch(Count));
         Model.Device.UploadLabels(batch.Labels.AsSpan(0, Count), _labels);
     }
@@ -68,6 +69,7 @@ public sealed class Plan : IDisposable
     public void Load(ReadOnlySpan<float> nchw, ReadOnlySpan<int> labels)
     {
         SetCount(labels.Length);
+        CheckLabels(labels);
         Model.Device.Upload(nchw, _input.WithBatch(Count));
         Model.Device.UploadLabels(labels, _labels);
     }
@@ -128,6 +130,14 @@ public sealed class Plan : IDisposable
     private void IssueForward()
     {
         foreach (PlanUnit unit in _units) unit.Forward(Count, Training);
+    }
+
+    /// <summary>Devices take labels as they come.</summary>
+    internal void CheckLabels(ReadOnlySpan<int> labels)
+    {
+        int classes = Model.Network.Classes;
+        foreach (int label in labels)
+            if ((uint)label >= (uint)classes) throw new AsniException($"the data has a label of {label}, but {Model.Network.Name} tells {classes} classes apart (0 to {classes - 1}).");
     }
 
     private void SetCount(int count)

@@ -19,8 +19,10 @@ internal sealed class BatchFeed : IDisposable
     public BatchFeed(Plan plan, Dataset data, Augmentation augmentation, bool shuffle)
     {
         (_plan, _data, _augmentation, _shuffle) = (plan, data, augmentation, shuffle);
-        if (!data.Pixels.IsEmpty)
-            _resident = plan.Model.Device.CreateDataset(data.Pixels, [.. Enumerable.Range(0, data.Count).Select(data.Label)], data.Shape, data.Normalization);
+        if (data.Pixels.IsEmpty) return;
+        int[] labels = [.. Enumerable.Range(0, data.Count).Select(data.Label)];
+        plan.CheckLabels(labels);
+        _resident = plan.Model.Device.CreateDataset(data.Pixels, labels, data.Shape, data.Normalization);
     }
 
     /// <summary>Loads the batches of an epoch from <paramref name="firstBatch"/> on, one each time the next is asked for.</summary>

@@ -2,6 +2,7 @@ using Asni.Devices;
 using Asni.Engine;
 using Asni.Networks;
 using Asni.Tensors;
+using Asni.Tests.Engine;
 using Asni.Tests.Golden;
 using Asni.Tests.Reference;
 
@@ -70,4 +71,16 @@ public class NetworkTests(DeviceCase device)
     }
 
     private static double Norm(float[] values) => Math.Sqrt(values.Sum(v => (double)v * v));
+
+    [TestCase(-1)]
+    [TestCase(4)]
+    public void A_label_that_no_class_has_is_refused_before_a_device_sees_it(int label)
+    {
+        Network net = TinyNetworks.Linear(6, 5, 4);
+        using Device opened = device.Create();
+        using var model = new Model(net, opened);
+        using var plan = new Plan(model, 2, training: false);
+        var e = Assert.Throws<AsniException>(() => plan.Load(new float[12], [0, label]))!;
+        Assert.That(e.Message, Does.Contain($"a label of {label}").And.Contains("4 classes"));
+    }
 }
