@@ -14,7 +14,8 @@ namespace Asni.Bench;
 
 /// <summary>
 /// Times whole steps of a network on random data and prints one line of JSON: median and smallest milliseconds, images/s, and GFLOP/s of the
-/// dense network's work. With --density or --masks the pruned network and the dense one are timed in turn, and dense_ms and speedup follow.
+/// dense network's work. With --density or --masks the pruned network and the dense one are timed in turn, and dense_ms and speedup follow, and what
+/// the first step after a change of the masks takes longer: structure_ms.
 /// </summary>
 internal static class Steps
 {
@@ -41,7 +42,8 @@ internal static class Steps
         using var disposingDense = densePlan;
         Prune(model, o);
         double[][] times = MeasureInTurn([Waited(o, device, step), Waited(o, device, denseStep)], o.Seconds);
-        Print(o, model, PerStep(o, times[0]), PerStep(o, times[1]));
+        double[] changed = MeasureInTurn([() => { model.MasksChanged(); step(); device.Synchronize(); }], 0)[0];
+        Print(o, model, PerStep(o, times[0]), PerStep(o, times[1]), changed[changed.Length / 2]);
         return 0;
     }
 
@@ -113,7 +115,7 @@ internal static class Steps
         if (o.Density is { } density) new MagnitudePruner(model, new PruningOptions()).PruneTo(1 - density, _ => { });
     }
 
-    private static void Print(StepOptions o, Model model, double[] times, double[]? denseTimes)
+    private static void Print(StepOptions o, Model model, double[] times, double[]? denseTimes, double changed = 0)
     {
         double median = times[times.Length / 2];
         double macs = NetworkAnalysis.Of(model.Network).Macs * (double)o.Batch * (o.Training ? 3 : 1);
@@ -124,7 +126,7 @@ internal static class Steps
         if (denseTimes is not null)
         {
             double dense = denseTimes[denseTimes.Length / 2];
-            line += string.Create(CultureInfo.InvariantCulture, $", \"dense_ms\": {dense:f4}, \"speedup\": {dense / median:f3}");
+            line += string.Create(CultureInfo.InvariantCulture, $", \"dense_ms\": {dense:f4}, \"speedup\": {dense / median:f3}, \"structure_ms\": {Math.Max(0, changed - median):f4}");
         }
         Console.WriteLine(line + "}");
     }

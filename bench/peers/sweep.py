@@ -7,7 +7,7 @@
 For each density the network is pruned by global magnitude. Weights come from the initialization or, with --masks, from a run of that network:
 then the run's own density is a point too, and lower ones prune its network further; higher ones cannot, and are of the initialized network.
 Asni times the pruned and the dense network in turn in one process; PyTorch, dense, follows each, and the median of its times in the faster of
-its memory formats is what all densities are held against. Rounds go through all densities again. Without PyTorch its columns stay empty.
+its memory formats is what all densities are held against. "structure" is what the first step after a change of the masks takes longer. Rounds go through all densities again. Without PyTorch its columns stay empty.
 """
 import argparse
 import math
@@ -63,7 +63,7 @@ def sweep(case, run, options):
 def summary(rounds, pytorch):
     """Medians of the rounds; the ratio to Asni's dense network is of times measured in turn."""
     ms = statistics.median(r["ms"] for r in rounds)
-    return {"ms": ms, "images": statistics.median(r["images_per_second"] for r in rounds),
+    return {"ms": ms, "structure": statistics.median(r["structure_ms"] for r in rounds), "images": statistics.median(r["images_per_second"] for r in rounds),
             "dense": statistics.median(r["dense_ms"] / r["ms"] for r in rounds), "pytorch": pytorch and pytorch / ms}
 
 
@@ -73,6 +73,8 @@ def text(row):
         r = row[mode]
         digits = max(0, 2 - math.floor(math.log10(r["ms"])))
         cells += [f"{r['ms']:.{digits}f}", f"{r['images']:,.0f}", f"{r['dense']:.2f}", f"{r['pytorch']:.2f}" if r["pytorch"] else "-"]
+        if mode == "train":
+            cells.append(f"{r['structure']:.2g}")
     return "| " + " | ".join(cells) + " |"
 
 
@@ -118,8 +120,8 @@ def main():
         torch.set_num_threads(options.threads)
     lines = [f"{'PyTorch ' + torch.__version__ if torch else 'PyTorch not measured'}, {options.threads} threads, fp32; "
              f"{common.limits_line(common.asni('limits'))}.", "",
-             "| network | density | masks | step ms | images/s | over dense | over PyTorch | inference ms | images/s | over dense | over PyTorch |",
-             "| --- | ---: | --- |" + " ---: |" * 8]
+             "| network | density | masks | step ms | images/s | over dense | over PyTorch | structure ms | inference ms | images/s | over dense | over PyTorch |",
+             "| --- | ---: | --- |" + " ---: |" * 9]
     print("\n".join(lines), flush=True)
     rows = [row for net in options.only for row in sweep(cases[net], runs.get(net), options)]
     if options.markdown:

@@ -1,3 +1,4 @@
+using System.Numerics;
 using Asni.Networks;
 using Asni.Tensors;
 
@@ -33,9 +34,19 @@ internal sealed unsafe partial class CpuParameters
         Parameter p = Parameters[parameter];
         ulong* words = MaskWords(parameter);
         var mask = new Mask(p.Elements, live: false);
-        var order = new TorchOrder(p.Filter);
-        for (long i = 0; i < p.Elements; i++, order.Next())
-            if ((words[i >> 6] >> (int)(i & 63) & 1) != 0) mask[order.Index] = true;
+        // Rows of outputs, a row for each tap and input; only live elements cost.
+        long row = 0, end = p.Filter.Out, first = 0, taps = p.Filter.Height * p.Filter.Width, inputs = p.Filter.In;
+        for (long i = 0; i < (p.Elements + 63) / 64; i++)
+            for (ulong word = words[i]; word != 0; word &= word - 1)
+            {
+                long at = i * 64 + BitOperations.TrailingZeroCount(word);
+                if (at >= end)
+                {
+                    for (; at >= end; end += p.Filter.Out) row++;
+                    first = row % inputs * taps + row / inputs;
+                }
+                mask[(at - end + p.Filter.Out) * inputs * taps + first] = true;
+            }
         return mask;
     }
 

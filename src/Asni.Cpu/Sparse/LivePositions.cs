@@ -8,11 +8,12 @@ namespace Asni.Cpu.Sparse;
 /// <param name="Weight">Place in the HWIO filter.</param>
 internal readonly record struct Position(int Ordinal, int Output, int Input, int Row, int Column, int Weight);
 
-/// <summary>The live positions of a filter in PyTorch's order.</summary>
+/// <summary>The live positions of a filter in PyTorch's order. No division a weight: there are millions, each time a mask changes.</summary>
 internal struct LivePositions(Mask mask, in ConvolutionSpec spec)
 {
-    private readonly int _height = spec.Filter.Height, _width = spec.Filter.Width, _inputs = spec.Filter.In, _outputs = spec.Filter.Out;
-    private int _word = -1, _ordinal;
+    private readonly int _width = spec.Filter.Width, _inputs = spec.Filter.In, _outputs = spec.Filter.Out, _fanIn = spec.Filter.FanIn;
+    private readonly Divisor _plane = new(spec.Filter.Height * spec.Filter.Width, spec.Filter.FanIn), _row = new(spec.Filter.Width, spec.Filter.Height * spec.Filter.Width);
+    private int _word = -1, _ordinal, _output, _firstOfOutput;
     private ulong _bits;
 
     public Position Current { get; private set; }
@@ -27,11 +28,29 @@ internal struct LivePositions(Mask mask, in ConvolutionSpec spec)
         }
         int index = checked(_word * 64) + BitOperations.TrailingZeroCount(_bits);
         _bits &= _bits - 1;
-        (int rest, int column) = Math.DivRem(index, _width);
-        (rest, int row) = Math.DivRem(rest, _height);
-        (int output, int input) = Math.DivRem(rest, _inputs);
-        Current = new Position(_ordinal++, output, input, row, column, ((row * _width + column) * _inputs + input) * _outputs + output);
+        for (; index - _firstOfOutput >= _fanIn; _firstOfOutput += _fanIn) _output++;
+        int inOutput = index - _firstOfOutput, input = _plane.Into(inOutput), inPlane = inOutput - input * _plane.Value, row = _row.Into(inPlane);
+        int column = inPlane - row * _width;
+        Current = new Position(_ordinal++, _output, input, row, column, (inPlane * _inputs + input) * _outputs + _output);
         return true;
+    }
+
+    /// <summary>n / value for n below a limit, by a product with the rounded-up reciprocal: exact while limit * value is at most 2^<see cref="Shift"/>.</summary>
+    private readonly struct Divisor
+    {
+        private const int Shift = 36;
+        private readonly ulong _reciprocal;
+
+        public Divisor(int value, int limit)
+        {
+            Value = value;
+            if ((long)value * limit > 1L << Shift || limit >= 1 << 27) throw new NotSupportedException($"a filter of {limit} weights an output");
+            _reciprocal = ((1UL << Shift) + (ulong)value - 1) / (ulong)value;
+        }
+
+        public int Value { get; }
+
+        public int Into(int n) => (int)((ulong)n * _reciprocal >> Shift);
     }
 }
 
@@ -43,8 +62,30 @@ internal struct Products(Mask mask, in ConvolutionSpec spec)
 {
     private readonly Chw _input = spec.Input, _output = spec.Output;
     private readonly int _stride = spec.Stride, _padding = spec.Padding;
+    /// <summary>How many there are, without going through them.</summary>
+    public static long Count(Mask mask, in ConvolutionSpec spec)
+    {
+        if (spec.Output.Positions == 1 && spec.Padding == 0) return mask.Live;
+        long count = 0;
+        var columns = new int[spec.Filter.Width];
+        var rows = new int[spec.Filter.Height];
+        for (int k = 0; k < columns.Length; k++) columns[k] = Inside(k, spec.Output.Width, spec.Input.Width, spec);
+        for (int k = 0; k < rows.Length; k++) rows[k] = Inside(k, spec.Output.Height, spec.Input.Height, spec);
+        foreach (Position p in new LivePositions(mask, spec)) count += rows[p.Row] * columns[p.Column];
+        return count;
+    }
+
+    /// <summary>Outputs along an axis for which tap k reads no padding.</summary>
+    private static int Inside(int k, int outputs, int inputs, in ConvolutionSpec spec)
+    {
+        int inside = 0;
+        for (int i = 0; i < outputs; i++)
+            if (i * spec.Stride + k - spec.Padding is var at && at >= 0 && at < inputs) inside++;
+        return inside;
+    }
+
     private LivePositions _weights = new(mask, spec);
-    private int _position = int.MaxValue;
+    private int _h = int.MaxValue - 1, _w;
 
     public Product Current { get; private set; }
     public readonly Products GetEnumerator() => this;
@@ -53,15 +94,15 @@ internal struct Products(Mask mask, in ConvolutionSpec spec)
     {
         while (true)
         {
-            if (_position >= _output.Positions)
+            if (_h >= _output.Height)
             {
                 if (!_weights.MoveNext()) return false;
-                _position = 0;
+                (_h, _w) = (0, 0);
             }
             Position weight = _weights.Current;
-            (int h, int w) = Math.DivRem(_position, _output.Width);
-            int row = h * _stride + weight.Row - _padding, column = w * _stride + weight.Column - _padding;
-            int output = _position++ * _output.Channels + weight.Output;
+            int row = _h * _stride + weight.Row - _padding, column = _w * _stride + weight.Column - _padding;
+            int output = (_h * _output.Width + _w) * _output.Channels + weight.Output;
+            if (++_w == _output.Width) (_h, _w) = (_h + 1, 0);
             if (row < 0 || row >= _input.Height || column < 0 || column >= _input.Width) continue;
             Current = new Product(output, (row * _input.Width + column) * _input.Channels + weight.Input, weight);
             return true;

@@ -20,35 +20,43 @@ internal sealed unsafe class SparseConvolution : SparsePath
     private readonly ConvolutionSpec _spec;
     private readonly Workers _workers;
     private readonly Scratch _scratch;
+    private readonly TapStorage _forwardTaps = new(), _backwardTaps = new(), _gradientTaps = new();
     private Direction? _forward, _backward, _gradient;
 
     public SparseConvolution(in ConvolutionSpec spec, Workers workers, Scratch scratch) => (_spec, _workers, _scratch) = (spec, workers, scratch);
 
     public override void SetMask(Mask? mask)
     {
-        _forward?.Taps.Dispose();
-        _backward?.Taps.Dispose();
-        if (_gradient != _forward) _gradient?.Taps.Dispose();
         _forward = _backward = _gradient = null;
         if (mask is null) return;
         TapGeometry forward = TapGeometry.Forward(_spec), backward = TapGeometry.Backward(_spec);
         bool dense = mask.Live > LanesOfSamplesDensity * mask.Length;
-        _forward = Plan(forward, dense, mask, TapList.Forward);
+        _forward = Plan(forward, dense, mask, TapList.Forward, _forwardTaps);
         if (!_spec.Training) return;
-        _gradient = dense && forward.ClassColumns > NarrowColumns ? Plan(forward, false, mask, TapList.Forward) : _forward;
-        if (_spec.InputGradient) _backward = Plan(backward, dense, mask, TapList.Backward);
+        _gradient = dense && forward.ClassColumns > NarrowColumns ? Plan(forward, false, mask, TapList.Forward, _gradientTaps) : _forward;
+        if (_spec.InputGradient) _backward = Plan(backward, dense, mask, TapList.Backward, _backwardTaps);
     }
 
-    private Direction Plan(in TapGeometry geometry, bool dense, Mask mask, ListTaps list)
+    private Direction Plan(in TapGeometry geometry, bool dense, Mask mask, ListTaps list, TapStorage storage)
     {
         bool samples = (dense || geometry.ClassColumns <= NarrowColumns) && _spec.Batch >= Simd.Width / 32;
         var blocks = new Blocks(geometry, _spec.Batch, samples, _workers.Count);
-        return new Direction(blocks, list(mask, _spec, blocks.From, blocks.ChannelBlock(mask.Live)));
+        return new Direction(blocks, mask, _spec, list, storage);
     }
 
-    private delegate TapList ListTaps(Mask mask, in ConvolutionSpec spec, in Planes from, int blockChannels);
+    private delegate TapList ListTaps(Mask mask, in ConvolutionSpec spec, in Planes from, int blockChannels, TapStorage storage);
 
-    private sealed record Direction(Blocks Blocks, TapList Taps);
+    /// <summary>How a pass would go; its taps are listed when it first does.</summary>
+    private sealed class Direction(Blocks blocks, Mask mask, ConvolutionSpec spec, ListTaps list, TapStorage storage)
+    {
+        private readonly int _blockChannels = blocks.ChannelBlock(mask.Live);
+        private TapList? _taps;
+
+        public Blocks Blocks => blocks;
+        public long Live { get; } = mask.Live;
+        public bool InChannelBlocks => _blockChannels < blocks.From.Channels;
+        public TapList Taps => _taps ??= list(mask, spec, blocks.From, _blockChannels, storage);
+    }
 
     public override bool TakesForward(int batch) => Pays(_forward, batch, 1, SparseCost.Dense(_spec, batch));
 
@@ -61,11 +69,10 @@ internal sealed unsafe class SparseConvolution : SparsePath
     {
         if (direction is null) return false;
         if (Forced is { } forced) return forced;
-        (Blocks blocks, TapList taps) = direction;
-        bool samples = blocks.From.Lanes > 1;
-        double perVector = factor * (!samples ? SparseCost.Unaligned : taps.ChannelBlocks > 1 ? SparseCost.Blocked : SparseCost.Product);
+        bool samples = direction.Blocks.From.Lanes > 1;
+        double perVector = factor * (!samples ? SparseCost.Unaligned : direction.InChannelBlocks ? SparseCost.Blocked : SparseCost.Product);
         double turn = batch * ((double)_spec.Input.Elements + _spec.Output.Elements) * (samples ? SparseCost.TurnSamples : SparseCost.TurnPositions);
-        return taps.Live * blocks.Vectors(batch) * perVector + turn < dense;
+        return direction.Live * direction.Blocks.Vectors(batch) * perVector + turn < dense;
     }
 
     public override void Forward(float* x, float* w, float* bias, int batch, float* y)
@@ -107,7 +114,13 @@ internal sealed unsafe class SparseConvolution : SparsePath
         _workers.RunSized(taps.Live, ref sum);
     }
 
-    public override void Dispose() => SetMask(null);
+    public override void Dispose()
+    {
+        SetMask(null);
+        _forwardTaps.Dispose();
+        _backwardTaps.Dispose();
+        _gradientTaps.Dispose();
+    }
 
     /// <summary>Products of taps, block by block.</summary>
     private struct TapProduct : IVectorBody

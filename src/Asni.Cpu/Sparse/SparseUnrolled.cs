@@ -19,9 +19,10 @@ internal sealed unsafe class SparseUnrolled : SparsePath
     private readonly int _pitch, _features, _lines;
     private readonly CpuBuffer _inputs, _outputs, _bias, _zeros;
     private readonly Scratch _scratch;
-    private TapList? _byOutput;
-    private TapList? _byInput;
-
+    private readonly TapStorage _outputTaps = new(), _inputTaps = new();
+    private Mask? _mask;
+    private long _products;
+    private TapList? _byOutput, _byInput;
     private LiveWeights? _live;
     private Turned _turnedInput, _turnedGradient;
 
@@ -47,16 +48,17 @@ internal sealed unsafe class SparseUnrolled : SparsePath
 
     public override void SetMask(Mask? mask)
     {
-        _byOutput?.Dispose();
-        _byInput?.Dispose();
         (_byOutput, _byInput, _live) = (null, null, null);
         (_turnedInput, _turnedGradient) = (default, default);
+        _mask = mask;
         if (mask is null) return;
-        _byOutput = TapList.Unrolled(mask, _spec, _pitch, transposed: false);
-        if (!_spec.Training) return;
-        if (_spec.InputGradient) _byInput = TapList.Unrolled(mask, _spec, _pitch, transposed: true);
-        _live = new LiveWeights(mask, _spec, _byOutput);
+        _products = Products.Count(mask, _spec);
     }
+
+    // Listed when a pass first takes this path.
+    private TapList ByOutput => _byOutput ??= TapList.Unrolled(_mask!, _spec, _pitch, transposed: false, _outputTaps);
+    private TapList ByInput => _byInput ??= TapList.Unrolled(_mask!, _spec, _pitch, transposed: true, _inputTaps);
+    private LiveWeights Live => _live ??= new LiveWeights(_mask!, _spec, ByOutput);
 
     public override bool TakesForward(int batch) => Pays(batch, SparseCost.Product, SparseCost.Dense(_spec, batch));
     public override bool TakesBackwardWeights(int batch) => Pays(batch, SparseCost.Gradient, SparseCost.DenseGradient(_spec, batch, _workers.Count));
@@ -64,10 +66,10 @@ internal sealed unsafe class SparseUnrolled : SparsePath
 
     private bool Pays(int batch, double perVector, double dense)
     {
-        if (_byOutput is null) return false;
+        if (_mask is null) return false;
         if (Forced is { } forced) return forced;
         int lanes = Simd.Width / 32, vectors = (batch + lanes - 1) / lanes;
-        return _byOutput.Live * (vectors * perVector + SparseCost.Entry(_spec)) + batch * ((double)_lines + _features) * SparseCost.TurnSamples < dense;
+        return _products * (vectors * perVector + SparseCost.Entry(_spec)) + batch * ((double)_lines + _features) * SparseCost.TurnSamples < dense;
     }
 
     public override void Forward(float* x, float* w, float* bias, int batch, float* y)
@@ -76,7 +78,7 @@ internal sealed unsafe class SparseUnrolled : SparsePath
         if (bias != null)
             for (int line = 0; line < _lines; line += _spec.Filter.Out)
                 new Span<float>(bias, _spec.Filter.Out).CopyTo(new Span<float>((float*)_bias.Pointer + line, _spec.Filter.Out));
-        Multiply(_byOutput!, w, new TapProduct
+        Multiply(ByOutput, w, new TapProduct
         {
             From = (float*)_inputs.Pointer,
             Turned = (float*)_outputs.Pointer,
@@ -92,7 +94,7 @@ internal sealed unsafe class SparseUnrolled : SparsePath
     {
         Turn(null, batch, ref _turnedInput, dy, ref _turnedGradient);
         _turnedInput = default;
-        Multiply(_byInput!, w, new TapProduct
+        Multiply(ByInput, w, new TapProduct
         {
             From = (float*)_outputs.Pointer,
             Turned = (float*)_inputs.Pointer,
@@ -108,8 +110,8 @@ internal sealed unsafe class SparseUnrolled : SparsePath
         Turn(x, batch, ref _turnedInput, dy, ref _turnedGradient);
         _workers.Vectorize(Work(batch), new SampledProduct
         {
-            Taps = _byOutput!,
-            Live = _live!,
+            Taps = ByOutput,
+            Live = Live,
             Scratch = _scratch,
             X = (float*)_inputs.Pointer,
             Dy = (float*)_outputs.Pointer,
@@ -128,13 +130,15 @@ internal sealed unsafe class SparseUnrolled : SparsePath
     public override void Dispose()
     {
         SetMask(null);
+        _outputTaps.Dispose();
+        _inputTaps.Dispose();
         _inputs.Dispose();
         _outputs.Dispose();
         _bias.Dispose();
         _zeros.Dispose();
     }
 
-    private long Work(int batch) => (long)_byOutput!.Live * batch + (long)batch * (_lines + _features);
+    private long Work(int batch) => _products * batch + (long)batch * (_lines + _features);
 
     private void Multiply(TapList taps, float* w, TapProduct product)
     {
@@ -240,6 +244,13 @@ internal sealed unsafe class SparseUnrolled : SparsePath
     {
         public LiveWeights(Mask mask, in ConvolutionSpec spec, TapList byOutput)
         {
+            if (IsLinear(spec))
+            {
+                // One product a weight: the matrix by outputs is in PyTorch's order already.
+                (Places, Starts) = (byOutput.Places.ToArray(), byOutput.Starts);
+                Ordinals = [.. Enumerable.Range(0, byOutput.Live)];
+                return;
+            }
             Places = new int[mask.Live];
             Starts = new int[spec.Filter.Out + 1];
             foreach (Position p in new LivePositions(mask, spec))

@@ -10,64 +10,66 @@ internal struct Tap
     public float Value;
 }
 
+/// <summary>Memory of a list, kept when the mask changes: fresh pages cost more than the list.</summary>
+internal sealed unsafe class TapStorage : IDisposable
+{
+    private CpuBuffer? _taps;
+
+    /// <summary>At least as many as asked for last.</summary>
+    public int[] Places { get; private set; } = [];
+
+    public Tap* Taps { get; private set; }
+
+    public void Grow(int count)
+    {
+        if (_taps is not null && Places.Length >= count) return;
+        _taps?.Dispose();
+        _taps = new CpuBuffer((long)sizeof(Tap) * count);
+        Places = new int[count];
+        Taps = (Tap*)_taps.Pointer;
+    }
+
+    public void Dispose() => _taps?.Dispose();
+}
+
 /// <summary>
 /// The live weights of a filter by class of results, block of source channels, and line: the entries of line l are
 /// Starts[(class * ChannelBlocks + block) * lines + l] up to the next start. Built anew when the mask changes; values are refreshed before
 /// each use.
 /// </summary>
-internal sealed unsafe class TapList : IDisposable
+internal sealed unsafe class TapList
 {
-    private readonly CpuBuffer _taps;
+    private readonly TapStorage _storage;
 
-    private TapList(int[] starts, int channelBlocks)
+    private TapList(int[] starts, int channelBlocks, TapStorage storage)
     {
-        (Starts, ChannelBlocks) = (starts, channelBlocks);
-        Places = new int[starts[^1]];
-        _taps = new CpuBuffer((long)sizeof(Tap) * starts[^1]);
+        (Starts, ChannelBlocks, _storage) = (starts, channelBlocks, storage);
+        storage.Grow(starts[^1]);
     }
 
     public int[] Starts { get; }
     public int ChannelBlocks { get; }
 
     /// <summary>Where each tap's weight is in the HWIO filter.</summary>
-    public int[] Places { get; }
+    public ReadOnlySpan<int> Places => _storage.Places.AsSpan(0, Live);
 
-    public Tap* Taps => (Tap*)_taps.Pointer;
-    public int Live => Places.Length;
+    public Tap* Taps => _storage.Taps;
+    public int Live => Starts[^1];
 
     /// <summary>Lines are outputs.</summary>
     /// <param name="mask">In PyTorch's order, OIHW.</param>
     /// <param name="blockChannels">Channels of the source in a block.</param>
-    public static TapList Forward(Mask mask, in ConvolutionSpec spec, in Planes from, int blockChannels)
-    {
-        int lines = spec.Filter.Out, outputsOfGroup = spec.Filter.Out / spec.Groups, blocks = (from.Channels + blockChannels - 1) / blockChannels;
-        var order = new Counting(lines, blocks, 1);
-        for (int pass = 0; pass < 2; pass++, order.Turn())
-            foreach (Position p in new LivePositions(mask, spec))
-            {
-                int channel = p.Output / outputsOfGroup * spec.Filter.In + p.Input;
-                if (order.Place(0, channel / blockChannels, p.Output, p.Weight, out int at)) order.List!.Taps[at].Offset = from.Offset(channel, p.Row, p.Column);
-            }
-        return order.List!;
-    }
+    public static TapList Forward(Mask mask, in ConvolutionSpec spec, in Planes from, int blockChannels, TapStorage storage) =>
+        Sort(mask, spec, storage, new ForwardKeys(spec, from, blockChannels), spec.Filter.Out, Blocks(from, blockChannels), 1);
 
     /// <summary>Lines are inputs, by class of row and column.</summary>
-    public static TapList Backward(Mask mask, in ConvolutionSpec spec, in Planes from, int blockChannels)
+    public static TapList Backward(Mask mask, in ConvolutionSpec spec, in Planes from, int blockChannels, TapStorage storage)
     {
-        TapGeometry geometry = TapGeometry.Backward(spec);
-        int lines = spec.Input.Channels, outputsOfGroup = spec.Filter.Out / spec.Groups, blocks = (from.Channels + blockChannels - 1) / blockChannels;
-        var order = new Counting(lines, blocks, geometry.Classes);
-        for (int pass = 0; pass < 2; pass++, order.Turn())
-            foreach (Position p in new LivePositions(mask, spec))
-            {
-                (int rowClass, int row) = TapGeometry.BackwardRow(p.Row, spec);
-                (int columnClass, int column) = TapGeometry.BackwardRow(p.Column, spec);
-                int line = p.Output / outputsOfGroup * spec.Filter.In + p.Input;
-                if (order.Place(rowClass * spec.Stride + columnClass, p.Output / blockChannels, line, p.Weight, out int at))
-                    order.List!.Taps[at].Offset = from.Offset(p.Output, row - geometry.FirstRow, column - geometry.FirstColumn);
-            }
-        return order.List!;
+        int blocks = Blocks(from, blockChannels);
+        return Sort(mask, spec, storage, new BackwardKeys(spec, from, blockChannels, blocks), spec.Input.Channels, blocks, TapGeometry.Backward(spec).Classes);
     }
+
+    private static int Blocks(in Planes from, int blockChannels) => (from.Channels + blockChannels - 1) / blockChannels;
 
     /// <summary>
     /// A layer as a sparse matrix over its flattened input, (H, W, C) as activations lie on this device: lines are outputs or, transposed,
@@ -75,14 +77,29 @@ internal sealed unsafe class TapList : IDisposable
     /// it meets more than padding.
     /// </summary>
     /// <param name="spec">One group.</param>
-    public static TapList Unrolled(Mask mask, in ConvolutionSpec spec, int pitch, bool transposed)
+    public static TapList Unrolled(Mask mask, in ConvolutionSpec spec, int pitch, bool transposed, TapStorage storage)
     {
         var order = new Counting(transposed ? spec.Input.Elements : spec.Output.Elements, 1, 1);
-        for (int pass = 0; pass < 2; pass++, order.Turn())
-            foreach (Product p in new Products(mask, spec))
-                if (order.Place(0, 0, transposed ? p.Input : p.Output, p.Weight.Weight, out int at))
-                    order.List!.Taps[at].Offset = checked((transposed ? p.Output : p.Input) * pitch);
-        return order.List!;
+        foreach (Product p in new Products(mask, spec)) order.Count(transposed ? p.Input : p.Output);
+        TapList list = order.Turn(storage);
+        foreach (Product p in new Products(mask, spec))
+            list.Set(order.Next(transposed ? p.Input : p.Output), p.Weight.Weight, checked((transposed ? p.Output : p.Input) * pitch));
+        return list;
+    }
+
+    private static TapList Sort<TKeys>(Mask mask, in ConvolutionSpec spec, TapStorage storage, TKeys keys, int lines, int blocks, int classes) where TKeys : struct, IKeys
+    {
+        var order = new Counting(lines, blocks, classes);
+        foreach (Position p in new LivePositions(mask, spec)) order.Count(keys.KeyOf(p));
+        TapList list = order.Turn(storage);
+        foreach (Position p in new LivePositions(mask, spec)) list.Set(order.Next(keys.KeyOf(p)), p.Weight, keys.OffsetOf(p));
+        return list;
+    }
+
+    private void Set(int at, int weight, int offset)
+    {
+        _storage.Places[at] = weight;
+        _storage.Taps[at].Offset = offset;
     }
 
     /// <summary>A worker's lines when they are shared by live weights; an empty line costs something too, for its result must be written.</summary>
@@ -118,8 +135,6 @@ internal sealed unsafe class TapList : IDisposable
         for (int k = first; k < last; k++) taps[k].Value = weights[places[k]];
     }
 
-    public void Dispose() => _taps.Dispose();
-
     private readonly struct RefreshBody(float* weights, TapList list) : IParallelBody
     {
         public void Execute(int worker, int workers)
@@ -129,28 +144,73 @@ internal sealed unsafe class TapList : IDisposable
         }
     }
 
+    /// <summary>Where a live weight goes: its list, (class * blocks + block) * lines + line, and the offset of its operand. By tables, for there are millions.</summary>
+    private interface IKeys
+    {
+        int KeyOf(in Position p);
+        int OffsetOf(in Position p);
+    }
+
+    private readonly struct ForwardKeys : IKeys
+    {
+        private readonly int[] _firstKeys, _offsets, _firstChannels;
+        private readonly int _width, _pitch;
+
+        public ForwardKeys(in ConvolutionSpec spec, in Planes from, int blockChannels)
+        {
+            int lines = spec.Filter.Out, outputsOfGroup = lines / spec.Groups, inputs = spec.Filter.In;
+            (_width, _pitch) = (spec.Filter.Width, from.ChannelPitch);
+            _firstKeys = [.. Enumerable.Range(0, from.Channels).Select(c => c / blockChannels * lines)];
+            _firstChannels = [.. Enumerable.Range(0, lines).Select(o => o / outputsOfGroup * inputs)];
+            _offsets = new int[spec.Filter.Height * _width];
+            for (int k = 0; k < _offsets.Length; k++) _offsets[k] = from.Offset(0, k / _width, k % _width);
+        }
+
+        public int KeyOf(in Position p) => _firstKeys[_firstChannels[p.Output] + p.Input] + p.Output;
+        public int OffsetOf(in Position p) => (_firstChannels[p.Output] + p.Input) * _pitch + _offsets[p.Row * _width + p.Column];
+    }
+
+    private readonly struct BackwardKeys : IKeys
+    {
+        private readonly int[] _firstKeys, _firstLines, _classKeys, _offsets;
+        private readonly int _width, _pitch;
+
+        public BackwardKeys(in ConvolutionSpec spec, in Planes from, int blockChannels, int blocks)
+        {
+            TapGeometry geometry = TapGeometry.Backward(spec);
+            int lines = spec.Input.Channels, outputs = spec.Filter.Out, outputsOfGroup = outputs / spec.Groups, inputs = spec.Filter.In;
+            (_width, _pitch) = (spec.Filter.Width, from.ChannelPitch);
+            _firstKeys = [.. Enumerable.Range(0, outputs).Select(o => o / blockChannels * lines)];
+            _firstLines = [.. Enumerable.Range(0, outputs).Select(o => o / outputsOfGroup * inputs)];
+            _classKeys = new int[spec.Filter.Height * _width];
+            _offsets = new int[_classKeys.Length];
+            for (int k = 0; k < _offsets.Length; k++)
+            {
+                (int rowClass, int row) = TapGeometry.BackwardRow(k / _width, spec);
+                (int columnClass, int column) = TapGeometry.BackwardRow(k % _width, spec);
+                _classKeys[k] = (rowClass * spec.Stride + columnClass) * blocks * lines;
+                _offsets[k] = from.Offset(0, row - geometry.FirstRow, column - geometry.FirstColumn);
+            }
+        }
+
+        public int KeyOf(in Position p) => _classKeys[p.Row * _width + p.Column] + _firstKeys[p.Output] + _firstLines[p.Output] + p.Input;
+        public int OffsetOf(in Position p) => p.Output * _pitch + _offsets[p.Row * _width + p.Column];
+    }
+
     /// <summary>A counting sort in two passes over the same entries: the first counts the entries of each line, the second places them.</summary>
     private sealed class Counting(int lines, int blocks, int classes)
     {
         private readonly int[] _next = new int[lines * blocks * classes + 1];
 
-        /// <summary>Null in the first pass.</summary>
-        public TapList? List { get; private set; }
+        public void Count(int key) => _next[key + 1]++;
 
-        public bool Place(int @class, int block, int line, int weight, out int at)
-        {
-            int key = (@class * blocks + block) * lines + line;
-            at = List is null ? _next[key + 1]++ : _next[key]++;
-            if (List is null) return false;
-            List.Places[at] = weight;
-            return true;
-        }
+        public int Next(int key) => _next[key]++;
 
-        public void Turn()
+        /// <summary>All are counted; from now on they are placed.</summary>
+        public TapList Turn(TapStorage storage)
         {
-            if (List is not null) return;
             for (int key = 1; key < _next.Length; key++) _next[key] += _next[key - 1];
-            List = new TapList((int[])_next.Clone(), blocks);
+            return new TapList((int[])_next.Clone(), blocks, storage);
         }
     }
 }
