@@ -81,9 +81,9 @@ internal sealed record RunPlan(RunSettings Settings, Recipe Recipe, Network Netw
             input = new Chw(3, side, side);
             Set("input", SettingText.Text(input.Value));
         }
-        Network network = NetworkZoo.Create(book.Network, input ?? new Chw(1, 28, 28), 10);
+        NetworkAnalysis network = NetworkAnalysis.Of(NetworkZoo.Create(book.Network, input ?? new Chw(1, 28, 28), 10));
         Recipe recipe = settings.Recipe with { Epochs = BookEpochs(book) };
-        ShortRun run = ShortRun.For(NetworkAnalysis.Of(network).Macs, recipe, threads, DataSource.MostImages(data));
+        ShortRun run = ShortRun.For(network.Macs, network.Weights, recipe, threads, DataSource.MostImages(data));
         Set("limit", SettingText.Text(run.Images));
         Set("epochs", SettingText.Text(run.Epochs));
         Set("batch", SettingText.Text(run.BatchSize));
@@ -103,7 +103,7 @@ internal sealed record RunPlan(RunSettings Settings, Recipe Recipe, Network Netw
         bool wasShortened = shortened.Epochs != published.Epochs || shortened.BatchSize != published.BatchSize;
         if (!wasShortened || recipe.Epochs != shortened.Epochs || recipe.BatchSize != shortened.BatchSize) return null;
         string size = recipe.Input is { } c ? $" of {c}" : "";
-        return $"to take minutes on {threads} threads, enough to try but not to learn a large network: "
+        return $"to take minutes on {threads} threads, enough to learn something: "
             + $"{Show.Count(settings.Limit ?? 0)} images{size}, {recipe.Epochs} epochs, batches of {recipe.BatchSize} "
             + $"(the recipe has {published.Epochs} epochs, batches of {published.BatchSize}); --limit, --input, --epochs and --batch change it.";
     }

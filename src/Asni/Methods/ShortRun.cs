@@ -1,7 +1,7 @@
 namespace Asni.Methods;
 
 /// <summary>A size and length for made-up data that a machine trains in a few minutes.</summary>
-/// <param name="LearningRate">The recipe's, in proportion to the batch for SGD and its kin; Adam's is left alone.</param>
+/// <param name="LearningRate">The recipe's, in proportion to the batch for SGD and its kin, and less for large networks; Adam's is left alone.</param>
 public sealed record ShortRun(int Images, int Epochs, int BatchSize, double LearningRate)
 {
     private const int FewestTestImages = 256, MostTestImages = 10_000, TrainImagesOfTestImage = 4;
@@ -14,14 +14,20 @@ public sealed record ShortRun(int Images, int Epochs, int BatchSize, double Lear
     /// <summary>Forward, gradient of the input, gradient of the weights; a multiply-accumulate is two operations.</summary>
     private const int OperationsOfMac = 3 * 2;
 
+    /// <summary>Published rates presume thousands of steps: in hundreds, networks of this many weights are thrown far out and do not come back.</summary>
+    private const long LargeNetwork = 5_000_000;
+
+    private const double PartForLargeNetwork = 0.3;
+
     private const int FewestEpochs = 6, FewestImages = 256, ImagesOfLongRun = 2048, ImagesOfShortRun = 1024, StepsOfEpoch = 32, SmallestBatch = 8;
 
     /// <summary>Test images that go with a number of training images.</summary>
     public static int TestImages(int trainImages) => Math.Clamp(trainImages / TrainImagesOfTestImage, FewestTestImages, MostTestImages);
 
     /// <param name="macs">Multiply-accumulates of a forward pass of one image.</param>
+    /// <param name="weights">That can be pruned.</param>
     /// <param name="available">Images there are at most.</param>
-    public static ShortRun For(long macs, Recipe recipe, int threads, int available)
+    public static ShortRun For(long macs, long weights, Recipe recipe, int threads, int available)
     {
         double total = SecondsOfPhase * RateOfThread * threads / (OperationsOfMac * (double)Math.Max(1, macs));
         int epochs = recipe.Epochs;
@@ -29,7 +35,9 @@ public sealed record ShortRun(int Images, int Epochs, int BatchSize, double Lear
         if (total / epochs < ImagesOfLongRun) epochs = (int)Math.Clamp(total / ImagesOfShortRun, Math.Min(FewestEpochs, recipe.Epochs), recipe.Epochs);
         int images = (int)Math.Clamp(total / epochs, Math.Min(FewestImages, available), available);
         int batch = Math.Min(recipe.BatchSize, Math.Max(SmallestBatch, images / StepsOfEpoch / SmallestBatch * SmallestBatch));
+        if (images < available) images -= images % batch; // batch-norm over a rest of one or two images is noise
         double scale = recipe.Optimizer.Kind == Optimizers.OptimizerKind.Adam ? 1 : (double)batch / recipe.BatchSize;
+        if (scale < 1 && weights >= LargeNetwork) scale *= PartForLargeNetwork;
         return new ShortRun(images, epochs, batch, recipe.LearningRate.Initial * scale);
     }
 }

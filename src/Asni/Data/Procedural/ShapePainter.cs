@@ -5,7 +5,8 @@ namespace Asni.Data.Procedural;
 
 /// <summary>
 /// Draws one textured shape at a random place, size and angle before a background of waves, in random colours, often with a bar
-/// across it, and noise. What is drawn follows from the generator's state alone. One instance a thread.
+/// across it, and noise. As in photographs, most images of a class have its usual hue and texture, so that a network learns
+/// something at once and more from the outline. What is drawn follows from the generator's state alone. One instance a thread.
 /// </summary>
 internal sealed class ShapePainter
 {
@@ -14,6 +15,9 @@ internal sealed class ShapePainter
 
     /// <summary>Shapes lean to either side by up to this many radians: with any angle a small network would need far more images.</summary>
     private const float MaxTilt = 0.6f;
+
+    /// <summary>Percent of the images that have the hue of their class, and of those that have its texture.</summary>
+    private const int UsualHues = 85, UsualTextures = 85;
 
     private static readonly Vector256<float> Lanes = Vector256.Create(0f, 1, 2, 3, 4, 5, 6, 7);
 
@@ -34,14 +38,15 @@ internal sealed class ShapePainter
         _random.State = state;
         int pitch = (width + 7) & ~7;
         if (_rows.Length < 3 * pitch) _rows = new float[3 * pitch];
-        DrawColours();
+        DrawColours(label);
         float unit = Math.Min(height, width), radius = unit * Uniform(0.25f, 0.45f);
         (Affine u, Affine v) = Frame(width * Uniform(0.32f, 0.68f), height * Uniform(0.32f, 0.68f), radius, Uniform(-MaxTilt, MaxTilt));
         (Affine barU, Affine barV) = Frame(width * Uniform(0.1f, 0.9f), height * Uniform(0.1f, 0.9f), unit, Uniform(0, MathF.Tau));
         float barWidth = _random.Next(100) < 35 ? Uniform(0.03f, 0.08f) : -1;
         Affine waveA = Wave(unit, 0.4f, 2), waveB = Wave(unit, 1.5f, 6);
-        (Affine fillU, Affine fillV) = Frame(0, 0, unit / Uniform(3, 8), MathF.Tau * _random.NextSingle());
-        int texture = _random.Next(ShapeTexture.Count), noise = _random.Next(40);
+        (int texture, float waves) = DrawTexture(label);
+        (Affine fillU, Affine fillV) = Frame(0, 0, unit / waves, MathF.Tau * _random.NextSingle());
+        int noise = _random.Next(40);
 
         for (int y = 0; y < height; y++)
         {
@@ -66,20 +71,40 @@ internal sealed class ShapePainter
         }
     }
 
-    private void DrawColours()
+    private void DrawColours(int label)
     {
         for (int c = 0; c < 3; c++)
         {
-            _base[c] = Uniform(20, 235);
             _swingA[c] = Uniform(-35, 35);
             _swingB[c] = Uniform(-20, 20);
             _bar[c] = Uniform(0, 255);
         }
+        float hue = _random.Next(100) < UsualHues ? (label + Uniform(-0.6f, 0.6f)) / ShapeField.Names.Length : _random.NextSingle();
+        DrawFill(hue, Uniform(0.4f, 1), Uniform(0.4f, 1));
         do
         {
-            for (int c = 0; c < 3; c++) _fillA[c] = Uniform(0, 255);
+            for (int c = 0; c < 3; c++) _base[c] = Uniform(20, 235);
         } while (Contrast(_fillA) < MinContrast);
         for (int c = 0; c < 3; c++) _fillB[c] = Math.Clamp(_fillA[c] + Uniform(-100, 100), 0, 255);
+    }
+
+    /// <summary>Sets the shape's colour from hue (in turns), saturation and value.</summary>
+    private void DrawFill(float hue, float saturation, float value)
+    {
+        for (int c = 0; c < 3; c++)
+        {
+            float turn = hue + c / 3f, fromPeak = 6 * MathF.Abs(turn - MathF.Floor(turn) - 0.5f);
+            _fillA[c] = 255 * value * (1 - saturation * Math.Clamp(2 - fromPeak, 0, 1));
+        }
+    }
+
+    /// <summary>A class's texture is one of the patterns, coarse for the first half of the classes and fine for the others.</summary>
+    private (int Kind, float Waves) DrawTexture(int label)
+    {
+        (int kind, bool fine) = _random.Next(100) < UsualTextures
+            ? (label % ShapeTexture.Count, label >= ShapeTexture.Count)
+            : (_random.Next(ShapeTexture.Count), _random.Next(2) == 1);
+        return (kind, fine ? Uniform(6, 9) : Uniform(3, 5));
     }
 
     private float Contrast(float[] colour) =>

@@ -18,7 +18,7 @@ internal sealed class ShapesDataset(int count, int height, int width, ulong stre
     public override int Classes => ShapeField.Names.Length;
     public override Chw Shape => new(3, height, width);
 
-    /// <summary>Measured over 20,000 training images of 32x32, seed 1; the channels are alike by construction.</summary>
+    /// <summary>Measured over 20,000 training images of 32x32, seed 1.</summary>
     public override Normalization Normalization { get; } = new([0.5f, 0.5f, 0.5f], [0.26f, 0.26f, 0.26f]);
 
     public override int Label(int index) => index % Classes;
