@@ -1,6 +1,7 @@
-// Batch-norm with optional add and ReLU/ReLU6 in one: forward a pass of sums and a pass that applies, backward the same. Sums are taken in
-// float within a block and in double over the blocks, in a fixed order; forward they are of x minus the first row's value, which keeps the
-// variance from cancelling when the mean is large beside the deviation. Memory-bound.
+// Batch-norm with optional add and ReLU/ReLU6 in one: forward a pass of sums and a pass that applies, backward the same; where the convolution
+// before it has left statistics of its tiles, those are merged in place of the pass of sums. Sums are taken in float within a block and in double
+// over the blocks, in a fixed order; forward they are of x minus the first row's value (of a tile: about its mean), which keeps the variance from
+// cancelling when the mean is large beside the deviation. The activation's derivative is kept as one bit an element. Memory-bound.
 #include "asni/cuda.h"
 #include "asni/mma.h"
 #include "asni/convolution.h"
@@ -11,7 +12,7 @@ using namespace asni;
 struct BatchNormArgs {
     const void* x;
     const void* skip;   // forward, or null
-    void* y;            // forward: the result; backward: the activation's output
+    void* y;            // forward: the result
     void* dy;
     void* dskip;        // backward, or null
     void* dx;
@@ -24,10 +25,32 @@ struct BatchNormArgs {
     float* saved;       // of each channel: the mean in float, 1 / standard deviation, and what the mean lost
     float* rows;        // of each channel: shift or mean, scale, offset, slope
     float* partial;     // of each block row of the grid, two sums a channel
+    const float* tiles; // of each tile of tile_rows rows, a channel's sum and squared deviations from its mean; or null: sums are taken here
+    double* merged;     // of each of parts groups of tiles, a channel's sum and sum of squares
+    uint8_t* passes;    // a byte for each element or chunk of 16 bytes: a bit an element where the activation's derivative is 1; or null: everywhere
     int64_t count;      // rows
-    int channels, parts, activation, accumulate_skip, training;
+    int channels, parts, activation, accumulate_skip, training, tile_rows;
     float epsilon, momentum;
 };
+
+struct TwoSums {
+    double first, second;
+};
+
+// For the lane 0 of each of 32 columns, the sum over its lanes in their order.
+template <int lanes>
+ASNI_DEVICE TwoSums sum_lanes(TwoSums sums, int lane, int column) {
+    ASNI_SHARED(double, shared, 2 * lanes * 32);
+    shared[lane * 32 + column] = sums.first;
+    shared[(lanes + lane) * 32 + column] = sums.second;
+    __syncthreads();
+    if (lane != 0) return sums;
+    for (int i = 1; i < lanes; i++) {
+        sums.first += shared[i * 32 + column];
+        sums.second += shared[(lanes + i) * 32 + column];
+    }
+    return sums;
+}
 
 // Sums of x - shift and its square.
 template <class T, int width>
@@ -60,19 +83,46 @@ ASNI_KERNEL(batch_norm_sums_fp32_any, BatchNormArgs, 256) { forward_sums<float, 
 ASNI_KERNEL(batch_norm_sums_bf16, BatchNormArgs, 256) { forward_sums<bf16, 8>(args); }
 ASNI_KERNEL(batch_norm_sums_bf16_any, BatchNormArgs, 256) { forward_sums<bf16, 1>(args); }
 
-struct TwoSums {
-    double first, second;
-};
-
-ASNI_DEVICE TwoSums total(const BatchNormArgs& args, int channel) {
-    TwoSums sums = {0, 0};
-    for (int part = 0; part < args.parts; part++) {
-        const float* partial = args.partial + int64_t(part) * 2 * args.channels + channel;
-        sums.first += partial[0];
-        sums.second += partial[args.channels];
+// Tiles of the convolution to sums in double; the deviations from a tile's mean and the tile's own sum give its sum of squares.
+ASNI_KERNEL(batch_norm_merge, BatchNormArgs, 256) {
+    ChannelBlock<1> block(args.channels);
+    int64_t tiles = (args.count + args.tile_rows - 1) / args.tile_rows;
+    double sum = 0, squares = 0;
+    if (block.inside) {
+        for (int64_t tile = block.first_row(); tile < tiles; tile += block.row_step()) {
+            const float* from = args.tiles + tile * 2 * args.channels + block.channel;
+            double s = from[0], rows = double(min(int64_t(args.tile_rows), args.count - tile * args.tile_rows));
+            sum += s;
+            squares += from[args.channels] + s * s / rows;
+        }
     }
-    return sums;
+    double* merged = args.merged + int64_t(blockIdx.x) * 2 * args.channels + block.channel;
+    TwoSums sums = sum_lanes<8>({sum, squares}, block.lane, block.column);
+    if (block.lane != 0 || !block.inside) return;
+    merged[0] = sums.first;
+    merged[args.channels] = sums.second;
 }
+
+// A block has 32 channels and 32 lanes for each, which take the parts in turns.
+constexpr int total_threads = 1024, total_lanes = 32;
+
+struct TotalChannel {
+    int lane = int(threadIdx.x) / 32, column = int(threadIdx.x) % 32, channel = int(blockIdx.x) * 32 + column;
+
+    // For the lane 0.
+    template <class Sum>
+    ASNI_DEVICE TwoSums total(const Sum* partial, int parts, int channels) const {
+        TwoSums sums = {0, 0};
+        if (channel < channels) {
+            for (int part = lane; part < parts; part += total_lanes) {
+                const Sum* from = partial + int64_t(part) * 2 * channels + channel;
+                sums.first += from[0];
+                sums.second += from[channels];
+            }
+        }
+        return sum_lanes<total_lanes>(sums, lane, column);
+    }
+};
 
 ASNI_DEVICE double inverse_root(double x) {
     // One step of Newton's method from the float's root: double precision without a library's square root.
@@ -80,16 +130,20 @@ ASNI_DEVICE double inverse_root(double x) {
     return y * (1.5 - 0.5 * x * y * y);
 }
 
-// A thread a channel: this batch's statistics, or the running ones in inference; then (x - mean) * scale + offset, the mean's rounding in the offset.
+// This batch's statistics, or the running ones in inference; then (x - mean) * scale + offset, the mean's rounding in the offset.
 template <class T>
 ASNI_DEVICE void forward_rows(const BatchNormArgs& args) {
-    int c = int(grid_thread());
-    if (c >= args.channels) return;
+    TotalChannel block;
+    int c = block.channel;
+    TwoSums sums = {0, 0};
+    if (args.training) {
+        sums = args.tiles != nullptr ? block.total(args.merged, args.parts, args.channels) : block.total(args.partial, args.parts, args.channels);
+    }
+    if (block.lane != 0 || c >= args.channels) return;
     double mean = args.running_mean[c], deviation = 0;
     if (args.training) {
-        TwoSums sums = total(args, c);
         double count = double(args.count), shifted = sums.first / count, variance = sums.second / count - shifted * shifted;
-        mean = Storage<T>::load(static_cast<const T*>(args.x) + c) + shifted;
+        mean = (args.tiles != nullptr ? 0 : Storage<T>::load(static_cast<const T*>(args.x) + c)) + shifted;
         variance = variance < 0 ? 0 : variance;
         deviation = inverse_root(variance + args.epsilon);
         // The unbiased variance of a single value does not exist; it counts as 0.
@@ -109,8 +163,8 @@ ASNI_DEVICE void forward_rows(const BatchNormArgs& args) {
     args.rows[2 * args.channels + c] = float(args.bias[c] + (rounded - mean) * scale);
 }
 
-ASNI_KERNEL(batch_norm_rows_fp32, BatchNormArgs, 256) { forward_rows<float>(args); }
-ASNI_KERNEL(batch_norm_rows_bf16, BatchNormArgs, 256) { forward_rows<bf16>(args); }
+ASNI_KERNEL(batch_norm_rows_fp32, BatchNormArgs, total_threads) { forward_rows<float>(args); }
+ASNI_KERNEL(batch_norm_rows_bf16, BatchNormArgs, total_threads) { forward_rows<bf16>(args); }
 
 template <class T, int width>
 ASNI_DEVICE void forward_apply(const BatchNormArgs& args) {
@@ -129,13 +183,16 @@ ASNI_DEVICE void forward_apply(const BatchNormArgs& args) {
         Lanes<T, width> value, residual;
         value.load(static_cast<const T*>(args.x) + at);
         if (args.skip != nullptr) residual.load(static_cast<const T*>(args.skip) + at);
+        unsigned passes = 0;
         ASNI_UNROLL
         for (int e = 0; e < width; e++) {
             float normalized = fmaf(value.get(e) - mean[e], scale[e], offset[e]);
             if (args.skip != nullptr) normalized += residual.get(e);
             value.set(e, activate(normalized, args.activation));
+            if (activation_passes(value.get(e), args.activation)) passes |= 1u << e;
         }
         value.store(static_cast<T*>(args.y) + at);
+        if (args.passes != nullptr) args.passes[at / width] = uint8_t(passes);
     }
 }
 
@@ -154,13 +211,13 @@ ASNI_DEVICE void backward_sums(const BatchNormArgs& args) {
         for (int e = 0; e < width; e++) mean[e] = args.saved[block.channel + e];
         for (int64_t row = block.first_row(); row < args.count; row += block.row_step()) {
             int64_t at = row * args.channels + block.channel;
-            Lanes<T, width> value, gradient, output;
+            Lanes<T, width> value, gradient;
             value.load(static_cast<const T*>(args.x) + at);
             gradient.load(static_cast<const T*>(args.dy) + at);
-            if (args.activation != activation_none) output.load(static_cast<const T*>(args.y) + at);
+            unsigned passes = args.passes != nullptr ? args.passes[at / width] : ~0u;
             ASNI_UNROLL
             for (int e = 0; e < width; e++) {
-                float g = activation_passes(output.get(e), args.activation) ? gradient.get(e) : 0.0f;
+                float g = passes >> e & 1 ? gradient.get(e) : 0.0f;
                 sums[e] += g;
                 products[e] = fmaf(g, value.get(e) - mean[e], products[e]);
             }
@@ -178,10 +235,11 @@ ASNI_KERNEL(batch_norm_gradient_sums_bf16, BatchNormArgs, 256) { backward_sums<b
 ASNI_KERNEL(batch_norm_gradient_sums_bf16_any, BatchNormArgs, 256) { backward_sums<bf16, 1>(args); }
 
 // With z the normalized x: dx = w / std * (g - mean(g) - z * mean(g * z)).
-ASNI_KERNEL(batch_norm_gradient_rows, BatchNormArgs, 256) {
-    int c = int(grid_thread());
-    if (c >= args.channels) return;
-    TwoSums sums = total(args, c);
+ASNI_KERNEL(batch_norm_gradient_rows, BatchNormArgs, total_threads) {
+    TotalChannel block;
+    int c = block.channel;
+    TwoSums sums = block.total(args.partial, args.parts, args.channels);
+    if (block.lane != 0 || c >= args.channels) return;
     double deviation = args.saved[args.channels + c], count = double(args.count);
     double dweight = (sums.second - sums.first * args.saved[2 * args.channels + c]) * deviation, scale = args.weight[c] * deviation;
     args.dweight[c] = float(dweight);
@@ -207,14 +265,14 @@ ASNI_DEVICE void backward_apply(const BatchNormArgs& args) {
     }
     for (int64_t row = block.first_row(); row < args.count; row += block.row_step()) {
         int64_t at = row * args.channels + block.channel;
-        Lanes<T, width> value, gradient, output, skip;
+        Lanes<T, width> value, gradient, skip;
         value.load(static_cast<const T*>(args.x) + at);
         gradient.load(static_cast<const T*>(args.dy) + at);
-        if (args.activation != activation_none) output.load(static_cast<const T*>(args.y) + at);
+        unsigned passes = args.passes != nullptr ? args.passes[at / width] : ~0u;
         if (args.dskip != nullptr && args.accumulate_skip) skip.load(static_cast<const T*>(args.dskip) + at);
         ASNI_UNROLL
         for (int e = 0; e < width; e++) {
-            float g = activation_passes(output.get(e), args.activation) ? gradient.get(e) : 0.0f;
+            float g = passes >> e & 1 ? gradient.get(e) : 0.0f;
             value.set(e, fmaf(scale[e], g, fmaf(slope[e], value.get(e) - mean[e], offset[e])));
             skip.set(e, args.accumulate_skip ? skip.get(e) + g : g);
         }

@@ -12,6 +12,7 @@ struct ConvolutionArgs {
     float* partial;     // splits > 1: fp32 partial results, split_elements apart
     const float* bias;  // forward only, may be null
     const uint32_t* live;  // one bit a block of 64 filter elements, live_words words a row of 64 outputs; null: all live
+    float* statistics;  // forward, not split: of each tile of rows, a channel's sum and its squared deviations from the tile's mean; or null
     int64_t split_elements;
     int batch, height, width, channels;
     int out_height, out_width, out_channels;

@@ -46,7 +46,7 @@ struct LiveBlocks {
 // meets a weight that is not pruned.
 template <class Math, bool aligned>
 struct ForwardPass {
-    static constexpr bool skips_inner = true;
+    static constexpr bool skips_inner = true, leaves_statistics = true;
     using T = typename Math::Element;
     using Result = T;
     Product product;
@@ -76,7 +76,7 @@ struct ForwardPass {
 
 template <class Math, bool aligned>
 struct DataGradientPass {
-    static constexpr bool skips_inner = true;
+    static constexpr bool skips_inner = true, leaves_statistics = false;
     using T = typename Math::Element;
     using Result = T;
     int group, tap_h, tap_w, stride, width, filter_width;
@@ -123,7 +123,7 @@ struct DataGradientPass {
 
 template <class Math, bool aligned>
 struct WeightGradientPass {
-    static constexpr bool skips_inner = false;
+    static constexpr bool skips_inner = false, leaves_statistics = false;
     using T = typename Math::Element;
     using Result = float;
     Product product;
@@ -189,6 +189,45 @@ ASNI_DEVICE void write_tile(const Pass& pass, const float* staging, const Epilog
     }
 }
 
+// Of each column of the staged tile, the sum of what write_tile stores and the squared deviations from its mean in the tile.
+template <class Math, class Result>
+ASNI_DEVICE void write_statistics(const Product& product, const float* staging, const Epilogue& epilogue, float* sums, int pitch) {
+    constexpr int lanes = Math::threads / Math::n;
+    static_assert(Math::threads % Math::n == 0, "every column needs a thread");
+    ASNI_SHARED(float, shared, 2 * Math::threads);
+    int at = int(threadIdx.x) % Math::n, lane = int(threadIdx.x) / Math::n, column = product.first_column + at;
+    int rows = min(Math::m, product.rows - product.first_row);
+    bool inside = column < product.columns;
+    auto value = [&](int row) __attribute__((always_inline)) {
+        return Storage<Result>::rounded(epilogue.finished<Result>(staging[row * Math::staging_pitch + at], column, nullptr));
+    };
+    auto total = [&](const float* of_lanes) __attribute__((always_inline)) {
+        float sum = 0;
+        ASNI_UNROLL
+        for (int i = 0; i < lanes; i++) sum += of_lanes[i * Math::n + at];
+        return sum;
+    };
+    float sum = 0, squares = 0;
+    if (inside) {
+        for (int row = lane; row < rows; row += lanes) sum += value(row);
+    }
+    shared[threadIdx.x] = sum;
+    __syncthreads();
+    sum = total(shared);
+    float mean = sum / float(rows);
+    if (inside) {
+        for (int row = lane; row < rows; row += lanes) {
+            float d = value(row) - mean;
+            squares = fmaf(d, d, squares);
+        }
+    }
+    shared[Math::threads + threadIdx.x] = squares;
+    __syncthreads();
+    if (lane != 0 || !inside) return;
+    sums[column] = sum;
+    sums[pitch + column] = total(shared + Math::threads);
+}
+
 template <template <class, bool> class Pass, class Math, int stages, bool aligned>
 ASNI_DEVICE void convolution_tile(const ConvolutionArgs& args) {
     constexpr int a_bytes = Math::m * Math::inner * int(sizeof(typename Math::Element)), b_bytes = a_bytes / Math::m * Math::n;
@@ -243,7 +282,13 @@ ASNI_DEVICE void convolution_tile(const ConvolutionArgs& args) {
     } else {
         const float* bias = args.bias == nullptr ? nullptr : args.bias + pass.group * pass.product.columns;
         using Result = typename Pass<Math, aligned>::Result;
-        write_tile<Math>(pass, staging, Epilogue{bias, args.activation, args.accumulate != 0}, static_cast<Result*>(args.y));
+        Epilogue epilogue{bias, args.activation, args.accumulate != 0};
+        write_tile<Math>(pass, staging, epilogue, static_cast<Result*>(args.y));
+        if constexpr (Pass<Math, aligned>::leaves_statistics) {
+            if (args.statistics == nullptr) return;
+            float* of_tile = args.statistics + int64_t(pass.product.first_row / Math::m) * 2 * pass.pitch + pass.group * pass.product.columns;
+            write_statistics<Math, Result>(pass.product, staging, epilogue, of_tile, pass.pitch);
+        }
     }
 }
 

@@ -6,7 +6,7 @@ namespace Asni.Cuda.Launchers;
 [StructLayout(LayoutKind.Sequential)]
 internal struct ConvolutionArgs
 {
-    public ulong A, B, Y, Partial, Bias, Live;
+    public ulong A, B, Y, Partial, Bias, Live, Statistics;
     public long SplitElements;
     public int Batch, Height, Width, Channels;
     public int OutHeight, OutWidth, OutChannels;

@@ -47,7 +47,9 @@ internal sealed class ConvolutionProduct
     /// <param name="samples">At most as many as it was prepared for.</param>
     /// <param name="y">The result.</param>
     /// <param name="live">The weights' live blocks; null: all live.</param>
-    public void Run(ulong a, ulong b, ulong bias, Activation activation, bool accumulate, int samples, ulong y, LiveBlocks? live = null)
+    /// <param name="statistics">Where a forward pass that is not split leaves the statistics of its tiles, or 0.</param>
+    public void Run(ulong a, ulong b, ulong bias, Activation activation, bool accumulate, int samples, ulong y, LiveBlocks? live = null,
+        ulong statistics = 0)
     {
         Product product = _shape.ProductOf(_pass, samples);
         ConvolutionArgs args = _shape.Args(samples);
@@ -62,6 +64,7 @@ internal sealed class ConvolutionProduct
         args.Accumulate = accumulate ? 1 : 0;
         args.Live = live?.Address ?? 0;
         args.LiveWords = live?.Words ?? 0;
+        args.Statistics = statistics;
         var grid = new Dim3(checked((int)_choice.Tile.Tiles(product)), _choice.Splits, product.Count);
         _kernel.Launch(_runtime.Stream, grid, _choice.Tile.Threads, _choice.Tile.SharedBytes, in args);
         _sum?.Run(_partial, _splitElements, _choice.Splits, bias, _shape.OutChannels, activation, accumulate,

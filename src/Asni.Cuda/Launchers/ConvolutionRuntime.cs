@@ -45,6 +45,9 @@ internal sealed class ConvolutionRuntime : IDisposable
     public int MaxSharedBytes { get; }
     public ConvolutionTuner Tuner { get; }
 
+    /// <summary>Whether convolutions leave the statistics of a batch-norm behind them; ASNI_CUDA_STATISTICS=0 has batch-norm take its own, to compare.</summary>
+    public bool FusesStatistics { get; } = Environment.GetEnvironmentVariable("ASNI_CUDA_STATISTICS") != "0";
+
     /// <summary>"fp32" or "bf16": what the kernels that do no matrix product are named after.</summary>
     public string StorageName => Precision == CudaPrecision.Bf16 ? "bf16" : "fp32";
 

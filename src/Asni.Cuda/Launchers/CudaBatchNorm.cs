@@ -3,16 +3,22 @@ using Asni.Devices;
 
 namespace Asni.Cuda.Launchers;
 
-/// <summary>Batch-norm in two passes each way, with a launch of a thread a channel between them.</summary>
+/// <summary>
+/// Batch-norm in two passes each way, with a small launch for the channels between them. Behind a convolution that leaves statistics of its
+/// tiles, a merge of those takes the place of the first pass.
+/// </summary>
 internal sealed class CudaBatchNorm : BatchNormOperation
 {
-    private const int Threads = 256, RowLanes = 8, ColumnLanes = 32;
+    private const int Threads = 256, TotalThreads = 1024, RowLanes = 8, ColumnLanes = 32, MaxGroups = 512, TilesOfGroup = 32;
 
     private readonly ConvolutionRuntime _runtime;
-    private readonly CudaKernel _sums, _rows, _apply, _gradientSums, _gradientRows, _gradientApply;
+    private readonly CudaKernel _sums, _merge, _rows, _apply, _gradientSums, _gradientRows, _gradientApply;
     private readonly CudaBuffer _coefficients;
+    private readonly CudaBuffer? _passes;
     private readonly int _columnBlocks, _parts;
     private readonly ulong _partial;
+    private CudaConvolution? _producer;
+    private ulong _merged;
 
     public CudaBatchNorm(ConvolutionRuntime runtime, in BatchNormSpec spec) : base(spec)
     {
@@ -21,25 +27,38 @@ internal sealed class CudaBatchNorm : BatchNormOperation
         bool whole = channels % chunk == 0;
         string storage = runtime.StorageName, name = storage + (whole ? "" : "_any");
         _sums = runtime.Kernels.Get("batch_norm_sums_" + name);
+        _merge = runtime.Kernels.Get("batch_norm_merge");
         _rows = runtime.Kernels.Get("batch_norm_rows_" + storage);
         _apply = runtime.Kernels.Get("batch_norm_apply_" + name);
         _gradientSums = runtime.Kernels.Get("batch_norm_gradient_sums_" + name);
         _gradientRows = runtime.Kernels.Get("batch_norm_gradient_rows");
         _gradientApply = runtime.Kernels.Get("batch_norm_gradient_apply_" + name);
-        _columnBlocks = ConvolutionShape.CeilDivide(channels, ColumnLanes * (whole ? chunk : 1));
+        int width = whole ? chunk : 1;
+        _columnBlocks = ConvolutionShape.CeilDivide(channels, ColumnLanes * width);
         long rows = (long)spec.Batch * spec.Shape.Positions;
         _parts = (int)Math.Clamp(ConvolutionShape.CeilDivide(rows, RowLanes * 4), 1, Math.Max(1, runtime.Multiprocessors * 4 / _columnBlocks));
         _partial = runtime.Scratch(2L * _parts * channels * sizeof(float));
         // Kept from forward to backward: three rows; then four rows of coefficients.
         _coefficients = new CudaBuffer(runtime.Stream, 7L * channels * sizeof(float));
+        if (spec.Training && spec.Activation != Activation.None) _passes = new CudaBuffer(runtime.Stream, rows * channels / width);
+    }
+
+    public override void Follow(ConvolutionOperation producer)
+    {
+        if (producer is not CudaConvolution convolution || !convolution.LeaveStatistics()) return;
+        _producer = convolution;
+        _merged = _runtime.Scratch(2L * MaxGroups * Spec.Shape.Channels * sizeof(double));
     }
 
     public override void ForwardTraining(DeviceTensor x, BatchNormParameters p, DeviceTensor? skip, DeviceTensor y)
     {
         BatchNormArgs args = Forward(x, p, skip, y);
         args.Training = 1;
-        Launch(_sums, args);
+        if (_producer is { } producer) Merge(ref args, producer);
+        else Launch(_sums, args);
         LaunchChannels(_rows, args);
+        args.Parts = _parts;
+        args.Passes = _passes?.Pointer ?? 0;
         Launch(_apply, args);
     }
 
@@ -55,7 +74,7 @@ internal sealed class CudaBatchNorm : BatchNormOperation
     {
         ICudaAddresses at = _runtime.Addresses;
         BatchNormArgs args = Common(x);
-        args.Y = at.Activations(y);
+        args.Passes = _passes?.Pointer ?? 0;
         args.Dy = at.Activations(dy);
         args.DSkip = dSkip is { } skip ? at.Activations(skip) : 0;
         args.Dx = at.Activations(dx);
@@ -71,7 +90,18 @@ internal sealed class CudaBatchNorm : BatchNormOperation
     public override void Dispose()
     {
         _coefficients.Dispose();
+        _passes?.Dispose();
         base.Dispose();
+    }
+
+    private void Merge(ref BatchNormArgs args, CudaConvolution producer)
+    {
+        args.Tiles = producer.Statistics;
+        args.TileRows = producer.StatisticsRows;
+        args.Merged = _merged;
+        long tiles = ConvolutionShape.CeilDivide(args.Count, args.TileRows);
+        args.Parts = (int)Math.Clamp(ConvolutionShape.CeilDivide(tiles, TilesOfGroup), 1, MaxGroups);
+        _merge.Launch(_runtime.Stream, new Dim3(args.Parts, ConvolutionShape.CeilDivide(args.Channels, ColumnLanes)), Threads, 0, in args);
     }
 
     private BatchNormArgs Forward(DeviceTensor x, BatchNormParameters p, DeviceTensor? skip, DeviceTensor y)
@@ -104,13 +134,13 @@ internal sealed class CudaBatchNorm : BatchNormOperation
     private void Launch(CudaKernel kernel, in BatchNormArgs args) => kernel.Launch(_runtime.Stream, new Dim3(_parts, _columnBlocks), Threads, 0, in args);
 
     private void LaunchChannels(CudaKernel kernel, in BatchNormArgs args) =>
-        kernel.Launch(_runtime.Stream, ConvolutionShape.CeilDivide(Spec.Shape.Channels, Threads), Threads, 0, in args);
+        kernel.Launch(_runtime.Stream, ConvolutionShape.CeilDivide(Spec.Shape.Channels, ColumnLanes), TotalThreads, 0, in args);
 
     private struct BatchNormArgs
     {
-        public ulong X, Skip, Y, Dy, DSkip, Dx, Weight, Bias, RunningMean, RunningVariance, DWeight, DBias, Saved, Rows, Partial;
+        public ulong X, Skip, Y, Dy, DSkip, Dx, Weight, Bias, RunningMean, RunningVariance, DWeight, DBias, Saved, Rows, Partial, Tiles, Merged, Passes;
         public long Count;
-        public int Channels, Parts, Activation, AccumulateSkip, Training;
+        public int Channels, Parts, Activation, AccumulateSkip, Training, TileRows;
         public float Epsilon, Momentum;
     }
 }

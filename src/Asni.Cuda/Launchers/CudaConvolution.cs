@@ -13,6 +13,7 @@ internal sealed class CudaConvolution : ConvolutionOperation
     private readonly ConvolutionProduct? _dataGradient, _weightGradient;
     private readonly OutputGradient? _outputGradient;
     private readonly LiveBlocks? _live;
+    private CudaBuffer? _statistics;
 
     public CudaConvolution(ConvolutionRuntime runtime, in ConvolutionSpec spec, in ConvolutionShape shape) : base(spec)
     {
@@ -33,7 +34,22 @@ internal sealed class CudaConvolution : ConvolutionOperation
     {
         ICudaAddresses at = _runtime.Addresses;
         _forward.Run(at.Activations(x), at.Weights(w), b is { } bias ? at.Parameter(bias) : 0, Spec.Activation, false, x.Batch,
-            at.Activations(y), _live);
+            at.Activations(y), _live, Statistics);
+    }
+
+    /// <summary>Where forward passes leave, of each tile of rows, each channel's sum and squared deviations from its mean; 0: nowhere.</summary>
+    public ulong Statistics => _statistics?.Pointer ?? 0;
+
+    /// <summary>Rows, of all images' positions, that a tile has.</summary>
+    public int StatisticsRows => _forward.Choice.Tile.Rows;
+
+    /// <summary>From now on forward passes leave statistics; false when they cannot: the sums of a split product are not known in its tiles.</summary>
+    public bool LeaveStatistics()
+    {
+        if (_forward.Choice.Splits > 1 || !_runtime.FusesStatistics) return false;
+        long tiles = ConvolutionShape.CeilDivide(_shape.OutputRows(Spec.Batch), StatisticsRows);
+        _statistics ??= new CudaBuffer(_runtime.Stream, 2 * tiles * _shape.OutChannels * sizeof(float));
+        return true;
     }
 
     public override void BackwardOutput(DeviceTensor y, ParameterTensor? db, DeviceTensor dy)
@@ -57,6 +73,7 @@ internal sealed class CudaConvolution : ConvolutionOperation
     public override void Dispose()
     {
         _live?.Dispose();
+        _statistics?.Dispose();
         base.Dispose();
     }
 

@@ -55,6 +55,9 @@ public abstract class BatchNormOperation(BatchNormSpec spec) : IDisposable
 {
     public BatchNormSpec Spec { get; } = spec;
 
+    /// <summary>Tells that x is always what this convolution's last Forward wrote, so that the device may take the batch's statistics there.</summary>
+    public virtual void Follow(ConvolutionOperation producer) { }
+
     /// <summary>Normalizes with the batch's statistics and updates the running ones (unbiased variance), as PyTorch does.</summary>
     public abstract void ForwardTraining(DeviceTensor x, BatchNormParameters p, DeviceTensor? skip, DeviceTensor y);
 
@@ -62,7 +65,8 @@ public abstract class BatchNormOperation(BatchNormSpec spec) : IDisposable
     public abstract void ForwardInference(DeviceTensor x, BatchNormParameters p, DeviceTensor? skip, DeviceTensor y);
 
     /// <summary>
-    /// dx, dw, db and, with Add, dSkip (overwritten, or += when <paramref name="accumulateSkip"/>) from dy. dy may be overwritten; dx may be dy's memory.
+    /// dx, dw, db and, with Add, dSkip (overwritten, or += when <paramref name="accumulateSkip"/>) from dy. x and y are those of the last
+    /// ForwardTraining. dy may be overwritten; dx may be dy's memory.
     /// </summary>
     public abstract void Backward(DeviceTensor x, DeviceTensor y, DeviceTensor dy, ParameterTensor w, ParameterTensor dw, ParameterTensor db,
         bool accumulateSkip, DeviceTensor? dSkip, DeviceTensor dx);

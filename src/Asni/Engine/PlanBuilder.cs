@@ -54,7 +54,13 @@ internal sealed class PlanBuilder
             DeviceTensor? Gradient(int node) => _gradientBlock.TryGetValue(node, out int block) ? Tensor(block, node) : null;
 
             var units = new PlanUnit[_fused.Count];
-            for (int i = 0; i < units.Length; i++) units[i] = Bind(i, Value, Gradient);
+            for (int i = 0; i < units.Length; i++)
+            {
+                units[i] = Bind(i, Value, Gradient);
+                if (_training && units[i] is BatchNormUnit norm && _producer.TryGetValue(_fused[i].Source, out int before)
+                    && units[before] is ConvolutionUnit convolution)
+                    norm.Operation.Follow(convolution.Operation);
+            }
             return (units, arena, Value(0), Value(Output), Gradient(Output) ?? default);
         }
         catch

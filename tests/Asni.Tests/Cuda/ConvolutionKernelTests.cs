@@ -105,6 +105,40 @@ public class ConvolutionKernelTests(CudaPrecision precision)
     }
 
     [Test]
+    public void Every_tile_leaves_the_statistics_of_its_rows([Values] bool unaligned)
+    {
+        foreach (ConvolutionSpec spec in unaligned ? Unaligned : Aligned)
+        {
+            ConvolutionShape shape = ConvolutionShape.Of(spec);
+            (float[] x, float[] w, float[] y, _) = Operands(spec);
+            int channels = spec.Filter.Out, rows = y.Length / channels;
+            ulong xp = At(_bench.Tensor(spec.Batch, spec.Input, x)), wp = _bench.Weights(_bench.Weights(w, spec.Filter));
+            // A bias that is large beside the deviation: sums of squares would cancel.
+            ulong bias = _bench.Parameter(_bench.Vector(_bench.Numbers(5, channels).Select(b => 100 * b).ToArray()));
+            foreach (ConvolutionTile tile in ConvolutionTile.For(precision, ConvolutionPass.Forward, shape))
+            {
+                int tiles = ConvolutionShape.CeilDivide(rows, tile.Rows);
+                DeviceTensor result = _bench.Tensor(spec.Batch, spec.Output, Nan(y.Length));
+                ParameterTensor statistics = _bench.Vector(Nan(tiles * 2 * channels));
+                new ConvolutionProduct(_bench.Runtime, shape, ConvolutionPass.Forward, spec.Batch, new(tile, 1))
+                    .Run(xp, wp, bias, Activation.None, false, spec.Batch, At(result), null, _bench.Parameter(statistics));
+                float[] stored = _bench.Read(result), actual = _bench.Read(statistics);
+                for (int t = 0; t < tiles; t++)
+                {
+                    for (int c = 0; c < channels; c++)
+                    {
+                        double[] column = [.. Enumerable.Range(t * tile.Rows, Math.Min(tile.Rows, rows - t * tile.Rows)).Select(row => (double)stored[row * channels + c])];
+                        double sum = column.Sum(), squares = column.Sum(value => Math.Pow(value - sum / column.Length, 2));
+                        string name = $"{tile.KernelName(ConvolutionPass.Forward)}, tile {t}, channel {c}, {spec}";
+                        Assert.That(actual[t * 2 * channels + c], Is.EqualTo(sum).Within(1e-5 * column.Sum(Math.Abs)), name);
+                        Assert.That(actual[(t * 2 + 1) * channels + c], Is.EqualTo(squares).Within(1e-4 * squares + 1e-8), name);
+                    }
+                }
+            }
+        }
+    }
+
+    [Test]
     public void Blocks_without_a_live_weight_are_passed_over([Values(1, 2)] int stride, [Values] bool linear)
     {
         ConvolutionSpec spec = linear ? Spec(3, 40, 2, 2, 192, 2, 1, 0) : Spec(2, 64, 5, 5, 192, 3, stride, 1);

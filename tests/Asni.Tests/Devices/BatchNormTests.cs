@@ -101,6 +101,43 @@ public class BatchNormTests(DeviceCase device)
         for (int i = 0; i < output.Length; i++) Assert.That(output[i], Is.EqualTo(bias[i / 9 % 3]).Within(1e-3));
     }
 
+    [TestCase(3, 8, 24, 1, 5, 5, 0)]
+    [TestCase(4, 16, 16, 1, 9, 9, 1000)]
+    [TestCase(2, 3, 17, 1, 7, 4, 1)]
+    [TestCase(2, 8, 8, 4, 3, 3, 1)]
+    [TestCase(2, 8, 8, 8, 4, 3, 1)]
+    public void Behind_a_convolution_it_normalizes_what_that_wrote(int batch, int inputs, int outputs, int groups, int height, int run, float mean)
+    {
+        // Rows for several tiles, and a batch that is not full.
+        var spec = new ConvolutionSpec(4 * batch, new Chw(inputs, height, 9), new FilterShape(outputs, inputs / groups, 3, 3), 1, 1, groups, true,
+            Activation.None, true, false);
+        var norm = new BatchNormSpec(spec.Batch, spec.Output, 1e-5f, 0.1f, false, Activation.Relu, true);
+        Outputs expected = RunBehind(DeviceCase.OpenReference(), spec, norm, run, mean);
+        Outputs actual = RunBehind(device.Open(), spec, norm, run, mean);
+        Outputs.AssertClose(expected, actual, 2e-5 + 3e-7 * mean, 2e-5, $"{spec}");
+    }
+
+    private static Outputs RunBehind(Workbench bench, ConvolutionSpec spec, BatchNormSpec norm, int batch, float mean)
+    {
+        using Workbench _ = bench;
+        DeviceParameters p = Parameters(bench, norm.Shape.Channels);
+        DeviceParameters w = bench.Parameters((ParameterKind.Weight, spec.Filter), (ParameterKind.Bias, new FilterShape(spec.Filter.Out, 1, 1, 1)));
+        w.Upload(0, ParameterSlot.Value, Values.Random(1, w.Parameters[0].Elements));
+        w.Upload(1, ParameterSlot.Value, Values.Random(2, spec.Filter.Out, 1, mean));
+        ConvolutionOperation convolution = bench.Own(bench.Device.CreateConvolution(spec));
+        BatchNormOperation operation = bench.Own(bench.Device.CreateBatchNorm(norm));
+        operation.Follow(convolution);
+        DeviceTensor x = bench.Tensor(batch, spec.Input, Values.Random(3, batch * spec.Input.Elements));
+        DeviceTensor y = bench.Unwritten(spec.Batch, spec.Output).WithBatch(batch), z = bench.Unwritten(spec.Batch, spec.Output).WithBatch(batch);
+        convolution.Forward(x, w.Value(0), w.Value(1), y);
+        operation.ForwardTraining(y, new BatchNormParameters(p.Value(0), p.Value(1), p.Value(2), p.Value(3)), null, z);
+        var outputs = new Outputs();
+        outputs.Add("y", bench.Read(z));
+        outputs.Add("running mean", Workbench.Read(p, 2, ParameterSlot.Value));
+        outputs.Add("running variance", Workbench.Read(p, 3, ParameterSlot.Value));
+        return outputs;
+    }
+
     [Test]
     public void An_operation_prepared_for_inference_agrees() =>
         AssertAgrees(new BatchNormSpec(3, new Chw(17, 5, 7), 1e-5f, 0.1f, true, Activation.Relu, false), 2);
