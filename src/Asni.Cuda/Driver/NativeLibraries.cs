@@ -9,6 +9,9 @@ internal static class NativeLibraries
     /// <summary>The driver, or what ASNI_CUDA_DRIVER names in its place (the simulator, in the tests).</summary>
     public const string Driver = "cuda";
 
+    /// <summary>Libraries that are used where they are: matrix products and convolutions.</summary>
+    public const string CuBlas = "cublas", CuDnn = "cudnn";
+
     private static readonly Lock s_lock = new();
     private static readonly Dictionary<string, nint> s_handles = [];
     private static bool s_registered;
@@ -16,13 +19,28 @@ internal static class NativeLibraries
     /// <summary>The value of ASNI_CUDA_DRIVER; null when it is not set.</summary>
     public static string? DriverOverride => Environment.GetEnvironmentVariable("ASNI_CUDA_DRIVER") is { Length: > 0 } path ? path : null;
 
-    /// <summary>The names under which a library is looked for, newest first.</summary>
-    public static string[] Candidates(string library) => library switch
+    /// <summary>Folders where cuBLAS and cuDNN are looked for before the system's own places: ASNI_CUDA_LIBRARIES, as PATH writes folders.</summary>
+    public static string[] Folders =>
+        (Environment.GetEnvironmentVariable("ASNI_CUDA_LIBRARIES") ?? "").Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries);
+
+    /// <summary>The names under which a library is looked for, newest first. What stands in for the driver stands in for all of them.</summary>
+    public static string[] Candidates(string library)
     {
-        Driver when DriverOverride is { } path => [path],
-        Driver => OperatingSystem.IsWindows() ? ["nvcuda.dll"] : ["libcuda.so.1"],
-        _ => [library],
-    };
+        bool windows = OperatingSystem.IsWindows();
+        string[] names = library switch
+        {
+            CuBlas or CuDnn or Driver when DriverOverride is { } path => [path],
+            Driver => windows ? ["nvcuda.dll"] : ["libcuda.so.1"],
+            CuBlas => windows ? ["cublas64_13.dll", "cublas64_12.dll"] : ["libcublas.so.13", "libcublas.so.12"],
+            CuDnn => windows ? ["cudnn64_9.dll"] : ["libcudnn.so.9"],
+            _ => [library],
+        };
+        bool optional = library is CuBlas or CuDnn && DriverOverride is null;
+        return optional ? [.. Folders.SelectMany(folder => names.Select(name => Path.Combine(folder, name))), .. names] : names;
+    }
+
+    /// <summary>Whether the library is there and has this function.</summary>
+    public static bool Exports(string library, string function) => Load(library) is var handle and not 0 && NativeLibrary.TryGetExport(handle, function, out _);
 
     /// <summary>The sentence for a driver that is not there.</summary>
     public static string NoDriver() => DriverOverride is { } path

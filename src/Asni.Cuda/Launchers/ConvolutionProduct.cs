@@ -3,13 +3,47 @@ using Asni.Devices;
 
 namespace Asni.Cuda.Launchers;
 
+/// <summary>The arguments of one run of a pass.</summary>
+/// <param name="A">Forward: x; else dy.</param>
+/// <param name="B">Weight gradient: x; else w.</param>
+/// <param name="Samples">At most as many as the product was prepared for.</param>
+/// <param name="Y">The result.</param>
+internal readonly record struct ConvolutionCall(ulong A, ulong B, int Samples, ulong Y)
+{
+    /// <summary>Of the forward pass, or 0.</summary>
+    public ulong Bias { get; init; }
+
+    /// <summary>Of the forward pass.</summary>
+    public Activation Activation { get; init; }
+
+    /// <summary>Of the data gradient: add to what is there.</summary>
+    public bool Accumulate { get; init; }
+
+    /// <summary>The weights' live blocks; null: all live.</summary>
+    public LiveBlocks? Live { get; init; }
+
+    /// <summary>Where a forward pass leaves the statistics of its tiles, or 0.</summary>
+    public ulong Statistics { get; init; }
+}
+
 /// <summary>One pass of one convolution, ready to launch.</summary>
-internal sealed class ConvolutionProduct
+internal abstract class ConvolutionProduct : IDisposable
+{
+    /// <summary>Rows of a tile that a forward pass leaves statistics of; 0: it leaves none.</summary>
+    public virtual int StatisticsRows => 0;
+
+    public abstract void Run(in ConvolutionCall call);
+
+    public virtual void Dispose() => GC.SuppressFinalize(this);
+}
+
+/// <summary>A pass by our own kernels.</summary>
+internal sealed class TileProduct : ConvolutionProduct
 {
     private readonly ConvolutionRuntime _runtime;
     private readonly ConvolutionShape _shape;
     private readonly ConvolutionPass _pass;
-    private readonly ConvolutionChoice _choice;
+    private readonly TileChoice _choice;
     private readonly CudaKernel _kernel;
     private readonly SplitSum? _sum;
     private readonly ulong _partial;
@@ -20,7 +54,7 @@ internal sealed class ConvolutionProduct
     /// <param name="pass">Which product.</param>
     /// <param name="samples">The most it will run with.</param>
     /// <param name="choice">Tiles and splits.</param>
-    public ConvolutionProduct(ConvolutionRuntime runtime, in ConvolutionShape shape, ConvolutionPass pass, int samples, ConvolutionChoice choice)
+    public TileProduct(ConvolutionRuntime runtime, in ConvolutionShape shape, ConvolutionPass pass, int samples, TileChoice choice)
     {
         _runtime = runtime;
         _shape = shape;
@@ -33,42 +67,33 @@ internal sealed class ConvolutionProduct
         _sum = new SplitSum(runtime, pass == ConvolutionPass.WeightGradient ? "fp32" : runtime.StorageName);
     }
 
-    public ConvolutionChoice Choice => _choice;
+    /// <summary>The sums of a split product are not known in its tiles.</summary>
+    public override int StatisticsRows => _choice.Splits == 1 ? _choice.Tile.Rows : 0;
 
     /// <summary>Scratch memory that so many splits need.</summary>
     public static long PartialBytes(in ConvolutionShape shape, ConvolutionPass pass, int samples, int splits) =>
         splits == 1 ? 0 : SplitSum.Pitch(shape.ResultElements(pass, samples)) * splits * sizeof(float);
 
-    /// <param name="a">Forward: x; else dy.</param>
-    /// <param name="b">Weight gradient: x; else w.</param>
-    /// <param name="bias">Of the forward pass, or 0.</param>
-    /// <param name="activation">Of the forward pass.</param>
-    /// <param name="accumulate">Of the data gradient: add to what is there.</param>
-    /// <param name="samples">At most as many as it was prepared for.</param>
-    /// <param name="y">The result.</param>
-    /// <param name="live">The weights' live blocks; null: all live.</param>
-    /// <param name="statistics">Where a forward pass that is not split leaves the statistics of its tiles, or 0.</param>
-    public void Run(ulong a, ulong b, ulong bias, Activation activation, bool accumulate, int samples, ulong y, LiveBlocks? live = null,
-        ulong statistics = 0)
+    public override void Run(in ConvolutionCall call)
     {
-        Product product = _shape.ProductOf(_pass, samples);
-        ConvolutionArgs args = _shape.Args(samples);
-        args.A = a;
-        args.B = b;
-        args.Y = y;
+        Product product = _shape.ProductOf(_pass, call.Samples);
+        ConvolutionArgs args = _shape.Args(call.Samples);
+        args.A = call.A;
+        args.B = call.B;
+        args.Y = call.Y;
         args.Partial = _partial;
         args.SplitElements = _splitElements;
         args.Splits = _choice.Splits;
-        args.Bias = bias;
-        args.Activation = (int)activation;
-        args.Accumulate = accumulate ? 1 : 0;
-        args.Live = live?.Address ?? 0;
-        args.LiveWords = live?.Words ?? 0;
-        args.Statistics = statistics;
+        args.Bias = call.Bias;
+        args.Activation = (int)call.Activation;
+        args.Accumulate = call.Accumulate ? 1 : 0;
+        args.Live = call.Live?.Address ?? 0;
+        args.LiveWords = call.Live?.Words ?? 0;
+        args.Statistics = call.Statistics;
         var grid = new Dim3(checked((int)_choice.Tile.Tiles(product)), _choice.Splits, product.Count);
         _kernel.Launch(_runtime.Stream, grid, _choice.Tile.Threads, _choice.Tile.SharedBytes, in args);
-        _sum?.Run(_partial, _splitElements, _choice.Splits, bias, _shape.OutChannels, activation, accumulate,
-            _shape.ResultElements(_pass, samples), y);
+        _sum?.Run(_partial, _splitElements, _choice.Splits, call.Bias, _shape.OutChannels, call.Activation, call.Accumulate,
+            _shape.ResultElements(_pass, call.Samples), call.Y);
     }
 }
 

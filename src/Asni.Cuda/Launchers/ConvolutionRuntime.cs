@@ -1,4 +1,5 @@
 using Asni.Cuda.Driver;
+using Asni.Cuda.Libraries;
 using Asni.Devices;
 
 namespace Asni.Cuda.Launchers;
@@ -20,6 +21,8 @@ internal interface ICudaAddresses
 internal sealed class ConvolutionRuntime : IDisposable
 {
     private readonly List<CudaMemory> _scratch = [];
+    private readonly Lazy<CuBlas?> _cuBlas;
+    private readonly Lazy<CuDnn?> _cuDnn;
 
     /// <param name="stream">Where everything is launched.</param>
     /// <param name="kernels">Of the stream's GPU.</param>
@@ -35,6 +38,8 @@ internal sealed class ConvolutionRuntime : IDisposable
         Multiprocessors = stream.Context.MultiprocessorCount;
         MaxSharedBytes = stream.Context.MaxSharedBytes;
         Tuner = new ConvolutionTuner(this, cache);
+        _cuBlas = new(() => CuBlas.Open(stream, precision));
+        _cuDnn = new(() => CuDnn.Open(stream));
     }
 
     public CudaStream Stream { get; }
@@ -44,6 +49,12 @@ internal sealed class ConvolutionRuntime : IDisposable
     public int Multiprocessors { get; }
     public int MaxSharedBytes { get; }
     public ConvolutionTuner Tuner { get; }
+
+    /// <summary>Null where the library is not.</summary>
+    public CuBlas? CuBlas => _cuBlas.Value;
+
+    /// <summary>Null where the library is not.</summary>
+    public CuDnn? CuDnn => _cuDnn.Value;
 
     /// <summary>Whether convolutions leave the statistics of a batch-norm behind them; ASNI_CUDA_STATISTICS=0 has batch-norm take its own, to compare.</summary>
     public bool FusesStatistics { get; } = Environment.GetEnvironmentVariable("ASNI_CUDA_STATISTICS") != "0";
@@ -73,6 +84,8 @@ internal sealed class ConvolutionRuntime : IDisposable
 
     public void Dispose()
     {
+        if (_cuBlas.IsValueCreated) _cuBlas.Value?.Dispose();
+        if (_cuDnn.IsValueCreated) _cuDnn.Value?.Dispose();
         foreach (CudaMemory memory in _scratch) memory.Dispose();
         _scratch.Clear();
     }

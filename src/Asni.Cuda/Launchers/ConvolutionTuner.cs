@@ -1,11 +1,12 @@
 using Asni.Cuda.Driver;
+using Asni.Cuda.Libraries;
 using Asni.Devices;
 
 namespace Asni.Cuda.Launchers;
 
 /// <summary>
-/// Chooses tiles and splits for each pass of each shape. On a GPU the candidates are timed once, and the fastest is remembered on disk for
-/// this GPU and driver; in the simulator, with ASNI_AUTOTUNE=0, or without memory to measure in, a rule decides.
+/// Chooses, for each pass of each shape, tiles and splits or a library. On a GPU the candidates are timed once, and the fastest is remembered on disk
+/// for this GPU and driver; in the simulator, with ASNI_AUTOTUNE=0, or without memory to measure in, a rule decides.
 /// </summary>
 /// <param name="runtime">The device's.</param>
 /// <param name="cache">Where measured choices are kept; null: the rule decides.</param>
@@ -19,19 +20,21 @@ internal sealed class ConvolutionTuner(ConvolutionRuntime runtime, TuningCache? 
     public static bool MayMeasure(CudaContext context) => !context.IsSimulator && Environment.GetEnvironmentVariable("ASNI_AUTOTUNE") != "0";
 
     /// <summary>The choice for a shape; measures at most once a GPU, driver, shape, pass, precision and batch.</summary>
-    public ConvolutionChoice Choose(in ConvolutionShape shape, ConvolutionPass pass, int samples)
+    /// <param name="plain">The pass has neither bias nor activation: then a library may do it.</param>
+    public ConvolutionChoice Choose(in ConvolutionShape shape, ConvolutionPass pass, int samples, bool plain)
     {
-        ConvolutionChoice rule = Rule(shape, pass, samples);
+        TileChoice rule = Rule(shape, pass, samples);
         if (cache == null) return rule;
         string gpu = $"{runtime.Stream.Context.Name}, driver {CudaContext.DriverVersion()}";
-        string key = $"{ConvolutionTile.PrecisionName(runtime.Precision)} {pass}, {samples} of {shape}";
-        List<ConvolutionChoice> candidates = Candidates(shape, pass, samples, rule);
+        string key = $"{ConvolutionTile.PrecisionName(runtime.Precision)} {pass}{(plain ? "" : " with epilogue")}, {samples} of {shape}";
+        List<ConvolutionChoice> candidates = Candidates(shape, pass, samples, rule, plain);
         string? known = cache.Find(gpu, key);
         foreach (ConvolutionChoice candidate in candidates)
             if (candidate.ToString() == known) return candidate;
         try
         {
-            ConvolutionChoice best = Fastest(candidates, shape, pass, samples);
+            double[] times = Measure(candidates, shape, pass, samples);
+            ConvolutionChoice best = candidates[Array.IndexOf(times, times.Min())];
             cache.Add(gpu, key, best.ToString());
             return best;
         }
@@ -42,37 +45,33 @@ internal sealed class ConvolutionTuner(ConvolutionRuntime runtime, TuningCache? 
     }
 
     /// <summary>The choice without measuring.</summary>
-    internal ConvolutionChoice Rule(in ConvolutionShape shape, ConvolutionPass pass, int samples) =>
-        Affordable(ConvolutionChoice.Default(runtime.Precision, pass, shape, samples, runtime.Multiprocessors, runtime.MaxSharedBytes),
+    internal TileChoice Rule(in ConvolutionShape shape, ConvolutionPass pass, int samples) =>
+        Affordable(TileChoice.Default(runtime.Precision, pass, shape, samples, runtime.Multiprocessors, runtime.MaxSharedBytes),
             shape, pass, samples);
 
-    /// <summary>All tiles that take the shape, each with a few numbers of splits; the rule's own choice first.</summary>
-    internal List<ConvolutionChoice> Candidates(in ConvolutionShape shape, ConvolutionPass pass, int samples, ConvolutionChoice rule)
+    /// <summary>All tiles that take the shape, each with a few numbers of splits, and the libraries; the rule's own choice first.</summary>
+    internal List<ConvolutionChoice> Candidates(in ConvolutionShape shape, ConvolutionPass pass, int samples, TileChoice rule, bool plain)
     {
         var candidates = new List<ConvolutionChoice> { rule };
         Product product = shape.ProductOf(pass, samples);
         foreach (ConvolutionTile tile in ConvolutionTile.For(runtime.Precision, pass, shape, runtime.MaxSharedBytes))
         {
-            int most = ConvolutionChoice.MaxSplits(tile, product);
+            int most = TileChoice.MaxSplits(tile, product);
             long blocks = tile.Tiles(product) * product.Count;
             for (int waves = 0; waves <= 4; waves = waves == 0 ? 1 : waves * 2)
             {
                 long splits = waves == 0 ? 1 : Math.Min(most, (long)waves * runtime.Multiprocessors / blocks);
                 if (splits < 1) continue;
-                ConvolutionChoice choice = Affordable(new(tile, (int)splits), shape, pass, samples);
+                TileChoice choice = Affordable(new(tile, (int)splits), shape, pass, samples);
                 if (!candidates.Contains(choice)) candidates.Add(choice);
             }
         }
+        if (plain) candidates.AddRange(LibraryChoice.For(runtime, pass, shape));
         return candidates;
     }
 
-    private static ConvolutionChoice Affordable(ConvolutionChoice choice, in ConvolutionShape shape, ConvolutionPass pass, int samples)
-    {
-        long each = SplitSum.Pitch(shape.ResultElements(pass, samples)) * sizeof(float);
-        return choice with { Splits = (int)Math.Clamp(MaxPartialBytes / each, 1, choice.Splits) };
-    }
-
-    private ConvolutionChoice Fastest(List<ConvolutionChoice> candidates, in ConvolutionShape shape, ConvolutionPass pass, int samples)
+    /// <summary>Milliseconds of each candidate; infinite where a library refuses.</summary>
+    internal double[] Measure(IReadOnlyList<ConvolutionChoice> candidates, in ConvolutionShape shape, ConvolutionPass pass, int samples)
     {
         long input = shape.InputElements(samples) * runtime.ElementBytes, output = shape.OutputElements(samples) * runtime.ElementBytes;
         long filter = shape.FilterElements * sizeof(float);
@@ -84,23 +83,38 @@ internal sealed class ConvolutionTuner(ConvolutionRuntime runtime, TuningCache? 
             ConvolutionPass.DataGradient => (y, w, x),
             _ => (y, x, w),
         };
-        using CudaEvent start = new(context), end = new(context);
-        float least = float.PositiveInfinity;
-        ConvolutionChoice best = candidates[0];
-        foreach (ConvolutionChoice candidate in candidates)
+        var call = new ConvolutionCall(a.Pointer, b.Pointer, samples, result.Pointer);
+        var times = new double[candidates.Count];
+        for (int i = 0; i < times.Length; i++)
         {
-            var product = new ConvolutionProduct(runtime, shape, pass, samples, candidate);
-            for (int i = 0; i < Warmups; i++) product.Run(a.Pointer, b.Pointer, 0, Activation.None, false, samples, result.Pointer);
-            start.Record(runtime.Stream);
-            for (int i = 0; i < Repeats; i++) product.Run(a.Pointer, b.Pointer, 0, Activation.None, false, samples, result.Pointer);
-            end.Record(runtime.Stream);
-            end.Synchronize();
-            float time = end.MillisecondsSince(start);
-            if (time >= least) continue;
-            least = time;
-            best = candidate;
+            try
+            {
+                using ConvolutionProduct product = candidates[i].Create(runtime, shape, pass, samples);
+                times[i] = Milliseconds(product, call);
+            }
+            catch (CudaLibraryException)
+            {
+                times[i] = double.PositiveInfinity;
+            }
         }
-        return best;
+        return times;
+    }
+
+    private double Milliseconds(ConvolutionProduct product, in ConvolutionCall call)
+    {
+        using CudaEvent start = new(runtime.Stream.Context), end = new(runtime.Stream.Context);
+        for (int i = 0; i < Warmups; i++) product.Run(call);
+        start.Record(runtime.Stream);
+        for (int i = 0; i < Repeats; i++) product.Run(call);
+        end.Record(runtime.Stream);
+        end.Synchronize();
+        return end.MillisecondsSince(start) / Repeats;
+    }
+
+    private static TileChoice Affordable(TileChoice choice, in ConvolutionShape shape, ConvolutionPass pass, int samples)
+    {
+        long each = SplitSum.Pitch(shape.ResultElements(pass, samples)) * sizeof(float);
+        return choice with { Splits = (int)Math.Clamp(MaxPartialBytes / each, 1, choice.Splits) };
     }
 
     /// <summary>Memory full of small numbers, in bf16 as in fp32: 0x3c23 is 0.00995.</summary>

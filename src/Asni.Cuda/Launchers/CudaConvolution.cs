@@ -33,20 +33,25 @@ internal sealed class CudaConvolution : ConvolutionOperation
     public override void Forward(DeviceTensor x, ParameterTensor w, ParameterTensor? b, DeviceTensor y)
     {
         ICudaAddresses at = _runtime.Addresses;
-        _forward.Run(at.Activations(x), at.Weights(w), b is { } bias ? at.Parameter(bias) : 0, Spec.Activation, false, x.Batch,
-            at.Activations(y), _live, Statistics);
+        _forward.Run(new ConvolutionCall(at.Activations(x), at.Weights(w), x.Batch, at.Activations(y))
+        {
+            Bias = b is { } bias ? at.Parameter(bias) : 0,
+            Activation = Spec.Activation,
+            Live = _live,
+            Statistics = Statistics,
+        });
     }
 
     /// <summary>Where forward passes leave, of each tile of rows, each channel's sum and squared deviations from its mean; 0: nowhere.</summary>
     public ulong Statistics => _statistics?.Pointer ?? 0;
 
     /// <summary>Rows, of all images' positions, that a tile has.</summary>
-    public int StatisticsRows => _forward.Choice.Tile.Rows;
+    public int StatisticsRows => _forward.StatisticsRows;
 
-    /// <summary>From now on forward passes leave statistics; false when they cannot: the sums of a split product are not known in its tiles.</summary>
+    /// <summary>From now on forward passes leave statistics; false when they cannot.</summary>
     public bool LeaveStatistics()
     {
-        if (_forward.Choice.Splits > 1 || !_runtime.FusesStatistics) return false;
+        if (StatisticsRows == 0 || !_runtime.FusesStatistics) return false;
         long tiles = ConvolutionShape.CeilDivide(_shape.OutputRows(Spec.Batch), StatisticsRows);
         _statistics ??= new CudaBuffer(_runtime.Stream, 2 * tiles * _shape.OutChannels * sizeof(float));
         return true;
@@ -61,24 +66,30 @@ internal sealed class CudaConvolution : ConvolutionOperation
     public override void BackwardWeights(DeviceTensor x, DeviceTensor dy, ParameterTensor dw)
     {
         ICudaAddresses at = _runtime.Addresses;
-        _weightGradient!.Run(at.Activations(dy), at.Activations(x), 0, Activation.None, false, x.Batch, at.Parameter(dw), _live);
+        _weightGradient!.Run(new ConvolutionCall(at.Activations(dy), at.Activations(x), x.Batch, at.Parameter(dw)) { Live = _live });
     }
 
     public override void BackwardData(DeviceTensor dy, ParameterTensor w, bool accumulate, DeviceTensor dx)
     {
         ICudaAddresses at = _runtime.Addresses;
-        _dataGradient!.Run(at.Activations(dy), at.Weights(w), 0, Activation.None, accumulate, dy.Batch, at.Activations(dx), _live);
+        _dataGradient!.Run(new ConvolutionCall(at.Activations(dy), at.Weights(w), dy.Batch, at.Activations(dx)) { Accumulate = accumulate, Live = _live });
     }
 
     public override void Dispose()
     {
         _live?.Dispose();
         _statistics?.Dispose();
+        _forward.Dispose();
+        _dataGradient?.Dispose();
+        _weightGradient?.Dispose();
         base.Dispose();
     }
 
-    private ConvolutionProduct Product(ConvolutionPass pass) =>
-        new(_runtime, _shape, pass, Spec.Batch, _runtime.Tuner.Choose(_shape, pass, Spec.Batch));
+    private ConvolutionProduct Product(ConvolutionPass pass)
+    {
+        bool plain = pass != ConvolutionPass.Forward || (!Spec.Bias && Spec.Activation == Activation.None);
+        return _runtime.Tuner.Choose(_shape, pass, Spec.Batch, plain).Create(_runtime, _shape, pass, Spec.Batch);
+    }
 }
 
 /// <summary>A depthwise convolution: each channel has a filter of its own.</summary>

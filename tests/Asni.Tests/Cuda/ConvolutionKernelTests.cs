@@ -84,24 +84,65 @@ public class ConvolutionKernelTests(CudaPrecision precision)
                 foreach (ConvolutionTile tile in ConvolutionTile.For(precision, pass, shape))
                     foreach (int splits in (int[])[1, 3])
                     {
-                        var product = new ConvolutionProduct(_bench.Runtime, shape, pass, spec.Batch, new(tile, splits));
+                        var product = new TileProduct(_bench.Runtime, shape, pass, spec.Batch, new(tile, splits));
                         string name = $"{tile.KernelName(pass)} in {splits}, {spec}";
                         int sumLength = (int)shape.ProductOf(pass, spec.Batch).Inner;
                         if (pass == ConvolutionPass.WeightGradient)
                         {
                             ParameterTensor dw = _bench.Vector(Nan(w.Length));
-                            product.Run(dyp, xp, 0, Activation.None, false, spec.Batch, _bench.Parameter(dw));
+                            product.Run(new ConvolutionCall(dyp, xp, spec.Batch, _bench.Parameter(dw)));
                             AssertClose(naive.Dw, _bench.Read(dw), sumLength, false, name);
                             continue;
                         }
                         bool forward = pass == ConvolutionPass.Forward;
                         Chw resultShape = forward ? spec.Output : spec.Input;
                         DeviceTensor result = _bench.Tensor(spec.Batch, resultShape, Nan(spec.Batch * resultShape.Elements));
-                        product.Run(forward ? xp : dyp, wp, 0, Activation.None, false, spec.Batch, At(result));
+                        product.Run(new ConvolutionCall(forward ? xp : dyp, wp, spec.Batch, At(result)));
                         AssertClose(forward ? naive.Y : naive.Dx, _bench.Read(result),
                             forward ? sumLength : sumLength * spec.Stride * spec.Stride, true, name);
                     }
         }
+    }
+
+    [Test]
+    public void A_library_gives_the_same_products([Values] bool unaligned)
+    {
+        int libraries = 0;
+        foreach (ConvolutionSpec spec in unaligned ? Unaligned : Aligned)
+        {
+            ConvolutionShape shape = ConvolutionShape.Of(spec);
+            (float[] x, float[] w, float[] dy, float[] old) = Operands(spec);
+            ulong xp = At(_bench.Tensor(spec.Batch, spec.Input, x)), dyp = At(_bench.Tensor(spec.Batch, spec.Output, dy)),
+                wp = _bench.Weights(_bench.Weights(w, spec.Filter));
+            // Prepared for more samples than it runs with.
+            var naive = new NaiveConvolution(spec, spec.Batch, x, w, dy);
+            foreach (ConvolutionPass pass in Enum.GetValues<ConvolutionPass>())
+                foreach (LibraryChoice choice in LibraryChoice.For(_bench.Runtime, pass, shape))
+                {
+                    libraries++;
+                    using ConvolutionProduct product = choice.Create(_bench.Runtime, shape, pass, spec.Batch + 2);
+                    string name = $"{choice} {pass}, {spec}";
+                    int terms = (int)shape.ProductOf(pass, spec.Batch).Inner * spec.Stride * spec.Stride;
+                    DeviceTensor y = _bench.Tensor(spec.Batch, spec.Output, Nan(dy.Length)), dx = _bench.Tensor(spec.Batch, spec.Input, old);
+                    ParameterTensor dw = _bench.Vector(Nan(w.Length));
+                    switch (pass)
+                    {
+                        case ConvolutionPass.Forward:
+                            product.Run(new ConvolutionCall(xp, wp, spec.Batch, At(y)));
+                            AssertClose(naive.Y, _bench.Read(y), terms, true, name);
+                            break;
+                        case ConvolutionPass.DataGradient:
+                            product.Run(new ConvolutionCall(dyp, wp, spec.Batch, At(dx)) { Accumulate = true });
+                            AssertClose([.. naive.Dx.Zip(old, (sum, before) => sum + before)], _bench.Read(dx), terms, true, name);
+                            break;
+                        default:
+                            product.Run(new ConvolutionCall(dyp, xp, spec.Batch, _bench.Parameter(dw)));
+                            AssertClose(naive.Dw, _bench.Read(dw), terms, false, name);
+                            break;
+                    }
+                }
+        }
+        if (libraries == 0) Assert.Ignore("neither cuBLAS nor cuDNN is here");
     }
 
     [Test]
@@ -120,8 +161,8 @@ public class ConvolutionKernelTests(CudaPrecision precision)
                 int tiles = ConvolutionShape.CeilDivide(rows, tile.Rows);
                 DeviceTensor result = _bench.Tensor(spec.Batch, spec.Output, Nan(y.Length));
                 ParameterTensor statistics = _bench.Vector(Nan(tiles * 2 * channels));
-                new ConvolutionProduct(_bench.Runtime, shape, ConvolutionPass.Forward, spec.Batch, new(tile, 1))
-                    .Run(xp, wp, bias, Activation.None, false, spec.Batch, At(result), null, _bench.Parameter(statistics));
+                new TileProduct(_bench.Runtime, shape, ConvolutionPass.Forward, spec.Batch, new(tile, 1))
+                    .Run(new ConvolutionCall(xp, wp, spec.Batch, At(result)) { Bias = bias, Statistics = _bench.Parameter(statistics) });
                 float[] stored = _bench.Read(result), actual = _bench.Read(statistics);
                 for (int t = 0; t < tiles; t++)
                 {

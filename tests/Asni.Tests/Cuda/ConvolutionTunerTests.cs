@@ -23,11 +23,11 @@ public class ConvolutionTunerTests
         foreach (CudaPrecision precision in Enum.GetValues<CudaPrecision>())
             foreach (ConvolutionPass pass in Enum.GetValues<ConvolutionPass>())
             {
-                ConvolutionChoice choice = ConvolutionChoice.Default(precision, pass, shape, spec.Batch, 132, 227 << 10);
+                TileChoice choice = TileChoice.Default(precision, pass, shape, spec.Batch, 132, 227 << 10);
                 Product product = shape.ProductOf(pass, spec.Batch);
                 long blocks = choice.Tile.Tiles(product) * product.Count * choice.Splits;
                 long smallest = ConvolutionTile.For(precision, pass, shape).Max(t => t.Tiles(product)) * product.Count;
-                int most = ConvolutionChoice.MaxSplits(choice.Tile, product);
+                int most = TileChoice.MaxSplits(choice.Tile, product);
                 string name = $"{precision} {pass}: {choice}";
                 using (Assert.EnterMultipleScope())
                 {
@@ -44,7 +44,7 @@ public class ConvolutionTunerTests
         ConvolutionShape shape = ConvolutionShape.Of(spec);
         foreach (CudaPrecision precision in Enum.GetValues<CudaPrecision>())
             foreach (ConvolutionPass pass in Enum.GetValues<ConvolutionPass>())
-                Assert.That(ConvolutionChoice.Default(precision, pass, shape, spec.Batch, 128, geforce).Tile.SharedBytes,
+                Assert.That(TileChoice.Default(precision, pass, shape, spec.Batch, 128, geforce).Tile.SharedBytes,
                     Is.LessThanOrEqualTo(geforce));
     }
 
@@ -55,15 +55,21 @@ public class ConvolutionTunerTests
         ConvolutionShape shape = ConvolutionShape.Of(spec);
         foreach (ConvolutionPass pass in Enum.GetValues<ConvolutionPass>())
         {
-            ConvolutionChoice rule = bench.Runtime.Tuner.Rule(shape, pass, spec.Batch);
-            List<ConvolutionChoice> candidates = bench.Runtime.Tuner.Candidates(shape, pass, spec.Batch, rule);
+            TileChoice rule = bench.Runtime.Tuner.Rule(shape, pass, spec.Batch);
+            List<ConvolutionChoice> candidates = bench.Runtime.Tuner.Candidates(shape, pass, spec.Batch, rule, true);
+            TileChoice[] tiles = [.. candidates.OfType<TileChoice>()];
+            string[] libraries = [.. candidates.OfType<LibraryChoice>().Select(c => c.ToString())];
             using (Assert.EnterMultipleScope())
             {
+                bool product = shape.FilterHeight == 1 && shape.Stride == 1;
+                if (!product && pass == ConvolutionPass.WeightGradient) Assert.That(libraries, Is.Empty, "cuDNN's are in bf16");
+                else if (CudaDevice.IsSimulated) Assert.That(libraries, Is.EqualTo(new[] { product ? "cublas" : "cudnn" }));
+                Assert.That(bench.Runtime.Tuner.Candidates(shape, pass, spec.Batch, rule, false), Is.EqualTo(tiles));
                 Assert.That(candidates[0], Is.EqualTo(rule));
                 Assert.That(candidates, Is.Unique);
                 Assert.That(candidates.Select(c => c.ToString()), Is.Unique, "the cache tells them apart");
-                Assert.That(candidates.Select(c => c.Tile).Distinct(), Is.EquivalentTo(ConvolutionTile.For(CudaPrecision.Bf16, pass, shape)));
-                Assert.That(candidates.Select(c => ConvolutionProduct.PartialBytes(shape, pass, spec.Batch, c.Splits)),
+                Assert.That(tiles.Select(c => c.Tile).Distinct(), Is.EquivalentTo(ConvolutionTile.For(CudaPrecision.Bf16, pass, shape)));
+                Assert.That(tiles.Select(c => TileProduct.PartialBytes(shape, pass, spec.Batch, c.Splits)),
                     Is.All.LessThanOrEqualTo(128L << 20));
             }
         }
@@ -79,17 +85,17 @@ public class ConvolutionTunerTests
         var tuner = new ConvolutionTuner(bench.Runtime, new TuningCache(path));
         foreach (ConvolutionPass pass in Enum.GetValues<ConvolutionPass>())
         {
-            ConvolutionChoice chosen = tuner.Choose(shape, pass, 2);
-            Assert.That(tuner.Candidates(shape, pass, 2, tuner.Rule(shape, pass, 2)), Does.Contain(chosen));
+            ConvolutionChoice chosen = tuner.Choose(shape, pass, 2, true);
+            Assert.That(tuner.Candidates(shape, pass, 2, tuner.Rule(shape, pass, 2), true), Does.Contain(chosen));
             Assert.That(File.ReadAllText(path), Does.Contain($"bf16 {pass}").And.Contains(chosen.ToString()));
         }
         // Another choice in the file is taken over as it stands; one that no kernel has is not.
-        ConvolutionChoice rule = tuner.Rule(shape, ConvolutionPass.Forward, 2);
-        string[] names = [.. tuner.Candidates(shape, ConvolutionPass.Forward, 2, rule).Select(c => c.ToString())];
+        TileChoice rule = tuner.Rule(shape, ConvolutionPass.Forward, 2);
+        string[] names = [.. tuner.Candidates(shape, ConvolutionPass.Forward, 2, rule, true).Select(c => c.ToString())];
         ConvolutionChoice Again(string instead)
         {
             File.WriteAllText(path, Regex.Replace(File.ReadAllText(path), "(Forward[^:]*: \")[^\"]*", "${1}" + instead));
-            return new ConvolutionTuner(bench.Runtime, new TuningCache(path)).Choose(shape, ConvolutionPass.Forward, 2);
+            return new ConvolutionTuner(bench.Runtime, new TuningCache(path)).Choose(shape, ConvolutionPass.Forward, 2, true);
         }
         Assert.That(names.Select(name => Again(name).ToString()), Is.EqualTo(names));
         Assert.That(names, Does.Contain(Again("9x9/1").ToString()));
