@@ -27,6 +27,16 @@ budget=520
 export TESTINGPLATFORM_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1
 if [ -x "$here/dotnet/dotnet" ]; then export DOTNET_ROOT=$here/dotnet PATH=$here/dotnet:$PATH; fi
 if [ -n "$simulator" ]; then export ASNI_CUDA_DRIVER=$simulator; fi
+# cuBLAS and cuDNN, optional, as PyTorch's wheels bring them.
+if [ -z "$simulator" ] && [ -z "${ASNI_CUDA_LIBRARIES:-}" ]; then
+    ASNI_CUDA_LIBRARIES=$(python3 - 2> /dev/null <<'PYTHON'
+import glob, os, sysconfig
+packages = sysconfig.get_paths()["purelib"]
+print(":".join(sorted({os.path.dirname(f) for name in ("libcublas.so.1*", "libcudnn.so.9") for f in glob.glob(f"{packages}/nvidia/*/lib/{name}")})))
+PYTHON
+    )
+    export ASNI_CUDA_LIBRARIES
+fi
 tests=(dotnet "$here/tests/Asni.Tests.dll" --no-progress --no-ansi)
 bench=(dotnet "$here/bench/Asni.Bench.dll")
 asni=(dotnet "$here/host/Asni.Host.dll")
@@ -132,6 +142,11 @@ done
 
 # 5. Fast: what the GPU can do at most, and what the kernels do.
 step limits 30 last_line "${bench[@]}" cuda limits && mv "$out/limits.log" "$out/limits.json"
+speed_summary() {
+    awk '/"kernel"/ { n++; if (match($0, /"ratio": [0-9.]+/)) { compared++; if (substr($0, RSTART + 9, RLENGTH - 9) >= 1) faster++ } }
+        END { printf "%d operations timed, %d of them beside cuBLAS or cuDNN, %d as fast or faster\n", n, compared, faster }' "$1"
+}
+step speed 90 speed_summary "${bench[@]}" cuda speed && mv "$out/speed.log" "$out/speed.json"
 if [ -n "$simulator" ]; then
     step steps 60 last_line "${bench[@]}" steps --net lenet300 --input 1x28x28 --batch 4 --seconds 0.1 --device cuda
 else
@@ -163,6 +178,7 @@ cat > "$out/results.json.part" <<JSON
     $steps_json
   ],
   "limits": $(fragment limits.json),
+  "speed": $(fragment speed.json),
   "peers": $(fragment peers.json),
   "kernels": $(fragment kernels.json)
 }
@@ -175,6 +191,11 @@ mv "$out/results.json.part" "$out/results.json"
     echo "| step | status | seconds | what it said |"
     echo "| --- | --- | --- | --- |"
     cat "$out/steps.part"
+    echo
+    echo "| operation | shape | ms | GB/s | TFLOP/s | % of limit | cuBLAS or cuDNN, ms | ours is so many times as fast |"
+    echo "| --- | --- | --- | --- | --- | --- | --- | --- |"
+    sed -nE -e 's/.*"kernel": "([^"]*)", "shape": "([^"]*)", "ms": ([^,]*), "gbytes_per_second": ([^,]*), "tflops": ([^,]*), "percent_of_limit": ([0-9]*)/| \1 | \2 | \3 | \4 | \5 | \6/' \
+        -e 't reset' -e ':reset' -e 's/, "library": "[^"]*", "library_ms": ([^,]*), "ratio": ([^}]*)/ | \1 | \2/' -e 't done' -e 's/\}.*/ | | |/p; d' -e ':done' -e 's/\}.*/ |/p' "$out/speed.json" 2> /dev/null
     echo
     echo "| kernel | registers | local bytes | static shared bytes |"
     echo "| --- | --- | --- | --- |"

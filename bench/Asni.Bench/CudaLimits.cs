@@ -5,6 +5,13 @@ using Asni.Cuda.Driver;
 
 namespace Asni.Bench;
 
+/// <summary>What the GPU can do at most, in GB/s read and written, TFLOP/s, and microseconds a launch.</summary>
+internal readonly record struct CudaCeilings(double Copy, double DriverCopy, double MmaBf16, double Launch, double GraphLaunch)
+{
+    /// <summary>The fewest milliseconds for so many bytes and operations.</summary>
+    public double Milliseconds(double bytes, double operations) => Math.Max(bytes / Copy / 1e6, operations / MmaBf16 / 1e9);
+}
+
 /// <summary>`cuda kernels`: what the driver made of each kernel. `cuda limits`: what the GPU can do at most. Both print JSON.</summary>
 internal sealed class CudaLimits : IDisposable
 {
@@ -15,7 +22,7 @@ internal sealed class CudaLimits : IDisposable
     private readonly CudaStream _stream;
     private readonly CudaKernels _kernels;
 
-    private CudaLimits()
+    public CudaLimits()
     {
         _stream = new CudaStream(_context);
         _kernels = new CudaKernels(_context);
@@ -25,6 +32,12 @@ internal sealed class CudaLimits : IDisposable
     {
         try
         {
+            if (args is ["speed"])
+            {
+                using var speed = new CudaSpeed();
+                Console.WriteLine(speed.Measure());
+                return 0;
+            }
             using var limits = new CudaLimits();
             Console.WriteLine(args is ["kernels"] ? limits.Kernels() : limits.Limits());
             return 0;
@@ -60,6 +73,16 @@ internal sealed class CudaLimits : IDisposable
 
     private string Limits()
     {
+        CudaCeilings c = Measure();
+        return string.Create(CultureInfo.InvariantCulture, $"{{\"gpu\": \"{_context.Name}\", \"capability\": \"{_context.Capability}\", "
+            + $"\"driver\": {CudaContext.DriverVersion()}, \"multiprocessors\": {_context.MultiprocessorCount}, \"simulator\": {(_context.IsSimulator ? "true" : "false")}, "
+            + $"\"copy_gbytes_per_second\": {c.Copy:f0}, \"driver_copy_gbytes_per_second\": {c.DriverCopy:f0}, "
+            + $"\"mma_bf16_tflops\": {c.MmaBf16:f1}, \"launch_microseconds\": {c.Launch:f2}, "
+            + $"\"graph_launch_microseconds\": {c.GraphLaunch:f2}}}");
+    }
+
+    public CudaCeilings Measure()
+    {
         // The simulator's figures mean nothing; there it is enough that everything runs.
         long bytes = _context.IsSimulator ? 1 << 20 : CopyBytes;
         int rounds = _context.IsSimulator ? 4 : 4096, blocks = 2 * _context.MultiprocessorCount;
@@ -82,23 +105,21 @@ internal sealed class CudaLimits : IDisposable
         using CudaGraph graph = _stream.EndCapture();
         double graphMs = Milliseconds(() => graph.Launch(_stream));
         double flops = 2.0 * 16 * 8 * 16 * 8 * rounds * (256 / 32) * blocks;
-        return string.Create(CultureInfo.InvariantCulture, $"{{\"gpu\": \"{_context.Name}\", \"capability\": \"{_context.Capability}\", "
-            + $"\"driver\": {CudaContext.DriverVersion()}, \"multiprocessors\": {_context.MultiprocessorCount}, \"simulator\": {(_context.IsSimulator ? "true" : "false")}, "
-            + $"\"copy_gbytes_per_second\": {2 * bytes / copyMs / 1e6:f0}, \"driver_copy_gbytes_per_second\": {2 * bytes / driverCopyMs / 1e6:f0}, "
-            + $"\"mma_bf16_tflops\": {flops / mmaMs / 1e9:f1}, \"launch_microseconds\": {launchMs / launches * 1e3:f2}, "
-            + $"\"graph_launch_microseconds\": {graphMs / launches * 1e3:f2}}}");
+        return new(2 * bytes / copyMs / 1e6, 2 * bytes / driverCopyMs / 1e6, flops / mmaMs / 1e9, launchMs / launches * 1e3, graphMs / launches * 1e3);
     }
 
+    private double Milliseconds(Action action) => Milliseconds(_stream, _context.IsSimulator ? 3 : Repeats, action);
+
     /// <summary>Median of single runs, by events in the stream.</summary>
-    private double Milliseconds(Action action)
+    public static double Milliseconds(CudaStream stream, int repeats, Action action)
     {
-        using CudaEvent start = new(_context), end = new(_context);
+        using CudaEvent start = new(stream.Context), end = new(stream.Context);
         var times = new List<double>();
-        for (int i = 0; i < (_context.IsSimulator ? 3 : Repeats); i++)
+        for (int i = 0; i < repeats; i++)
         {
-            start.Record(_stream);
+            start.Record(stream);
             action();
-            end.Record(_stream);
+            end.Record(stream);
             end.Synchronize();
             times.Add(end.MillisecondsSince(start));
         }

@@ -2,7 +2,7 @@ using Asni;
 using Asni.Bench;
 
 // `steps` times whole training steps or inference, `latency` calls of a SparseModel, `limits` the machine: a line of JSON each, read by bench/peers. `kernels` runs all benchmarks
-// and prints or writes their table; `cuda limits` and `cuda kernels` tell of the GPU. Anything else is BenchmarkDotNet's.
+// and prints or writes their table; `cuda limits`, `cuda kernels` and `cuda speed` tell of the GPU. Anything else is BenchmarkDotNet's.
 try
 {
     switch (args)

@@ -64,7 +64,15 @@ public sealed class CudaDevice : Device, ICudaAddresses
     /// <summary>The GPU architectures that this build has kernels for: "sm_80", "sm_90a".</summary>
     public static IReadOnlyList<string> KernelArchitectures => Ptx.Architectures();
 
+    /// <summary>NVIDIA's libraries that are here, whose convolutions and products are tried beside the kernels: "cuBLAS", "cuDNN".</summary>
+    public IReadOnlyList<string> Libraries =>
+        [.. _runtime.CuBlas is null ? (string[])[] : ["cuBLAS"], .. _runtime.CuDnn is null ? (string[])[] : ["cuDNN"]];
+
     public CudaPrecision Precision { get; }
+
+    internal CudaStream Stream => _stream;
+
+    internal ConvolutionRuntime Runtime => _runtime;
 
     public override string Name => $"cuda:{_context.Ordinal}";
 

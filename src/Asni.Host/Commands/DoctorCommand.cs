@@ -38,6 +38,13 @@ internal static class DoctorCommand
         Row("GPU kernels", CudaDevice.KernelArchitectures.Count == 0
             ? "not in this build; 'apt-get install clang-19' (or the CUDA toolkit), then ./build.sh"
             : "PTX for " + string.Join(", ", CudaDevice.KernelArchitectures));
+        if (CudaDevice.Unavailable() is null)
+        {
+            using var device = new CudaDevice();
+            Row("GPU libraries", device.Libraries.Count == 0
+                ? "none found, and none needed; folders with cuBLAS and cuDNN may be named in ASNI_CUDA_LIBRARIES"
+                : string.Join(", ", device.Libraries) + ", tried beside our own kernels");
+        }
         foreach (DatasetStatus data in Datasets.List(locator))
             Row("data " + data.Name, data.Procedural
                 ? "always there (drawn from a seed)"
