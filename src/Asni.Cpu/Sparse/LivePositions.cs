@@ -6,15 +6,41 @@ namespace Asni.Cpu.Sparse;
 
 /// <param name="Ordinal">How many live weights come before it.</param>
 /// <param name="Weight">Place in the HWIO filter.</param>
-internal readonly record struct Position(int Ordinal, int Output, int Input, int Row, int Column, int Weight);
+/// <param name="Tap">Row * width + column of the filter.</param>
+internal readonly record struct Position(int Ordinal, int Output, int Input, int Tap, int Weight);
 
-/// <summary>The live positions of a filter in PyTorch's order. No division a weight: there are millions, each time a mask changes.</summary>
-internal struct LivePositions(Mask mask, in ConvolutionSpec spec)
+/// <summary>The live positions of a filter's outputs in PyTorch's order. No division a weight: there are millions, each time a mask changes.</summary>
+internal struct LivePositions
 {
-    private readonly int _width = spec.Filter.Width, _inputs = spec.Filter.In, _outputs = spec.Filter.Out, _fanIn = spec.Filter.FanIn;
-    private readonly Divisor _plane = new(spec.Filter.Height * spec.Filter.Width, spec.Filter.FanIn), _row = new(spec.Filter.Width, spec.Filter.Height * spec.Filter.Width);
-    private int _word = -1, _ordinal, _output, _firstOfOutput;
+    private readonly Mask _mask;
+    private readonly int _inputs, _outputs, _fanIn, _end;
+    private readonly Divisor _plane;
+    private int _word, _ordinal, _output, _firstOfOutput;
     private ulong _bits;
+
+    public LivePositions(Mask mask, in ConvolutionSpec spec) : this(mask, spec, 0, spec.Filter.Out) { }
+
+    /// <param name="firstOutput">The first of the outputs.</param>
+    /// <param name="endOutput">The one behind the last.</param>
+    public LivePositions(Mask mask, in ConvolutionSpec spec, int firstOutput, int endOutput)
+    {
+        (_inputs, _outputs, _fanIn) = (spec.Filter.In, spec.Filter.Out, spec.Filter.FanIn);
+        _plane = new(spec.Filter.Height * spec.Filter.Width, _fanIn);
+        _mask = mask;
+        _end = checked(endOutput * _fanIn);
+        (_output, _firstOfOutput) = (firstOutput, checked(firstOutput * _fanIn));
+        if (_firstOfOutput >= _end)
+        {
+            _word = mask.Words.Length;
+            return;
+        }
+        _word = _firstOfOutput / 64;
+        ulong before = (1UL << _firstOfOutput) - 1; // of the first word
+        ReadOnlySpan<ulong> words = mask.Words;
+        _bits = words[_word] & ~before;
+        for (int i = 0; i < _word; i++) _ordinal += BitOperations.PopCount(words[i]);
+        _ordinal += BitOperations.PopCount(words[_word] & before);
+    }
 
     public Position Current { get; private set; }
     public readonly LivePositions GetEnumerator() => this;
@@ -23,15 +49,15 @@ internal struct LivePositions(Mask mask, in ConvolutionSpec spec)
     {
         while (_bits == 0)
         {
-            if (++_word >= mask.Words.Length) return false;
-            _bits = mask.Words[_word];
+            if (++_word >= _mask.Words.Length) return false;
+            _bits = _mask.Words[_word];
         }
         int index = checked(_word * 64) + BitOperations.TrailingZeroCount(_bits);
+        if (index >= _end) return false;
         _bits &= _bits - 1;
         for (; index - _firstOfOutput >= _fanIn; _firstOfOutput += _fanIn) _output++;
-        int inOutput = index - _firstOfOutput, input = _plane.Into(inOutput), inPlane = inOutput - input * _plane.Value, row = _row.Into(inPlane);
-        int column = inPlane - row * _width;
-        Current = new Position(_ordinal++, _output, input, row, column, (inPlane * _inputs + input) * _outputs + _output);
+        int inOutput = index - _firstOfOutput, input = _plane.Into(inOutput), tap = inOutput - input * _plane.Value;
+        Current = new Position(_ordinal++, _output, input, tap, (tap * _inputs + input) * _outputs + _output);
         return true;
     }
 
@@ -54,58 +80,46 @@ internal struct LivePositions(Mask mask, in ConvolutionSpec spec)
     }
 }
 
-/// <summary>One product of a sparse matrix: places in the flattened output and input, and the weight.</summary>
-internal readonly record struct Product(int Output, int Input, Position Weight);
-
-/// <summary>Every product of a live weight and an input that is not padding.</summary>
-internal struct Products(Mask mask, in ConvolutionSpec spec)
+/// <summary>
+/// For each tap of a filter, the pairs of positions that it joins: an output's and that of the input it reads there, where that is not padding.
+/// </summary>
+internal sealed class TapPairs
 {
-    private readonly Chw _input = spec.Input, _output = spec.Output;
-    private readonly int _stride = spec.Stride, _padding = spec.Padding;
-    /// <summary>How many there are, without going through them.</summary>
-    public static long Count(Mask mask, in ConvolutionSpec spec)
+    private readonly int[] _starts;
+
+    public TapPairs(in ConvolutionSpec spec)
     {
-        if (spec.Output.Positions == 1 && spec.Padding == 0) return mask.Live;
-        long count = 0;
-        var columns = new int[spec.Filter.Width];
-        var rows = new int[spec.Filter.Height];
-        for (int k = 0; k < columns.Length; k++) columns[k] = Inside(k, spec.Output.Width, spec.Input.Width, spec);
-        for (int k = 0; k < rows.Length; k++) rows[k] = Inside(k, spec.Output.Height, spec.Input.Height, spec);
-        foreach (Position p in new LivePositions(mask, spec)) count += rows[p.Row] * columns[p.Column];
-        return count;
-    }
-
-    /// <summary>Outputs along an axis for which tap k reads no padding.</summary>
-    private static int Inside(int k, int outputs, int inputs, in ConvolutionSpec spec)
-    {
-        int inside = 0;
-        for (int i = 0; i < outputs; i++)
-            if (i * spec.Stride + k - spec.Padding is var at && at >= 0 && at < inputs) inside++;
-        return inside;
-    }
-
-    private LivePositions _weights = new(mask, spec);
-    private int _h = int.MaxValue - 1, _w;
-
-    public Product Current { get; private set; }
-    public readonly Products GetEnumerator() => this;
-
-    public bool MoveNext()
-    {
-        while (true)
+        var outputs = new List<int>();
+        var inputs = new List<int>();
+        _starts = new int[spec.Filter.Height * spec.Filter.Width + 1];
+        for (int tap = 0; tap < _starts.Length - 1; tap++)
         {
-            if (_h >= _output.Height)
-            {
-                if (!_weights.MoveNext()) return false;
-                (_h, _w) = (0, 0);
-            }
-            Position weight = _weights.Current;
-            int row = _h * _stride + weight.Row - _padding, column = _w * _stride + weight.Column - _padding;
-            int output = (_h * _output.Width + _w) * _output.Channels + weight.Output;
-            if (++_w == _output.Width) (_h, _w) = (_h + 1, 0);
-            if (row < 0 || row >= _input.Height || column < 0 || column >= _input.Width) continue;
-            Current = new Product(output, (row * _input.Width + column) * _input.Channels + weight.Input, weight);
-            return true;
+            for (int h = 0; h < spec.Output.Height; h++)
+                for (int w = 0; w < spec.Output.Width; w++)
+                {
+                    int row = h * spec.Stride + tap / spec.Filter.Width - spec.Padding, column = w * spec.Stride + tap % spec.Filter.Width - spec.Padding;
+                    if (row < 0 || row >= spec.Input.Height || column < 0 || column >= spec.Input.Width) continue;
+                    outputs.Add(h * spec.Output.Width + w);
+                    inputs.Add(row * spec.Input.Width + column);
+                }
+            _starts[tap + 1] = outputs.Count;
         }
+        (Outputs, Inputs) = ([.. outputs], [.. inputs]);
+    }
+
+    /// <summary>Positions of the output, and beside each the input's.</summary>
+    public int[] Outputs { get; }
+
+    public int[] Inputs { get; }
+
+    public (int First, int End) Of(int tap) => (_starts[tap], _starts[tap + 1]);
+
+    /// <summary>Products of live weights and inputs that are not padding.</summary>
+    public long Count(Mask mask, in ConvolutionSpec spec)
+    {
+        if (_starts[^1] == _starts.Length - 1) return mask.Live;
+        long count = 0;
+        foreach (Position p in new LivePositions(mask, spec)) count += _starts[p.Tap + 1] - _starts[p.Tap];
+        return count;
     }
 }

@@ -41,13 +41,13 @@ internal sealed unsafe class SparseConvolution : SparsePath
     {
         bool samples = (dense || geometry.ClassColumns <= NarrowColumns) && _spec.Batch >= Simd.Width / 32;
         var blocks = new Blocks(geometry, _spec.Batch, samples, _workers.Count);
-        return new Direction(blocks, mask, _spec, list, storage);
+        return new Direction(blocks, mask, _spec, list, storage, _workers);
     }
 
-    private delegate TapList ListTaps(Mask mask, in ConvolutionSpec spec, in Planes from, int blockChannels, TapStorage storage);
+    private delegate TapList ListTaps(Mask mask, in ConvolutionSpec spec, in Planes from, int blockChannels, TapStorage storage, Workers workers);
 
     /// <summary>How a pass would go; its taps are listed when it first does.</summary>
-    private sealed class Direction(Blocks blocks, Mask mask, ConvolutionSpec spec, ListTaps list, TapStorage storage)
+    private sealed class Direction(Blocks blocks, Mask mask, ConvolutionSpec spec, ListTaps list, TapStorage storage, Workers workers)
     {
         private readonly int _blockChannels = blocks.ChannelBlock(mask.Live);
         private TapList? _taps;
@@ -55,7 +55,7 @@ internal sealed unsafe class SparseConvolution : SparsePath
         public Blocks Blocks => blocks;
         public long Live { get; } = mask.Live;
         public bool InChannelBlocks => _blockChannels < blocks.From.Channels;
-        public TapList Taps => _taps ??= list(mask, spec, blocks.From, _blockChannels, storage);
+        public TapList Taps => _taps ??= list(mask, spec, blocks.From, _blockChannels, storage, workers);
     }
 
     public override bool TakesForward(int batch) => Pays(_forward, batch, 1, SparseCost.Dense(_spec, batch));

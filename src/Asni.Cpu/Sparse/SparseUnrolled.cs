@@ -19,6 +19,7 @@ internal sealed unsafe class SparseUnrolled : SparsePath
     private readonly int _pitch, _features, _lines;
     private readonly CpuBuffer _inputs, _outputs, _bias, _zeros;
     private readonly Scratch _scratch;
+    private readonly TapPairs _pairs;
     private readonly TapStorage _outputTaps = new(), _inputTaps = new();
     private Mask? _mask;
     private long _products;
@@ -29,7 +30,7 @@ internal sealed unsafe class SparseUnrolled : SparsePath
     /// <param name="spec">With the height and width of the input that a linear layer flattens.</param>
     public SparseUnrolled(in ConvolutionSpec spec, Workers workers, Scratch scratch)
     {
-        (_spec, _workers, _scratch) = (spec, workers, scratch);
+        (_spec, _workers, _scratch, _pairs) = (spec, workers, scratch, new TapPairs(spec));
         (_features, _lines) = (spec.Input.Elements, spec.Output.Elements);
         _pitch = (spec.Batch + BlockSamples - 1) / BlockSamples * BlockSamples;
         _inputs = new CpuBuffer((long)_features * _pitch * sizeof(float));
@@ -52,13 +53,13 @@ internal sealed unsafe class SparseUnrolled : SparsePath
         (_turnedInput, _turnedGradient) = (default, default);
         _mask = mask;
         if (mask is null) return;
-        _products = Products.Count(mask, _spec);
+        _products = _pairs.Count(mask, _spec);
     }
 
     // Listed when a pass first takes this path.
-    private TapList ByOutput => _byOutput ??= TapList.Unrolled(_mask!, _spec, _pitch, transposed: false, _outputTaps);
-    private TapList ByInput => _byInput ??= TapList.Unrolled(_mask!, _spec, _pitch, transposed: true, _inputTaps);
-    private LiveWeights Live => _live ??= new LiveWeights(_mask!, _spec, ByOutput);
+    private TapList ByOutput => _byOutput ??= TapList.Unrolled(_mask!, _spec, _pairs, _pitch, transposed: false, _outputTaps, _workers);
+    private TapList ByInput => _byInput ??= TapList.Unrolled(_mask!, _spec, _pairs, _pitch, transposed: true, _inputTaps, _workers);
+    private LiveWeights Live => _live ??= new LiveWeights(_mask!, _spec, _pairs, ByOutput, _workers);
 
     public override bool TakesForward(int batch) => Pays(batch, SparseCost.Product, SparseCost.Dense(_spec, batch));
     public override bool TakesBackwardWeights(int batch) => Pays(batch, SparseCost.Gradient, SparseCost.DenseGradient(_spec, batch, _workers.Count));
@@ -242,7 +243,7 @@ internal sealed unsafe class SparseUnrolled : SparsePath
     /// <summary>The live weights in PyTorch's order, which is by output, and which of them each entry of the matrix is.</summary>
     private sealed class LiveWeights
     {
-        public LiveWeights(Mask mask, in ConvolutionSpec spec, TapList byOutput)
+        public LiveWeights(Mask mask, in ConvolutionSpec spec, TapPairs pairs, TapList byOutput, Workers workers)
         {
             if (IsLinear(spec))
             {
@@ -253,15 +254,10 @@ internal sealed unsafe class SparseUnrolled : SparsePath
             }
             Places = new int[mask.Live];
             Starts = new int[spec.Filter.Out + 1];
-            foreach (Position p in new LivePositions(mask, spec))
-            {
-                Places[p.Ordinal] = p.Weight;
-                Starts[p.Output + 1] = p.Ordinal + 1;
-            }
-            for (int o = 1; o < Starts.Length; o++) Starts[o] = Math.Max(Starts[o], Starts[o - 1]);
             Ordinals = new int[byOutput.Live];
-            var next = (int[])byOutput.Starts.Clone();
-            foreach (Product p in new Products(mask, spec)) Ordinals[next[p.Output]++] = p.Weight.Ordinal;
+            var body = new NumberBody(mask, spec, pairs, this, (int[])byOutput.Starts.Clone());
+            workers.RunSized(mask.Live, ref body);
+            for (int o = 1; o < Starts.Length; o++) Starts[o] = Math.Max(Starts[o], Starts[o - 1]);
         }
 
         /// <summary>Places in the HWIO filter.</summary>
@@ -272,6 +268,22 @@ internal sealed unsafe class SparseUnrolled : SparsePath
 
         /// <summary>By entry.</summary>
         public int[] Ordinals { get; }
+
+        /// <summary>The weights of a share of the outputs, whose lines no other worker has.</summary>
+        private readonly struct NumberBody(Mask mask, ConvolutionSpec spec, TapPairs pairs, LiveWeights live, int[] next) : IParallelBody
+        {
+            public void Execute(int worker, int workers)
+            {
+                (long first, long end) = Share.Of(spec.Filter.Out, worker, workers);
+                foreach (Position p in new LivePositions(mask, spec, (int)first, (int)end))
+                {
+                    live.Places[p.Ordinal] = p.Weight;
+                    live.Starts[p.Output + 1] = p.Ordinal + 1;
+                    (int from, int to) = pairs.Of(p.Tap);
+                    for (int i = from; i < to; i++) live.Ordinals[next[pairs.Outputs[i] * spec.Filter.Out + p.Output]++] = p.Ordinal;
+                }
+            }
+        }
     }
 
     /// <summary>dw(place) = sum over positions and samples of dy(output, sample) * x(input, sample), for live weights.</summary>

@@ -59,14 +59,14 @@ internal sealed unsafe class TapList
     /// <summary>Lines are outputs.</summary>
     /// <param name="mask">In PyTorch's order, OIHW.</param>
     /// <param name="blockChannels">Channels of the source in a block.</param>
-    public static TapList Forward(Mask mask, in ConvolutionSpec spec, in Planes from, int blockChannels, TapStorage storage) =>
-        Sort(mask, spec, storage, new ForwardKeys(spec, from, blockChannels), spec.Filter.Out, Blocks(from, blockChannels), 1);
+    public static TapList Forward(Mask mask, in ConvolutionSpec spec, in Planes from, int blockChannels, TapStorage storage, Workers workers) =>
+        Sort(mask, spec, storage, new ForwardEntries(spec, from, blockChannels), spec.Filter.Out, Blocks(from, blockChannels), 1, workers);
 
     /// <summary>Lines are inputs, by class of row and column.</summary>
-    public static TapList Backward(Mask mask, in ConvolutionSpec spec, in Planes from, int blockChannels, TapStorage storage)
+    public static TapList Backward(Mask mask, in ConvolutionSpec spec, in Planes from, int blockChannels, TapStorage storage, Workers workers)
     {
         int blocks = Blocks(from, blockChannels);
-        return Sort(mask, spec, storage, new BackwardKeys(spec, from, blockChannels, blocks), spec.Input.Channels, blocks, TapGeometry.Backward(spec).Classes);
+        return Sort(mask, spec, storage, new BackwardEntries(spec, from, blockChannels, blocks), spec.Input.Channels, blocks, TapGeometry.Backward(spec).Classes, workers);
     }
 
     private static int Blocks(in Planes from, int blockChannels) => (from.Channels + blockChannels - 1) / blockChannels;
@@ -77,23 +77,79 @@ internal sealed unsafe class TapList
     /// it meets more than padding.
     /// </summary>
     /// <param name="spec">One group.</param>
-    public static TapList Unrolled(Mask mask, in ConvolutionSpec spec, int pitch, bool transposed, TapStorage storage)
+    public static TapList Unrolled(Mask mask, in ConvolutionSpec spec, TapPairs pairs, int pitch, bool transposed, TapStorage storage, Workers workers)
     {
-        var order = new Counting(transposed ? spec.Input.Elements : spec.Output.Elements, 1, 1);
-        foreach (Product p in new Products(mask, spec)) order.Count(transposed ? p.Input : p.Output);
-        TapList list = order.Turn(storage);
-        foreach (Product p in new Products(mask, spec))
-            list.Set(order.Next(transposed ? p.Input : p.Output), p.Weight.Weight, checked((transposed ? p.Output : p.Input) * pitch));
+        _ = checked(Math.Max(spec.Input.Elements, spec.Output.Elements) * pitch);
+        return transposed
+            ? Sort(mask, spec, storage, new TransposedEntries(pairs, spec, pitch), spec.Input.Elements, 1, 1, workers)
+            : Sort(mask, spec, storage, new MatrixEntries(pairs, spec, pitch), spec.Output.Elements, 1, 1, workers);
+    }
+
+    /// <summary>A counting sort in two passes over the same entries, the first to count those of each list, the second to place them.</summary>
+    private static TapList Sort<TEntries>(Mask mask, in ConvolutionSpec spec, TapStorage storage, TEntries entries, int lines, int channelBlocks, int classes, Workers workers)
+        where TEntries : struct, IEntries
+    {
+        int lists = lines * channelBlocks * classes;
+        var body = new SortBody<TEntries>(mask, spec, entries, lists, new int[workers.Count * lists]);
+        workers.RunSized(mask.Live, ref body);
+        var list = new TapList(body.TurnToStarts(workers.Count), channelBlocks, storage);
+        body.List = list;
+        workers.RunSized(mask.Live, ref body);
         return list;
     }
 
-    private static TapList Sort<TKeys>(Mask mask, in ConvolutionSpec spec, TapStorage storage, TKeys keys, int lines, int blocks, int classes) where TKeys : struct, IKeys
+    /// <summary>Counts entries or, when there is a list, places them; each worker those of its share of the outputs.</summary>
+    private struct SortBody<TEntries>(Mask mask, ConvolutionSpec spec, TEntries entries, int lists, int[] next) : IParallelBody where TEntries : struct, IEntries
     {
-        var order = new Counting(lines, blocks, classes);
-        foreach (Position p in new LivePositions(mask, spec)) order.Count(keys.KeyOf(p));
-        TapList list = order.Turn(storage);
-        foreach (Position p in new LivePositions(mask, spec)) list.Set(order.Next(keys.KeyOf(p)), p.Weight, keys.OffsetOf(p));
-        return list;
+        public TapList? List;
+
+        public readonly void Execute(int worker, int workers)
+        {
+            (long first, long end) = Share.Of(spec.Filter.Out, worker, workers);
+            var weights = new LivePositions(mask, spec, (int)first, (int)end);
+            Span<int> mine = next.AsSpan(worker * lists, lists);
+            if (List is { } list) Place(weights, mine, list);
+            else Count(weights, mine);
+        }
+
+        /// <summary>Each worker's counts become the places where its entries begin: behind those of the workers before it.</summary>
+        public readonly int[] TurnToStarts(int workers)
+        {
+            var starts = new int[lists + 1];
+            int start = 0;
+            for (int list = 0; list < lists; list++)
+            {
+                starts[list] = start;
+                for (int worker = 0; worker < workers; worker++)
+                {
+                    int count = next[worker * lists + list];
+                    next[worker * lists + list] = start;
+                    start += count;
+                }
+            }
+            starts[lists] = start;
+            return starts;
+        }
+
+        private readonly void Count(LivePositions weights, Span<int> counts)
+        {
+            while (weights.MoveNext())
+            {
+                Position weight = weights.Current;
+                (int first, int end) = entries.Of(weight.Tap);
+                for (int i = first; i < end; i++) counts[entries.ListOf(weight, i)]++;
+            }
+        }
+
+        private readonly void Place(LivePositions weights, Span<int> places, TapList to)
+        {
+            while (weights.MoveNext())
+            {
+                Position weight = weights.Current;
+                (int first, int end) = entries.Of(weight.Tap);
+                for (int i = first; i < end; i++) to.Set(places[entries.ListOf(weight, i)]++, weight.Weight, entries.OffsetOf(weight, i));
+            }
+        }
     }
 
     private void Set(int at, int weight, int offset)
@@ -144,73 +200,85 @@ internal sealed unsafe class TapList
         }
     }
 
-    /// <summary>Where a live weight goes: its list, (class * blocks + block) * lines + line, and the offset of its operand. By tables, for there are millions.</summary>
-    private interface IKeys
+    /// <summary>
+    /// Where a live weight goes: for each of its entries the list, (class * blocks + block) * lines + line, and the offset of its operand. By tables,
+    /// for there are millions.
+    /// </summary>
+    private interface IEntries
     {
-        int KeyOf(in Position p);
-        int OffsetOf(in Position p);
+        /// <summary>Numbers of the entries of the weights of one tap.</summary>
+        (int First, int End) Of(int tap);
+        int ListOf(in Position p, int entry);
+        int OffsetOf(in Position p, int entry);
     }
 
-    private readonly struct ForwardKeys : IKeys
+    private readonly struct MatrixEntries(TapPairs pairs, ConvolutionSpec spec, int pitch) : IEntries
+    {
+        private readonly int[] _outputs = pairs.Outputs, _inputs = pairs.Inputs;
+        private readonly int _lines = spec.Output.Channels, _channels = spec.Input.Channels;
+
+        public (int First, int End) Of(int tap) => pairs.Of(tap);
+        public int ListOf(in Position p, int entry) => _outputs[entry] * _lines + p.Output;
+        public int OffsetOf(in Position p, int entry) => (_inputs[entry] * _channels + p.Input) * pitch;
+    }
+
+    private readonly struct TransposedEntries(TapPairs pairs, ConvolutionSpec spec, int pitch) : IEntries
+    {
+        private readonly int[] _outputs = pairs.Outputs, _inputs = pairs.Inputs;
+        private readonly int _lines = spec.Output.Channels, _channels = spec.Input.Channels;
+
+        public (int First, int End) Of(int tap) => pairs.Of(tap);
+        public int ListOf(in Position p, int entry) => _inputs[entry] * _channels + p.Input;
+        public int OffsetOf(in Position p, int entry) => (_outputs[entry] * _lines + p.Output) * pitch;
+    }
+
+    private readonly struct ForwardEntries : IEntries
     {
         private readonly int[] _firstKeys, _offsets, _firstChannels;
-        private readonly int _width, _pitch;
+        private readonly int _pitch;
 
-        public ForwardKeys(in ConvolutionSpec spec, in Planes from, int blockChannels)
+        public ForwardEntries(in ConvolutionSpec spec, in Planes from, int blockChannels)
         {
             int lines = spec.Filter.Out, outputsOfGroup = lines / spec.Groups, inputs = spec.Filter.In;
-            (_width, _pitch) = (spec.Filter.Width, from.ChannelPitch);
+            _pitch = from.ChannelPitch;
+            int width = spec.Filter.Width;
             _firstKeys = [.. Enumerable.Range(0, from.Channels).Select(c => c / blockChannels * lines)];
             _firstChannels = [.. Enumerable.Range(0, lines).Select(o => o / outputsOfGroup * inputs)];
-            _offsets = new int[spec.Filter.Height * _width];
-            for (int k = 0; k < _offsets.Length; k++) _offsets[k] = from.Offset(0, k / _width, k % _width);
+            _offsets = new int[spec.Filter.Height * width];
+            for (int k = 0; k < _offsets.Length; k++) _offsets[k] = from.Offset(0, k / width, k % width);
         }
 
-        public int KeyOf(in Position p) => _firstKeys[_firstChannels[p.Output] + p.Input] + p.Output;
-        public int OffsetOf(in Position p) => (_firstChannels[p.Output] + p.Input) * _pitch + _offsets[p.Row * _width + p.Column];
+        public (int First, int End) Of(int tap) => (0, 1);
+        public int ListOf(in Position p, int entry) => _firstKeys[_firstChannels[p.Output] + p.Input] + p.Output;
+        public int OffsetOf(in Position p, int entry) => (_firstChannels[p.Output] + p.Input) * _pitch + _offsets[p.Tap];
     }
 
-    private readonly struct BackwardKeys : IKeys
+    private readonly struct BackwardEntries : IEntries
     {
         private readonly int[] _firstKeys, _firstLines, _classKeys, _offsets;
-        private readonly int _width, _pitch;
+        private readonly int _pitch;
 
-        public BackwardKeys(in ConvolutionSpec spec, in Planes from, int blockChannels, int blocks)
+        public BackwardEntries(in ConvolutionSpec spec, in Planes from, int blockChannels, int blocks)
         {
             TapGeometry geometry = TapGeometry.Backward(spec);
             int lines = spec.Input.Channels, outputs = spec.Filter.Out, outputsOfGroup = outputs / spec.Groups, inputs = spec.Filter.In;
-            (_width, _pitch) = (spec.Filter.Width, from.ChannelPitch);
+            _pitch = from.ChannelPitch;
+            int width = spec.Filter.Width;
             _firstKeys = [.. Enumerable.Range(0, outputs).Select(o => o / blockChannels * lines)];
             _firstLines = [.. Enumerable.Range(0, outputs).Select(o => o / outputsOfGroup * inputs)];
-            _classKeys = new int[spec.Filter.Height * _width];
+            _classKeys = new int[spec.Filter.Height * width];
             _offsets = new int[_classKeys.Length];
             for (int k = 0; k < _offsets.Length; k++)
             {
-                (int rowClass, int row) = TapGeometry.BackwardRow(k / _width, spec);
-                (int columnClass, int column) = TapGeometry.BackwardRow(k % _width, spec);
+                (int rowClass, int row) = TapGeometry.BackwardRow(k / width, spec);
+                (int columnClass, int column) = TapGeometry.BackwardRow(k % width, spec);
                 _classKeys[k] = (rowClass * spec.Stride + columnClass) * blocks * lines;
                 _offsets[k] = from.Offset(0, row - geometry.FirstRow, column - geometry.FirstColumn);
             }
         }
 
-        public int KeyOf(in Position p) => _classKeys[p.Row * _width + p.Column] + _firstKeys[p.Output] + _firstLines[p.Output] + p.Input;
-        public int OffsetOf(in Position p) => p.Output * _pitch + _offsets[p.Row * _width + p.Column];
-    }
-
-    /// <summary>A counting sort in two passes over the same entries: the first counts the entries of each line, the second places them.</summary>
-    private sealed class Counting(int lines, int blocks, int classes)
-    {
-        private readonly int[] _next = new int[lines * blocks * classes + 1];
-
-        public void Count(int key) => _next[key + 1]++;
-
-        public int Next(int key) => _next[key]++;
-
-        /// <summary>All are counted; from now on they are placed.</summary>
-        public TapList Turn(TapStorage storage)
-        {
-            for (int key = 1; key < _next.Length; key++) _next[key] += _next[key - 1];
-            return new TapList((int[])_next.Clone(), blocks, storage);
-        }
+        public (int First, int End) Of(int tap) => (0, 1);
+        public int ListOf(in Position p, int entry) => _classKeys[p.Tap] + _firstKeys[p.Output] + _firstLines[p.Output] + p.Input;
+        public int OffsetOf(in Position p, int entry) => p.Output * _pitch + _offsets[p.Tap];
     }
 }

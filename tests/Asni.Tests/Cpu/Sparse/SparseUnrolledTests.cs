@@ -68,7 +68,10 @@ public class SparseUnrolledTests
         for (int i = 0; i < 40; i++) mask[i] = true; // the first lines hold everything
         ConvolutionSpec spec = SparseLayer.Linear(new Chw(9, 1, 1), 12, 8);
         using TapStorage outputTaps = new(), inputTaps = new();
-        TapList byOutput = TapList.Unrolled(mask, spec, 64, transposed: false, outputTaps), byInput = TapList.Unrolled(mask, spec, 64, transposed: true, inputTaps);
+        using var team = new Workers(workers);
+        var pairs = new TapPairs(spec);
+        TapList byOutput = TapList.Unrolled(mask, spec, pairs, 64, transposed: false, outputTaps, team);
+        TapList byInput = TapList.Unrolled(mask, spec, pairs, 64, transposed: true, inputTaps, team);
         foreach ((TapList list, int lines) in new[] { (byOutput, 12), (byInput, 9) })
         {
             int next = 0;
