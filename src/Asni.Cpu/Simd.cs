@@ -1,4 +1,5 @@
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace Asni.Cpu;
 
@@ -8,6 +9,12 @@ internal static class Simd
     /// <summary>Bits of a vector register: 512, 256 or 128.</summary>
     public static int Width { get; } = Choose(Environment.GetEnvironmentVariable("ASNI_SIMD"));
 
+    /// <summary>Whether the processor does 512-bit operations in two halves, as AMD's Zen 4 does (family 19h): half the multiply-adds a cycle of others.</summary>
+    public static bool SplitsVectors { get; } = Width == 512 && IsZen4();
+
+    /// <summary>Bits of a vector register that the processor works on at once.</summary>
+    public static int WorkingWidth => SplitsVectors ? 256 : Width;
+
     /// <summary>For people: "AVX-512", "AVX2", "128-bit SIMD" or "no SIMD".</summary>
     public static string Description => Width switch
     {
@@ -15,6 +22,16 @@ internal static class Simd
         256 => "AVX2",
         _ => Vector128.IsHardwareAccelerated ? "128-bit SIMD" : "no SIMD",
     };
+
+    private static bool IsZen4()
+    {
+        if (!X86Base.IsSupported) return false;
+        const int amd = 0x68747541; // "Auth" of AuthenticAMD
+        (_, int vendor, _, _) = X86Base.CpuId(0, 0);
+        (int version, _, _, _) = X86Base.CpuId(1, 0);
+        int family = (version >> 8 & 0xf) + (version >> 20 & 0xff);
+        return vendor == amd && family == 0x19;
+    }
 
     private static int Choose(string? wanted)
     {
