@@ -3,6 +3,18 @@ set(ptx_directory "${CMAKE_BINARY_DIR}/ptx")
 file(MAKE_DIRECTORY "${ptx_directory}/tests")
 string(REPLACE "." "" ptx_feature "${ASNI_PTX_VERSION}")
 
+# Where NVIDIA's assembler is, all PTX goes through it: only it looks inside inline assembly. Releases before 12.0 know no PTX 8.0.
+get_filename_component(compiler_directory "${ASNI_CUDA_COMPILER_PATH}" DIRECTORY)
+find_program(ASNI_PTXAS ptxas HINTS "${compiler_directory}" ENV CUDA_HOME ENV CUDA_PATH PATHS /usr/local/cuda PATH_SUFFIXES bin)
+set(assembles FALSE)
+if(ASNI_PTXAS)
+  execute_process(COMMAND "${ASNI_PTXAS}" --version OUTPUT_VARIABLE banner ERROR_QUIET)
+  if(banner MATCHES "release ([0-9.]+)" AND CMAKE_MATCH_1 VERSION_GREATER_EQUAL 12.0)
+    set(assembles TRUE)
+    message(STATUS "PTX is assembled by ${ASNI_PTXAS} (${CMAKE_MATCH_1}) as a check")
+  endif()
+endif()
+
 set(ptx_files "")
 foreach(source IN LISTS kernel_files test_kernel_files)
   get_filename_component(name "${source}" NAME_WE)
@@ -18,12 +30,18 @@ foreach(source IN LISTS kernel_files test_kernel_files)
       set(command "${ASNI_CUDA_COMPILER_PATH}" -x cuda --cuda-device-only -nocudainc -nocudalib -S -O3 -std=c++20
         "--cuda-gpu-arch=${architecture}" -Xclang -target-feature -Xclang "+ptx${ptx_feature}" -Wall -Wextra -Werror)
     endif()
+    set(assemble "")
+    if(assembles)
+      set(assemble COMMAND "${ASNI_PTXAS}" "-arch=${architecture}" -o "${output}.cubin" "${output}.unchecked"
+        COMMAND "${CMAKE_COMMAND}" -E rm "${output}.cubin")
+    endif()
     # Written aside first, so that a file that failed its checks is never taken for a good one.
     add_custom_command(OUTPUT "${output}"
       COMMAND ${command} "-I${CMAKE_CURRENT_SOURCE_DIR}/include" -o "${output}.unchecked" "${source}"
       COMMAND "${CMAKE_COMMAND}" "-DPTX=${output}.unchecked" "-DARCHITECTURE=${architecture}"
         "-DMINIMUM_VERSION=${ASNI_PTX_VERSION}" "-DALLOW_LOCAL=${CMAKE_CURRENT_SOURCE_DIR}/allow-local-memory.txt"
         -P "${CMAKE_CURRENT_SOURCE_DIR}/check-ptx.cmake"
+      ${assemble}
       COMMAND "${CMAKE_COMMAND}" -E rename "${output}.unchecked" "${output}"
       DEPENDS "${source}" ${header_files} "${CMAKE_CURRENT_SOURCE_DIR}/check-ptx.cmake" "${CMAKE_CURRENT_SOURCE_DIR}/allow-local-memory.txt"
       COMMENT "PTX ${name} ${architecture}"

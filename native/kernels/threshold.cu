@@ -7,8 +7,11 @@
 
 using namespace asni;
 
-constexpr int bins = 4096, digits[] = {12, 10, 9}, shifts[] = {19, 9, 0};
-constexpr int each = chunk_elements / chunk_threads;
+constexpr int bins = 4096, first_shift = 19, each = chunk_elements / chunk_threads;
+
+// Digits of 12, 10 and 9 bits. No tables: nvcc keeps constant arrays on the host.
+ASNI_DEVICE int digit_bits(int pass) { return pass == 0 ? 12 : pass == 1 ? 10 : 9; }
+ASNI_DEVICE int digit_shift(int pass) { return pass == 0 ? first_shift : pass == 1 ? 9 : 0; }
 
 struct ThresholdState {
     int64_t keep;         // rank that is looked for among elements with this prefix; in the end, how many of the magnitude are kept
@@ -77,7 +80,7 @@ ASNI_KERNEL(threshold_histogram, SearchArgs, chunk_threads) {
         for (int k = 0; k < each; k++) {
             if (m.of[k] == 0xffffffffu) continue;
             if (m.of[k] > 0x7f800000u) args.state->nan = 1;
-            atomicAdd(local + (m.of[k] >> shifts[0]), 1u);
+            atomicAdd(local + (m.of[k] >> first_shift), 1u);
         }
     }
     flush(local, args.histogram);
@@ -87,11 +90,11 @@ ASNI_KERNEL(threshold_histogram, SearchArgs, chunk_threads) {
 ASNI_KERNEL(threshold_refine, SearchArgs, chunk_threads) {
     ASNI_SHARED(unsigned, local, bins);
     clear(local);
-    int shift = shifts[args.pass], above = shift + digits[args.pass];
+    int shift = digit_shift(args.pass), above = shift + digit_bits(args.pass);
     uint32_t prefix = args.state->prefix >> above;
     for (unsigned i = unsigned(grid_thread()); i < args.state->candidates; i += unsigned(grid_threads())) {
         uint32_t magnitude = args.candidates[i].magnitude;
-        if (magnitude >> above == prefix) atomicAdd(local + (magnitude >> shift & ((1u << digits[args.pass]) - 1)), 1u);
+        if (magnitude >> above == prefix) atomicAdd(local + (magnitude >> shift & ((1u << digit_bits(args.pass)) - 1)), 1u);
     }
     flush(local, args.histogram);
 }
@@ -113,7 +116,7 @@ ASNI_KERNEL(threshold_select, SearchArgs, chunk_threads) {
         while (bin > part * width && args.histogram[bin] < rest) rest -= args.histogram[bin--];
         args.state->keep = rest;
         args.state->ties = args.histogram[bin];
-        args.state->prefix |= uint32_t(bin) << shifts[args.pass];
+        args.state->prefix |= uint32_t(bin) << digit_shift(args.pass);
     }
     __syncthreads();
     for (int i = 0; i < width; i++) args.histogram[t * width + i] = 0;
@@ -130,7 +133,7 @@ ASNI_KERNEL(threshold_split, SearchArgs, chunk_threads) {
     ASNI_SHARED(int, shared, chunk_threads);
     ASNI_SHARED(unsigned, places, 2);
     if (args.state->nan) return;
-    uint32_t cut = args.state->prefix >> shifts[0];
+    uint32_t cut = args.state->prefix >> first_shift;
     for (int c = int(blockIdx.x); c < args.count; c += int(gridDim.x)) {
         Chunk chunk = args.chunks[c];
         const Segment& segment = args.arena.segments[chunk.segment];
@@ -140,7 +143,7 @@ ASNI_KERNEL(threshold_split, SearchArgs, chunk_threads) {
         unsigned listed = 0;
         for (int k = 0; k < each; k++) {
             if (m.of[k] == 0xffffffffu) continue;
-            uint32_t bin = m.of[k] >> shifts[0];
+            uint32_t bin = m.of[k] >> first_shift;
             kept += bin > cut;
             listed += bin == cut;
             if (bin < cut && args.prune) prune(args.arena, segment.offset + first + k);
@@ -157,7 +160,7 @@ ASNI_KERNEL(threshold_split, SearchArgs, chunk_threads) {
         __syncthreads();
         if (listed != 0) place += places[1];
         for (int k = 0; k < each && listed != 0; k++)
-            if (m.of[k] != 0xffffffffu && m.of[k] >> shifts[0] == cut)
+            if (m.of[k] != 0xffffffffu && m.of[k] >> first_shift == cut)
                 args.candidates[place++] = Candidate{uint32_t(segment.offset + first + k), m.of[k]};
         __syncthreads();
     }
