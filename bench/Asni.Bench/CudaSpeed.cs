@@ -32,7 +32,7 @@ internal sealed class CudaSpeed : IDisposable
         Network network = _small ? NetworkZoo.Create("resnet20", new Chw(3, 8, 8), 10) : NetworkZoo.Create("resnet50");
         Parameters(network);
         Activations(_small ? new Chw(16, 8, 8) : new Chw(256, 56, 56));
-        foreach (ConvolutionSpec spec in Convolutions(network)) Convolution(spec);
+        foreach (ConvolutionSpec spec in NetworkLayers.Of(network, Batch, training: true).Select(l => l.Spec).Distinct()) Convolution(spec);
         return "[" + string.Join(",\n", _rows) + "]";
     }
 
@@ -108,20 +108,6 @@ internal sealed class CudaSpeed : IDisposable
             Row($"convolution {pass}, {candidates[best]}", $"{spec.Batch}x{spec.Input} to {spec.Filter.Out}, {spec.Filter.Height}x{spec.Filter.Width}/{spec.Stride}",
                 times[best], bytes, operations, peer);
         }
-    }
-
-    /// <summary>The distinct convolutions and linear layers of a network.</summary>
-    private IEnumerable<ConvolutionSpec> Convolutions(Network network)
-    {
-        var specs = new List<ConvolutionSpec>();
-        foreach (Node node in network.Nodes)
-        {
-            Chw input = node.Inputs.IsEmpty ? default : network.Nodes[node.Inputs[0]].Output;
-            bool inner = !node.Inputs.IsEmpty && node.Inputs[0] != 0;
-            if (node is ConvolutionNode c) specs.Add(new(Batch, input, c.Weight.Filter, c.Stride, c.Padding, c.Groups, false, Activation.None, true, inner));
-            if (node is LinearNode l) specs.Add(new(Batch, input, l.Weight.Filter, 1, 0, 1, false, Activation.None, true, inner));
-        }
-        return specs.Distinct();
     }
 
     private void Time(string kernel, string shape, double bytes, double operations, Action action)

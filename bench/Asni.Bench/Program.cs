@@ -1,13 +1,16 @@
 using Asni;
 using Asni.Bench;
 
-// `steps` times whole training steps or inference, `latency` calls of a SparseModel, `limits` the machine: a line of JSON each, read by bench/peers. `kernels` runs all benchmarks
+// `steps` times whole training steps or inference, `layers` each layer of a pruned network on its dense and its sparse path,
+// `profile` the operations of a step, `latency` calls of a SparseModel, `limits` the machine: a line of JSON each, read by bench/peers. `kernels` runs all benchmarks
 // and prints or writes their table; `cuda limits`, `cuda kernels` and `cuda speed` tell of the GPU. Anything else is BenchmarkDotNet's.
 try
 {
     switch (args)
     {
         case ["steps", ..]: return Steps.Run(args[1..]);
+        case ["layers", ..]: return Layers.Run(args[1..]);
+        case ["profile", ..]: return Profile.Run(args[1..]);
         case ["latency", ..]: return Latency.Run(args[1..]);
         case ["limits"]: return Limits.Print();
         case ["cuda", ..]: return CudaLimits.Run(args[1..]);

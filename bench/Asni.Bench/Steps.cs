@@ -19,7 +19,9 @@ namespace Asni.Bench;
 /// </summary>
 internal static class Steps
 {
-    private const int WarmUp = 3, Rounds = 4;
+    public const int WarmUp = 3;
+
+    private const int Rounds = 4;
 
     /// <summary>Steps given to a GPU before it is waited for: as in training, the host runs ahead.</summary>
     private const int StepsAhead = 10;
@@ -82,7 +84,8 @@ internal static class Steps
     }
 
     /// <summary>A training step or an evaluation of one batch, on a freshly initialized model.</summary>
-    private static Action Prepare(Model model, StepOptions o, out Plan made)
+    /// <param name="aroundUpdate">Runs the optimizer's part of a step; null: as it is.</param>
+    public static Action Prepare(Model model, StepOptions o, out Plan made, Action<Action>? aroundUpdate = null)
     {
         Initialize(model);
         Plan plan = made = new Plan(model, o.Batch, o.Training);
@@ -93,9 +96,12 @@ internal static class Steps
         return () =>
         {
             plan.RunTraining();
-            // A rate this small keeps the weights where they are: on one batch a real one would soon train the gradients away.
-            model.Parameters.Update(optimizer.At(1e-9, ++step));
+            if (aroundUpdate is null) Update();
+            else aroundUpdate(Update);
         };
+
+        // A rate this small keeps the weights where they are: on one batch a real one would soon train the gradients away.
+        void Update() => model.Parameters.Update(optimizer.At(1e-9, ++step));
     }
 
     public static void Initialize(Model model)

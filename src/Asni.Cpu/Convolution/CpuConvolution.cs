@@ -37,6 +37,9 @@ internal sealed unsafe class CpuConvolution : ConvolutionOperation
         return new CpuConvolution(dense, sparse, workers, scratch);
     }
 
+    /// <summary>For benchmarks, which ask it what it would take.</summary>
+    internal SparsePath Sparse => _sparse;
+
     public override void SetMask(Mask? mask) => _sparse.SetMask(mask);
 
     public override void Forward(DeviceTensor x, ParameterTensor w, ParameterTensor? b, DeviceTensor y)

@@ -6,12 +6,11 @@ internal readonly record struct Block(int Sample, int Row, int Rows);
 /// <summary>How one direction of a convolution is cut into blocks that fit a core's second cache, and how a block's two sides lie there.</summary>
 internal sealed class Blocks
 {
-    /// <summary>Floats of both sides together: 960 KB, of which the megabyte that present cores have keeps what is in use.</summary>
-    private const int Budget = 240 * 1024;
+    /// <summary>Floats of both sides together: nearly all of a core's second cache, of which not everything is in use at once.</summary>
+    private static readonly long s_budget = Caches.Second / 16L * 15 / sizeof(float);
 
-
-    /// <summary>What a tile reads of a block of channels: most of a first cache of 48 KB.</summary>
-    private const int TileBytes = 32 * 1024;
+    /// <summary>What a tile reads of a block of channels: most of a first cache.</summary>
+    private static readonly int s_tileBytes = Caches.First / 3 * 2;
 
     /// <summary>Taps that make it worth taking up and putting down the results of a line.</summary>
     private const int FewTaps = 10;
@@ -25,7 +24,7 @@ internal sealed class Blocks
         int lanes = Simd.Width / 32;
         _samples = lanesAreSamples ? lanes : 1;
         int groups = (batch + _samples - 1) / _samples, rows = geometry.ClassRows;
-        while (rows > 1 && From(rows).Floats + To(rows).Floats > Budget) rows--;
+        while (rows > 1 && From(rows).Floats + To(rows).Floats > s_budget) rows--;
         int blocks = (geometry.ClassRows + rows - 1) / rows;
         // Few blocks are made a multiple of the workers.
         if (groups * blocks < 4 * workers && groups % workers != 0) blocks = Math.Min(geometry.ClassRows, (blocks + workers - 1) / workers * workers);
@@ -64,8 +63,8 @@ internal sealed class Blocks
     public int ChannelBlock(long live)
     {
         int rows = Geometry.LastRow - Geometry.FirstRow + 1, columns = Geometry.LastColumn - Geometry.FirstColumn + 1;
-        int bytes = rows * (7 * Geometry.SourceStep + columns) * 64;
-        int channels = Math.Clamp(TileBytes / bytes, 1, From.Channels), blocks = (From.Channels + channels - 1) / channels;
+        int bytes = rows * (7 * Geometry.SourceStep + columns) * (Simd.Width / 8);
+        int channels = Math.Clamp(s_tileBytes / bytes, 1, From.Channels), blocks = (From.Channels + channels - 1) / channels;
         return live < (long)FewTaps * blocks * Geometry.Classes * To.Channels ? From.Channels : (From.Channels + blocks - 1) / blocks;
     }
 

@@ -1,0 +1,105 @@
+using System.Collections.Immutable;
+using System.Diagnostics;
+using Asni.Data;
+using Asni.Devices;
+using Asni.Networks;
+using Asni.Tensors;
+
+namespace Asni.Bench;
+
+/// <summary>A device that times each call of its operations and waits for it: any network runs on it unchanged.</summary>
+internal sealed class TimedDevice(Device device) : Device
+{
+    private readonly Dictionary<string, Stopwatch> _watches = [];
+
+    /// <summary>What was timed since <see cref="Restart"/>, in the order of the first calls.</summary>
+    public IEnumerable<(string Operation, double Milliseconds)> Times => _watches.Select(w => (w.Key, w.Value.Elapsed.TotalMilliseconds));
+
+    public void Restart()
+    {
+        foreach (Stopwatch watch in _watches.Values) watch.Reset();
+    }
+
+    public void Time(string operation, Action action)
+    {
+        if (!_watches.TryGetValue(operation, out Stopwatch? watch)) _watches[operation] = watch = new Stopwatch();
+        watch.Start();
+        action();
+        device.Synchronize();
+        watch.Stop();
+    }
+
+    public override string Name => device.Name;
+    public override string Description => device.Description;
+    public override DeviceBuffer Allocate(long bytes) => device.Allocate(bytes);
+    public override long ActivationBytes(int batch, Chw shape) => device.ActivationBytes(batch, shape);
+    public override void Upload(ReadOnlySpan<float> nchw, DeviceTensor to) => device.Upload(nchw, to);
+    public override void Download(DeviceTensor from, Span<float> nchw) => device.Download(from, nchw);
+    public override void UploadImages(ReadOnlySpan<byte> nchw, Normalization normalization, DeviceTensor to) => device.UploadImages(nchw, normalization, to);
+    public override void UploadLabels(ReadOnlySpan<int> labels, DeviceBuffer to) => device.UploadLabels(labels, to);
+    public override DeviceParameters CreateParameters(ImmutableArray<Parameter> parameters) => device.CreateParameters(parameters);
+    public override ConvolutionOperation CreateConvolution(in ConvolutionSpec spec) => new Convolution(this, device.CreateConvolution(spec));
+    public override BatchNormOperation CreateBatchNorm(in BatchNormSpec spec) => new BatchNorm(this, device.CreateBatchNorm(spec));
+    public override PoolingOperation CreatePooling(in PoolingSpec spec) => new Pooling(this, device.CreatePooling(spec));
+    public override LossOperation CreateLoss(int batch, int classes, float labelSmoothing) => device.CreateLoss(batch, classes, labelSmoothing);
+    public override void Add(DeviceTensor a, DeviceTensor b, Activation activation, DeviceTensor y) => Time($"add {y.Shape}", () => device.Add(a, b, activation, y));
+    public override void Activate(DeviceTensor x, Activation activation, DeviceTensor y) => Time($"activation {y.Shape}", () => device.Activate(x, activation, y));
+    public override void ActivateBackward(DeviceTensor y, Activation activation, DeviceTensor dy) =>
+        Time($"activation {y.Shape}, backward", () => device.ActivateBackward(y, activation, dy));
+    public override void Copy(DeviceTensor from, bool accumulate, DeviceTensor to) => Time($"copy {to.Shape}", () => device.Copy(from, accumulate, to));
+    public override void Synchronize() => device.Synchronize();
+
+    private sealed class Convolution(TimedDevice timer, ConvolutionOperation inner) : ConvolutionOperation(inner.Spec)
+    {
+        private readonly string _name = inner.Spec.Filter is { Height: 1, Width: 1 } && inner.Spec.Input.Positions == 1
+            ? $"linear {inner.Spec.Input.Channels}-{inner.Spec.Filter.Out}"
+            : $"convolution {inner.Spec.Input.Channels}-{inner.Spec.Filter.Out} {inner.Spec.Filter.Height}x{inner.Spec.Filter.Width}/{inner.Spec.Stride} on {inner.Spec.Input.Height}x{inner.Spec.Input.Width}";
+
+        public override void SetMask(Mask? mask) => inner.SetMask(mask);
+        public override void Forward(DeviceTensor x, ParameterTensor w, ParameterTensor? b, DeviceTensor y) =>
+            timer.Time($"{_name}, forward", () => inner.Forward(x, w, b, y));
+        public override void BackwardOutput(DeviceTensor y, ParameterTensor? db, DeviceTensor dy) =>
+            timer.Time($"{_name}, bias gradient and activation", () => inner.BackwardOutput(y, db, dy));
+        public override void BackwardWeights(DeviceTensor x, DeviceTensor dy, ParameterTensor dw) =>
+            timer.Time($"{_name}, weight gradient", () => inner.BackwardWeights(x, dy, dw));
+        public override void BackwardData(DeviceTensor dy, ParameterTensor w, bool accumulate, DeviceTensor dx) =>
+            timer.Time($"{_name}, data gradient", () => inner.BackwardData(dy, w, accumulate, dx));
+        public override void Dispose()
+        {
+            inner.Dispose();
+            base.Dispose();
+        }
+    }
+
+    private sealed class BatchNorm(TimedDevice timer, BatchNormOperation inner) : BatchNormOperation(inner.Spec)
+    {
+        private readonly string _name = $"batch-norm {inner.Spec.Shape}";
+
+        public override void Follow(ConvolutionOperation producer) { }
+        public override void ForwardTraining(DeviceTensor x, BatchNormParameters p, DeviceTensor? skip, DeviceTensor y) =>
+            timer.Time($"{_name}, forward", () => inner.ForwardTraining(x, p, skip, y));
+        public override void ForwardInference(DeviceTensor x, BatchNormParameters p, DeviceTensor? skip, DeviceTensor y) =>
+            timer.Time($"{_name}, inference", () => inner.ForwardInference(x, p, skip, y));
+        public override void Backward(DeviceTensor x, DeviceTensor y, DeviceTensor dy, ParameterTensor w, ParameterTensor dw, ParameterTensor db,
+            bool accumulateSkip, DeviceTensor? dSkip, DeviceTensor dx) =>
+            timer.Time($"{_name}, backward", () => inner.Backward(x, y, dy, w, dw, db, accumulateSkip, dSkip, dx));
+        public override void Dispose()
+        {
+            inner.Dispose();
+            base.Dispose();
+        }
+    }
+
+    private sealed class Pooling(TimedDevice timer, PoolingOperation inner) : PoolingOperation(inner.Spec)
+    {
+        private readonly string _name = $"{(inner.Spec.Kind == PoolingKind.Max ? "max" : "average")} pooling {inner.Spec.Input}";
+
+        public override void Forward(DeviceTensor x, DeviceTensor y) => timer.Time($"{_name}, forward", () => inner.Forward(x, y));
+        public override void Backward(DeviceTensor dy, bool accumulate, DeviceTensor dx) => timer.Time($"{_name}, backward", () => inner.Backward(dy, accumulate, dx));
+        public override void Dispose()
+        {
+            inner.Dispose();
+            base.Dispose();
+        }
+    }
+}

@@ -1,0 +1,36 @@
+using System.Runtime.Intrinsics.X86;
+
+namespace Asni.Cpu;
+
+/// <summary>A core's data caches, in bytes, as the processor tells them; what is common where it does not.</summary>
+internal static class Caches
+{
+    private const int DataCache = 1, UnifiedCache = 3;
+
+    public static int First { get; } = Find(1) ?? 32 * 1024;
+    public static int Second { get; } = Find(2) ?? 512 * 1024;
+
+    /// <summary>Cache parameters of the CPUID instruction: leaf 4 of Intel, 8000001Dh of AMD, in one format.</summary>
+    private static int? Find(int level)
+    {
+        if (!X86Base.IsSupported) return null;
+        (int leaves, _, _, _) = X86Base.CpuId(0, 0);
+        (uint extended, _, _, _) = ((uint, int, int, int))X86Base.CpuId(unchecked((int)0x80000000), 0);
+        return (extended >= 0x8000001D ? Find(unchecked((int)0x8000001D), level) : null) ?? (leaves >= 4 ? Find(4, level) : null);
+    }
+
+    private static int? Find(int leaf, int level)
+    {
+        const int most = 16;
+        for (int index = 0; index < most; index++)
+        {
+            (int kind, int shape, int sets, _) = X86Base.CpuId(leaf, index);
+            int type = kind & 0x1f;
+            if (type == 0) return null;
+            if ((kind >> 5 & 7) != level || type is not (DataCache or UnifiedCache)) continue;
+            int line = (shape & 0xfff) + 1, partitions = (shape >> 12 & 0x3ff) + 1, ways = (int)((uint)shape >> 22) + 1;
+            return line * partitions * ways * (sets + 1);
+        }
+        return null;
+    }
+}
