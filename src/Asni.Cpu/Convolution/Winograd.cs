@@ -46,8 +46,13 @@ internal static class Winograd
     /// <summary>Matrix products, transforms of both sides and, where activations do not fit a last cache, their way through memory.</summary>
     private static double Products(in ConvolutionSpec spec, double tiles)
     {
-        double products = Filter(spec) / (spec.Output.Channels < 32 ? 16 : 26), channels = spec.Input.Channels + spec.Output.Channels;
+        int channels = spec.Input.Channels + spec.Output.Channels;
         double activations = tiles * WinogradTransforms.Outputs * WinogradTransforms.Outputs * channels;
-        return tiles * (products + 8 * channels) + (activations > CachedFloats ? 1.2 * activations : 0);
+        return tiles * (Filter(spec) / Rate(spec, channels) + Transforms(channels)) + (activations > CachedFloats ? 1.2 * activations : 0);
     }
+
+    private static double Rate(in ConvolutionSpec spec, int channels) => spec.Output.Channels < 32 ? 16 : Simd.Width < 512 && channels > 256 ? 20 : 26;
+
+    /// <summary>Sixteen registers do not hold a transform.</summary>
+    private static double Transforms(int channels) => Simd.Width == 512 ? 8 * channels : 38 * Math.Min(channels, 64) + 5 * Math.Max(0, channels - 64);
 }

@@ -56,15 +56,23 @@ internal sealed class Blocks
     /// <summary>Everything a worker needs: both sides, 16 positions of the target's channels, and a position of zeros.</summary>
     public long Floats => FromFloats + ToFloats + 16L * To.Channels + Math.Max(From.Channels, To.Channels);
 
+    /// <summary>Channels of the source of which the first cache holds all that a tile of eight vectors reads.</summary>
+    public int FirstCacheChannels
+    {
+        get
+        {
+            int rows = Geometry.LastRow - Geometry.FirstRow + 1, columns = Geometry.LastColumn - Geometry.FirstColumn + 1;
+            return Math.Max(1, s_tileBytes / (rows * (7 * Geometry.SourceStep + columns) * (Simd.Width / 8)));
+        }
+    }
+
     /// <summary>
-    /// Channels of the source in a block of taps: all of them, or as many as a tile of eight vectors reads from the first cache when each line
-    /// then still has enough taps in a block to be worth taking up and putting down its results.
+    /// Channels of the source in a block of taps: all of them, or as many as the first cache takes when each line then still has enough taps in a
+    /// block to be worth taking up and putting down its results.
     /// </summary>
     public int ChannelBlock(long live)
     {
-        int rows = Geometry.LastRow - Geometry.FirstRow + 1, columns = Geometry.LastColumn - Geometry.FirstColumn + 1;
-        int bytes = rows * (7 * Geometry.SourceStep + columns) * (Simd.Width / 8);
-        int channels = Math.Clamp(s_tileBytes / bytes, 1, From.Channels), blocks = (From.Channels + channels - 1) / channels;
+        int blocks = (From.Channels + FirstCacheChannels - 1) / FirstCacheChannels;
         return live < (long)FewTaps * blocks * Geometry.Classes * To.Channels ? From.Channels : (From.Channels + blocks - 1) / blocks;
     }
 

@@ -54,7 +54,7 @@ internal sealed unsafe class SparseConvolution : SparsePath
 
         public Blocks Blocks => blocks;
         public long Live { get; } = mask.Live;
-        public bool InChannelBlocks => _blockChannels < blocks.From.Channels;
+        public bool InFirstCache => _blockChannels <= blocks.FirstCacheChannels;
         public TapList Taps => _taps ??= list(mask, spec, blocks.From, _blockChannels, storage, workers);
     }
 
@@ -63,15 +63,15 @@ internal sealed unsafe class SparseConvolution : SparsePath
     public override bool TakesBackwardWeights(int batch) =>
         Pays(_gradient, batch, SparseCost.Gradient / SparseCost.Product, SparseCost.DenseGradient(_spec, batch, _workers.Count));
 
-    public override bool TakesBackwardData(int batch) => Pays(_backward, batch, 1, SparseCost.Dense(_spec, batch));
+    public override bool TakesBackwardData(int batch) => Pays(_backward, batch, 1, SparseCost.DenseData(_spec, batch));
 
     private bool Pays(Direction? direction, int batch, double factor, double dense)
     {
         if (direction is null) return false;
         if (Forced is { } forced) return forced;
         bool samples = direction.Blocks.From.Lanes > 1;
-        double perVector = factor * (!samples ? SparseCost.Unaligned : direction.InChannelBlocks ? SparseCost.Blocked : SparseCost.Product);
-        double turn = batch * ((double)_spec.Input.Elements + _spec.Output.Elements) * (samples ? SparseCost.TurnSamples : SparseCost.TurnPositions);
+        double perVector = factor * (!samples ? SparseCost.Unaligned : direction.InFirstCache ? SparseCost.Blocked : SparseCost.Product);
+        double turn = batch * ((double)_spec.Input.Elements + _spec.Output.Elements) * SparseCost.Turn;
         return direction.Live * direction.Blocks.Vectors(batch) * perVector + turn < dense;
     }
 

@@ -4,32 +4,44 @@ using Asni.Devices;
 namespace Asni.Cpu.Sparse;
 
 /// <summary>
-/// What passes cost in cycles of one core, to choose between dense and sparse. Fixed numbers, measured with AVX-512 (the density sweep of
-/// docs/performance.md) on a processor that does whole vectors at once and on one that splits them, and not a timing at run time: equal runs
-/// must take equal paths to give equal bits.
+/// What passes cost in cycles of one core, to choose between dense and sparse. Fixed numbers, measured (the density sweep of docs/performance.md, `layers` of
+/// bench/Asni.Bench) on a processor that does 512-bit vectors at once, on one that splits them, and on one that has only 256 bits, and not a timing at run
+/// time: equal runs must take equal paths to give equal bits.
 /// </summary>
 internal static class SparseCost
 {
     /// <summary>A tap against a vector that comes from the first cache, the second, or lies across cache lines.</summary>
-    public static double Blocked { get; } = Simd.SplitsVectors ? 1.45 : 0.95;
-    public static double Product { get; } = Simd.SplitsVectors ? 2.2 : 1.2;
-    public static double Unaligned { get; } = Simd.SplitsVectors ? 2.4 : 1.5;
+    public static double Blocked { get; } = On(0.95, 1.45, 0.9);
+    public static double Product { get; } = On(1.2, 2.2, 1.8);
+    public static double Unaligned { get; } = On(1.5, 2.4, 1.2);
 
     /// <summary>The same for a gradient.</summary>
-    public static double Gradient { get; } = Simd.SplitsVectors ? 2.6 : 1.35;
+    public static double Gradient { get; } = On(1.35, 2.6, 1.15);
 
     /// <summary>An entry of an unrolled matrix, besides its vectors: its weight lies somewhere in the filter, which the second cache holds or not.</summary>
     public static double Entry(in ConvolutionSpec spec) => (long)spec.Filter.Out * spec.Filter.FanIn <= 128 * 1024 ? 2 : 6;
 
-    /// <summary>Turning an element when lanes are samples, or positions.</summary>
-    public static double TurnSamples { get; } = Simd.SplitsVectors ? 1.8 : 0.8;
-    public static double TurnPositions { get; } = Simd.SplitsVectors ? 1.8 : 0.8;
+    /// <summary>Turning an element.</summary>
+    public static double Turn { get; } = On(0.8, 1.8, 2);
 
-    /// <summary>The dense path of a forward pass or data gradient.</summary>
+    /// <param name="whole">Vectors of 512 bits.</param>
+    /// <param name="split">The same in two halves.</param>
+    /// <param name="half">Vectors of 256 bits.</param>
+    private static double On(double whole, double split, double half) => Simd.SplitsVectors ? split : Simd.Width == 512 ? whole : half;
+
+    /// <summary>The dense path of a forward pass.</summary>
     public static double Dense(in ConvolutionSpec spec, int batch)
     {
         double direct = Direct(spec, batch);
         return Winograd.Suits(spec) ? Math.Min(direct, Winograd.Cost(spec, batch) * 512 / Simd.WorkingWidth) : direct;
+    }
+
+    /// <summary>The dense path of a data gradient, which transposes the filter first: nothing beside a convolution, most of a small linear layer's.</summary>
+    public static double DenseData(in ConvolutionSpec spec, int batch)
+    {
+        const double transposition = 3; // of an element
+        double direct = Direct(spec, batch), dense = Dense(spec, batch);
+        return dense < direct ? dense : direct + transposition * spec.Filter.Out * spec.Filter.FanIn;
     }
 
     /// <summary>The dense path of a weight gradient.</summary>
@@ -46,7 +58,7 @@ internal static class SparseCost
     public static double Direct(in ConvolutionSpec spec, int batch)
     {
         int outputs = spec.Filter.Out / spec.Groups;
-        double rate = outputs < 32 ? 22 : 28;
+        double rate = Simd.Width < 512 ? 21 : outputs < 32 ? 22 : 28;
         double used = Meeting(spec.Filter.Height, spec.Input.Height, spec.Output.Height, spec)
             * Meeting(spec.Filter.Width, spec.Input.Width, spec.Output.Width, spec);
         return spec.Macs * used * batch / (rate * Simd.WorkingWidth / 512);

@@ -63,14 +63,14 @@ internal sealed unsafe class SparseUnrolled : SparsePath
 
     public override bool TakesForward(int batch) => Pays(batch, SparseCost.Product, SparseCost.Dense(_spec, batch));
     public override bool TakesBackwardWeights(int batch) => Pays(batch, SparseCost.Gradient, SparseCost.DenseGradient(_spec, batch, _workers.Count));
-    public override bool TakesBackwardData(int batch) => Pays(batch, SparseCost.Product, SparseCost.Dense(_spec, batch));
+    public override bool TakesBackwardData(int batch) => Pays(batch, SparseCost.Product, SparseCost.DenseData(_spec, batch));
 
     private bool Pays(int batch, double perVector, double dense)
     {
         if (_mask is null) return false;
         if (Forced is { } forced) return forced;
         int lanes = Simd.Width / 32, vectors = (batch + lanes - 1) / lanes;
-        return _products * (vectors * perVector + SparseCost.Entry(_spec)) + batch * ((double)_lines + _features) * SparseCost.TurnSamples < dense;
+        return _products * (vectors * perVector + SparseCost.Entry(_spec)) + batch * ((double)_lines + _features) * SparseCost.Turn < dense;
     }
 
     public override void Forward(float* x, float* w, float* bias, int batch, float* y)
