@@ -5,10 +5,23 @@ namespace Asni.Cpu;
 /// <summary>A core's data caches, in bytes, as the processor tells them; what is common where it does not.</summary>
 internal static class Caches
 {
+    /// <summary>Bytes of a cache line.</summary>
+    public const int Line = 64;
+
     private const int DataCache = 1, UnifiedCache = 3;
 
     public static int First { get; } = Find(1) ?? 32 * 1024;
     public static int Second { get; } = Find(2) ?? 512 * 1024;
+
+    /// <summary>The last one, which cores share.</summary>
+    public static int Third { get; } = Find(3) ?? 32 * 1024 * 1024;
+
+    /// <summary>
+    /// Whether a tensor that is written from its beginning to its end is out of all caches by then: it is better written past them, which spares
+    /// reading each line before it is written.
+    /// </summary>
+    public static unsafe bool Outgrown(float* tensor, long floats) =>
+        floats * sizeof(float) >= Third && (nint)tensor % Line == 0;
 
     /// <summary>Cache parameters of the CPUID instruction: leaf 4 of Intel, 8000001Dh of AMD, in one format.</summary>
     private static int? Find(int level)

@@ -10,6 +10,12 @@ internal unsafe interface ILanes<V> where V : struct
     static abstract V Create(float x);
     static abstract V Load(float* p);
     static abstract void Store(V x, float* p);
+
+    /// <summary>
+    /// Past the caches, to an address that is a multiple of the register's size: for what they would have forgotten when it is read again. Lines must be
+    /// written whole, one after another. The end of a parallel region makes it seen.
+    /// </summary>
+    static abstract void StoreNonTemporal(V x, float* p);
     static abstract V Add(V a, V b);
     static abstract V Subtract(V a, V b);
     static abstract V Multiply(V a, V b);

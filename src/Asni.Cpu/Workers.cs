@@ -11,8 +11,8 @@ internal interface IParallelBody
 
 /// <summary>
 /// A fixed team of threads for regions of a few microseconds: no allocation, no closure; the caller is worker 0. Workers spin for a while
-/// after each region, since a training step issues the next one at once, then sleep. Work is split by worker number, so that results
-/// depend on the number of threads and not on timing.
+/// after each region, since a training step issues the next one at once, then sleep. Work is split by worker number or, where its parts do not depend on
+/// each other, dealt out: results depend on the number of threads and not on timing.
 /// </summary>
 internal sealed unsafe class Workers : IDisposable
 {
@@ -21,6 +21,7 @@ internal sealed unsafe class Workers : IDisposable
     private readonly Thread[] _threads;
     private readonly SemaphoreSlim[] _wake;
     private readonly int[] _asleep;
+    private readonly CpuBuffer _dealt;
     private volatile int _generation;
     private int _running;
     private volatile bool _stop;
@@ -32,6 +33,7 @@ internal sealed unsafe class Workers : IDisposable
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(count, 1);
         Count = count;
+        _dealt = new CpuBuffer(count * Deal.Spacing * sizeof(long));
         _threads = new Thread[count - 1];
         _wake = new SemaphoreSlim[count - 1];
         _asleep = new int[count - 1];
@@ -45,6 +47,9 @@ internal sealed unsafe class Workers : IDisposable
     }
 
     public int Count { get; }
+
+    /// <summary>Units for the next region; those of the region before must be done.</summary>
+    public Deal DealOut(long units, bool descending = false) => new((long*)_dealt.Pointer, Count, units, descending);
 
     /// <summary>
     /// Runs the body, a local of the caller, on every worker and returns when all are done. An exception of any worker is rethrown here.
@@ -83,6 +88,7 @@ internal sealed unsafe class Workers : IDisposable
         for (int i = 0; i < _wake.Length; i++) _wake[i].Release();
         foreach (Thread thread in _threads) thread.Join();
         foreach (SemaphoreSlim wake in _wake) wake.Dispose();
+        _dealt.Dispose();
     }
 
     private static void Invoke<TBody>(void* body, int worker, int workers) where TBody : struct, IParallelBody =>

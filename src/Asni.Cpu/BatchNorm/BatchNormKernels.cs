@@ -28,23 +28,41 @@ internal readonly struct Product : ISumKind
     public static float Value(float d, float g) => g;
 }
 
-/// <summary>Two sums a lane: of d and d * d forward; of the gradient behind the activation and its product with d backward; d = x - mean.</summary>
-internal readonly unsafe struct BatchNormSums<A, K>(ChannelRows rows, float* x, float* y, float* g, long elements, float* mean, float* blockSums,
+/// <summary>
+/// What an activation's slope depends on: its output, or its input computed again as the forward pass did, to the bit, which has the same sign and
+/// the same side of 6 and saves a tensor's way through memory. That takes that nothing was added to it.
+/// </summary>
+/// <param name="output">Null: to be computed again.</param>
+internal readonly unsafe struct BatchNormOutput(float* output, float* scale, float* offset)
+{
+    /// <param name="d">x - mean.</param>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public V Load<L, V>(V d, long row, int i) where L : struct, ILanes<V> where V : struct =>
+        output != null ? L.Load(output + row + i) : L.Fma(d, L.Load(scale + i), L.Load(offset + i));
+
+    public float Load(float d, long row, int i) => output != null ? output[row + i] : d * scale[i] + offset[i];
+}
+
+/// <summary>Two sums a lane, in parts of the rows: of d and d * d forward; of the gradient behind the activation and its product with d backward; d = x - mean.</summary>
+internal readonly unsafe struct BatchNormSums<A, K>(ChannelRows rows, Deal parts, int count, float* x, BatchNormOutput y, float* g, long elements, float* mean, float* blockSums,
     double* sums) : IVectorBody where A : struct, IActivation where K : struct, ISumKind
 {
     public void Execute<L, V>(int worker, int workers) where L : struct, ILanes<V> where V : struct
     {
         float* block = blockSums + 2L * worker * rows.Width;
-        double* total = sums + 2L * worker * rows.Width;
-        new Span<double>(total, 2 * rows.Width).Clear();
-        (long row, long end) = rows.ShareRows(elements, worker, workers);
-        for (; row < end; row += rows.BlockRows)
+        for (int part; (part = parts.Next(worker)) >= 0;)
         {
-            new Span<float>(block, 2 * rows.Width).Clear();
-            SumRows<L, V>(row, Math.Min(end, row + rows.BlockRows), block);
-            for (int i = 0; i < 2 * rows.Width; i += L.Count) L.AddTo(L.Load(block + i), total + i);
+            double* total = sums + 2L * part * rows.Width;
+            new Span<double>(total, 2 * rows.Width).Clear();
+            (long row, long end) = rows.ShareRows(elements, part, count);
+            for (; row < end; row += rows.BlockRows)
+            {
+                new Span<float>(block, 2 * rows.Width).Clear();
+                SumRows<L, V>(row, Math.Min(end, row + rows.BlockRows), block);
+                for (int i = 0; i < 2 * rows.Width; i += L.Count) L.AddTo(L.Load(block + i), total + i);
+            }
+            if (part == count - 1) SumTail(total);
         }
-        if (worker == workers - 1) SumTail(total);
     }
 
     private void SumRows<L, V>(long row, long end, float* block) where L : struct, ILanes<V> where V : struct
@@ -56,10 +74,10 @@ internal readonly unsafe struct BatchNormSums<A, K>(ChannelRows rows, float* x, 
             for (int i = 0; i < width; i += L.Count)
             {
                 V m = L.Load(mean + i);
-                Load<L, V>(at + i, m, out V d0, out V v0);
-                Load<L, V>(at + i + width, m, out V d1, out V v1);
-                Load<L, V>(at + i + 2L * width, m, out V d2, out V v2);
-                Load<L, V>(at + i + 3L * width, m, out V d3, out V v3);
+                Load<L, V>(at, i, m, out V d0, out V v0);
+                Load<L, V>(at + width, i, m, out V d1, out V v1);
+                Load<L, V>(at + 2L * width, i, m, out V d2, out V v2);
+                Load<L, V>(at + 3L * width, i, m, out V d3, out V v3);
                 V first = L.Add(L.Add(v0, v1), L.Add(v2, v3));
                 V second = L.Add(L.Fma(v0, d0, L.Multiply(v1, d1)), L.Fma(v2, d2, L.Multiply(v3, d3)));
                 L.Store(L.Add(L.Load(block + i), first), block + i);
@@ -70,7 +88,7 @@ internal readonly unsafe struct BatchNormSums<A, K>(ChannelRows rows, float* x, 
         {
             for (int i = 0; i < width; i += L.Count)
             {
-                Load<L, V>(row * width + i, L.Load(mean + i), out V d, out V v);
+                Load<L, V>(row * width, i, L.Load(mean + i), out V d, out V v);
                 L.Store(L.Add(L.Load(block + i), v), block + i);
                 L.Store(L.Fma(v, d, L.Load(block + width + i)), block + width + i);
             }
@@ -78,11 +96,11 @@ internal readonly unsafe struct BatchNormSums<A, K>(ChannelRows rows, float* x, 
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private void Load<L, V>(long at, V m, out V d, out V v) where L : struct, ILanes<V> where V : struct
+    private void Load<L, V>(long row, int i, V m, out V d, out V v) where L : struct, ILanes<V> where V : struct
     {
-        d = L.Subtract(L.Load(x + at), m);
+        d = L.Subtract(L.Load(x + row + i), m);
         V gradient = default;
-        if (K.NeedsGradient) gradient = A.Backward<L, V>(A.NeedsOutput ? L.Load(y + at) : default, L.Load(g + at));
+        if (K.NeedsGradient) gradient = A.Backward<L, V>(A.NeedsOutput ? y.Load<L, V>(d, row, i) : default, L.Load(g + row + i));
         v = K.Value<L, V>(d, gradient);
     }
 
@@ -92,7 +110,7 @@ internal readonly unsafe struct BatchNormSums<A, K>(ChannelRows rows, float* x, 
         for (int i = 0; start + i < elements; i++)
         {
             float d = x[start + i] - mean[i];
-            float v = K.Value(d, K.NeedsGradient ? A.Backward(A.NeedsOutput ? y[start + i] : 0, g[start + i]) : 0);
+            float v = K.Value(d, K.NeedsGradient ? A.Backward(A.NeedsOutput ? y.Load(d, start, i) : 0, g[start + i]) : 0);
             total[i] += v;
             total[rows.Width + i] += (double)v * d;
         }
@@ -100,9 +118,11 @@ internal readonly unsafe struct BatchNormSums<A, K>(ChannelRows rows, float* x, 
 }
 
 /// <summary>y = activation((x - mean) * scale + offset [+ skip]), from the last block to the first.</summary>
-internal readonly unsafe struct BatchNormApply(ChannelRows rows, float* x, float* skip, long elements, Activation activation, float* mean, float* scale,
+internal readonly unsafe struct BatchNormApply(ChannelRows rows, Deal blocks, float* x, float* skip, long elements, Activation activation, float* mean, float* scale,
     float* offset, float* y) : IVectorBody
 {
+    private readonly bool _nonTemporal = Caches.Outgrown(y, elements);
+
     public void Execute<L, V>(int worker, int workers) where L : struct, ILanes<V> where V : struct
     {
         switch (activation)
@@ -115,15 +135,20 @@ internal readonly unsafe struct BatchNormApply(ChannelRows rows, float* x, float
 
     private void Execute<L, V, A>(int worker, int workers) where L : struct, ILanes<V> where V : struct where A : struct, IActivation
     {
-        (long from, long end) = rows.ShareRows(elements, worker, workers);
         if (worker == workers - 1) ApplyTail<A>();
-        while (end > from)
+        for (int block; (block = blocks.Next(worker)) >= 0;)
         {
-            long row = Math.Max(from, end - rows.BlockRows);
-            if (skip == null) for (long r = row; r < end; r++) ApplyRow<L, V, A>(r * rows.Width);
-            else for (long r = row; r < end; r++) AddRow<L, V, A>(r * rows.Width);
-            end = row;
+            (long row, long end) = rows.Block(elements, block);
+            if (skip == null) for (; row < end; row++) ApplyRow<L, V, A>(row * rows.Width);
+            else for (; row < end; row++) AddRow<L, V, A>(row * rows.Width);
         }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private void Put<L, V>(V result, float* to) where L : struct, ILanes<V> where V : struct
+    {
+        if (_nonTemporal) L.StoreNonTemporal(result, to);
+        else L.Store(result, to);
     }
 
     private void ApplyRow<L, V, A>(long at) where L : struct, ILanes<V> where V : struct where A : struct, IActivation
@@ -132,7 +157,7 @@ internal readonly unsafe struct BatchNormApply(ChannelRows rows, float* x, float
         for (int i = 0; i < rows.Width; i += L.Count)
         {
             V d = L.Subtract(L.Load(from + i), L.Load(mean + i));
-            L.Store(A.Apply<L, V>(L.Fma(d, L.Load(scale + i), L.Load(offset + i))), to + i);
+            Put<L, V>(A.Apply<L, V>(L.Fma(d, L.Load(scale + i), L.Load(offset + i))), to + i);
         }
     }
 
@@ -143,7 +168,7 @@ internal readonly unsafe struct BatchNormApply(ChannelRows rows, float* x, float
         {
             V d = L.Subtract(L.Load(from + i), L.Load(mean + i));
             V normalized = L.Fma(d, L.Load(scale + i), L.Load(offset + i));
-            L.Store(A.Apply<L, V>(L.Add(normalized, L.Load(residual + i))), to + i);
+            Put<L, V>(A.Apply<L, V>(L.Add(normalized, L.Load(residual + i))), to + i);
         }
     }
 
@@ -161,7 +186,7 @@ internal readonly unsafe struct BatchNormApply(ChannelRows rows, float* x, float
 /// <summary>
 /// With g the gradient behind the activation: dx = scale * g + slope * (x - mean) + offset, and dSkip = g or dSkip += g; from the last block to the first.
 /// </summary>
-internal readonly unsafe struct BatchNormBackward(ChannelRows rows, float* x, float* y, float* dy, long elements, Activation activation, float* mean,
+internal readonly unsafe struct BatchNormBackward(ChannelRows rows, Deal blocks, float* x, BatchNormOutput y, float* dy, long elements, Activation activation, float* mean,
     float* scale, float* slope, float* offset, bool accumulateSkip, float* dSkip, float* dx) : IVectorBody
 {
     private interface ISkip
@@ -208,24 +233,22 @@ internal readonly unsafe struct BatchNormBackward(ChannelRows rows, float* x, fl
     private void Execute<L, V, A, S>(int worker, int workers)
         where L : struct, ILanes<V> where V : struct where A : struct, IActivation where S : struct, ISkip
     {
-        (long from, long end) = rows.ShareRows(elements, worker, workers);
         if (worker == workers - 1) ApplyTail<A>();
-        while (end > from)
+        for (int block; (block = blocks.Next(worker)) >= 0;)
         {
-            long row = Math.Max(from, end - rows.BlockRows);
-            for (long r = row; r < end; r++) ApplyRow<L, V, A, S>(r * rows.Width);
-            end = row;
+            (long row, long end) = rows.Block(elements, block);
+            for (; row < end; row++) ApplyRow<L, V, A, S>(row * rows.Width);
         }
     }
 
     private void ApplyRow<L, V, A, S>(long at)
         where L : struct, ILanes<V> where V : struct where A : struct, IActivation where S : struct, ISkip
     {
-        float* input = x + at, output = y + at, gradient = dy + at, skip = dSkip + at, to = dx + at;
+        float* input = x + at, gradient = dy + at, skip = dSkip + at, to = dx + at;
         for (int i = 0; i < rows.Width; i += L.Count)
         {
-            V g = A.Backward<L, V>(A.NeedsOutput ? L.Load(output + i) : default, L.Load(gradient + i));
             V d = L.Subtract(L.Load(input + i), L.Load(mean + i));
+            V g = A.Backward<L, V>(A.NeedsOutput ? y.Load<L, V>(d, at, i) : default, L.Load(gradient + i));
             V result = L.Fma(L.Load(scale + i), g, L.Fma(L.Load(slope + i), d, L.Load(offset + i)));
             if (S.Writes) L.Store(S.Accumulates ? L.Add(L.Load(skip + i), g) : g, skip + i);
             L.Store(result, to + i);
@@ -238,7 +261,7 @@ internal readonly unsafe struct BatchNormBackward(ChannelRows rows, float* x, fl
         for (int i = 0; start + i < elements; i++)
         {
             long at = start + i;
-            float g = A.Backward(A.NeedsOutput ? y[at] : 0, dy[at]), d = x[at] - mean[i];
+            float d = x[at] - mean[i], g = A.Backward(A.NeedsOutput ? y.Load(d, start, i) : 0, dy[at]);
             if (dSkip != null) dSkip[at] = accumulateSkip ? dSkip[at] + g : g;
             dx[at] = scale[i] * g + (slope[i] * d + offset[i]);
         }

@@ -28,5 +28,10 @@ internal readonly struct ChannelRows
 
     public int BlockRows { get; }
 
+    /// <summary>Blocks that the whole rows are in.</summary>
+    public long Blocks(long elements) => (elements / Width + BlockRows - 1) / BlockRows;
+
+    public (long From, long To) Block(long elements, int block) => ((long)block * BlockRows, Math.Min(elements / Width, (block + 1L) * BlockRows));
+
     public (long From, long To) ShareRows(long elements, int worker, int workers) => Share.Of(elements / Width, worker, workers);
 }

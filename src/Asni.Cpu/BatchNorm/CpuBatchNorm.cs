@@ -9,14 +9,17 @@ namespace Asni.Cpu;
 /// </summary>
 internal sealed unsafe class CpuBatchNorm : BatchNormOperation
 {
+    /// <summary>Parts of the rows whose sums are dealt out, a worker.</summary>
+    private const int PartsOfWorker = 4;
+
     private readonly Workers _workers;
     private readonly ChannelRows _rows;
     private readonly CpuBuffer _scratch;
 
     /// <summary>Per-lane coefficients, one row each; their meaning is the kernels'.</summary>
-    private readonly float* _mean, _scale, _offset, _slope;
+    private readonly float* _mean, _scale, _offset, _slope, _outputScale, _outputOffset;
 
-    /// <summary>Per worker: two rows of floats (a block's sums), two rows of doubles.</summary>
+    /// <summary>Two rows of floats a worker (a block's sums), two rows of doubles a part.</summary>
     private readonly float* _blockSums;
     private readonly double* _sums;
     private readonly double* _batchMean, _batchDeviation;
@@ -26,15 +29,17 @@ internal sealed unsafe class CpuBatchNorm : BatchNormOperation
         _workers = workers;
         _rows = new ChannelRows(spec.Shape.Channels);
         long row = _rows.Width;
-        _scratch = new CpuBuffer(sizeof(float) * row * (4 + 2 * workers.Count) + sizeof(double) * row * (2 + 2 * workers.Count));
+        _scratch = new CpuBuffer(sizeof(float) * row * (6 + 2 * workers.Count) + sizeof(double) * row * (2 + 2 * PartsOfWorker * workers.Count));
         _sums = (double*)_scratch.Pointer;
-        _batchMean = _sums + 2 * row * workers.Count;
+        _batchMean = _sums + 2 * row * PartsOfWorker * workers.Count;
         _batchDeviation = _batchMean + row;
         _mean = (float*)(_batchDeviation + row);
         _scale = _mean + row;
         _offset = _scale + row;
         _slope = _offset + row;
-        _blockSums = _slope + row;
+        _outputScale = _slope + row;
+        _outputOffset = _outputScale + row;
+        _blockSums = _outputOffset + row;
     }
 
     public override void ForwardTraining(DeviceTensor x, BatchNormParameters p, DeviceTensor? skip, DeviceTensor y)
@@ -42,7 +47,7 @@ internal sealed unsafe class CpuBatchNorm : BatchNormOperation
         float* input = CpuBuffer.Floats(x);
         int channels = _rows.Channels;
         for (int i = 0; i < _rows.Width; i++) _mean[i] = input[i % channels];
-        int parts = RunSums<Identity>(true, input, null, input, x.Elements);
+        int parts = RunSums<Identity>(true, input, default, input, x.Elements);
 
         float* runningMean = CpuBuffer.Floats(p.RunningMean), runningVariance = CpuBuffer.Floats(p.RunningVariance);
         double count = (double)x.Batch * x.Shape.Positions, momentum = Spec.Momentum;
@@ -74,7 +79,8 @@ internal sealed unsafe class CpuBatchNorm : BatchNormOperation
     public override void Backward(DeviceTensor x, DeviceTensor y, DeviceTensor dy, ParameterTensor w, ParameterTensor dw, ParameterTensor db,
         bool accumulateSkip, DeviceTensor? dSkip, DeviceTensor dx)
     {
-        float* input = CpuBuffer.Floats(x), output = CpuBuffer.Floats(y), gradient = CpuBuffer.Floats(dy);
+        float* input = CpuBuffer.Floats(x), gradient = CpuBuffer.Floats(dy);
+        var output = new BatchNormOutput(Spec.Add ? CpuBuffer.Floats(y) : null, _outputScale, _outputOffset);
         int channels = _rows.Channels;
         for (int i = 0; i < _rows.Width; i++) _mean[i] = (float)_batchMean[i % channels];
         int parts = Spec.Activation switch
@@ -101,7 +107,7 @@ internal sealed unsafe class CpuBatchNorm : BatchNormOperation
         Repeat(_slope);
         Repeat(_offset);
         float* skipGradient = dSkip is { } s ? CpuBuffer.Floats(s) : null;
-        var body = new BatchNormBackward(_rows, input, output, gradient, x.Elements, Spec.Activation, _mean, _scale, _slope, _offset,
+        var body = new BatchNormBackward(_rows, _workers.DealOut(_rows.Blocks(x.Elements), descending: true), input, output, gradient, x.Elements, Spec.Activation, _mean, _scale, _slope, _offset,
             accumulateSkip, skipGradient, CpuBuffer.Floats(dx));
         _workers.Vectorize(x.Elements, body);
     }
@@ -120,27 +126,28 @@ internal sealed unsafe class CpuBatchNorm : BatchNormOperation
             // (x - float(mean)) * scale + offset: the mean's rounding goes to the offset.
             double scale = weight[c] * _batchDeviation[c];
             _mean[c] = (float)_batchMean[c];
-            _scale[c] = (float)scale;
-            _offset[c] = (float)(bias[c] + (_mean[c] - _batchMean[c]) * scale);
+            _outputScale[c] = (float)scale;
+            _outputOffset[c] = (float)(bias[c] + (_mean[c] - _batchMean[c]) * scale);
         }
         Repeat(_mean);
-        Repeat(_scale);
-        Repeat(_offset);
+        Repeat(_outputScale);
+        Repeat(_outputOffset);
         float* residual = skip is { } s ? CpuBuffer.Floats(s) : null;
-        var body = new BatchNormApply(_rows, CpuBuffer.Floats(x), residual, x.Elements, Spec.Activation, _mean, _scale, _offset, CpuBuffer.Floats(y));
+        var body = new BatchNormApply(_rows, _workers.DealOut(_rows.Blocks(x.Elements), descending: true), CpuBuffer.Floats(x), residual, x.Elements, Spec.Activation, _mean, _outputScale, _outputOffset, CpuBuffer.Floats(y));
         _workers.Vectorize(x.Elements, body);
     }
 
-    /// <summary>Runs the pass of sums; returns how many workers left theirs.</summary>
-    private int RunSums<A>(bool squares, float* x, float* y, float* g, long elements) where A : struct, IActivation
+    /// <summary>Runs the pass of sums; returns in how many parts.</summary>
+    private int RunSums<A>(bool squares, float* x, BatchNormOutput y, float* g, long elements) where A : struct, IActivation
     {
-        int parts = elements < WorkersExtensions.SmallestParallel ? 1 : _workers.Count;
-        if (squares) _workers.Vectorize(elements, new BatchNormSums<A, Square>(_rows, x, y, g, elements, _mean, _blockSums, _sums));
-        else _workers.Vectorize(elements, new BatchNormSums<A, Product>(_rows, x, y, g, elements, _mean, _blockSums, _sums));
+        int parts = elements < WorkersExtensions.SmallestParallel ? 1 : PartsOfWorker * _workers.Count;
+        Deal dealt = _workers.DealOut(parts);
+        if (squares) _workers.Vectorize(elements, new BatchNormSums<A, Square>(_rows, dealt, parts, x, y, g, elements, _mean, _blockSums, _sums));
+        else _workers.Vectorize(elements, new BatchNormSums<A, Product>(_rows, dealt, parts, x, y, g, elements, _mean, _blockSums, _sums));
         return parts;
     }
 
-    /// <summary>Both sums of a channel over lanes and workers, always in the same order.</summary>
+    /// <summary>Both sums of a channel over lanes and parts, always in the same order.</summary>
     private (double First, double Second) Total(int channel, int parts)
     {
         double first = 0, second = 0;

@@ -4,15 +4,17 @@ using Asni.Devices;
 namespace Asni.Cpu.Convolution;
 
 /// <summary>What happens to a row of a register tile on its way out: y = activation(tile + bias + y).</summary>
-internal readonly unsafe struct Epilogue(int columns, float* bias, bool add, Activation activation)
+/// <param name="nonTemporal">Stores go past the caches: y must be aligned, and whole vectors wide.</param>
+internal readonly unsafe struct Epilogue(int columns, float* bias, bool add, Activation activation, bool nonTemporal = false)
 {
     private readonly int _columns = columns;
     private readonly float* _bias = bias;
     private readonly bool _add = add;
     private readonly Activation _activation = activation;
+    private readonly bool _nonTemporal = nonTemporal;
 
     /// <summary>Nothing but a copy.</summary>
-    public bool IsPlain => _bias == null && !_add && _activation == Activation.None;
+    public bool IsPlain => _bias == null && !_add && _activation == Activation.None && !_nonTemporal;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Store<L, V>(float* tile, float* y) where L : struct, ILanes<V> where V : struct
@@ -27,7 +29,8 @@ internal readonly unsafe struct Epilogue(int columns, float* bias, bool add, Act
             // Max and Min give their second argument for NaN: a NaN stays visible.
             if (_activation != Activation.None) x = L.Max(zero, x);
             if (_activation == Activation.Relu6) x = L.Min(six, x);
-            L.Store(x, y + n);
+            if (_nonTemporal) L.StoreNonTemporal(x, y + n);
+            else L.Store(x, y + n);
         }
         for (; n < _columns; n++)
         {

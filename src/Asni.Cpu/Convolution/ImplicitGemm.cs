@@ -8,6 +8,9 @@ namespace Asni.Cpu.Convolution;
 /// </summary>
 internal sealed unsafe class ImplicitGemm : IDisposable
 {
+    /// <summary>Shares of the grid rows that are dealt out: so many a worker, and of so many positions.</summary>
+    private const int SharesOfWorker = 8, SharePositions = 96;
+
     /// <summary>Rows of B at a time: 64 columns of them stay in the first-level cache's reach while all positions of a chunk pass by.</summary>
     private const int BlockRows = 512;
 
@@ -50,7 +53,22 @@ internal sealed unsafe class ImplicitGemm : IDisposable
     public void Run(float* x, float* w, float* bias, bool accumulate, Activation activation, int batch, float* y)
     {
         if (_packing is not null) _workers.Vectorize(_packing.Size, new PackBody { Packing = _packing, Weights = w });
-        var body = new Body { Gemm = this, X = x, B = _packing is null ? w : _packing.Pointer, Bias = bias, Accumulate = accumulate, Activation = activation, Batch = batch, Y = y };
+        long positions = (long)batch * _windows.Phases.Max(p => p.Positions);
+        int shares = (int)Math.Clamp(positions / SharePositions, _workers.Count, SharesOfWorker * _workers.Count);
+        var body = new Body
+        {
+            Gemm = this,
+            X = x,
+            B = _packing is null ? w : _packing.Pointer,
+            Bias = bias,
+            Accumulate = accumulate,
+            Activation = activation,
+            Batch = batch,
+            Count = shares,
+            Grain = batch >= shares ? _windows.GridRows : 1,
+            Shares = _workers.DealOut(shares),
+            Y = y
+        };
         // A region costs a few microseconds: some 100,000 multiply-adds.
         _workers.Vectorize(_macs / 4, body);
     }
@@ -97,19 +115,36 @@ internal sealed unsafe class ImplicitGemm : IDisposable
 
     private struct Body : IVectorBody
     {
+        private const int AllPanels = -1;
+
         public ImplicitGemm Gemm;
         public float* X, B, Bias, Y;
         public bool Accumulate;
         public Activation Activation;
-        public int Batch;
+        public int Batch, Count, Grain;
+        public Deal Shares;
 
         public readonly void Execute<L, V>(int worker, int workers) where L : struct, ILanes<V> where V : struct
         {
             Windows windows = Gemm._windows;
             long total = (long)Batch * windows.GridRows;
-            bool byPanel = Gemm._splitPanels && workers > 1;
-            (long row, long end) = byPanel ? (0, total) : Share.Of(total, worker, workers);
             float* scratch = windows.Padded ? (float*)Gemm._scratch!.Pointer + worker * Gemm.ScratchStride : null;
+            if (Gemm._splitPanels && workers > 1)
+            {
+                RunRows<L, V>(0, total, scratch, worker);
+                return;
+            }
+            for (int share; (share = Shares.Next(worker)) >= 0;)
+            {
+                (long row, long end) = Share.Of(total, share, Count, Grain);
+                RunRows<L, V>(row, end, scratch, AllPanels);
+            }
+        }
+
+        /// <param name="owner">Whose panels, or <see cref="AllPanels"/>.</param>
+        private readonly void RunRows<L, V>(long row, long end, float* scratch, int owner) where L : struct, ILanes<V> where V : struct
+        {
+            Windows windows = Gemm._windows;
             while (row < end)
             {
                 Chunk chunk = windows.Next(row, end);
@@ -117,7 +152,7 @@ internal sealed unsafe class ImplicitGemm : IDisposable
                 float* source = windows.Prepare(X, chunk, scratch);
                 for (int phase = 0; phase < windows.Phases.Count; phase++)
                     for (int panel = 0; panel < Gemm._panels.Length; panel++)
-                        if (!byPanel || Gemm._panels[panel].Owner == worker) RunPanel<L, V>(chunk, phase, panel, source);
+                        if (owner == AllPanels || Gemm._panels[panel].Owner == owner) RunPanel<L, V>(chunk, phase, panel, source);
             }
         }
 

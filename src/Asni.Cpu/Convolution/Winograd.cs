@@ -22,8 +22,8 @@ internal static class Winograd
     /// <summary>Tiles of a block: a multiple of what register tiles take, enough to use a filter that comes from memory many times.</summary>
     public static int Block(int inputs, int outputs) => inputs + outputs <= 192 ? 36 : 72;
 
-    /// <summary>The same for a gradient, which takes up and puts down its sums once a block.</summary>
-    public const int GradientBlock = 96;
+    /// <summary>The same for a gradient, whose sums are taken up and put down once a block: what two second caches hold of both sides, and no fewer than pay for that.</summary>
+    public static int GradientBlock(int inputs, int outputs) => Math.Max(96, 2 * Caches.Second / (WinogradTransforms.Points * sizeof(float) * (inputs + outputs)));
 
     /// <summary>Cycles of one core, with AVX-512, for a forward pass or data gradient: products, transforms of both sides, and the filter's.</summary>
     public static double Cost(in ConvolutionSpec spec, int batch)
@@ -32,7 +32,7 @@ internal static class Winograd
         return Products(spec, tiles) + filter * (filter > CachedFloats ? 2.2 : 0.8);
     }
 
-    /// <summary>For a weight gradient, whose sums each worker keeps.</summary>
+    /// <summary>For a weight gradient, whose sums pass through the caches.</summary>
     public static double GradientCost(in ConvolutionSpec spec, int batch, int workers)
     {
         double tiles = Tiles(spec, batch), sums = Filter(spec) * workers;

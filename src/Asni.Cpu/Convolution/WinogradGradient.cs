@@ -1,19 +1,29 @@
+using Asni.Cpu.Sparse;
 using Asni.Devices;
 
 namespace Asni.Cpu.Convolution;
 
 /// <summary>
-/// Weight gradient by <see cref="WinogradTransforms"/>: each worker adds up 36 matrices of inputs by outputs over its tiles, which are then added in
-/// the order of the workers and transformed to nine taps.
+/// Weight gradient by <see cref="WinogradTransforms"/>. A block of tiles of both sides is transformed; then each of the 36 points adds its product over them,
+/// inputs by outputs, to a matrix of its own; in the end these are transformed to nine taps.
 /// </summary>
 internal sealed unsafe class WinogradGradient
 {
+    /// <summary>Tiles that are dealt out together.</summary>
+    private const int Together = 8;
+
+    /// <summary>Tiles of a product for which a strip of either side stays in the first cache.</summary>
+    private const int InFirstCache = 96;
+
+    /// <summary>Floats between rows over their number of channels: rows a power of two apart would share few sets of a cache.</summary>
+    private const int Odd = 16;
+
     private readonly WinogradTiles _tiles;
     private readonly Workers _workers;
     private readonly Scratch _scratch;
     private readonly Panel[] _panels;
     private readonly int[] _offsets;
-    private readonly int _inputs, _outputs;
+    private readonly int _inputs, _outputs, _most;
 
     public WinogradGradient(in ConvolutionSpec spec, Workers workers, Scratch scratch)
     {
@@ -21,56 +31,78 @@ internal sealed unsafe class WinogradGradient
         _tiles = new WinogradTiles(spec.Input, spec.Output, spec.Padding);
         (_inputs, _outputs) = (spec.Input.Channels, spec.Output.Channels);
         _panels = Panels.Cut(_outputs, 1, Simd.Width / 32, 1);
-        _offsets = [.. Enumerable.Range(0, Winograd.GradientBlock).Select(t => t * _inputs)];
+        _offsets = [.. Enumerable.Range(0, InFirstCache).Select(t => t * InputRow)];
+        _most = Winograd.GradientBlock(_inputs, _outputs);
     }
 
-    private nint InputStep => Winograd.GradientBlock * _inputs + 16;
-    private nint OutputStep => Winograd.GradientBlock * _outputs + 16;
-    private nint SumStep => _inputs * _outputs + 16;
+    private int InputRow => _inputs + Odd;
+    private int OutputRow => _outputs + Odd;
+
+    /// <summary>Floats from a point's matrix to the next.</summary>
+    private nint InputStep => (nint)_most * InputRow + Odd;
+    private nint OutputStep => (nint)_most * OutputRow + Odd;
+    private nint SumStep => _inputs * _outputs + Odd;
 
     public void Run(float* x, float* dy, int batch, float* dw)
     {
-        float** sums = stackalloc float*[_workers.Count];
-        _workers.Vectorize(long.MaxValue, new Body { Gradient = this, X = x, Dy = dy, Tiles = (long)batch * _tiles.Count, Sums = sums });
-        _workers.Vectorize(long.MaxValue, new Combine { Gradient = this, Sums = sums, Dw = dw });
+        long tiles = (long)batch * _tiles.Count;
+        float* sums = _scratch.Shared(WinogradTransforms.Points * (SumStep + InputStep + OutputStep));
+        float* inputs = sums + WinogradTransforms.Points * SumStep, outputs = inputs + WinogradTransforms.Points * InputStep;
+        for (long first = 0; first < tiles; first += _most)
+        {
+            int count = (int)Math.Min(_most, tiles - first);
+            Deal blocks = _workers.DealOut((count + Together - 1) / Together);
+            _workers.Vectorize(long.MaxValue, new Transform { Gradient = this, X = x, Dy = dy, First = first, Count = count, Blocks = blocks, Inputs = inputs, Outputs = outputs });
+            Deal points = _workers.DealOut(WinogradTransforms.Points);
+            _workers.Vectorize(long.MaxValue, new Product { Gradient = this, Inputs = inputs, Outputs = outputs, Count = count, Points = points, Add = first > 0, Sums = sums });
+        }
+        _workers.Vectorize(long.MaxValue, new TransformBack { Gradient = this, Sums = sums, Dw = dw });
     }
 
-    private struct Body : IVectorBody
+    private struct Transform : IVectorBody
     {
         public WinogradGradient Gradient;
-        public float* X, Dy;
-        public long Tiles;
-        public float** Sums;
+        public float* X, Dy, Inputs, Outputs;
+        public long First;
+        public int Count;
+        public Deal Blocks;
 
         public readonly void Execute<L, V>(int worker, int workers) where L : struct, ILanes<V> where V : struct
         {
             WinogradGradient g = Gradient;
-            long inputs = WinogradTransforms.Points * g.InputStep, outputs = WinogradTransforms.Points * g.OutputStep;
-            long sums = WinogradTransforms.Points * g.SumStep, zeroCount = Math.Max(g._inputs, g._outputs);
-            float* sum = g._scratch.Of(worker, sums + inputs + outputs + 2 * WinogradTransforms.Temporary + zeroCount);
-            float* x = sum + sums, dy = x + inputs, temporary = dy + outputs, zeros = temporary + 2 * WinogradTransforms.Temporary;
-            new Span<float>(zeros, (int)zeroCount).Clear();
-            Sums[worker] = sum;
-            (long first, long end) = Share.Of(Tiles, worker, workers);
-            // Large filters and few tiles: a worker without any still takes part in the sum.
-            if (first == end) new Span<float>(sum, checked((int)sums)).Clear();
-            bool add = false;
-            for (; first < end; first += Winograd.GradientBlock, add = true)
-            {
-                int count = (int)Math.Min(Winograd.GradientBlock, end - first);
-                for (int t = 0; t < count; t++) Take<L, V>(first + t, zeros, temporary, x + t * g._inputs, dy + t * g._outputs);
-                for (int point = 0; point < WinogradTransforms.Points; point++)
-                    Multiply<L, V>(x + point * g.InputStep, dy + point * g.OutputStep, count, add, sum + point * g.SumStep);
-            }
+            int zeroCount = Math.Max(g._inputs, g._outputs);
+            float* temporary = g._scratch.Of(worker, WinogradTransforms.Temporary + zeroCount), zeros = temporary + WinogradTransforms.Temporary;
+            new Span<float>(zeros, zeroCount).Clear();
+            for (int block; (block = Blocks.Next(worker)) >= 0;)
+                for (int t = block * Together; t < Math.Min(Count, (block + 1) * Together); t++) Take<L, V>(t, zeros, temporary);
         }
 
-        private readonly void Take<L, V>(long tile, float* zeros, float* temporary, float* x, float* dy) where L : struct, ILanes<V> where V : struct
+        private readonly void Take<L, V>(int t, float* zeros, float* temporary) where L : struct, ILanes<V> where V : struct
         {
+            float* x = Inputs + (long)t * Gradient.InputRow, dy = Outputs + (long)t * Gradient.OutputRow;
             float** places = stackalloc float*[WinogradTransforms.Points];
-            Gradient._tiles.Inputs(X, tile, zeros, places);
+            Gradient._tiles.Inputs(X, First + t, zeros, places);
             for (int c = 0; c < Gradient._inputs; c += L.Count) WinogradTransforms.Input<L, V>(places, c, temporary, x + c, Gradient.InputStep);
-            Gradient._tiles.Outputs(Dy, tile, zeros, places);
+            Gradient._tiles.Outputs(Dy, First + t, zeros, places);
             for (int c = 0; c < Gradient._outputs; c += L.Count) WinogradTransforms.OutputGradient<L, V>(places, c, temporary, dy + c, Gradient.OutputStep);
+        }
+    }
+
+    private struct Product : IVectorBody
+    {
+        public WinogradGradient Gradient;
+        public float* Inputs, Outputs, Sums;
+        public int Count;
+        public Deal Points;
+        public bool Add;
+
+        public readonly void Execute<L, V>(int worker, int workers) where L : struct, ILanes<V> where V : struct
+        {
+            WinogradGradient g = Gradient;
+            for (int point; (point = Points.Next(worker)) >= 0;)
+                for (int t = 0; t < Count; t += InFirstCache)
+                    Multiply<L, V>(Inputs + point * g.InputStep + (long)t * g.InputRow, Outputs + point * g.OutputStep + (long)t * g.OutputRow,
+                        Math.Min(InFirstCache, Count - t), Add || t > 0, Sums + point * g.SumStep);
         }
 
         private readonly void Multiply<L, V>(float* x, float* dy, int count, bool add, float* sum) where L : struct, ILanes<V> where V : struct
@@ -86,7 +118,7 @@ internal sealed unsafe class WinogradGradient
                     for (int k = 0; k < inputs; k += tileRows)
                     {
                         // The last tile may read past the inputs; those rows are not stored.
-                        OuterTiles.Run<L, V>(panel.Vectors, x + k, offsets, dy + panel.Start, outputs, count, tile);
+                        OuterTiles.Run<L, V>(panel.Vectors, x + k, offsets, dy + panel.Start, Gradient.OutputRow, count, tile);
                         for (int r = 0; r < Math.Min(tileRows, inputs - k); r++)
                             epilogue.Store<L, V>(tile + r * InnerTiles.Stride, sum + (long)(k + r) * outputs + panel.Start);
                     }
@@ -94,29 +126,18 @@ internal sealed unsafe class WinogradGradient
         }
     }
 
-    private struct Combine : IVectorBody
+    private struct TransformBack : IVectorBody
     {
         public WinogradGradient Gradient;
-        public float** Sums;
-        public float* Dw;
+        public float* Sums, Dw;
 
         public readonly void Execute<L, V>(int worker, int workers) where L : struct, ILanes<V> where V : struct
         {
             long elements = (long)Gradient._inputs * Gradient._outputs;
-            nint step = Gradient.SumStep;
             float* temporary = stackalloc float[WinogradTransforms.Temporary + 16];
             temporary = (float*)(((nint)temporary + 63) & ~63);
             (long i, long end) = Share.Of(elements, worker, workers, L.Count);
-            for (; i < end; i += L.Count)
-            {
-                for (int part = 1; part < Gradient._workers.Count; part++)
-                    for (int point = 0; point < WinogradTransforms.Points; point++)
-                    {
-                        float* sum = Sums[0] + point * step + i;
-                        L.Store(L.Add(L.Load(sum), L.Load(Sums[part] + point * step + i)), sum);
-                    }
-                WinogradTransforms.FilterGradient<L, V>(Sums[0] + i, step, temporary, Dw + i, (nint)elements);
-            }
+            for (; i < end; i += L.Count) WinogradTransforms.FilterGradient<L, V>(Sums + i, Gradient.SumStep, temporary, Dw + i, (nint)elements);
         }
     }
 }

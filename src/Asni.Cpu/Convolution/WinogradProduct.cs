@@ -42,16 +42,22 @@ internal sealed unsafe class WinogradProduct
     public void Run(float* x, float* w, float* bias, bool accumulate, Activation activation, int batch, float* y)
     {
         float* filter = _scratch.Shared(WinogradTransforms.Points * FilterStep);
-        _workers.Vectorize(long.MaxValue, new FilterBody { Product = this, W = w, To = filter });
+        _workers.Vectorize(long.MaxValue, new FilterBody { Product = this, W = w, To = filter, Rows = _workers.DealOut((_inner + Together - 1) / Together) });
+        long tiles = (long)batch * _tiles.Count;
+        int block = (int)Math.Min(_block, (tiles + _workers.Count - 1) / _workers.Count);
         _workers.Vectorize(long.MaxValue, new Body
         {
             Product = this,
             X = x,
             Filter = filter,
             Y = y,
-            Tiles = (long)batch * _tiles.Count,
-            Epilogue = new Epilogue(Simd.Width / 32, null, accumulate, activation),
-            Bias = bias
+            Tiles = tiles,
+            Block = block,
+            Blocks = _workers.DealOut((tiles + block - 1) / block),
+            Bias = bias,
+            Accumulate = accumulate,
+            Activation = activation,
+            NonTemporal = _columns % WinogradTransforms.ResultStep == 0 && Caches.Outgrown(y, (long)batch * _tiles.OutputElements)
         });
     }
 
@@ -60,22 +66,21 @@ internal sealed unsafe class WinogradProduct
     {
         public WinogradProduct Product;
         public float* W, To;
+        public Deal Rows;
 
         public readonly void Execute<L, V>(int worker, int workers) where L : struct, ILanes<V> where V : struct
         {
             int inner = Product._inner, columns = Product._columns;
             float* temporary = Product._scratch.Of(worker, WinogradTransforms.Temporary + 9L * Together * columns);
-            if (!Product._transposed)
-            {
-                (long first, long end) = Share.Of(inner, worker, workers);
-                for (int i = (int)first; i < end; i++) Row<L, V>(W + (long)i * columns, (nint)inner * columns, i, temporary);
-                return;
-            }
             float* turned = temporary + WinogradTransforms.Temporary;
-            (long from, long to) = Share.Of(inner, worker, workers, Together);
-            for (int o = (int)from; o < to; o += Together)
+            for (int unit; (unit = Rows.Next(worker)) >= 0;)
             {
-                int count = (int)Math.Min(Together, to - o);
+                int o = unit * Together, count = Math.Min(Together, inner - o);
+                if (!Product._transposed)
+                {
+                    for (int i = o; i < o + count; i++) Row<L, V>(W + (long)i * columns, (nint)inner * columns, i, temporary);
+                    continue;
+                }
                 for (int tap = 0; tap < 9; tap++)
                     RegisterTranspose.Run(W + (long)tap * columns * inner + o, columns, count, inner, turned + (long)tap * Together * columns, columns);
                 // Backwards: a tap of the data gradient is the opposite one of the filter.
@@ -97,7 +102,10 @@ internal sealed unsafe class WinogradProduct
         public WinogradProduct Product;
         public float* X, Filter, Bias, Y;
         public long Tiles;
-        public Epilogue Epilogue;
+        public int Block;
+        public Deal Blocks;
+        public bool Accumulate, NonTemporal;
+        public Activation Activation;
 
         public readonly void Execute<L, V>(int worker, int workers) where L : struct, ILanes<V> where V : struct
         {
@@ -106,10 +114,10 @@ internal sealed unsafe class WinogradProduct
             float* from = Product._scratch.Of(worker, size + 2 * WinogradTransforms.Temporary + Product._inner);
             float* to = from + WinogradTransforms.Points * fromStep, temporary = from + size, zeros = temporary + 2 * WinogradTransforms.Temporary;
             new Span<float>(zeros, Product._inner).Clear();
-            (long first, long end) = Share.Of(Tiles, worker, workers);
-            for (; first < end; first += Product._block)
+            for (int unit; (unit = Blocks.Next(worker)) >= 0;)
             {
-                int count = (int)Math.Min(Product._block, end - first);
+                long first = (long)unit * Block;
+                int count = (int)Math.Min(Block, Tiles - first);
                 for (int t = 0; t < count; t++) Take<L, V>(first + t, zeros, temporary, from + t * Product._inner, fromStep);
                 for (int point = 0; point < WinogradTransforms.Points; point++)
                     Multiply<L, V>(from + point * fromStep, Filter + point * Product.FilterStep, count, to + point * toStep);
@@ -151,17 +159,13 @@ internal sealed unsafe class WinogradProduct
             float** places = stackalloc float*[outputs];
             float* results = temporary + WinogradTransforms.Temporary;
             Product._tiles.Outputs(Y, tile, null, places);
-            for (int c = 0; c < Product._columns; c += L.Count)
+            for (int c = 0; c < Product._columns; c += WinogradTransforms.ResultStep)
             {
-                WinogradTransforms.Output<L, V>(from + c, step, temporary, results);
-                V bias = Bias == null ? default : L.Load(Bias + c);
+                int channels = Math.Min(WinogradTransforms.ResultStep, Product._columns - c);
+                for (int i = 0; i < channels; i += L.Count) WinogradTransforms.Output<L, V>(from + c + i, step, temporary, results + i);
+                var epilogue = new Epilogue(channels, Bias == null ? null : Bias + c, Accumulate, Activation, NonTemporal);
                 for (int p = 0; p < outputs; p++)
-                {
-                    if (places[p] == null) continue;
-                    float* result = results + p * L.Count;
-                    if (Bias != null) L.Store(L.Add(L.Load(result), bias), result);
-                    Epilogue.Store<L, V>(result, places[p] + c);
-                }
+                    if (places[p] != null) epilogue.Store<L, V>(results + p * WinogradTransforms.ResultStep, places[p] + c);
             }
         }
     }

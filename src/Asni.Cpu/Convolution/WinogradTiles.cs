@@ -21,6 +21,9 @@ internal readonly unsafe struct WinogradTiles
         _columns = (output.Width + WinogradTransforms.Outputs - 1) / WinogradTransforms.Outputs;
     }
 
+    /// <summary>Of an image's outputs.</summary>
+    public int OutputElements => _output.Elements;
+
     /// <summary>Of an image.</summary>
     public int Count => _rows * _columns;
 

@@ -17,6 +17,9 @@ internal static unsafe class WinogradTransforms
     /// <summary>Floats of the temporary memory that each map needs.</summary>
     public const int Temporary = Points * 16;
 
+    /// <summary>Channels of a result that are taken out together: a cache line.</summary>
+    public const int ResultStep = 16;
+
     // The points, and powers of them. A^T has their powers as columns, B^T the polynomials that are 0 at all points but one as rows, and G the
     // powers over those polynomials' values.
     private const float P = 5f / 8, Q = 3f / 2, P2 = P * P, Q2 = Q * Q, P3 = P2 * P, Q3 = Q2 * Q;
@@ -33,16 +36,16 @@ internal static unsafe class WinogradTransforms
                 L.Load(temporary + 4 * L.Count), L.Load(temporary + 5 * L.Count), to, step);
     }
 
-    /// <summary>A^T m A: 4x4 results, one after another.</summary>
+    /// <summary>A^T m A: 4x4 results, <see cref="ResultStep"/> floats apart.</summary>
     public static void Output<L, V>(float* m, nint step, float* temporary, float* y) where L : struct, ILanes<V> where V : struct
     {
         for (int j = 0; j < Inputs; j++, m += step, temporary += L.Count)
             OutputLine<L, V>(L.Load(m), L.Load(m + 6 * step), L.Load(m + 12 * step), L.Load(m + 18 * step), L.Load(m + 24 * step), L.Load(m + 30 * step),
                 temporary, Inputs * L.Count);
         temporary -= Inputs * L.Count;
-        for (int i = 0; i < Outputs; i++, temporary += Inputs * L.Count, y += Outputs * L.Count)
+        for (int i = 0; i < Outputs; i++, temporary += Inputs * L.Count, y += Outputs * ResultStep)
             OutputLine<L, V>(L.Load(temporary), L.Load(temporary + L.Count), L.Load(temporary + 2 * L.Count), L.Load(temporary + 3 * L.Count),
-                L.Load(temporary + 4 * L.Count), L.Load(temporary + 5 * L.Count), y, L.Count);
+                L.Load(temporary + 4 * L.Count), L.Load(temporary + 5 * L.Count), y, ResultStep);
     }
 
     /// <summary>A dy A^T of the 16 places that <paramref name="dy"/> points to.</summary>

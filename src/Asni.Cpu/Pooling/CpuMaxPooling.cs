@@ -24,14 +24,14 @@ internal sealed unsafe class CpuMaxPooling : PoolingOperation
     public override void Forward(DeviceTensor x, DeviceTensor y)
     {
         byte* winners = _winners == null ? null : _winners.Pointer;
-        var body = new ForwardBody(new Windows(Spec), CpuBuffer.Floats(x), x.Batch, CpuBuffer.Floats(y), winners);
+        var body = new ForwardBody(new Windows(Spec), _workers.DealOut((long)x.Batch * Spec.Output.Height), CpuBuffer.Floats(x), CpuBuffer.Floats(y), winners);
         _workers.Vectorize(x.Elements, body);
     }
 
     public override void Backward(DeviceTensor dy, bool accumulate, DeviceTensor dx)
     {
         if (_winners == null) throw new InvalidOperationException("the pooling was prepared without training");
-        var body = new BackwardBody(new Windows(Spec), CpuBuffer.Floats(dy), _winners.Pointer, dy.Batch, accumulate, CpuBuffer.Floats(dx));
+        var body = new BackwardBody(new Windows(Spec), _workers.DealOut((long)dy.Batch * Spec.Input.Height), CpuBuffer.Floats(dy), _winners.Pointer, dy.Batch, accumulate, CpuBuffer.Floats(dx));
         _workers.Vectorize(dx.Elements, body);
     }
 
@@ -47,22 +47,21 @@ internal sealed unsafe class CpuMaxPooling : PoolingOperation
         public readonly Chw Input = spec.Input, Output = spec.Output;
     }
 
-    private readonly struct ForwardBody(Windows w, float* x, int batch, float* y, byte* winners) : IVectorBody
+    private readonly struct ForwardBody(Windows w, Deal rows, float* x, float* y, byte* winners) : IVectorBody
     {
         public void Execute<L, V>(int worker, int workers) where L : struct, ILanes<V> where V : struct
         {
-            (long row, long end) = Share.Of((long)batch * w.Output.Height, worker, workers);
             int channels = w.Input.Channels;
-            for (; row < end; row++)
+            for (int row; (row = rows.Next(worker)) >= 0;)
             {
-                int top = (int)(row % w.Output.Height) * w.Stride - w.Padding;
-                float* sample = x + row / w.Output.Height * w.Input.Elements;
+                int top = row % w.Output.Height * w.Stride - w.Padding;
+                float* sample = x + (long)(row / w.Output.Height) * w.Input.Elements;
                 int firstRow = Math.Max(0, top), lastRow = Math.Min(w.Input.Height, top + w.Size);
                 for (int column = 0; column < w.Output.Width; column++)
                 {
                     int left = column * w.Stride - w.Padding;
                     int firstColumn = Math.Max(0, left), lastColumn = Math.Min(w.Input.Width, left + w.Size);
-                    long at = (row * w.Output.Width + column) * channels;
+                    long at = ((long)row * w.Output.Width + column) * channels;
                     byte* kept = winners == null ? null : winners + at;
                     // Where the window's own corner would lie: its places count from there.
                     long corner = ((long)top * w.Input.Width + left) * channels;
@@ -119,20 +118,21 @@ internal sealed unsafe class CpuMaxPooling : PoolingOperation
     /// <summary>The part of a window that lies inside the input.</summary>
     private readonly record struct Place(int Top, int Bottom, int Left, int Right);
 
-    private readonly struct BackwardBody(Windows w, float* dy, byte* winners, int batch, bool accumulate, float* dx) : IVectorBody
+    private readonly struct BackwardBody(Windows w, Deal rows, float* dy, byte* winners, int batch, bool accumulate, float* dx) : IVectorBody
     {
+        private readonly bool _nonTemporal = w.Input.Channels % 16 == 0 && Caches.Outgrown(dx, (long)batch * w.Input.Elements);
+
         public void Execute<L, V>(int worker, int workers) where L : struct, ILanes<V> where V : struct
         {
-            (long row, long end) = Share.Of((long)batch * w.Input.Height, worker, workers);
-            for (; row < end; row++)
+            for (int row; (row = rows.Next(worker)) >= 0;)
             {
                 long sample = row / w.Input.Height;
-                (int top, int bottom) = Covering((int)(row % w.Input.Height), w.Output.Height);
+                (int top, int bottom) = Covering(row % w.Input.Height, w.Output.Height);
                 for (int column = 0; column < w.Input.Width; column++)
                 {
                     (int left, int right) = Covering(column, w.Output.Width);
-                    int corner = ((int)(row % w.Input.Height) + w.Padding) * w.Size + column + w.Padding;
-                    Gather<L, V>(sample, new Place(top, bottom, left, right), corner, dx + (row * w.Input.Width + column) * w.Input.Channels);
+                    int corner = (row % w.Input.Height + w.Padding) * w.Size + column + w.Padding;
+                    Gather<L, V>(sample, new Place(top, bottom, left, right), corner, dx + ((long)row * w.Input.Width + column) * w.Input.Channels);
                 }
             }
         }
@@ -161,7 +161,8 @@ internal sealed unsafe class CpuMaxPooling : PoolingOperation
                         sum = L.Add(sum, L.And(L.BytesEqual(winners + at, place), L.Load(dy + at)));
                     }
                 }
-                L.Store(sum, target + c);
+                if (_nonTemporal) L.StoreNonTemporal(sum, target + c);
+                else L.Store(sum, target + c);
             }
             for (; c < channels; c++)
             {

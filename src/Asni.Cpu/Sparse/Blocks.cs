@@ -10,21 +10,31 @@ internal sealed class Blocks
     private static readonly long s_budget = Caches.Second / 16L * 15 / sizeof(float);
 
     /// <summary>What a tile reads of a block of channels: most of a first cache.</summary>
-    private static readonly int s_tileBytes = Caches.First / 3 * 2;
+    private static readonly int s_tileBytes = Caches.First / 4 * 3;
 
     /// <summary>Taps that make it worth taking up and putting down the results of a line.</summary>
-    private const int FewTaps = 10;
+    private const int EnoughTaps = 16;
+
+    /// <summary>A gradient's block over the second cache, of which its lists of taps then see a part at a time: sums over few vectors cost more than their products.</summary>
+    private const int GradientFactor = 4;
+
+    /// <summary>Taps whose gradients are summed together.</summary>
+    private const int SummedTogether = 8;
 
     private readonly int _rows, _perSample, _samples;
+    private readonly bool _sums;
 
     /// <param name="lanesAreSamples">Rather than positions of a row; needs a batch that fills a vector.</param>
-    public Blocks(TapGeometry geometry, int batch, bool lanesAreSamples, int workers)
+    /// <param name="gradient">For the sums of products of both sides.</param>
+    public Blocks(TapGeometry geometry, int batch, bool lanesAreSamples, int workers, bool gradient = false)
     {
         Geometry = geometry;
         int lanes = Simd.Width / 32;
         _samples = lanesAreSamples ? lanes : 1;
         int groups = (batch + _samples - 1) / _samples, rows = geometry.ClassRows;
-        while (rows > 1 && From(rows).Floats + To(rows).Floats > s_budget) rows--;
+        _sums = gradient && lanesAreSamples;
+        long budget = _sums ? GradientFactor * s_budget : s_budget;
+        while (rows > 1 && From(rows).Floats + To(rows).Floats > budget) rows--;
         int blocks = (geometry.ClassRows + rows - 1) / rows;
         // Few blocks are made a multiple of the workers.
         if (groups * blocks < 4 * workers && groups % workers != 0) blocks = Math.Min(geometry.ClassRows, (blocks + workers - 1) / workers * workers);
@@ -61,19 +71,23 @@ internal sealed class Blocks
     {
         get
         {
-            int rows = Geometry.LastRow - Geometry.FirstRow + 1, columns = Geometry.LastColumn - Geometry.FirstColumn + 1;
-            return Math.Max(1, s_tileBytes / (rows * (7 * Geometry.SourceStep + columns) * (Simd.Width / 8)));
+            (int tileRows, int tileColumns) = _samples > 1 && _rows > 1 ? (2, 4) : (1, 8);
+            int rows = Geometry.LastRow - Geometry.FirstRow + 1 + (tileRows - 1) * Geometry.SourceStep;
+            int columns = Geometry.LastColumn - Geometry.FirstColumn + 1 + (tileColumns - 1) * Geometry.SourceStep;
+            return Math.Max(1, s_tileBytes / (rows * columns * (Simd.Width / 8)));
         }
     }
 
     /// <summary>
-    /// Channels of the source in a block of taps: all of them, or as many as the first cache takes when each line then still has enough taps in a
-    /// block to be worth taking up and putting down its results.
+    /// Channels of the source in a block of taps: as many as the first cache takes (for a gradient: half of the second), or more, so that each line still has enough
+    /// taps in a block to be worth taking up and putting down its results.
     /// </summary>
     public int ChannelBlock(long live)
     {
-        int blocks = (From.Channels + FirstCacheChannels - 1) / FirstCacheChannels;
-        return live < (long)FewTaps * blocks * Geometry.Classes * To.Channels ? From.Channels : (From.Channels + blocks - 1) / blocks;
+        long wanted = _sums ? (2 * From.Floats + s_budget - 1) / s_budget : (From.Channels + FirstCacheChannels - 1) / FirstCacheChannels;
+        long worth = live / ((_sums ? SummedTogether : EnoughTaps) * (long)Geometry.Classes * To.Channels);
+        int blocks = (int)Math.Max(1, Math.Min(wanted, worth));
+        return (From.Channels + blocks - 1) / blocks;
     }
 
     public long Tasks(int batch) => (long)(batch + _samples - 1) / _samples * _perSample;
@@ -83,6 +97,13 @@ internal sealed class Blocks
     {
         (int height, int width) = Extent(_rows);
         return (double)Tasks(batch) * height * width;
+    }
+
+    /// <summary>Tasks that are dealt out together: those of a sample or group of samples, each of which takes over rows from the one before, when there are enough of them.</summary>
+    public int Together(int batch, int workers)
+    {
+        const int enough = 4; // a worker
+        return (batch + _samples - 1) / _samples >= enough * workers ? _perSample : 1;
     }
 
     public Block At(long task)

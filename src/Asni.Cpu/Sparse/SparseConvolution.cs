@@ -17,6 +17,9 @@ internal sealed unsafe class SparseConvolution : SparsePath
     /// <summary>From this density on wider ones do too: aligned loads are worth the slower turn.</summary>
     private const double LanesOfSamplesDensity = 0.12;
 
+    /// <summary>Gradients of so many weights are cheap to have in more parts, which can be dealt out better.</summary>
+    private const int FewSums = 128 * 1024;
+
     private readonly ConvolutionSpec _spec;
     private readonly Workers _workers;
     private readonly Scratch _scratch;
@@ -33,14 +36,14 @@ internal sealed unsafe class SparseConvolution : SparsePath
         bool dense = mask.Live > LanesOfSamplesDensity * mask.Length;
         _forward = Plan(forward, dense, mask, TapList.Forward, _forwardTaps);
         if (!_spec.Training) return;
-        _gradient = dense && forward.ClassColumns > NarrowColumns ? Plan(forward, false, mask, TapList.Forward, _gradientTaps) : _forward;
+        _gradient = Plan(forward, false, mask, TapList.Forward, _gradientTaps, gradient: true);
         if (_spec.InputGradient) _backward = Plan(backward, dense, mask, TapList.Backward, _backwardTaps);
     }
 
-    private Direction Plan(in TapGeometry geometry, bool dense, Mask mask, ListTaps list, TapStorage storage)
+    private Direction Plan(in TapGeometry geometry, bool dense, Mask mask, ListTaps list, TapStorage storage, bool gradient = false)
     {
         bool samples = (dense || geometry.ClassColumns <= NarrowColumns) && _spec.Batch >= Simd.Width / 32;
-        var blocks = new Blocks(geometry, _spec.Batch, samples, _workers.Count);
+        var blocks = new Blocks(geometry, _spec.Batch, samples, _workers.Count, gradient);
         return new Direction(blocks, mask, _spec, list, storage, _workers);
     }
 
@@ -54,63 +57,77 @@ internal sealed unsafe class SparseConvolution : SparsePath
 
         public Blocks Blocks => blocks;
         public long Live { get; } = mask.Live;
-        public bool InFirstCache => _blockChannels <= blocks.FirstCacheChannels;
+
+        /// <summary>Cycles of a tap against a vector.</summary>
+        public double Product => blocks.From.Lanes == 1 ? SparseCost.UnalignedProduct : _blockChannels <= blocks.FirstCacheChannels ? SparseCost.Blocked : SparseCost.Product;
+
+        /// <summary>The same for its gradient.</summary>
+        public double Gradient => blocks.From.Lanes == 1 ? SparseCost.UnalignedGradient : SparseCost.BlockedGradient;
+
         public TapList Taps => _taps ??= list(mask, spec, blocks.From, _blockChannels, storage, workers);
     }
 
-    public override bool TakesForward(int batch) => Pays(_forward, batch, 1, SparseCost.Dense(_spec, batch));
+    public override bool TakesForward(int batch) => _forward is { } d && Pays(d, batch, d.Product, SparseCost.Dense(_spec, batch));
 
     public override bool TakesBackwardWeights(int batch) =>
-        Pays(_gradient, batch, SparseCost.Gradient / SparseCost.Product, SparseCost.DenseGradient(_spec, batch, _workers.Count));
+        _gradient is { } d && Pays(d, batch, d.Gradient, SparseCost.DenseGradient(_spec, batch, _workers.Count));
 
-    public override bool TakesBackwardData(int batch) => Pays(_backward, batch, 1, SparseCost.DenseData(_spec, batch));
+    public override bool TakesBackwardData(int batch) => _backward is { } d && Pays(d, batch, d.Product, SparseCost.DenseData(_spec, batch));
 
-    private bool Pays(Direction? direction, int batch, double factor, double dense)
+    private bool Pays(Direction direction, int batch, double perVector, double dense)
     {
-        if (direction is null) return false;
         if (Forced is { } forced) return forced;
-        bool samples = direction.Blocks.From.Lanes > 1;
-        double perVector = factor * (!samples ? SparseCost.Unaligned : direction.InFirstCache ? SparseCost.Blocked : SparseCost.Product);
         double turn = batch * ((double)_spec.Input.Elements + _spec.Output.Elements) * SparseCost.Turn;
         return direction.Live * direction.Blocks.Vectors(batch) * perVector + turn < dense;
     }
 
     public override void Forward(float* x, float* w, float* bias, int batch, float* y)
     {
-        _forward!.Taps.Refresh(w, _workers);
-        _workers.Vectorize(long.MaxValue, new TapProduct
-        {
-            Blocks = _forward.Blocks,
-            Taps = _forward.Taps,
-            Scratch = _scratch,
-            Epilogue = new Epilogue(_spec.Filter.Out, bias, false, _spec.Activation),
-            Batch = batch,
-            From = x,
-            To = y
-        });
+        Multiply(_forward!, x, w, new Epilogue(_spec.Filter.Out, bias, false, _spec.Activation), batch, y);
     }
 
     public override void BackwardData(float* dy, float* w, bool accumulate, int batch, float* dx)
     {
-        _backward!.Taps.Refresh(w, _workers);
+        Multiply(_backward!, dy, w, new Epilogue(_spec.Input.Channels, null, accumulate, Activation.None), batch, dx);
+    }
+
+    private void Multiply(Direction direction, float* from, float* w, in Epilogue epilogue, int batch, float* to)
+    {
+        direction.Taps.Refresh(w, _workers);
+        Blocks blocks = direction.Blocks;
+        int together = blocks.Together(batch, _workers.Count);
         _workers.Vectorize(long.MaxValue, new TapProduct
         {
-            Blocks = _backward.Blocks,
-            Taps = _backward.Taps,
+            Blocks = blocks,
+            Taps = direction.Taps,
             Scratch = _scratch,
-            Epilogue = new Epilogue(_spec.Input.Channels, null, accumulate, Activation.None),
+            Epilogue = epilogue,
             Batch = batch,
-            From = dy,
-            To = dx
+            Together = together,
+            Units = _workers.DealOut(blocks.Tasks(batch) / together),
+            From = from,
+            To = to
         });
     }
 
     public override void BackwardWeights(float* x, float* dy, int batch, float* dw)
     {
-        TapList taps = _gradient!.Taps;
-        float** parts = stackalloc float*[_workers.Count];
-        _workers.Vectorize(long.MaxValue, new SampledGradient { Blocks = _gradient.Blocks, Taps = taps, Scratch = _scratch, Batch = batch, X = x, Dy = dy, Parts = parts });
-        var sum = new SumParts { Taps = taps, Parts = parts, Count = _workers.Count, Dw = dw };
+        (TapList taps, Blocks blocks) = (_gradient!.Taps, _gradient.Blocks);
+        int parts = (int)Math.Min(blocks.Tasks(batch), _workers.Count * (taps.Live <= FewSums ? 4 : 2));
+        float* sums = _scratch.Shared((long)parts * taps.Live);
+        _workers.Vectorize(long.MaxValue, new SampledGradient
+        {
+            Blocks = blocks,
+            Taps = taps,
+            Scratch = _scratch,
+            Batch = batch,
+            X = x,
+            Dy = dy,
+            Count = parts,
+            Parts = _workers.DealOut(parts),
+            Sums = sums
+        });
+        var sum = new SumParts { Taps = taps, Sums = sums, Count = parts, Dw = dw };
         _workers.RunSized(taps.Live, ref sum);
     }
 
@@ -129,7 +146,8 @@ internal sealed unsafe class SparseConvolution : SparsePath
         public TapList Taps;
         public Scratch Scratch;
         public Epilogue Epilogue;
-        public int Batch;
+        public int Batch, Together;
+        public Deal Units;
         public float* From, To;
 
         public readonly void Execute<L, V>(int worker, int workers) where L : struct, ILanes<V> where V : struct
@@ -140,15 +158,16 @@ internal sealed unsafe class SparseConvolution : SparsePath
             float* y = x + Blocks.FromFloats, rows = y + Blocks.ToFloats, zeros = rows + 16 * to.Channels;
             new Span<float>(x, (int)Blocks.FromFloats).Clear();
             new Span<float>(zeros, from.Channels).Clear();
-            (long first, long last) = Share.Of(Blocks.Tasks(Batch), worker, workers);
-            for (long task = first; task < last; task++)
-            {
-                Block block = Blocks.At(task);
-                int known = task > first && block.Row > 0 ? PlaneTurn.Advance(from, Blocks.Rows, x) : 0;
-                PlaneTurn.In(From, Batch, block.Sample, block.Row * Blocks.Geometry.SourceStep, from, known, zeros, x);
-                Multiply<L, V>(x, y, block.Rows);
-                PlaneTurn.Out<L, V>(y, to, block.Row * step, block.Rows, Epilogue, rows, Batch, block.Sample, To);
-            }
+            long before = -1;
+            for (int unit; (unit = Units.Next(worker)) >= 0;)
+                for (long task = (long)unit * Together; task < (unit + 1L) * Together; before = task++)
+                {
+                    Block block = Blocks.At(task);
+                    int known = before == task - 1 && block.Row > 0 ? PlaneTurn.Advance(from, Blocks.Rows, x) : 0;
+                    PlaneTurn.In(From, Batch, block.Sample, block.Row * Blocks.Geometry.SourceStep, from, known, zeros, x);
+                    Multiply<L, V>(x, y, block.Rows);
+                    PlaneTurn.Out<L, V>(y, to, block.Row * step, block.Rows, Epilogue, rows, Batch, block.Sample, To);
+                }
         }
 
         private readonly void Multiply<L, V>(float* x, float* y, int rows) where L : struct, ILanes<V> where V : struct
@@ -163,48 +182,53 @@ internal sealed unsafe class SparseConvolution : SparsePath
         }
     }
 
-    /// <summary>Each worker's part of the gradients of live weights.</summary>
+    /// <summary>Parts of the gradients of live weights, each over a share of the blocks.</summary>
     private struct SampledGradient : IVectorBody
     {
         public Blocks Blocks;
         public TapList Taps;
         public Scratch Scratch;
-        public int Batch;
-        public float* X, Dy;
-        public float** Parts;
+        public int Batch, Count;
+        public float* X, Dy, Sums;
+        public Deal Parts;
 
         public readonly void Execute<L, V>(int worker, int workers) where L : struct, ILanes<V> where V : struct
         {
             Planes from = Blocks.From, to = Blocks.To;
-            float* x = Scratch.Of(worker, Blocks.Floats + Taps.Live);
-            float* dy = x + Blocks.FromFloats, zeros = dy + Blocks.ToFloats, sums = x + Blocks.Floats;
+            float* x = Scratch.Of(worker, Blocks.Floats);
+            float* dy = x + Blocks.FromFloats, zeros = dy + Blocks.ToFloats;
             new Span<float>(x, (int)(Blocks.FromFloats + Blocks.ToFloats)).Clear();
             new Span<float>(zeros, Math.Max(from.Channels, to.Channels)).Clear();
-            new Span<float>(sums, Taps.Live).Clear();
-            Parts[worker] = sums;
-            (long first, long last) = Share.Of(Blocks.Tasks(Batch), worker, workers);
-            ReadOnlySpan<int> starts = Taps.Starts;
-            for (long task = first; task < last; task++)
+            for (int part; (part = Parts.Next(worker)) >= 0;)
             {
-                Block block = Blocks.At(task);
-                int known = task > first && block.Row > 0 ? PlaneTurn.Advance(from, Blocks.Rows, x) : 0;
-                PlaneTurn.In(X, Batch, block.Sample, block.Row * Blocks.Geometry.SourceStep, from, known, zeros, x);
-                PlaneTurn.In(Dy, Batch, block.Sample, block.Row, to, 0, zeros, dy);
-                (int height, int width) = Blocks.Extent(block.Rows);
-                for (int list = 0; list < Taps.ChannelBlocks * to.Channels; list++)
-                    TapKernels.SampledDots<L, V>(Taps.Taps + starts[list], starts[list + 1] - starts[list], x, from.Pitch, dy + to.Offset(list % to.Channels, 0, 0), to.Pitch,
-                        height, width, sums + starts[list]);
+                float* sums = Sums + (long)part * Taps.Live;
+                new Span<float>(sums, Taps.Live).Clear();
+                (long first, long last) = Share.Of(Blocks.Tasks(Batch), part, Count);
+                for (long task = first; task < last; task++) Add<L, V>(task, task > first, x, dy, zeros, sums);
             }
+        }
+
+        private readonly void Add<L, V>(long task, bool follows, float* x, float* dy, float* zeros, float* sums) where L : struct, ILanes<V> where V : struct
+        {
+            Planes from = Blocks.From, to = Blocks.To;
+            ReadOnlySpan<int> starts = Taps.Starts;
+            Block block = Blocks.At(task);
+            int known = follows && block.Row > 0 ? PlaneTurn.Advance(from, Blocks.Rows, x) : 0;
+            PlaneTurn.In(X, Batch, block.Sample, block.Row * Blocks.Geometry.SourceStep, from, known, zeros, x);
+            PlaneTurn.In(Dy, Batch, block.Sample, block.Row, to, 0, zeros, dy);
+            (int height, int width) = Blocks.Extent(block.Rows);
+            for (int list = 0; list < Taps.ChannelBlocks * to.Channels; list++)
+                TapKernels.SampledDots<L, V>(Taps.Taps + starts[list], starts[list + 1] - starts[list], x, from.Pitch, dy + to.Offset(list % to.Channels, 0, 0), to.Pitch,
+                    height, width, sums + starts[list]);
         }
     }
 
-    /// <summary>dw(place) = the workers' parts, in order.</summary>
+    /// <summary>dw(place) = the parts, in order.</summary>
     private struct SumParts : IParallelBody
     {
         public TapList Taps;
-        public float** Parts;
+        public float* Sums, Dw;
         public int Count;
-        public float* Dw;
 
         public readonly void Execute(int worker, int workers)
         {
@@ -213,7 +237,7 @@ internal sealed unsafe class SparseConvolution : SparsePath
             for (int k = (int)first; k < (int)last; k++)
             {
                 float sum = 0;
-                for (int part = 0; part < Count; part++) sum += Parts[part][k];
+                for (int part = 0; part < Count; part++) sum += Sums[(long)part * Taps.Live + k];
                 Dw[places[k]] = sum;
             }
         }

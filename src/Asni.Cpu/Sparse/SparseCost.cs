@@ -13,10 +13,12 @@ internal static class SparseCost
     /// <summary>A tap against a vector that comes from the first cache, the second, or lies across cache lines.</summary>
     public static double Blocked { get; } = On(0.95, 1.45, 0.9);
     public static double Product { get; } = On(1.2, 2.2, 1.8);
-    public static double Unaligned { get; } = On(1.5, 2.4, 1.2);
+    public static double UnalignedProduct { get; } = On(1.5, 2.4, 1.2);
 
-    /// <summary>The same for a gradient.</summary>
+    /// <summary>The same for a gradient: of an unrolled matrix, of blocks of samples, and of rows.</summary>
     public static double Gradient { get; } = On(1.35, 2.6, 1.15);
+    public static double BlockedGradient { get; } = On(1.2, 2.3, 1);
+    public static double UnalignedGradient { get; } = On(1.7, 2.8, 0.8);
 
     /// <summary>An entry of an unrolled matrix, besides its vectors: its weight lies somewhere in the filter, which the second cache holds or not.</summary>
     public static double Entry(in ConvolutionSpec spec) => (long)spec.Filter.Out * spec.Filter.FanIn <= 128 * 1024 ? 2 : 6;

@@ -15,20 +15,27 @@ internal static unsafe class TapKernels
     {
         var lists = new Lists(taps, starts, lines, blocks, yLine);
         int row = 0, n = L.Count;
-        if (width == 4)
-            for (; row + 2 <= rows; row += 2) Tiles8<L, V>(lists, x + row * xPitch, xPitch, y + row * yPitch, yPitch);
+        // Two rows of four vectors have fewer neighbours than one of eight. A last tile reaches back over the one before it rather than be narrow.
+        if (width >= 4)
+            for (; row + 2 <= rows; row += 2)
+                for (int j = 0; j < width; j += 4)
+                {
+                    nint at = Math.Min(j, width - 4) * n;
+                    Tiles8<L, V>(lists, x + row * xPitch + at, xPitch, y + row * yPitch + at, yPitch);
+                }
+        else if (width == 2)
+            for (; row + 2 <= rows; row += 2) Tiles4<L, V>(lists, x + row * xPitch, xPitch, y + row * yPitch, yPitch);
         for (; row < rows; row++)
         {
             float* from = x + row * xPitch, to = y + row * yPitch;
             int j = 0;
             for (; j + 8 <= width; j += 8) Tiles8<L, V>(lists, from + j * n, 4 * n, to + j * n, 4 * n);
-            // A last tile reaches back over the one before it rather than be narrow.
             int rest = width - j;
             if (rest == 0) continue;
             if (width < 4)
                 for (; j < width; j++) Tiles1<L, V>(lists, from + j * n, to + j * n);
             else if (rest <= 4)
-                Tiles4<L, V>(lists, from + (width - 4) * n, to + (width - 4) * n);
+                Tiles4<L, V>(lists, from + (width - 4) * n, 2 * n, to + (width - 4) * n, 2 * n);
             else if (width < 8)
                 Tiles8<L, V>(lists, from, (width - 4) * n, to, (width - 4) * n);
             else
@@ -51,10 +58,10 @@ internal static unsafe class TapKernels
                 Tile8<L, V>(lists[list], lists.Count(list), x, xStep, y + line * lists.Pitch, yStep, block > 0);
     }
 
-    private static void Tiles4<L, V>(in Lists lists, float* x, float* y) where L : struct, ILanes<V> where V : struct
+    private static void Tiles4<L, V>(in Lists lists, float* x, nint xStep, float* y, nint yStep) where L : struct, ILanes<V> where V : struct
     {
         for (int block = 0, list = 0; block < lists.Blocks; block++)
-            for (int line = 0; line < lists.Lines; line++, list++) Tile4<L, V>(lists[list], lists.Count(list), x, y + line * lists.Pitch, block > 0);
+            for (int line = 0; line < lists.Lines; line++, list++) Tile4<L, V>(lists[list], lists.Count(list), x, xStep, y + line * lists.Pitch, yStep, block > 0);
     }
 
     private static void Tiles1<L, V>(in Lists lists, float* x, float* y) where L : struct, ILanes<V> where V : struct
@@ -102,7 +109,8 @@ internal static unsafe class TapKernels
         L.Store(b3, y + yStep + 3 * L.Count);
     }
 
-    private static void Tile4<L, V>(Tap* taps, int count, float* x, float* y, bool add) where L : struct, ILanes<V> where V : struct
+    /// <summary>Two vectors, and two more at a distance.</summary>
+    private static void Tile4<L, V>(Tap* taps, int count, float* x, nint xStep, float* y, nint yStep, bool add) where L : struct, ILanes<V> where V : struct
     {
         if (add && count == 0) return;
         V a = default, b = default, c = default, d = default;
@@ -110,22 +118,22 @@ internal static unsafe class TapKernels
         {
             a = L.Load(y);
             b = L.Load(y + L.Count);
-            c = L.Load(y + 2 * L.Count);
-            d = L.Load(y + 3 * L.Count);
+            c = L.Load(y + yStep);
+            d = L.Load(y + yStep + L.Count);
         }
         for (Tap* end = taps + count; taps < end; taps++)
         {
             V w = L.Create(taps->Value);
-            float* p = x + taps->Offset;
+            float* p = x + taps->Offset, q = p + xStep;
             a = L.Fma(w, L.Load(p), a);
             b = L.Fma(w, L.Load(p + L.Count), b);
-            c = L.Fma(w, L.Load(p + 2 * L.Count), c);
-            d = L.Fma(w, L.Load(p + 3 * L.Count), d);
+            c = L.Fma(w, L.Load(q), c);
+            d = L.Fma(w, L.Load(q + L.Count), d);
         }
         L.Store(a, y);
         L.Store(b, y + L.Count);
-        L.Store(c, y + 2 * L.Count);
-        L.Store(d, y + 3 * L.Count);
+        L.Store(c, y + yStep);
+        L.Store(d, y + yStep + L.Count);
     }
 
     private static void Tile1<L, V>(Tap* taps, int count, float* x, float* y, bool add) where L : struct, ILanes<V> where V : struct
@@ -141,17 +149,18 @@ internal static unsafe class TapKernels
     {
         int k = 0;
         for (; k + 8 <= count; k += 8) Dot8<L, V>(taps + k, x, xPitch, dy, dyPitch, rows, width, sums + k);
-        for (; k + 2 <= count; k += 2) Dot2<L, V>(taps + k, x, xPitch, dy, dyPitch, rows, width, sums + k);
-        if (k < count)
+        if (k == count) return;
+        // What is left, and the last of it again for those that are missing.
+        Tap* rest = stackalloc Tap[8];
+        float* results = stackalloc float[8];
+        for (int i = 0; i < 8; i++)
         {
-            // The last tap alone, taken twice.
-            Tap* pair = stackalloc Tap[2];
-            float* twice = stackalloc float[2];
-            pair[0] = pair[1] = taps[k];
-            twice[0] = 0;
-            Dot2<L, V>(pair, x, xPitch, dy, dyPitch, rows, width, twice);
-            sums[k] += twice[0];
+            rest[i] = taps[Math.Min(k + i, count - 1)];
+            results[i] = 0;
         }
+        if (count - k > 4) Dot8<L, V>(rest, x, xPitch, dy, dyPitch, rows, width, results);
+        else Dot4<L, V>(rest, x, xPitch, dy, dyPitch, rows, width, results);
+        for (int i = 0; k < count; i++, k++) sums[k] += results[i];
     }
 
     private static void Dot8<L, V>(Tap* taps, float* x, nint xPitch, float* dy, nint dyPitch, int rows, int width, float* sums)
@@ -178,21 +187,25 @@ internal static unsafe class TapKernels
         L.AddSums(a0, a1, a2, a3, a4, a5, a6, a7, sums);
     }
 
-    private static void Dot2<L, V>(Tap* taps, float* x, nint xPitch, float* dy, nint dyPitch, int rows, int width, float* sums)
+    private static void Dot4<L, V>(Tap* taps, float* x, nint xPitch, float* dy, nint dyPitch, int rows, int width, float* sums)
         where L : struct, ILanes<V> where V : struct
     {
-        V a = default, b = default;
+        V a = default, b = default, c = default, d = default;
         for (int row = 0; row < rows; row++, x += xPitch, dy += dyPitch)
         {
-            float* p = x + taps[0].Offset, q = x + taps[1].Offset;
+            float* p = x + taps[0].Offset, q = x + taps[1].Offset, r = x + taps[2].Offset, s = x + taps[3].Offset;
             for (nint i = 0; i < width * L.Count; i += L.Count)
             {
-                V d = L.Load(dy + i);
-                a = L.Fma(d, L.Load(p + i), a);
-                b = L.Fma(d, L.Load(q + i), b);
+                V g = L.Load(dy + i);
+                a = L.Fma(g, L.Load(p + i), a);
+                b = L.Fma(g, L.Load(q + i), b);
+                c = L.Fma(g, L.Load(r + i), c);
+                d = L.Fma(g, L.Load(s + i), d);
             }
         }
         sums[0] += L.Sum(a);
         sums[1] += L.Sum(b);
+        sums[2] += L.Sum(c);
+        sums[3] += L.Sum(d);
     }
 }

@@ -1,0 +1,72 @@
+using Asni.Cpu;
+
+namespace Asni.Tests.Cpu;
+
+public unsafe class DealTests
+{
+    [TestCase(false, new[] { 0, 1, 2, 6, 5, 4, 3 })]
+    [TestCase(true, new[] { 2, 1, 0, 3, 4, 5, 6 })]
+    public void A_worker_takes_its_own_part_in_order_and_then_what_others_left_from_the_other_end(bool descending, int[] order)
+    {
+        long* left = stackalloc long[2 * Deal.Spacing];
+        var deal = new Deal(left, 2, 7, descending);
+        Assert.That(Enumerable.Range(0, 7).Select(_ => deal.Next(0)), Is.EqualTo(order));
+        Assert.That(new[] { deal.Next(0), deal.Next(1) }, Is.All.EqualTo(-1));
+    }
+
+    [Test]
+    public void Others_units_are_taken_behind_those_that_their_owner_took()
+    {
+        long* left = stackalloc long[3 * Deal.Spacing];
+        var deal = new Deal(left, 3, 9, descending: false);
+        Assert.That(deal.Next(1), Is.EqualTo(3));
+        Assert.That(Enumerable.Range(0, 3).Select(_ => deal.Next(0)), Is.EqualTo(new[] { 0, 1, 2 }));
+        Assert.That(Enumerable.Range(0, 2).Select(_ => deal.Next(0)), Is.EqualTo(new[] { 5, 4 }));
+        Assert.That(deal.Next(1), Is.EqualTo(8), "the owner's part is empty, the next one is taken from its end");
+    }
+
+    [TestCase(0)]
+    [TestCase(1)]
+    [TestCase(100_000)]
+    public void Every_unit_is_dealt_to_one_worker(int units)
+    {
+        using var workers = new Workers(3);
+        var taken = new int[units];
+        var body = new TakeBody(workers.DealOut(units), taken);
+        workers.Run(ref body);
+        Assert.That(taken, Is.All.EqualTo(1));
+    }
+
+    [Test]
+    public void While_one_worker_is_held_up_the_others_do_the_rest()
+    {
+        using var workers = new Workers(2);
+        var taken = new int[50];
+        var body = new HeldUpBody(workers.DealOut(50), taken);
+        workers.Run(ref body);
+        Assert.That(taken.Count(worker => worker == 2), Is.EqualTo(1), "units of the second worker");
+        Assert.That(taken.Count(worker => worker == 1), Is.EqualTo(49), "units of the first worker");
+    }
+
+    private readonly struct TakeBody(Deal deal, int[] taken) : IParallelBody
+    {
+        public void Execute(int worker, int workers)
+        {
+            for (int unit; (unit = deal.Next(worker)) >= 0;) Interlocked.Increment(ref taken[unit]);
+        }
+    }
+
+    /// <summary>The second worker holds on to its first unit until all others are taken.</summary>
+    private readonly struct HeldUpBody(Deal deal, int[] taken) : IParallelBody
+    {
+        public void Execute(int worker, int workers)
+        {
+            while (worker == 0 && !taken.Contains(2)) Thread.Yield();
+            for (int unit; (unit = deal.Next(worker)) >= 0;)
+            {
+                Volatile.Write(ref taken[unit], worker + 1);
+                while (worker == 1 && taken.Contains(0)) Thread.Yield();
+            }
+        }
+    }
+}
