@@ -110,12 +110,13 @@ def main():
     parser.add_argument("--seconds", type=float, default=1, help="of each timing")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--against", choices=["dense", "pytorch"], default="dense", help="what the plot's ratio is to")
-    parser.add_argument("--markdown", help="rewrite the table between the sparsity markers of this file")
+    parser.add_argument("--markdown", help="rewrite the table between the markers of this file")
+    parser.add_argument("--marker", default="sparsity", help="name of those markers: a table a processor (default: %(default)s)")
     parser.add_argument("--svg", help="write the plot to this file")
     options = parser.parse_args()
     cases, runs = choose(options)
     if options.markdown:
-        common.between(options.markdown, "sparsity", "")
+        common.between(options.markdown, options.marker, "")
     if torch:
         torch.set_num_threads(options.threads)
     lines = [f"{'PyTorch ' + torch.__version__ if torch else 'PyTorch not measured'}, {options.threads} threads, fp32; "
@@ -125,7 +126,7 @@ def main():
     print("\n".join(lines), flush=True)
     rows = [row for net in options.only for row in sweep(cases[net], runs.get(net), options)]
     if options.markdown:
-        common.write_text(options.markdown, common.between(options.markdown, "sparsity", "\n".join([*lines, *map(text, rows)]) + "\n"))
+        common.write_text(options.markdown, common.between(options.markdown, options.marker, "\n".join([*lines, *map(text, rows)]) + "\n"))
     if options.svg:
         title = "Speed over " + ("the dense network in Asni" if options.against == "dense" else "PyTorch's dense network")
         series = {name: {net: [(r["density"], r[mode][options.against]) for r in rows if r["net"] == net] for net in options.only}

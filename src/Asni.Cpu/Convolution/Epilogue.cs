@@ -16,6 +16,14 @@ internal readonly unsafe struct Epilogue(int columns, float* bias, bool add, Act
     /// <summary>Nothing but a copy.</summary>
     public bool IsPlain => _bias == null && !_add && _activation == Activation.None && !_nonTemporal;
 
+    /// <summary>Whether register tiles can do all of it, by what they start with and cut off.</summary>
+    public bool SuitsTiles => !(_bias != null && _add) && _activation != Activation.Relu6 && !_nonTemporal;
+
+    /// <summary>What a row of a tile begins with; <paramref name="zeros"/> when nothing is added.</summary>
+    public float* Start(float* y, float* zeros) => _add ? y : _bias != null ? _bias : zeros;
+
+    public float Floor => _activation == Activation.Relu ? 0 : float.NegativeInfinity;
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Store<L, V>(float* tile, float* y) where L : struct, ILanes<V> where V : struct
     {

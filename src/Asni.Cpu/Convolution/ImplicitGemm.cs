@@ -188,11 +188,14 @@ internal sealed unsafe class ImplicitGemm : IDisposable
         private static void RunTiles<L, V>(Phase phase, in Panel panel, int positions, float* source, Segment* segments, Segment* end, float* b, nint ldb,
             in Epilogue epilogue, float* y) where L : struct, ILanes<V> where V : struct
         {
-            float** rows = stackalloc float*[InnerTiles.MaximumRows], outs = stackalloc float*[InnerTiles.MaximumRows];
+            float** rows = stackalloc float*[InnerTiles.MaximumRows], outs = stackalloc float*[InnerTiles.MaximumRows], starts = stackalloc float*[InnerTiles.MaximumRows];
+            float* zeros = stackalloc float[InnerTiles.Stride];
+            new Span<float>(zeros, InnerTiles.Stride).Clear();
             float* tile = stackalloc float[InnerTiles.MaximumRows * InnerTiles.Stride + 16];
             tile = (float*)(((nint)tile + 63) & ~63);
             int tileRows = InnerTiles.Rows(panel.Vectors, L.Count == 16);
-            bool direct = epilogue.IsPlain && panel.Columns == panel.Vectors * L.Count;
+            bool direct = epilogue.SuitsTiles && panel.Columns == panel.Vectors * L.Count;
+            float floor = direct ? epilogue.Floor : float.NegativeInfinity;
             int* from = phase.Source.Pointer, to = phase.Target.Pointer;
             for (int p = 0; p < positions; p += tileRows)
             {
@@ -202,8 +205,9 @@ internal sealed unsafe class ImplicitGemm : IDisposable
                 {
                     rows[r] = source + from[p + Math.Min(r, valid - 1)];
                     outs[r] = direct && r < valid ? y + to[p + r] : tile + r * InnerTiles.Stride;
+                    starts[r] = direct ? epilogue.Start(outs[r], zeros) : zeros;
                 }
-                InnerTiles.Run<L, V>(panel.Vectors, rows, segments, end, b, ldb, outs);
+                InnerTiles.Run<L, V>(panel.Vectors, rows, segments, end, b, ldb, starts, floor, outs);
                 for (int r = 0; r < valid && !direct; r++) epilogue.Store<L, V>(tile + r * InnerTiles.Stride, y + to[p + r]);
             }
         }

@@ -5,8 +5,8 @@ internal readonly record struct Segment(int Offset, int Length, int Row);
 
 /// <summary>
 /// Register tiles of C = A * B: rows of A are given by pointers (an implicit im2col), B by rows of <c>ldb</c> floats. Every element of A is
-/// broadcast against vectors of B. Each row of the result goes to a place of its own: its destination, or a row of a small buffer of
-/// <see cref="Stride"/> floats a row when something is still to be done with it.
+/// broadcast against vectors of B. Each row of the result begins with what stands at its start (a bias, an earlier sum, zeros), is cut off below a floor, and goes to
+/// a place of its own: its destination, or a row of a small buffer of <see cref="Stride"/> floats a row when something is still to be done with it.
 /// </summary>
 internal static unsafe class InnerTiles
 {
@@ -18,25 +18,25 @@ internal static unsafe class InnerTiles
     /// <summary>Rows of the tile that is used with this many vectors: all fill the register file.</summary>
     public static int Rows(int vectors, bool wide) => vectors == 4 ? 6 : vectors == 2 ? (wide ? 12 : 6) : 12;
 
-    public static void Run<L, V>(int vectors, float** rows, Segment* segment, Segment* end, float* b, nint ldb, float** outs)
+    public static void Run<L, V>(int vectors, float** rows, Segment* segment, Segment* end, float* b, nint ldb, float** starts, float floor, float** outs)
         where L : struct, ILanes<V> where V : struct
     {
-        if (vectors == 4) Tile6x4<L, V>(rows, segment, end, b, ldb, outs);
-        else if (vectors == 1) Tile12x1<L, V>(rows, segment, end, b, ldb, outs);
-        else if (L.Count == 16) Tile12x2<L, V>(rows, segment, end, b, ldb, outs);
-        else Tile6x2<L, V>(rows, segment, end, b, ldb, outs);
+        if (vectors == 4) Tile6x4<L, V>(rows, segment, end, b, ldb, starts, floor, outs);
+        else if (vectors == 1) Tile12x1<L, V>(rows, segment, end, b, ldb, starts, floor, outs);
+        else if (L.Count == 16) Tile12x2<L, V>(rows, segment, end, b, ldb, starts, floor, outs);
+        else Tile6x2<L, V>(rows, segment, end, b, ldb, starts, floor, outs);
     }
 
     /// <summary>6 rows by 4 vectors.</summary>
-    private static void Tile6x4<L, V>(float** rows, Segment* segment, Segment* end, float* b, nint ldb, float** outs)
+    private static void Tile6x4<L, V>(float** rows, Segment* segment, Segment* end, float* b, nint ldb, float** starts, float floor, float** outs)
         where L : struct, ILanes<V> where V : struct
     {
-        V c0_0 = default, c0_1 = default, c0_2 = default, c0_3 = default;
-        V c1_0 = default, c1_1 = default, c1_2 = default, c1_3 = default;
-        V c2_0 = default, c2_1 = default, c2_2 = default, c2_3 = default;
-        V c3_0 = default, c3_1 = default, c3_2 = default, c3_3 = default;
-        V c4_0 = default, c4_1 = default, c4_2 = default, c4_3 = default;
-        V c5_0 = default, c5_1 = default, c5_2 = default, c5_3 = default;
+        V c0_0 = L.Load(starts[0]), c0_1 = L.Load(starts[0] + 1 * L.Count), c0_2 = L.Load(starts[0] + 2 * L.Count), c0_3 = L.Load(starts[0] + 3 * L.Count);
+        V c1_0 = L.Load(starts[1]), c1_1 = L.Load(starts[1] + 1 * L.Count), c1_2 = L.Load(starts[1] + 2 * L.Count), c1_3 = L.Load(starts[1] + 3 * L.Count);
+        V c2_0 = L.Load(starts[2]), c2_1 = L.Load(starts[2] + 1 * L.Count), c2_2 = L.Load(starts[2] + 2 * L.Count), c2_3 = L.Load(starts[2] + 3 * L.Count);
+        V c3_0 = L.Load(starts[3]), c3_1 = L.Load(starts[3] + 1 * L.Count), c3_2 = L.Load(starts[3] + 2 * L.Count), c3_3 = L.Load(starts[3] + 3 * L.Count);
+        V c4_0 = L.Load(starts[4]), c4_1 = L.Load(starts[4] + 1 * L.Count), c4_2 = L.Load(starts[4] + 2 * L.Count), c4_3 = L.Load(starts[4] + 3 * L.Count);
+        V c5_0 = L.Load(starts[5]), c5_1 = L.Load(starts[5] + 1 * L.Count), c5_2 = L.Load(starts[5] + 2 * L.Count), c5_3 = L.Load(starts[5] + 3 * L.Count);
         for (; segment < end; segment++)
         {
             float* p = b + segment->Row * ldb;
@@ -78,30 +78,31 @@ internal static unsafe class InnerTiles
                 c5_3 = L.Fma(a, b3, c5_3);
             }
         }
-        L.Store(c0_0, outs[0]); L.Store(c0_1, outs[0] + 1 * L.Count); L.Store(c0_2, outs[0] + 2 * L.Count); L.Store(c0_3, outs[0] + 3 * L.Count);
-        L.Store(c1_0, outs[1]); L.Store(c1_1, outs[1] + 1 * L.Count); L.Store(c1_2, outs[1] + 2 * L.Count); L.Store(c1_3, outs[1] + 3 * L.Count);
-        L.Store(c2_0, outs[2]); L.Store(c2_1, outs[2] + 1 * L.Count); L.Store(c2_2, outs[2] + 2 * L.Count); L.Store(c2_3, outs[2] + 3 * L.Count);
-        L.Store(c3_0, outs[3]); L.Store(c3_1, outs[3] + 1 * L.Count); L.Store(c3_2, outs[3] + 2 * L.Count); L.Store(c3_3, outs[3] + 3 * L.Count);
-        L.Store(c4_0, outs[4]); L.Store(c4_1, outs[4] + 1 * L.Count); L.Store(c4_2, outs[4] + 2 * L.Count); L.Store(c4_3, outs[4] + 3 * L.Count);
-        L.Store(c5_0, outs[5]); L.Store(c5_1, outs[5] + 1 * L.Count); L.Store(c5_2, outs[5] + 2 * L.Count); L.Store(c5_3, outs[5] + 3 * L.Count);
+        V low = L.Create(floor);
+        L.Store(L.Max(low, c0_0), outs[0]); L.Store(L.Max(low, c0_1), outs[0] + 1 * L.Count); L.Store(L.Max(low, c0_2), outs[0] + 2 * L.Count); L.Store(L.Max(low, c0_3), outs[0] + 3 * L.Count);
+        L.Store(L.Max(low, c1_0), outs[1]); L.Store(L.Max(low, c1_1), outs[1] + 1 * L.Count); L.Store(L.Max(low, c1_2), outs[1] + 2 * L.Count); L.Store(L.Max(low, c1_3), outs[1] + 3 * L.Count);
+        L.Store(L.Max(low, c2_0), outs[2]); L.Store(L.Max(low, c2_1), outs[2] + 1 * L.Count); L.Store(L.Max(low, c2_2), outs[2] + 2 * L.Count); L.Store(L.Max(low, c2_3), outs[2] + 3 * L.Count);
+        L.Store(L.Max(low, c3_0), outs[3]); L.Store(L.Max(low, c3_1), outs[3] + 1 * L.Count); L.Store(L.Max(low, c3_2), outs[3] + 2 * L.Count); L.Store(L.Max(low, c3_3), outs[3] + 3 * L.Count);
+        L.Store(L.Max(low, c4_0), outs[4]); L.Store(L.Max(low, c4_1), outs[4] + 1 * L.Count); L.Store(L.Max(low, c4_2), outs[4] + 2 * L.Count); L.Store(L.Max(low, c4_3), outs[4] + 3 * L.Count);
+        L.Store(L.Max(low, c5_0), outs[5]); L.Store(L.Max(low, c5_1), outs[5] + 1 * L.Count); L.Store(L.Max(low, c5_2), outs[5] + 2 * L.Count); L.Store(L.Max(low, c5_3), outs[5] + 3 * L.Count);
     }
 
     /// <summary>12 rows by 2 vectors.</summary>
-    private static void Tile12x2<L, V>(float** rows, Segment* segment, Segment* end, float* b, nint ldb, float** outs)
+    private static void Tile12x2<L, V>(float** rows, Segment* segment, Segment* end, float* b, nint ldb, float** starts, float floor, float** outs)
         where L : struct, ILanes<V> where V : struct
     {
-        V c0_0 = default, c0_1 = default;
-        V c1_0 = default, c1_1 = default;
-        V c2_0 = default, c2_1 = default;
-        V c3_0 = default, c3_1 = default;
-        V c4_0 = default, c4_1 = default;
-        V c5_0 = default, c5_1 = default;
-        V c6_0 = default, c6_1 = default;
-        V c7_0 = default, c7_1 = default;
-        V c8_0 = default, c8_1 = default;
-        V c9_0 = default, c9_1 = default;
-        V c10_0 = default, c10_1 = default;
-        V c11_0 = default, c11_1 = default;
+        V c0_0 = L.Load(starts[0]), c0_1 = L.Load(starts[0] + 1 * L.Count);
+        V c1_0 = L.Load(starts[1]), c1_1 = L.Load(starts[1] + 1 * L.Count);
+        V c2_0 = L.Load(starts[2]), c2_1 = L.Load(starts[2] + 1 * L.Count);
+        V c3_0 = L.Load(starts[3]), c3_1 = L.Load(starts[3] + 1 * L.Count);
+        V c4_0 = L.Load(starts[4]), c4_1 = L.Load(starts[4] + 1 * L.Count);
+        V c5_0 = L.Load(starts[5]), c5_1 = L.Load(starts[5] + 1 * L.Count);
+        V c6_0 = L.Load(starts[6]), c6_1 = L.Load(starts[6] + 1 * L.Count);
+        V c7_0 = L.Load(starts[7]), c7_1 = L.Load(starts[7] + 1 * L.Count);
+        V c8_0 = L.Load(starts[8]), c8_1 = L.Load(starts[8] + 1 * L.Count);
+        V c9_0 = L.Load(starts[9]), c9_1 = L.Load(starts[9] + 1 * L.Count);
+        V c10_0 = L.Load(starts[10]), c10_1 = L.Load(starts[10] + 1 * L.Count);
+        V c11_0 = L.Load(starts[11]), c11_1 = L.Load(starts[11] + 1 * L.Count);
         for (; segment < end; segment++)
         {
             float* p = b + segment->Row * ldb;
@@ -151,36 +152,37 @@ internal static unsafe class InnerTiles
                 c11_1 = L.Fma(a, b1, c11_1);
             }
         }
-        L.Store(c0_0, outs[0]); L.Store(c0_1, outs[0] + 1 * L.Count);
-        L.Store(c1_0, outs[1]); L.Store(c1_1, outs[1] + 1 * L.Count);
-        L.Store(c2_0, outs[2]); L.Store(c2_1, outs[2] + 1 * L.Count);
-        L.Store(c3_0, outs[3]); L.Store(c3_1, outs[3] + 1 * L.Count);
-        L.Store(c4_0, outs[4]); L.Store(c4_1, outs[4] + 1 * L.Count);
-        L.Store(c5_0, outs[5]); L.Store(c5_1, outs[5] + 1 * L.Count);
-        L.Store(c6_0, outs[6]); L.Store(c6_1, outs[6] + 1 * L.Count);
-        L.Store(c7_0, outs[7]); L.Store(c7_1, outs[7] + 1 * L.Count);
-        L.Store(c8_0, outs[8]); L.Store(c8_1, outs[8] + 1 * L.Count);
-        L.Store(c9_0, outs[9]); L.Store(c9_1, outs[9] + 1 * L.Count);
-        L.Store(c10_0, outs[10]); L.Store(c10_1, outs[10] + 1 * L.Count);
-        L.Store(c11_0, outs[11]); L.Store(c11_1, outs[11] + 1 * L.Count);
+        V low = L.Create(floor);
+        L.Store(L.Max(low, c0_0), outs[0]); L.Store(L.Max(low, c0_1), outs[0] + 1 * L.Count);
+        L.Store(L.Max(low, c1_0), outs[1]); L.Store(L.Max(low, c1_1), outs[1] + 1 * L.Count);
+        L.Store(L.Max(low, c2_0), outs[2]); L.Store(L.Max(low, c2_1), outs[2] + 1 * L.Count);
+        L.Store(L.Max(low, c3_0), outs[3]); L.Store(L.Max(low, c3_1), outs[3] + 1 * L.Count);
+        L.Store(L.Max(low, c4_0), outs[4]); L.Store(L.Max(low, c4_1), outs[4] + 1 * L.Count);
+        L.Store(L.Max(low, c5_0), outs[5]); L.Store(L.Max(low, c5_1), outs[5] + 1 * L.Count);
+        L.Store(L.Max(low, c6_0), outs[6]); L.Store(L.Max(low, c6_1), outs[6] + 1 * L.Count);
+        L.Store(L.Max(low, c7_0), outs[7]); L.Store(L.Max(low, c7_1), outs[7] + 1 * L.Count);
+        L.Store(L.Max(low, c8_0), outs[8]); L.Store(L.Max(low, c8_1), outs[8] + 1 * L.Count);
+        L.Store(L.Max(low, c9_0), outs[9]); L.Store(L.Max(low, c9_1), outs[9] + 1 * L.Count);
+        L.Store(L.Max(low, c10_0), outs[10]); L.Store(L.Max(low, c10_1), outs[10] + 1 * L.Count);
+        L.Store(L.Max(low, c11_0), outs[11]); L.Store(L.Max(low, c11_1), outs[11] + 1 * L.Count);
     }
 
     /// <summary>12 rows by 1 vectors.</summary>
-    private static void Tile12x1<L, V>(float** rows, Segment* segment, Segment* end, float* b, nint ldb, float** outs)
+    private static void Tile12x1<L, V>(float** rows, Segment* segment, Segment* end, float* b, nint ldb, float** starts, float floor, float** outs)
         where L : struct, ILanes<V> where V : struct
     {
-        V c0_0 = default;
-        V c1_0 = default;
-        V c2_0 = default;
-        V c3_0 = default;
-        V c4_0 = default;
-        V c5_0 = default;
-        V c6_0 = default;
-        V c7_0 = default;
-        V c8_0 = default;
-        V c9_0 = default;
-        V c10_0 = default;
-        V c11_0 = default;
+        V c0_0 = L.Load(starts[0]);
+        V c1_0 = L.Load(starts[1]);
+        V c2_0 = L.Load(starts[2]);
+        V c3_0 = L.Load(starts[3]);
+        V c4_0 = L.Load(starts[4]);
+        V c5_0 = L.Load(starts[5]);
+        V c6_0 = L.Load(starts[6]);
+        V c7_0 = L.Load(starts[7]);
+        V c8_0 = L.Load(starts[8]);
+        V c9_0 = L.Load(starts[9]);
+        V c10_0 = L.Load(starts[10]);
+        V c11_0 = L.Load(starts[11]);
         for (; segment < end; segment++)
         {
             float* p = b + segment->Row * ldb;
@@ -206,30 +208,31 @@ internal static unsafe class InnerTiles
                 c11_0 = L.Fma(L.Create(r11[k]), b0, c11_0);
             }
         }
-        L.Store(c0_0, outs[0]);
-        L.Store(c1_0, outs[1]);
-        L.Store(c2_0, outs[2]);
-        L.Store(c3_0, outs[3]);
-        L.Store(c4_0, outs[4]);
-        L.Store(c5_0, outs[5]);
-        L.Store(c6_0, outs[6]);
-        L.Store(c7_0, outs[7]);
-        L.Store(c8_0, outs[8]);
-        L.Store(c9_0, outs[9]);
-        L.Store(c10_0, outs[10]);
-        L.Store(c11_0, outs[11]);
+        V low = L.Create(floor);
+        L.Store(L.Max(low, c0_0), outs[0]);
+        L.Store(L.Max(low, c1_0), outs[1]);
+        L.Store(L.Max(low, c2_0), outs[2]);
+        L.Store(L.Max(low, c3_0), outs[3]);
+        L.Store(L.Max(low, c4_0), outs[4]);
+        L.Store(L.Max(low, c5_0), outs[5]);
+        L.Store(L.Max(low, c6_0), outs[6]);
+        L.Store(L.Max(low, c7_0), outs[7]);
+        L.Store(L.Max(low, c8_0), outs[8]);
+        L.Store(L.Max(low, c9_0), outs[9]);
+        L.Store(L.Max(low, c10_0), outs[10]);
+        L.Store(L.Max(low, c11_0), outs[11]);
     }
 
     /// <summary>6 rows by 2 vectors.</summary>
-    private static void Tile6x2<L, V>(float** rows, Segment* segment, Segment* end, float* b, nint ldb, float** outs)
+    private static void Tile6x2<L, V>(float** rows, Segment* segment, Segment* end, float* b, nint ldb, float** starts, float floor, float** outs)
         where L : struct, ILanes<V> where V : struct
     {
-        V c0_0 = default, c0_1 = default;
-        V c1_0 = default, c1_1 = default;
-        V c2_0 = default, c2_1 = default;
-        V c3_0 = default, c3_1 = default;
-        V c4_0 = default, c4_1 = default;
-        V c5_0 = default, c5_1 = default;
+        V c0_0 = L.Load(starts[0]), c0_1 = L.Load(starts[0] + 1 * L.Count);
+        V c1_0 = L.Load(starts[1]), c1_1 = L.Load(starts[1] + 1 * L.Count);
+        V c2_0 = L.Load(starts[2]), c2_1 = L.Load(starts[2] + 1 * L.Count);
+        V c3_0 = L.Load(starts[3]), c3_1 = L.Load(starts[3] + 1 * L.Count);
+        V c4_0 = L.Load(starts[4]), c4_1 = L.Load(starts[4] + 1 * L.Count);
+        V c5_0 = L.Load(starts[5]), c5_1 = L.Load(starts[5] + 1 * L.Count);
         for (; segment < end; segment++)
         {
             float* p = b + segment->Row * ldb;
@@ -259,11 +262,12 @@ internal static unsafe class InnerTiles
                 c5_1 = L.Fma(a, b1, c5_1);
             }
         }
-        L.Store(c0_0, outs[0]); L.Store(c0_1, outs[0] + 1 * L.Count);
-        L.Store(c1_0, outs[1]); L.Store(c1_1, outs[1] + 1 * L.Count);
-        L.Store(c2_0, outs[2]); L.Store(c2_1, outs[2] + 1 * L.Count);
-        L.Store(c3_0, outs[3]); L.Store(c3_1, outs[3] + 1 * L.Count);
-        L.Store(c4_0, outs[4]); L.Store(c4_1, outs[4] + 1 * L.Count);
-        L.Store(c5_0, outs[5]); L.Store(c5_1, outs[5] + 1 * L.Count);
+        V low = L.Create(floor);
+        L.Store(L.Max(low, c0_0), outs[0]); L.Store(L.Max(low, c0_1), outs[0] + 1 * L.Count);
+        L.Store(L.Max(low, c1_0), outs[1]); L.Store(L.Max(low, c1_1), outs[1] + 1 * L.Count);
+        L.Store(L.Max(low, c2_0), outs[2]); L.Store(L.Max(low, c2_1), outs[2] + 1 * L.Count);
+        L.Store(L.Max(low, c3_0), outs[3]); L.Store(L.Max(low, c3_1), outs[3] + 1 * L.Count);
+        L.Store(L.Max(low, c4_0), outs[4]); L.Store(L.Max(low, c4_1), outs[4] + 1 * L.Count);
+        L.Store(L.Max(low, c5_0), outs[5]); L.Store(L.Max(low, c5_1), outs[5] + 1 * L.Count);
     }
 }

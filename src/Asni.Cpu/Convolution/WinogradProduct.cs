@@ -36,8 +36,11 @@ internal sealed unsafe class WinogradProduct
     /// <summary>Floats between the filters of two points, not a power of two.</summary>
     private long FilterStep => (long)_inner * _columns + 16;
 
-    private nint FromStep => _block * _inner + 16;
-    private nint ToStep => _block * _columns + 16;
+    /// <summary>
+    /// Floats from a point's block to the next. Of both sides: the results of a point take the place of what the point before it was computed from, so that a block needs
+    /// little more memory than its larger side.
+    /// </summary>
+    private nint PointStep => (nint)_block * Math.Max(_inner, _columns) + 16;
 
     public void Run(float* x, float* w, float* bias, bool accumulate, Activation activation, int batch, float* y)
     {
@@ -109,19 +112,19 @@ internal sealed unsafe class WinogradProduct
 
         public readonly void Execute<L, V>(int worker, int workers) where L : struct, ILanes<V> where V : struct
         {
-            nint fromStep = Product.FromStep, toStep = Product.ToStep;
-            long size = WinogradTransforms.Points * (fromStep + toStep);
-            float* from = Product._scratch.Of(worker, size + 2 * WinogradTransforms.Temporary + Product._inner);
-            float* to = from + WinogradTransforms.Points * fromStep, temporary = from + size, zeros = temporary + 2 * WinogradTransforms.Temporary;
+            nint step = Product.PointStep;
+            long size = (WinogradTransforms.Points + 1) * step;
+            float* to = Product._scratch.Of(worker, size + 2 * WinogradTransforms.Temporary + Product._inner);
+            float* from = to + step, temporary = to + size, zeros = temporary + 2 * WinogradTransforms.Temporary;
             new Span<float>(zeros, Product._inner).Clear();
             for (int unit; (unit = Blocks.Next(worker)) >= 0;)
             {
                 long first = (long)unit * Block;
                 int count = (int)Math.Min(Block, Tiles - first);
-                for (int t = 0; t < count; t++) Take<L, V>(first + t, zeros, temporary, from + t * Product._inner, fromStep);
+                for (int t = 0; t < count; t++) Take<L, V>(first + t, zeros, temporary, from + t * Product._inner, step);
                 for (int point = 0; point < WinogradTransforms.Points; point++)
-                    Multiply<L, V>(from + point * fromStep, Filter + point * Product.FilterStep, count, to + point * toStep);
-                for (int t = 0; t < count; t++) Give<L, V>(first + t, to + t * Product._columns, toStep, temporary);
+                    Multiply<L, V>(from + point * step, Filter + point * Product.FilterStep, count, to + point * step);
+                for (int t = 0; t < count; t++) Give<L, V>(first + t, to + t * Product._columns, step, temporary);
             }
         }
 
@@ -136,7 +139,10 @@ internal sealed unsafe class WinogradProduct
         private readonly void Multiply<L, V>(float* from, float* filter, int count, float* to) where L : struct, ILanes<V> where V : struct
         {
             int inner = Product._inner, columns = Product._columns;
-            float** rows = stackalloc float*[InnerTiles.MaximumRows], outs = stackalloc float*[InnerTiles.MaximumRows];
+            float** rows = stackalloc float*[InnerTiles.MaximumRows], outs = stackalloc float*[InnerTiles.MaximumRows], starts = stackalloc float*[InnerTiles.MaximumRows];
+            float* zeros = stackalloc float[InnerTiles.Stride];
+            new Span<float>(zeros, InnerTiles.Stride).Clear();
+            for (int r = 0; r < InnerTiles.MaximumRows; r++) starts[r] = zeros;
             var segment = new Segment(0, inner, 0);
             foreach (Panel panel in Product._panels)
             {
@@ -148,7 +154,7 @@ internal sealed unsafe class WinogradProduct
                         rows[r] = from + Math.Min(t + r, count - 1) * inner;
                         outs[r] = to + (t + r) * columns + panel.Start;
                     }
-                    InnerTiles.Run<L, V>(panel.Vectors, rows, &segment, &segment + 1, filter + (long)panel.Start * inner, panel.Columns, outs);
+                    InnerTiles.Run<L, V>(panel.Vectors, rows, &segment, &segment + 1, filter + (long)panel.Start * inner, panel.Columns, starts, float.NegativeInfinity, outs);
                 }
             }
         }
