@@ -130,7 +130,7 @@ internal sealed unsafe class WeightGradient : IDisposable
                     if (g._packs)
                     {
                         ldd = panel.Vectors * L.Count;
-                        Pack(rows, g._channels, count, panel.Columns, ldd, pack);
+                        Pack<L, V>(rows, g._channels, count, panel.Columns, ldd, pack);
                         rows = pack;
                     }
                     RunPanel<L, V>(phase, panel, source + panel.Group * g._groupChannels, phase.Source.Pointer + p, rows, ldd, count, dw, first && p == 0);
@@ -160,12 +160,13 @@ internal sealed unsafe class WeightGradient : IDisposable
             }
         }
 
-        private static void Pack(float* from, int stride, int count, int columns, int width, float* to)
+        private static void Pack<L, V>(float* from, int stride, int count, int columns, int width, float* to) where L : struct, ILanes<V> where V : struct
         {
+            int whole = columns / L.Count * L.Count;
             for (int p = 0; p < count; p++, from += stride, to += width)
             {
-                new ReadOnlySpan<float>(from, columns).CopyTo(new Span<float>(to, columns));
-                if (columns < width) new Span<float>(to + columns, width - columns).Clear();
+                for (int n = 0; n < whole; n += L.Count) L.Store(L.Load(from + n), to + n);
+                for (int n = whole; n < width; n++) to[n] = n < columns ? from[n] : 0;
             }
         }
     }
