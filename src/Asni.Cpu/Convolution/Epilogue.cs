@@ -17,10 +17,10 @@ internal readonly unsafe struct Epilogue(int columns, float* bias, bool add, Act
     public bool IsPlain => _bias == null && !_add && _activation == Activation.None && !_nonTemporal;
 
     /// <summary>Whether register tiles can do all of it, by what they start with and cut off.</summary>
-    public bool SuitsTiles => !(_bias != null && _add) && _activation != Activation.Relu6 && !_nonTemporal;
+    public bool SuitsTiles => !_add && _activation != Activation.Relu6 && !_nonTemporal;
 
-    /// <summary>What a row of a tile begins with; <paramref name="zeros"/> when nothing is added.</summary>
-    public float* Start(float* y, float* zeros) => _add ? y : _bias != null ? _bias : zeros;
+    /// <summary>What each row of a tile begins with; <paramref name="zeros"/> when there is no bias.</summary>
+    public float* Start(float* zeros) => _bias != null ? _bias : zeros;
 
     public float Floor => _activation == Activation.Relu ? 0 : float.NegativeInfinity;
 

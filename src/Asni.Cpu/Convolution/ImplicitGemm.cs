@@ -21,7 +21,7 @@ internal sealed unsafe class ImplicitGemm : IDisposable
     private readonly CpuBuffer? _scratch;
     private readonly Panel[] _panels;
     private readonly bool _splitPanels;
-    private readonly int _channels;
+    private readonly int _channels, _positions;
     private readonly int _groupChannels;
     private readonly long _macs;
 
@@ -40,7 +40,8 @@ internal sealed unsafe class ImplicitGemm : IDisposable
         _splitPanels = workers.Count > 1 && weights > activations && channels / spec.Groups >= lanes * workers.Count;
         _panels = Panels.Cut(channels, spec.Groups, lanes, _splitPanels ? workers.Count : 1);
         bool contiguous = _panels.Length == 1 && _panels[0].Columns == _panels[0].Vectors * lanes && !transposed;
-        bool fewRows = (long)spec.Batch * windows.Phases.Max(p => p.Positions) < 512;
+        _positions = windows.Phases.Max(p => p.Positions);
+        bool fewRows = (long)spec.Batch * _positions < 512;
         if (transposed || !(contiguous || fewRows)) _packing = new WeightPacking(spec, windows.Phases, _panels, _groupChannels, lanes, transposed);
         _blocks = [.. windows.Phases.Select(p => CutBlocks(p, packed: _packing is not null))];
         if (windows.Padded) _scratch = new CpuBuffer(workers.Count * ScratchStride * sizeof(float));
@@ -53,8 +54,7 @@ internal sealed unsafe class ImplicitGemm : IDisposable
     public void Run(float* x, float* w, float* bias, bool accumulate, Activation activation, int batch, float* y)
     {
         if (_packing is not null) _workers.Vectorize(_packing.Size, new PackBody { Packing = _packing, Weights = w });
-        long positions = (long)batch * _windows.Phases.Max(p => p.Positions);
-        int shares = (int)Math.Clamp(positions / SharePositions, _workers.Count, SharesOfWorker * _workers.Count);
+        int shares = (int)Math.Clamp((long)batch * _positions / SharePositions, _workers.Count, SharesOfWorker * _workers.Count);
         var body = new Body
         {
             Gemm = this,
@@ -195,6 +195,7 @@ internal sealed unsafe class ImplicitGemm : IDisposable
             tile = (float*)(((nint)tile + 63) & ~63);
             int tileRows = InnerTiles.Rows(panel.Vectors, L.Count == 16);
             bool direct = epilogue.SuitsTiles && panel.Columns == panel.Vectors * L.Count;
+            for (int r = 0; r < InnerTiles.MaximumRows; r++) starts[r] = direct ? epilogue.Start(zeros) : zeros;
             float floor = direct ? epilogue.Floor : float.NegativeInfinity;
             int* from = phase.Source.Pointer, to = phase.Target.Pointer;
             for (int p = 0; p < positions; p += tileRows)
@@ -205,7 +206,6 @@ internal sealed unsafe class ImplicitGemm : IDisposable
                 {
                     rows[r] = source + from[p + Math.Min(r, valid - 1)];
                     outs[r] = direct && r < valid ? y + to[p + r] : tile + r * InnerTiles.Stride;
-                    starts[r] = direct ? epilogue.Start(outs[r], zeros) : zeros;
                 }
                 InnerTiles.Run<L, V>(panel.Vectors, rows, segments, end, b, ldb, starts, floor, outs);
                 for (int r = 0; r < valid && !direct; r++) epilogue.Store<L, V>(tile + r * InnerTiles.Stride, y + to[p + r]);

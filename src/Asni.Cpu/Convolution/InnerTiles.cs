@@ -5,7 +5,7 @@ internal readonly record struct Segment(int Offset, int Length, int Row);
 
 /// <summary>
 /// Register tiles of C = A * B: rows of A are given by pointers (an implicit im2col), B by rows of <c>ldb</c> floats. Every element of A is
-/// broadcast against vectors of B. Each row of the result begins with what stands at its start (a bias, an earlier sum, zeros), is cut off below a floor, and goes to
+/// broadcast against vectors of B. Each row of the result begins with what stands at its start (a bias, or zeros), is cut off below a floor, and goes to
 /// a place of its own: its destination, or a row of a small buffer of <see cref="Stride"/> floats a row when something is still to be done with it.
 /// </summary>
 internal static unsafe class InnerTiles

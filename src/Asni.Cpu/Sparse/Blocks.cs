@@ -10,10 +10,10 @@ internal sealed class Blocks
     private static readonly long s_budget = Caches.Second / 16L * 15 / sizeof(float);
 
     /// <summary>What a tile reads of a block of channels: most of a first cache.</summary>
-    private static readonly int s_tileBytes = Caches.First / 4 * 3;
+    internal static int TileBytes { get; } = Caches.First / 4 * 3;
 
     /// <summary>Taps that make it worth taking up and putting down the results of a line.</summary>
-    private const int EnoughTaps = 16;
+    internal const int EnoughTaps = 16;
 
     /// <summary>A gradient's block over the second cache, of which its lists of taps then see a part at a time: sums over few vectors cost more than their products.</summary>
     private const int GradientFactor = 4;
@@ -74,7 +74,7 @@ internal sealed class Blocks
             (int tileRows, int tileColumns) = _samples > 1 && _rows > 1 ? (2, 4) : (1, 8);
             int rows = Geometry.LastRow - Geometry.FirstRow + 1 + (tileRows - 1) * Geometry.SourceStep;
             int columns = Geometry.LastColumn - Geometry.FirstColumn + 1 + (tileColumns - 1) * Geometry.SourceStep;
-            return Math.Max(1, s_tileBytes / (rows * columns * (Simd.Width / 8)));
+            return Math.Max(1, TileBytes / (rows * columns * (Simd.Width / 8)));
         }
     }
 

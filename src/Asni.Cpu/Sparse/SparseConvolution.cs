@@ -178,7 +178,7 @@ internal sealed unsafe class SparseConvolution : SparsePath
             Tap* taps = Taps.Taps;
             fixed (int* starts = Taps.Starts)
                 for (int c = 0; c < step * step; c++)
-                    TapKernels.Product<L, V>(taps, starts + c * Taps.ChannelBlocks * lines, lines, Taps.ChannelBlocks, x, from.Pitch, height, width, y + to.Offset(0, c / step, c % step), to.Pitch, to.ChannelPitch);
+                    TapKernels.Product<L, V>(taps, starts + c * Taps.ChannelBlocks * lines, lines, Taps.ChannelBlocks, lines, x, from.Pitch, height, width, y + to.Offset(0, c / step, c % step), to.Pitch, to.ChannelPitch);
         }
     }
 

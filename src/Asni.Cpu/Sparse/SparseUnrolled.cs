@@ -1,3 +1,4 @@
+using System.Numerics;
 using Asni.Cpu.Convolution;
 using Asni.Devices;
 using Asni.Networks;
@@ -57,9 +58,19 @@ internal sealed unsafe class SparseUnrolled : SparsePath
     }
 
     // Listed when a pass first takes this path.
-    private TapList ByOutput => _byOutput ??= TapList.Unrolled(_mask!, _spec, _pairs, _pitch, transposed: false, _outputTaps, _workers);
-    private TapList ByInput => _byInput ??= TapList.Unrolled(_mask!, _spec, _pairs, _pitch, transposed: true, _inputTaps, _workers);
-    private LiveWeights Live => _live ??= new LiveWeights(_mask!, _spec, _pairs, ByOutput, _workers);
+    private TapList ByOutput => _byOutput ??= TapList.Unrolled(_mask!, _spec, _pairs, _pitch, transposed: false, BlockShift(_lines, _features), _outputTaps, _workers);
+    private TapList ByInput => _byInput ??= TapList.Unrolled(_mask!, _spec, _pairs, _pitch, transposed: true, BlockShift(_features, _lines), _inputTaps, _workers);
+    private LiveWeights Live => _live ??= new LiveWeights(_mask!, _spec, _pairs, ByOutput, BlockShift(_lines, _features), _workers);
+
+    /// <summary>
+    /// Partners in a block, as a power of two: what the first cache holds of them for a tile of eight vectors, or more, so that each line has enough taps in a block.
+    /// </summary>
+    private int BlockShift(int lines, int partners)
+    {
+        int bytes = Math.Min(_pitch * sizeof(float), Simd.Width), shift = BitOperations.Log2((uint)(Blocks.TileBytes / bytes));
+        while (1 << shift < partners && _products < (long)Blocks.EnoughTaps * lines * ((partners - 1 >> shift) + 1)) shift++;
+        return shift;
+    }
 
     public override bool TakesForward(int batch) => Pays(batch, SparseCost.Product, SparseCost.Dense(_spec, batch));
     public override bool TakesBackwardWeights(int batch) => Pays(batch, SparseCost.Gradient, SparseCost.DenseGradient(_spec, batch, _workers.Count));
@@ -215,9 +226,9 @@ internal sealed unsafe class SparseUnrolled : SparsePath
         {
             (int first, int last) = Taps.ShareOfLines(worker, workers);
             if (first == last) return;
-            Taps.Refresh(Weights, Taps.Starts[first], Taps.Starts[last]);
+            for (int list = 0; list < Taps.ChannelBlocks * Lines; list += Lines) Taps.Refresh(Weights, Taps.Starts[list + first], Taps.Starts[list + last]);
             fixed (int* starts = Taps.Starts)
-                TapKernels.Product<L, V>(Taps.Taps, starts + first, last - first, 1, From, 0, 1, (Batch + L.Count - 1) / L.Count, Turned + (long)first * Pitch, 0, Pitch);
+                TapKernels.Product<L, V>(Taps.Taps, starts + first, last - first, Taps.ChannelBlocks, Lines, From, 0, 1, (Batch + L.Count - 1) / L.Count, Turned + (long)first * Pitch, 0, Pitch);
             Store<L, V>(first, last);
         }
 
@@ -243,9 +254,9 @@ internal sealed unsafe class SparseUnrolled : SparsePath
     /// <summary>The live weights in PyTorch's order, which is by output, and which of them each entry of the matrix is.</summary>
     private sealed class LiveWeights
     {
-        public LiveWeights(Mask mask, in ConvolutionSpec spec, TapPairs pairs, TapList byOutput, Workers workers)
+        public LiveWeights(Mask mask, in ConvolutionSpec spec, TapPairs pairs, TapList byOutput, int blockShift, Workers workers)
         {
-            if (IsLinear(spec))
+            if (IsLinear(spec) && byOutput.ChannelBlocks == 1)
             {
                 // One product a weight: the matrix by outputs is in PyTorch's order already.
                 (Places, Starts) = (byOutput.Places.ToArray(), byOutput.Starts);
@@ -255,7 +266,7 @@ internal sealed unsafe class SparseUnrolled : SparsePath
             Places = new int[mask.Live];
             Starts = new int[spec.Filter.Out + 1];
             Ordinals = new int[byOutput.Live];
-            var body = new NumberBody(mask, spec, pairs, this, (int[])byOutput.Starts.Clone());
+            var body = new NumberBody(mask, spec, pairs, this, blockShift, (int[])byOutput.Starts.Clone());
             workers.RunSized(mask.Live, ref body);
             for (int o = 1; o < Starts.Length; o++) Starts[o] = Math.Max(Starts[o], Starts[o - 1]);
         }
@@ -270,8 +281,10 @@ internal sealed unsafe class SparseUnrolled : SparsePath
         public int[] Ordinals { get; }
 
         /// <summary>The weights of a share of the outputs, whose lines no other worker has.</summary>
-        private readonly struct NumberBody(Mask mask, ConvolutionSpec spec, TapPairs pairs, LiveWeights live, int[] next) : IParallelBody
+        private readonly struct NumberBody(Mask mask, ConvolutionSpec spec, TapPairs pairs, LiveWeights live, int blockShift, int[] next) : IParallelBody
         {
+            private readonly int _lines = spec.Output.Elements, _channels = spec.Input.Channels;
+
             public void Execute(int worker, int workers)
             {
                 (long first, long end) = Share.Of(spec.Filter.Out, worker, workers);
@@ -280,7 +293,11 @@ internal sealed unsafe class SparseUnrolled : SparsePath
                     live.Places[p.Ordinal] = p.Weight;
                     live.Starts[p.Output + 1] = p.Ordinal + 1;
                     (int from, int to) = pairs.Of(p.Tap);
-                    for (int i = from; i < to; i++) live.Ordinals[next[pairs.Outputs[i] * spec.Filter.Out + p.Output]++] = p.Ordinal;
+                    for (int i = from; i < to; i++)
+                    {
+                        int block = pairs.Inputs[i] * _channels + p.Input >> blockShift;
+                        live.Ordinals[next[block * _lines + pairs.Outputs[i] * spec.Filter.Out + p.Output]++] = p.Ordinal;
+                    }
                 }
             }
         }
@@ -303,10 +320,10 @@ internal sealed unsafe class SparseUnrolled : SparsePath
             ReadOnlySpan<int> starts = Taps.Starts, ordinals = Live.Ordinals;
             int from = Live.Starts[first], to = Live.Starts[last];
             new Span<float>(totals + from, to - from).Clear();
-            for (int position = 0; position < Positions; position++)
-                for (int line = (int)(position * Outputs + first); line < position * Outputs + last; line++)
+            for (int section = 0; section < Taps.ChannelBlocks * Positions; section++)
+                for (int list = (int)(section * Outputs + first); list < section * Outputs + last; list++)
                 {
-                    int start = starts[line], count = starts[line + 1] - start;
+                    int line = list % (Positions * Outputs), start = starts[list], count = starts[list + 1] - start;
                     new Span<float>(sums + start, count).Clear();
                     TapKernels.SampledDots<L, V>(Taps.Taps + start, count, X, 0, Dy + (long)line * Pitch, 0, 1, (Batch + L.Count - 1) / L.Count, sums + start);
                     for (int k = start; k < start + count; k++) totals[ordinals[k]] += sums[k];

@@ -10,10 +10,12 @@ internal static unsafe class TapKernels
     /// y(line, row, vector) = sum over the line's taps of value * x(row, vector + offset), for a block of rows of <paramref name="width"/>
     /// vectors. All lines take their turn on a tile, so that what they read of x is still in the first cache.
     /// </summary>
-    public static void Product<L, V>(Tap* taps, int* starts, int lines, int blocks, float* x, nint xPitch, int rows, int width, float* y, nint yPitch, nint yLine)
+    /// <param name="starts">Of the first block's first line.</param>
+    /// <param name="stride">Lists from a block to the next.</param>
+    public static void Product<L, V>(Tap* taps, int* starts, int lines, int blocks, int stride, float* x, nint xPitch, int rows, int width, float* y, nint yPitch, nint yLine)
         where L : struct, ILanes<V> where V : struct
     {
-        var lists = new Lists(taps, starts, lines, blocks, yLine);
+        var lists = new Lists(taps, starts, lines, blocks, stride, yLine);
         int row = 0, n = L.Count;
         // Two rows of four vectors have fewer neighbours than one of eight. A last tile reaches back over the one before it rather than be narrow.
         if (width >= 4)
@@ -43,9 +45,9 @@ internal static unsafe class TapKernels
         }
     }
 
-    private readonly struct Lists(Tap* taps, int* starts, int lines, int blocks, nint pitch)
+    private readonly struct Lists(Tap* taps, int* starts, int lines, int blocks, int stride, nint pitch)
     {
-        public readonly int Lines = lines, Blocks = blocks;
+        public readonly int Lines = lines, Blocks = blocks, Stride = stride;
         public readonly nint Pitch = pitch;
         public readonly Tap* this[int list] => taps + starts[list];
         public readonly int Count(int list) => starts[list + 1] - starts[list];
@@ -53,21 +55,21 @@ internal static unsafe class TapKernels
 
     private static void Tiles8<L, V>(in Lists lists, float* x, nint xStep, float* y, nint yStep) where L : struct, ILanes<V> where V : struct
     {
-        for (int block = 0, list = 0; block < lists.Blocks; block++)
-            for (int line = 0; line < lists.Lines; line++, list++)
+        for (int block = 0; block < lists.Blocks; block++)
+            for (int line = 0, list = block * lists.Stride; line < lists.Lines; line++, list++)
                 Tile8<L, V>(lists[list], lists.Count(list), x, xStep, y + line * lists.Pitch, yStep, block > 0);
     }
 
     private static void Tiles4<L, V>(in Lists lists, float* x, nint xStep, float* y, nint yStep) where L : struct, ILanes<V> where V : struct
     {
-        for (int block = 0, list = 0; block < lists.Blocks; block++)
-            for (int line = 0; line < lists.Lines; line++, list++) Tile4<L, V>(lists[list], lists.Count(list), x, xStep, y + line * lists.Pitch, yStep, block > 0);
+        for (int block = 0; block < lists.Blocks; block++)
+            for (int line = 0, list = block * lists.Stride; line < lists.Lines; line++, list++) Tile4<L, V>(lists[list], lists.Count(list), x, xStep, y + line * lists.Pitch, yStep, block > 0);
     }
 
     private static void Tiles1<L, V>(in Lists lists, float* x, float* y) where L : struct, ILanes<V> where V : struct
     {
-        for (int block = 0, list = 0; block < lists.Blocks; block++)
-            for (int line = 0; line < lists.Lines; line++, list++) Tile1<L, V>(lists[list], lists.Count(list), x, y + line * lists.Pitch, block > 0);
+        for (int block = 0; block < lists.Blocks; block++)
+            for (int line = 0, list = block * lists.Stride; line < lists.Lines; line++, list++) Tile1<L, V>(lists[list], lists.Count(list), x, y + line * lists.Pitch, block > 0);
     }
 
     /// <summary>Four vectors, and four more at a distance.</summary>

@@ -40,11 +40,30 @@ internal sealed unsafe class TapStorage : IDisposable
 internal sealed unsafe class TapList
 {
     private readonly TapStorage _storage;
+    private int[]? _lineStarts;
 
     private TapList(int[] starts, int channelBlocks, TapStorage storage)
     {
         (Starts, ChannelBlocks, _storage) = (starts, channelBlocks, storage);
         storage.Grow(starts[^1]);
+    }
+
+    /// <summary>How many taps the lines before each have in all blocks, of one class. Workers ask for it side by side, and see it whole or not at all.</summary>
+    private int[] LineStarts
+    {
+        get
+        {
+            if (ChannelBlocks == 1) return Starts;
+            if (_lineStarts is { } known) return known;
+            int lines = (Starts.Length - 1) / ChannelBlocks;
+            var starts = new int[lines + 1];
+            for (int line = 0; line < lines; line++)
+            {
+                starts[line + 1] = starts[line];
+                for (int list = line; list < Starts.Length - 1; list += lines) starts[line + 1] += Starts[list + 1] - Starts[list];
+            }
+            return _lineStarts = starts;
+        }
     }
 
     public int[] Starts { get; }
@@ -77,12 +96,15 @@ internal sealed unsafe class TapList
     /// it meets more than padding.
     /// </summary>
     /// <param name="spec">One group.</param>
-    public static TapList Unrolled(Mask mask, in ConvolutionSpec spec, TapPairs pairs, int pitch, bool transposed, TapStorage storage, Workers workers)
+    /// <param name="blockShift">Partners in a block: 2 to this power.</param>
+    public static TapList Unrolled(Mask mask, in ConvolutionSpec spec, TapPairs pairs, int pitch, bool transposed, int blockShift, TapStorage storage, Workers workers)
     {
-        _ = checked(Math.Max(spec.Input.Elements, spec.Output.Elements) * pitch);
+        (int lines, int partners) = transposed ? (spec.Input.Elements, spec.Output.Elements) : (spec.Output.Elements, spec.Input.Elements);
+        _ = checked(Math.Max(lines, partners) * pitch);
+        int blocks = (partners - 1 >> blockShift) + 1;
         return transposed
-            ? Sort(mask, spec, storage, new TransposedEntries(pairs, spec, pitch), spec.Input.Elements, 1, 1, workers)
-            : Sort(mask, spec, storage, new MatrixEntries(pairs, spec, pitch), spec.Output.Elements, 1, 1, workers);
+            ? Sort(mask, spec, storage, new TransposedEntries(pairs, spec, pitch, blockShift), lines, blocks, 1, workers)
+            : Sort(mask, spec, storage, new MatrixEntries(pairs, spec, pitch, blockShift), lines, blocks, 1, workers);
     }
 
     /// <summary>A counting sort in two passes over the same entries, the first to count those of each list, the second to place them.</summary>
@@ -161,18 +183,19 @@ internal sealed unsafe class TapList
     /// <summary>A worker's lines when they are shared by live weights; an empty line costs something too, for its result must be written.</summary>
     public (int First, int Last) ShareOfLines(int worker, int workers)
     {
+        int[] starts = LineStarts;
         return (Boundary(worker), Boundary(worker + 1));
 
         int Boundary(int part)
         {
-            int low = 0, high = Starts.Length - 1;
-            long target = ((long)Starts[^1] + high) * part / workers;
+            int low = 0, high = starts.Length - 1;
+            long target = ((long)starts[^1] + high) * part / workers;
             while (low < high)
             {
                 int middle = (low + high) / 2;
-                if (Starts[middle] + middle < target) low = middle + 1; else high = middle;
+                if (starts[middle] + middle < target) low = middle + 1; else high = middle;
             }
-            return part == workers ? Starts.Length - 1 : low;
+            return part == workers ? starts.Length - 1 : low;
         }
     }
 
@@ -212,24 +235,26 @@ internal sealed unsafe class TapList
         int OffsetOf(in Position p, int entry);
     }
 
-    private readonly struct MatrixEntries(TapPairs pairs, ConvolutionSpec spec, int pitch) : IEntries
+    private readonly struct MatrixEntries(TapPairs pairs, ConvolutionSpec spec, int pitch, int blockShift) : IEntries
     {
         private readonly int[] _outputs = pairs.Outputs, _inputs = pairs.Inputs;
-        private readonly int _lines = spec.Output.Channels, _channels = spec.Input.Channels;
+        private readonly int _outputChannels = spec.Output.Channels, _inputChannels = spec.Input.Channels, _lines = spec.Output.Elements;
 
         public (int First, int End) Of(int tap) => pairs.Of(tap);
-        public int ListOf(in Position p, int entry) => _outputs[entry] * _lines + p.Output;
-        public int OffsetOf(in Position p, int entry) => (_inputs[entry] * _channels + p.Input) * pitch;
+        public int ListOf(in Position p, int entry) => (Partner(p, entry) >> blockShift) * _lines + _outputs[entry] * _outputChannels + p.Output;
+        public int OffsetOf(in Position p, int entry) => Partner(p, entry) * pitch;
+        private int Partner(in Position p, int entry) => _inputs[entry] * _inputChannels + p.Input;
     }
 
-    private readonly struct TransposedEntries(TapPairs pairs, ConvolutionSpec spec, int pitch) : IEntries
+    private readonly struct TransposedEntries(TapPairs pairs, ConvolutionSpec spec, int pitch, int blockShift) : IEntries
     {
         private readonly int[] _outputs = pairs.Outputs, _inputs = pairs.Inputs;
-        private readonly int _lines = spec.Output.Channels, _channels = spec.Input.Channels;
+        private readonly int _outputChannels = spec.Output.Channels, _inputChannels = spec.Input.Channels, _lines = spec.Input.Elements;
 
         public (int First, int End) Of(int tap) => pairs.Of(tap);
-        public int ListOf(in Position p, int entry) => _inputs[entry] * _channels + p.Input;
-        public int OffsetOf(in Position p, int entry) => (_outputs[entry] * _lines + p.Output) * pitch;
+        public int ListOf(in Position p, int entry) => (Partner(p, entry) >> blockShift) * _lines + _inputs[entry] * _inputChannels + p.Input;
+        public int OffsetOf(in Position p, int entry) => Partner(p, entry) * pitch;
+        private int Partner(in Position p, int entry) => _outputs[entry] * _outputChannels + p.Output;
     }
 
     private readonly struct ForwardEntries : IEntries

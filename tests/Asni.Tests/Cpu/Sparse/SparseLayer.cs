@@ -61,6 +61,9 @@ internal sealed class SparseLayer : IDisposable
         SparsePath.Forced = sparse;
         DeviceTensor x = Filled(_spec.Input, batch, 3), y = Filled(_spec.Output, batch, 4), dy = Filled(y.Shape, batch, 5), dx = Filled(_spec.Input, batch, 6);
         _operation.Forward(x, _parameters.Value(0), _parameters.Value(1), y);
+        float[] output = Read(y);
+        // The backward passes of both see one output: they would take different sides where rounding puts it on either side of 0.
+        _device.Upload(Random(output.Length, 7), y);
         _operation.BackwardOutput(y, _parameters.Gradient(1), dy);
         _operation.BackwardWeights(x, dy, _parameters.Gradient(0));
         _operation.BackwardData(dy, _parameters.Value(0), accumulate: true, dx);
@@ -69,7 +72,7 @@ internal sealed class SparseLayer : IDisposable
         Mask? mask = _parameters.GetMask(0);
         for (int i = 0; i < dw.Length; i++)
             if (mask is not null && !mask[i]) dw[i] = 0;
-        var result = new Dictionary<string, float[]> { ["y"] = Read(y), ["dw"] = dw, ["dx"] = Read(dx) };
+        var result = new Dictionary<string, float[]> { ["y"] = output, ["dw"] = dw, ["dx"] = Read(dx) };
         foreach (DeviceTensor t in (DeviceTensor[])[x, y, dy, dx]) t.Buffer.Dispose();
         return result;
     }

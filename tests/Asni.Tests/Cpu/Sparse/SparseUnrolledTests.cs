@@ -59,10 +59,8 @@ public class SparseUnrolledTests
         Assert.That(linear.TakesForward(60) || linear.TakesBackwardWeights(60) || linear.TakesBackwardData(60), Is.False);
     }
 
-    [TestCase(1)]
-    [TestCase(2)]
-    [TestCase(5)]
-    public void Shares_cover_every_line_once(int workers)
+    [Test]
+    public void Shares_cover_every_line_once([Values(1, 2, 5)] int workers, [Values(2, 10)] int blockShift)
     {
         var mask = new Mask(12 * 9, live: false);
         for (int i = 0; i < 40; i++) mask[i] = true; // the first lines hold everything
@@ -70,8 +68,8 @@ public class SparseUnrolledTests
         using TapStorage outputTaps = new(), inputTaps = new();
         using var team = new Workers(workers);
         var pairs = new TapPairs(spec);
-        TapList byOutput = TapList.Unrolled(mask, spec, pairs, 64, transposed: false, outputTaps, team);
-        TapList byInput = TapList.Unrolled(mask, spec, pairs, 64, transposed: true, inputTaps, team);
+        TapList byOutput = TapList.Unrolled(mask, spec, pairs, 64, transposed: false, blockShift, outputTaps, team);
+        TapList byInput = TapList.Unrolled(mask, spec, pairs, 64, transposed: true, blockShift, inputTaps, team);
         foreach ((TapList list, int lines) in new[] { (byOutput, 12), (byInput, 9) })
         {
             int next = 0;
@@ -83,6 +81,7 @@ public class SparseUnrolledTests
             }
             Assert.That(next, Is.EqualTo(lines));
             Assert.That(list.Live, Is.EqualTo(40));
+            Assert.That(list.ChannelBlocks, Is.EqualTo(blockShift == 10 ? 1 : 3), "blocks of up to 4 partners");
         }
         Assert.That(byInput.Places.ToArray().Order(), Is.EqualTo(byOutput.Places.ToArray().Order()));
     }
