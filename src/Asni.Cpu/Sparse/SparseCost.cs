@@ -15,8 +15,11 @@ internal static class SparseCost
     public static double Product { get; } = On(1.2, 2.2, 1.8);
     public static double UnalignedProduct { get; } = On(1.5, 2.4, 1.2);
 
+    /// <summary>The same for the entries of an unrolled matrix, whose lists see blocks of partners.</summary>
+    public static double Unrolled { get; } = On(1.2, 2.2, 1.4);
+
     /// <summary>The same for a gradient: of an unrolled matrix, of blocks of samples, and of rows.</summary>
-    public static double Gradient { get; } = On(1.35, 2.6, 1.15);
+    public static double Gradient { get; } = On(1.35, 2.6, 1.65);
     public static double BlockedGradient { get; } = On(1.2, 2.3, 1);
     public static double UnalignedGradient { get; } = On(1.7, 2.8, 0.8);
 

@@ -72,9 +72,9 @@ internal sealed unsafe class SparseUnrolled : SparsePath
         return shift;
     }
 
-    public override bool TakesForward(int batch) => Pays(batch, SparseCost.Product, SparseCost.Dense(_spec, batch));
+    public override bool TakesForward(int batch) => Pays(batch, SparseCost.Unrolled, SparseCost.Dense(_spec, batch));
     public override bool TakesBackwardWeights(int batch) => Pays(batch, SparseCost.Gradient, SparseCost.DenseGradient(_spec, batch, _workers.Count));
-    public override bool TakesBackwardData(int batch) => Pays(batch, SparseCost.Product, SparseCost.DenseData(_spec, batch));
+    public override bool TakesBackwardData(int batch) => Pays(batch, SparseCost.Unrolled, SparseCost.DenseData(_spec, batch));
 
     private bool Pays(int batch, double perVector, double dense)
     {
