@@ -1,4 +1,3 @@
-using Asni.Cpu.Sparse;
 using Asni.Devices;
 
 namespace Asni.Cpu.Convolution;
