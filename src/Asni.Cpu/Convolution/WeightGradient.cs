@@ -12,6 +12,9 @@ internal sealed unsafe class WeightGradient : IDisposable
     /// <summary>Positions at a time: their dy panel stays in the second-level cache while all taps pass by.</summary>
     private const int BlockPositions = 256;
 
+    /// <summary>Floats of a position that are packed together, for neighbouring panels: memory is read in longer pieces.</summary>
+    private const int PackedColumns = 64;
+
     private readonly Windows _windows;
     private readonly Workers _workers;
     private readonly Panel[] _panels;
@@ -42,7 +45,7 @@ internal sealed unsafe class WeightGradient : IDisposable
         _panels = Panels.Cut(_channels, spec.Groups, lanes, _splitPanels ? workers.Count : 1);
         _packs = _panels.Length > 1 || _panels[0].Columns != _panels[0].Vectors * lanes;
         _leavesTapsOut = phase.Taps < spec.Filter.Height * spec.Filter.Width;
-        _packStride = _packs ? BlockPositions * _panels.Max(p => p.Vectors) * lanes : 0;
+        _packStride = _packs ? BlockPositions * PackedColumns : 0;
         _scratch = new CpuBuffer(workers.Count * ScratchStride * sizeof(float));
         if (!_splitPanels && workers.Count > 1) _partials = new CpuBuffer((workers.Count - 1) * _weights * sizeof(float));
     }
@@ -121,19 +124,22 @@ internal sealed unsafe class WeightGradient : IDisposable
             for (int p = 0; p < positions; p += BlockPositions)
             {
                 int count = Math.Min(BlockPositions, positions - p);
-                foreach (Panel panel in g._panels)
+                // A chunk's positions lie one after the other in dy, across images too.
+                float* rows = dy + (long)p * g._channels;
+                for (int panel = 0, next; panel < g._panels.Length; panel = next)
                 {
-                    if (owner >= 0 && panel.Owner != owner) continue;
-                    // A chunk's positions lie one after the other in dy, across images too.
-                    float* rows = dy + (long)p * g._channels + panel.Start;
-                    int ldd = g._channels;
-                    if (g._packs)
+                    next = g._packs ? g.PackedTogether(panel, L.Count) : panel + 1;
+                    if (owner >= 0 && g._panels[panel].Owner != owner) continue;
+                    ReadOnlySpan<Panel> panels = g._panels.AsSpan(panel, next - panel);
+                    if (g._packs) Pack<L, V>(rows, g._channels, count, panels, pack);
+                    float* packed = pack;
+                    foreach (Panel one in panels)
                     {
-                        ldd = panel.Vectors * L.Count;
-                        Pack<L, V>(rows, g._channels, count, panel.Columns, ldd, pack);
-                        rows = pack;
+                        int ldd = g._packs ? one.Vectors * L.Count : g._channels;
+                        RunPanel<L, V>(phase, one, source + one.Group * g._groupChannels, phase.Source.Pointer + p, g._packs ? packed : rows + one.Start, ldd, count, dw,
+                            first && p == 0);
+                        packed += count * ldd;
                     }
-                    RunPanel<L, V>(phase, panel, source + panel.Group * g._groupChannels, phase.Source.Pointer + p, rows, ldd, count, dw, first && p == 0);
                 }
             }
         }
@@ -160,15 +166,30 @@ internal sealed unsafe class WeightGradient : IDisposable
             }
         }
 
-        private static void Pack<L, V>(float* from, int stride, int count, int columns, int width, float* to) where L : struct, ILanes<V> where V : struct
+        /// <summary>Panel after panel, each with columns up to whole vectors.</summary>
+        private static void Pack<L, V>(float* from, int stride, int count, ReadOnlySpan<Panel> panels, float* to) where L : struct, ILanes<V> where V : struct
         {
-            int whole = columns / L.Count * L.Count;
-            for (int p = 0; p < count; p++, from += stride, to += width)
+            for (int p = 0; p < count; p++, from += stride)
             {
-                for (int n = 0; n < whole; n += L.Count) L.Store(L.Load(from + n), to + n);
-                for (int n = whole; n < width; n++) to[n] = n < columns ? from[n] : 0;
+                float* place = to;
+                foreach (Panel panel in panels)
+                {
+                    int whole = panel.Columns / L.Count * L.Count, width = panel.Vectors * L.Count;
+                    float* source = from + panel.Start, target = place + p * width;
+                    for (int n = 0; n < whole; n += L.Count) L.Store(L.Load(source + n), target + n);
+                    for (int n = whole; n < width; n++) target[n] = n < panel.Columns ? source[n] : 0;
+                    place += count * width;
+                }
             }
         }
+    }
+
+    /// <summary>The panel behind those that are packed with the one at <paramref name="first"/>.</summary>
+    private int PackedTogether(int first, int lanes)
+    {
+        int next = first, width = 0;
+        while (next < _panels.Length && _panels[next].Owner == _panels[first].Owner && (width += _panels[next].Vectors * lanes) <= PackedColumns) next++;
+        return next;
     }
 
     private void ClearDeadTaps(float* dw)

@@ -59,7 +59,10 @@ internal sealed class PlanBuilder
                 units[i] = Bind(i, Value, Gradient);
                 if (_training && units[i] is BatchNormUnit norm && _producer.TryGetValue(_fused[i].Source, out int before)
                     && units[before] is ConvolutionUnit convolution)
+                {
                     norm.Operation.Follow(convolution.Operation);
+                    LeaveOutBias(convolution);
+                }
             }
             return (units, arena, Value(0), Value(Output), Gradient(Output) ?? default);
         }
@@ -68,6 +71,14 @@ internal sealed class PlanBuilder
             arena.Dispose();
             throw;
         }
+    }
+
+    /// <summary>Batch-norm takes the mean away: the gradient that it gives back sums to 0 over each channel, and so the gradient of a bias before it is 0.</summary>
+    private void LeaveOutBias(ConvolutionUnit convolution)
+    {
+        if (convolution.Operation.Spec.Activation != Activation.None || convolution.BiasGradient is not { } gradient) return;
+        _model.Parameters.Upload(gradient.Parameter.Index, ParameterSlot.Gradient, new float[gradient.Parameter.Elements]);
+        convolution.BiasGradient = null;
     }
 
     private int BackwardTime(int unit) => 2 * LossTime - unit;

@@ -33,7 +33,9 @@ internal sealed class ConvolutionUnit : PlanUnit
     public required ParameterTensor Weight { get; init; }
     public required ParameterTensor? Bias { get; init; }
     public ParameterTensor WeightGradient { get; init; }
-    public ParameterTensor? BiasGradient { get; init; }
+
+    /// <summary>Null when there is no bias, or its gradient is always 0.</summary>
+    public ParameterTensor? BiasGradient { get; set; }
 
     public override void Forward(int batch, bool training) => Operation.Forward(X.WithBatch(batch), Weight, Bias, Y.WithBatch(batch));
 
