@@ -60,15 +60,24 @@ internal static class Layers
         operation.SetMask(model.Parameters.GetMask(weight.Index));
         double density = (double)model.Parameters.Live(weight.Index) / weight.Elements;
         SparsePath sparse = operation.Sparse;
-        var passes = new List<(Pass Pass, bool TakesSparse, Action Run)> { (Pass.Forward, sparse.TakesForward(spec.Batch), () => operation.Forward(x, w, null, y)) };
+        // What a sparse pass turned serves the next, in a step: x from the forward pass, dy from the weight gradient.
+        bool forward = sparse.TakesForward(spec.Batch), gradient = sparse.TakesBackwardWeights(spec.Batch);
+        var passes = new List<(Pass Pass, bool TakesSparse, Action Run)> { (Pass.Forward, forward, () => operation.Forward(x, w, null, y)) };
         if (spec.Training)
-            passes.Add((Pass.WeightGradient, sparse.TakesBackwardWeights(spec.Batch), () =>
+            passes.Add((Pass.WeightGradient, gradient, () =>
             {
-                sparse.ForgetGradient();
+                if (forward) sparse.ForgetGradient();
+                else sparse.Forget();
                 operation.BackwardWeights(x, y, dw);
             }
             ));
-        if (spec.InputGradient) passes.Add((Pass.DataGradient, sparse.TakesBackwardData(spec.Batch), () => operation.BackwardData(y, w, false, dx)));
+        if (spec.InputGradient)
+            passes.Add((Pass.DataGradient, sparse.TakesBackwardData(spec.Batch), () =>
+            {
+                if (!gradient) sparse.ForgetGradient();
+                operation.BackwardData(y, w, false, dx);
+            }
+            ));
         foreach ((Pass pass, bool takesSparse, Action run) in passes)
         {
             double[][] times = density == 1 ? [Steps.Measure(() => Forced(false, run), seconds)] : Steps.MeasureInTurn([() => Forced(false, run), () => Forced(true, run)], seconds);

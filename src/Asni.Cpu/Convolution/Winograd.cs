@@ -32,11 +32,13 @@ internal static class Winograd
         return Products(spec, tiles) + filter * (filter > CachedFloats ? 2.2 : 0.8);
     }
 
-    /// <summary>For a weight gradient, whose sums pass through the caches.</summary>
+    /// <summary>For a weight gradient, whose sums pass through the caches: once a block of tiles.</summary>
     public static double GradientCost(in ConvolutionSpec spec, int batch, int workers)
     {
-        double tiles = Tiles(spec, batch), sums = Filter(spec) * workers;
-        return Products(spec, tiles) + sums * (sums > CachedFloats ? 2.5 : 1.3);
+        double tiles = Tiles(spec, batch), filter = Filter(spec), sums = filter * workers;
+        if (Simd.Width == 512) return Products(spec, tiles) + sums * (sums > CachedFloats ? 2.5 : 1.3);
+        double blocks = Math.Ceiling(tiles / GradientBlock(spec.Input.Channels, spec.Output.Channels));
+        return Products(spec, tiles) + filter * blocks * (filter > CachedFloats / 4 ? 3.5 : 0.3);
     }
 
     private static double Tiles(in ConvolutionSpec spec, int batch) => (double)batch * new WinogradTiles(spec.Input, spec.Output, spec.Padding).Count;

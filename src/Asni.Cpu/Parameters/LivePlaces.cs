@@ -10,7 +10,7 @@ namespace Asni.Cpu;
 internal sealed unsafe class LivePlaces(int parameters)
 {
     /// <summary>Up to one live element in so many, gathering them is cheaper than a step on each vector that holds one.</summary>
-    private const long Sparse = 5;
+    private const long Sparse = 3;
 
     private readonly int[]?[] _places = new int[]?[parameters];
     private readonly bool[] _known = new bool[parameters];

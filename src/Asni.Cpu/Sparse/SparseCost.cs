@@ -11,23 +11,29 @@ namespace Asni.Cpu.Sparse;
 internal static class SparseCost
 {
     /// <summary>A tap against a vector that comes from the first cache, the second, or lies across cache lines.</summary>
-    public static double Blocked { get; } = On(0.95, 1.45, 0.9);
+    public static double Blocked { get; } = On(0.95, 1.45, 1);
     public static double Product { get; } = On(1.2, 2.2, 1.8);
     public static double UnalignedProduct { get; } = On(1.5, 2.4, 1.2);
 
     /// <summary>The same for the entries of an unrolled matrix, whose lists see blocks of partners.</summary>
-    public static double Unrolled { get; } = On(1.2, 2.2, 1.4);
+    public static double Unrolled { get; } = On(1.2, 2.2, 1.2);
 
     /// <summary>The same for a gradient: of an unrolled matrix, of blocks of samples, and of rows.</summary>
-    public static double Gradient { get; } = On(1.35, 2.6, 1.65);
+    public static double Gradient { get; } = On(1.35, 2.6, 1.8);
     public static double BlockedGradient { get; } = On(1.2, 2.3, 1);
-    public static double UnalignedGradient { get; } = On(1.7, 2.8, 0.8);
+    public static double UnalignedGradient { get; } = On(1.7, 2.8, 1.05);
 
     /// <summary>An entry of an unrolled matrix, besides its vectors: its weight lies somewhere in the filter, which the second cache holds or not.</summary>
     public static double Entry(in ConvolutionSpec spec) => (long)spec.Filter.Out * spec.Filter.FanIn <= 128 * 1024 ? 2 : 6;
 
+    /// <summary>A weight of the direct product, besides its multiply-adds: it is packed, and its gradient put down.</summary>
+    private static double Packed { get; } = On(0, 0, 0.8);
+
+    /// <summary>What a strided data gradient takes longer.</summary>
+    private static double Phases { get; } = On(1, 1, 1.35);
+
     /// <summary>Turning an element.</summary>
-    public static double Turn { get; } = On(0.8, 1.8, 2);
+    public static double Turn { get; } = On(0.8, 1.8, 2.2);
 
     /// <param name="whole">Vectors of 512 bits.</param>
     /// <param name="split">The same in two halves.</param>
@@ -41,12 +47,15 @@ internal static class SparseCost
         return Winograd.Suits(spec) ? Math.Min(direct, Winograd.Cost(spec, batch) * 512 / Simd.WorkingWidth) : direct;
     }
 
-    /// <summary>The dense path of a data gradient, which transposes the filter first: nothing beside a convolution, most of a small linear layer's.</summary>
+    /// <summary>
+    /// The dense path of a data gradient, which transposes the filter first: nothing beside a convolution, most of a small linear layer's. With strides it goes
+    /// by phases, each of few taps.
+    /// </summary>
     public static double DenseData(in ConvolutionSpec spec, int batch)
     {
         const double transposition = 3; // of an element
-        double direct = Direct(spec, batch), dense = Dense(spec, batch);
-        return dense < direct ? dense : direct + transposition * spec.Filter.Out * spec.Filter.FanIn;
+        double direct = Direct(spec, batch) * (spec.Stride > 1 ? Phases : 1), dense = Dense(spec, batch);
+        return Winograd.Suits(spec) && dense < direct ? dense : direct + transposition * spec.Filter.Out * spec.Filter.FanIn;
     }
 
     /// <summary>The dense path of a weight gradient.</summary>
@@ -66,7 +75,7 @@ internal static class SparseCost
         double rate = Simd.Width < 512 ? 21 : outputs < 32 ? 22 : 28;
         double used = Meeting(spec.Filter.Height, spec.Input.Height, spec.Output.Height, spec)
             * Meeting(spec.Filter.Width, spec.Input.Width, spec.Output.Width, spec);
-        return spec.Macs * used * batch / (rate * Simd.WorkingWidth / 512);
+        return spec.Macs * used * batch / (rate * Simd.WorkingWidth / 512) + Packed * spec.Filter.Out * spec.Filter.FanIn;
     }
 
     /// <summary>The share of a filter's rows (or columns) that meet the input at some output.</summary>

@@ -123,7 +123,7 @@ internal sealed unsafe class SparseUnrolled : SparsePath
         _workers.Vectorize(Work(batch), new SampledProduct
         {
             Taps = ByOutput,
-            Live = Live,
+            Live = IsLinear(_spec) ? null : Live,
             Scratch = _scratch,
             X = (float*)_inputs.Pointer,
             Dy = (float*)_outputs.Pointer,
@@ -256,13 +256,6 @@ internal sealed unsafe class SparseUnrolled : SparsePath
     {
         public LiveWeights(Mask mask, in ConvolutionSpec spec, TapPairs pairs, TapList byOutput, int blockShift, Workers workers)
         {
-            if (IsLinear(spec) && byOutput.ChannelBlocks == 1)
-            {
-                // One product a weight: the matrix by outputs is in PyTorch's order already.
-                (Places, Starts) = (byOutput.Places.ToArray(), byOutput.Starts);
-                Ordinals = [.. Enumerable.Range(0, byOutput.Live)];
-                return;
-            }
             Places = new int[mask.Live];
             Starts = new int[spec.Filter.Out + 1];
             Ordinals = new int[byOutput.Live];
@@ -307,7 +300,7 @@ internal sealed unsafe class SparseUnrolled : SparsePath
     private struct SampledProduct : IVectorBody
     {
         public TapList Taps;
-        public LiveWeights Live;
+        public LiveWeights? Live;
         public Scratch Scratch;
         public float* X, Dy, Dw;
         public int Pitch, Batch, Outputs, Positions;
@@ -316,20 +309,44 @@ internal sealed unsafe class SparseUnrolled : SparsePath
         {
             // A weight belongs to one output, and so to one worker, at all positions.
             (long first, long last) = Share.Of(Outputs, worker, workers);
-            float* sums = Scratch.Of(worker, Taps.Live + Live.Places.Length), totals = sums + Taps.Live;
-            ReadOnlySpan<int> starts = Taps.Starts, ordinals = Live.Ordinals;
-            int from = Live.Starts[first], to = Live.Starts[last];
+            if (Live is { } live) Add<L, V>(live, (int)first, (int)last, Scratch.Of(worker, Taps.Live + live.Places.Length));
+            else Put<L, V>((int)first, (int)last, Scratch.Of(worker, Taps.Live));
+        }
+
+        /// <summary>A linear layer has one product a weight. A block's are written at once: they lie together in dw.</summary>
+        private readonly void Put<L, V>(int first, int last, float* sums) where L : struct, ILanes<V> where V : struct
+        {
+            ReadOnlySpan<int> starts = Taps.Starts, places = Taps.Places;
+            for (int block = 0; block < Taps.ChannelBlocks; block++)
+                for (int line = first; line < last; line++)
+                {
+                    int start = starts[block * Outputs + line], end = starts[block * Outputs + line + 1];
+                    Products<L, V>(start, end, line, sums);
+                    for (int k = start; k < end; k++) Dw[places[k]] = sums[k - start];
+                }
+        }
+
+        private readonly void Add<L, V>(LiveWeights live, int first, int last, float* totals) where L : struct, ILanes<V> where V : struct
+        {
+            float* sums = totals + live.Places.Length;
+            ReadOnlySpan<int> starts = Taps.Starts, ordinals = live.Ordinals;
+            int from = live.Starts[first], to = live.Starts[last];
             new Span<float>(totals + from, to - from).Clear();
             for (int section = 0; section < Taps.ChannelBlocks * Positions; section++)
-                for (int list = (int)(section * Outputs + first); list < section * Outputs + last; list++)
+                for (int list = section * Outputs + first; list < section * Outputs + last; list++)
                 {
-                    int line = list % (Positions * Outputs), start = starts[list], count = starts[list + 1] - start;
-                    new Span<float>(sums + start, count).Clear();
-                    TapKernels.SampledDots<L, V>(Taps.Taps + start, count, X, 0, Dy + (long)line * Pitch, 0, 1, (Batch + L.Count - 1) / L.Count, sums + start);
-                    for (int k = start; k < start + count; k++) totals[ordinals[k]] += sums[k];
+                    int start = starts[list], end = starts[list + 1];
+                    Products<L, V>(start, end, list % (Positions * Outputs), sums);
+                    for (int k = start; k < end; k++) totals[ordinals[k]] += sums[k - start];
                 }
-            ReadOnlySpan<int> places = Live.Places;
+            ReadOnlySpan<int> places = live.Places;
             for (int n = from; n < to; n++) Dw[places[n]] = totals[n];
+        }
+
+        private readonly void Products<L, V>(int start, int end, int line, float* sums) where L : struct, ILanes<V> where V : struct
+        {
+            new Span<float>(sums, end - start).Clear();
+            TapKernels.SampledDots<L, V>(Taps.Taps + start, end - start, X, 0, Dy + (long)line * Pitch, 0, 1, (Batch + L.Count - 1) / L.Count, sums);
         }
     }
 }
