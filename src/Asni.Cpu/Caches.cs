@@ -16,12 +16,15 @@ internal static class Caches
     /// <summary>The last one, which cores share.</summary>
     public static int Third { get; } = Find(3) ?? 32 * 1024 * 1024;
 
+    /// <summary>Set by tests: the bytes from which a tensor counts as outgrown; null: those of the last cache.</summary>
+    internal static long? Outgrows { get; set; }
+
     /// <summary>
     /// Whether a tensor that is written from its beginning to its end is out of all caches by then: it is better written past them, which spares
     /// reading each line before it is written.
     /// </summary>
     public static unsafe bool Outgrown(float* tensor, long floats) =>
-        floats * sizeof(float) >= Third && (nint)tensor % Line == 0;
+        floats * sizeof(float) >= (Outgrows ?? Third) && (nint)tensor % Line == 0;
 
     /// <summary>Cache parameters of the CPUID instruction: leaf 4 of Intel, 8000001Dh of AMD, in one format.</summary>
     private static int? Find(int level)

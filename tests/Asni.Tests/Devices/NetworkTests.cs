@@ -70,6 +70,23 @@ public class NetworkTests(DeviceCase device)
         return results;
     }
 
+    [Test]
+    public void A_bias_before_a_batch_norm_has_no_gradient()
+    {
+        using Device opened = device.Create();
+        Network network = NetworkZoo.Create("vgg11", new Chw(3, 32, 32), 10);
+        using var model = new Model(network, opened);
+        GoldenComparison.Initialize(model);
+        Parameter[] biases = [.. network.Parameters.Where(p => p.Kind == ParameterKind.Bias)];
+        foreach (Parameter bias in biases) model.Parameters.Upload(bias.Index, ParameterSlot.Gradient, Values.Constant(bias.Elements, float.NaN));
+        using var plan = new Plan(model, 2, training: true);
+        plan.Load(Values.Random(1, 2L * network.Input.Elements), [0, 1]);
+        plan.RunTraining();
+        float[][] gradients = [.. biases.Select(b => Workbench.Read(model.Parameters, b.Index, ParameterSlot.Gradient))];
+        Assert.That(gradients[..^1], Has.All.All.Zero);
+        Assert.That(gradients[^1], Has.None.NaN.And.Some.Not.Zero);
+    }
+
     private static double Norm(float[] values) => Math.Sqrt(values.Sum(v => (double)v * v));
 
     [TestCase(-1)]

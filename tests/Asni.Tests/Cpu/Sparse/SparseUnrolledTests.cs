@@ -16,7 +16,7 @@ public class SparseUnrolledTests
     [Test]
     public void A_linear_layer_agrees_with_dense([Values(0, 0.001, 0.05, 0.5, 1)] double density, [Values(1, 2)] int threads, [Values(1, 7, 60, 130)] int batch)
     {
-        foreach ((Chw input, int outputs) in new[] { (new Chw(17, 1, 1), 5), (new Chw(300, 1, 1), 100), (new Chw(4, 3, 5), 33) })
+        foreach ((Chw input, int outputs) in new[] { (new Chw(17, 1, 1), 5), (new Chw(300, 1, 1), 100), (new Chw(4, 3, 5), 33), (new Chw(600, 1, 1), 7) })
             SparseLayer.AssertAgree(SparseLayer.Linear(input, outputs, batch), density, threads, batch);
     }
 
