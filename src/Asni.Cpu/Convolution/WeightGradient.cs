@@ -17,7 +17,7 @@ internal sealed unsafe class WeightGradient : IDisposable
 
     private readonly Windows _windows;
     private readonly Workers _workers;
-    private readonly Panel[] _panels;
+    private readonly Panel[][] _together;
     private readonly bool _splitPanels;
     private readonly int _channels;
     private readonly int _groupChannels;
@@ -42,8 +42,10 @@ internal sealed unsafe class WeightGradient : IDisposable
         _macs = (long)spec.Batch * spec.Macs;
         long activations = (long)spec.Batch * phase.Positions * (_channels + (long)phase.Taps * _groupChannels / Math.Max(1, phase.Runs.Count));
         _splitPanels = workers.Count > 1 && _weights > activations && _channels / spec.Groups >= lanes * workers.Count;
-        _panels = Panels.Cut(_channels, spec.Groups, lanes, _splitPanels ? workers.Count : 1);
-        _packs = _panels.Length > 1 || _panels[0].Columns != _panels[0].Vectors * lanes;
+        Panel[] panels = Panels.Cut(_channels, spec.Groups, lanes, _splitPanels ? workers.Count : 1);
+        _together = Neighbours(panels, lanes);
+        // A single panel of whole vectors lies in dy as it would be packed.
+        _packs = panels.Length > 1 || panels[0].Columns != panels[0].Vectors * lanes;
         _leavesTapsOut = phase.Taps < spec.Filter.Height * spec.Filter.Width;
         _packStride = _packs ? BlockPositions * PackedColumns : 0;
         _scratch = new CpuBuffer(workers.Count * ScratchStride * sizeof(float));
@@ -126,18 +128,15 @@ internal sealed unsafe class WeightGradient : IDisposable
                 int count = Math.Min(BlockPositions, positions - p);
                 // A chunk's positions lie one after the other in dy, across images too.
                 float* rows = dy + (long)p * g._channels;
-                for (int panel = 0, next; panel < g._panels.Length; panel = next)
+                foreach (Panel[] panels in g._together)
                 {
-                    next = g._packs ? g.PackedTogether(panel, L.Count) : panel + 1;
-                    if (owner >= 0 && g._panels[panel].Owner != owner) continue;
-                    ReadOnlySpan<Panel> panels = g._panels.AsSpan(panel, next - panel);
+                    if (owner >= 0 && panels[0].Owner != owner) continue;
                     if (g._packs) Pack<L, V>(rows, g._channels, count, panels, pack);
-                    float* packed = pack;
-                    foreach (Panel one in panels)
+                    float* packed = g._packs ? pack : rows;
+                    foreach (Panel panel in panels)
                     {
-                        int ldd = g._packs ? one.Vectors * L.Count : g._channels;
-                        RunPanel<L, V>(phase, one, source + one.Group * g._groupChannels, phase.Source.Pointer + p, g._packs ? packed : rows + one.Start, ldd, count, dw,
-                            first && p == 0);
+                        int ldd = panel.Vectors * L.Count;
+                        RunPanel<L, V>(phase, panel, source + panel.Group * g._groupChannels, phase.Source.Pointer + p, packed, ldd, count, dw, first && p == 0);
                         packed += count * ldd;
                     }
                 }
@@ -184,12 +183,17 @@ internal sealed unsafe class WeightGradient : IDisposable
         }
     }
 
-    /// <summary>The panel behind those that are packed with the one at <paramref name="first"/>.</summary>
-    private int PackedTogether(int first, int lanes)
+    /// <summary>Neighbouring panels of one worker, as many as are packed together.</summary>
+    private static Panel[][] Neighbours(Panel[] panels, int lanes)
     {
-        int next = first, width = 0;
-        while (next < _panels.Length && _panels[next].Owner == _panels[first].Owner && (width += _panels[next].Vectors * lanes) <= PackedColumns) next++;
-        return next;
+        var together = new List<Panel[]>();
+        for (int first = 0, next; first < panels.Length; first = next)
+        {
+            int width = 0;
+            for (next = first; next < panels.Length && panels[next].Owner == panels[first].Owner && (width += panels[next].Vectors * lanes) <= PackedColumns;) next++;
+            together.Add(panels[first..next]);
+        }
+        return [.. together];
     }
 
     private void ClearDeadTaps(float* dw)
