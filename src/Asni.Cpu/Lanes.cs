@@ -1,3 +1,5 @@
+using System.Runtime.Intrinsics;
+
 namespace Asni.Cpu;
 
 /// <summary>
@@ -36,8 +38,8 @@ internal unsafe interface ILanes<V> where V : struct
     /// <summary>The sum of all lanes, in an order of its own.</summary>
     static abstract float Sum(V a);
 
-    /// <summary>sums[i] += the sum of register i's lanes, for eight registers.</summary>
-    static abstract void AddSums(V a0, V a1, V a2, V a3, V a4, V a5, V a6, V a7, float* sums);
+    /// <summary>The sums of the lanes of each of eight registers.</summary>
+    static abstract Vector256<float> Sums(V a0, V a1, V a2, V a3, V a4, V a5, V a6, V a7);
 
     /// <summary>a and not b.</summary>
     static abstract V AndNot(V a, V b);

@@ -66,18 +66,10 @@ internal readonly unsafe struct Lanes128 : ILanes<Vector128<float>>
     public static float Sum(Vector128<float> a) => Vector128.Sum(a);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void AddSums(Vector128<float> a0, Vector128<float> a1, Vector128<float> a2, Vector128<float> a3,
-        Vector128<float> a4, Vector128<float> a5, Vector128<float> a6, Vector128<float> a7, float* sums)
-    {
-        sums[0] += Vector128.Sum(a0);
-        sums[1] += Vector128.Sum(a1);
-        sums[2] += Vector128.Sum(a2);
-        sums[3] += Vector128.Sum(a3);
-        sums[4] += Vector128.Sum(a4);
-        sums[5] += Vector128.Sum(a5);
-        sums[6] += Vector128.Sum(a6);
-        sums[7] += Vector128.Sum(a7);
-    }
+    public static Vector256<float> Sums(Vector128<float> a0, Vector128<float> a1, Vector128<float> a2, Vector128<float> a3,
+        Vector128<float> a4, Vector128<float> a5, Vector128<float> a6, Vector128<float> a7) =>
+        Vector256.Create(Vector128.Sum(a0), Vector128.Sum(a1), Vector128.Sum(a2), Vector128.Sum(a3),
+            Vector128.Sum(a4), Vector128.Sum(a5), Vector128.Sum(a6), Vector128.Sum(a7));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<float> AndNot(Vector128<float> a, Vector128<float> b) => Vector128.AndNot(a, b);

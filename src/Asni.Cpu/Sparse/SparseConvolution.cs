@@ -218,7 +218,7 @@ internal sealed unsafe class SparseConvolution : SparsePath
             PlaneTurn.In(Dy, Batch, block.Sample, block.Row, to, 0, zeros, dy);
             (int height, int width) = Blocks.Extent(block.Rows);
             for (int list = 0; list < Taps.ChannelBlocks * to.Channels; list++)
-                TapKernels.SampledDots<L, V>(Taps.Taps + starts[list], starts[list + 1] - starts[list], x, from.Pitch, dy + to.Offset(list % to.Channels, 0, 0), to.Pitch,
+                TapKernels.AddDots<L, V>(Taps.Taps + starts[list], starts[list + 1] - starts[list], x, from.Pitch, dy + to.Offset(list % to.Channels, 0, 0), to.Pitch,
                     height, width, sums + starts[list]);
         }
     }

@@ -19,7 +19,7 @@ internal static class SparseCost
     public static double Unrolled { get; } = On(1.2, 2.2, 1.2);
 
     /// <summary>The same for a gradient: of an unrolled matrix, of blocks of samples, and of rows.</summary>
-    public static double Gradient { get; } = On(1.35, 2.6, 1.8);
+    public static double Gradient { get; } = On(1.35, 2.6, 1.4);
     public static double BlockedGradient { get; } = On(1.2, 2.3, 1);
     public static double UnalignedGradient { get; } = On(1.7, 2.8, 1.05);
 

@@ -307,22 +307,30 @@ internal sealed unsafe class SparseUnrolled : SparsePath
 
         public readonly void Execute<L, V>(int worker, int workers) where L : struct, ILanes<V> where V : struct
         {
+            if (Live is null)
+            {
+                Put<L, V>(worker, workers);
+                return;
+            }
             // A weight belongs to one output, and so to one worker, at all positions.
             (long first, long last) = Share.Of(Outputs, worker, workers);
-            if (Live is { } live) Add<L, V>(live, (int)first, (int)last, Scratch.Of(worker, Taps.Live + live.Places.Length));
-            else Put<L, V>((int)first, (int)last, Scratch.Of(worker, Taps.Live));
+            Add<L, V>(Live, (int)first, (int)last, Scratch.Of(worker, Taps.Live + Live.Places.Length));
         }
 
-        /// <summary>A linear layer has one product a weight. A block's are written at once: they lie together in dw.</summary>
-        private readonly void Put<L, V>(int first, int last, float* sums) where L : struct, ILanes<V> where V : struct
+        /// <summary>
+        /// A linear layer has one product a weight. A worker has neighbouring blocks of inputs, whose weights lie together, as they do for the optimizer.
+        /// </summary>
+        private readonly void Put<L, V>(int worker, int workers) where L : struct, ILanes<V> where V : struct
         {
-            ReadOnlySpan<int> starts = Taps.Starts, places = Taps.Places;
-            for (int block = 0; block < Taps.ChannelBlocks; block++)
-                for (int line = first; line < last; line++)
+            (int first, int last) = Taps.ShareOfLists(worker, workers);
+            ReadOnlySpan<int> starts = Taps.Starts;
+            int width = (Batch + L.Count - 1) / L.Count;
+            fixed (int* places = Taps.Places)
+                for (int list = first, line = first % Outputs; list < last; list++, line++)
                 {
-                    int start = starts[block * Outputs + line], end = starts[block * Outputs + line + 1];
-                    Products<L, V>(start, end, line, sums);
-                    for (int k = start; k < end; k++) Dw[places[k]] = sums[k - start];
+                    if (line == Outputs) line = 0;
+                    int start = starts[list];
+                    TapKernels.PutDots<L, V>(Taps.Taps + start, starts[list + 1] - start, X, Dy + (long)line * Pitch, width, places + start, Dw);
                 }
         }
 
@@ -346,7 +354,7 @@ internal sealed unsafe class SparseUnrolled : SparsePath
         private readonly void Products<L, V>(int start, int end, int line, float* sums) where L : struct, ILanes<V> where V : struct
         {
             new Span<float>(sums, end - start).Clear();
-            TapKernels.SampledDots<L, V>(Taps.Taps + start, end - start, X, 0, Dy + (long)line * Pitch, 0, 1, (Batch + L.Count - 1) / L.Count, sums);
+            TapKernels.AddDots<L, V>(Taps.Taps + start, end - start, X, 0, Dy + (long)line * Pitch, 0, 1, (Batch + L.Count - 1) / L.Count, sums);
         }
     }
 }

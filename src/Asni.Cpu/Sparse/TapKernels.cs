@@ -1,3 +1,6 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+
 namespace Asni.Cpu.Sparse;
 
 /// <summary>
@@ -146,26 +149,59 @@ internal static unsafe class TapKernels
     }
 
     /// <summary>sums[k] += sum over a block of rows of <paramref name="width"/> vectors of dy(row, vector) * x(row, vector + offset of tap k).</summary>
-    public static void SampledDots<L, V>(Tap* taps, int count, float* x, nint xPitch, float* dy, nint dyPitch, int rows, int width, float* sums)
+    public static void AddDots<L, V>(Tap* taps, int count, float* x, nint xPitch, float* dy, nint dyPitch, int rows, int width, float* sums)
         where L : struct, ILanes<V> where V : struct
     {
         int k = 0;
-        for (; k + 8 <= count; k += 8) Dot8<L, V>(taps + k, x, xPitch, dy, dyPitch, rows, width, sums + k);
+        for (; k + 8 <= count; k += 8) (Vector256.Load(sums + k) + Dots8<L, V>(taps + k, x, xPitch, dy, dyPitch, rows, width)).Store(sums + k);
         if (k == count) return;
         // What is left, and the last of it again for those that are missing.
         Tap* rest = stackalloc Tap[8];
-        float* results = stackalloc float[8];
-        for (int i = 0; i < 8; i++)
-        {
-            rest[i] = taps[Math.Min(k + i, count - 1)];
-            results[i] = 0;
-        }
-        if (count - k > 4) Dot8<L, V>(rest, x, xPitch, dy, dyPitch, rows, width, results);
-        else Dot4<L, V>(rest, x, xPitch, dy, dyPitch, rows, width, results);
+        for (int i = 0; i < 8; i++) rest[i] = taps[Math.Min(k + i, count - 1)];
+        Vector256<float> results = count - k > 4
+            ? Dots8<L, V>(rest, x, xPitch, dy, dyPitch, rows, width)
+            : Dots4<L, V>(rest, x, xPitch, dy, dyPitch, rows, width).ToVector256();
         for (int i = 0; k < count; i++, k++) sums[k] += results[i];
     }
 
-    private static void Dot8<L, V>(Tap* taps, float* x, nint xPitch, float* dy, nint dyPitch, int rows, int width, float* sums)
+    /// <summary>to[places[k]] = sum over <paramref name="width"/> vectors of dy(vector) * x(vector + offset of tap k).</summary>
+    public static void PutDots<L, V>(Tap* taps, int count, float* x, float* dy, int width, int* places, float* to)
+        where L : struct, ILanes<V> where V : struct
+    {
+        int k = 0;
+        for (; k + 8 <= count; k += 8) Put(Dots8<L, V>(taps + k, x, 0, dy, 0, 1, width), places + k, to);
+        int rest = count - k;
+        if (rest == 0) return;
+        // Groups that reach back over the ones before them put the same sums again.
+        int last8 = count - 8, last4 = count - 4;
+        if (rest > 4 && last8 >= 0) Put(Dots8<L, V>(taps + last8, x, 0, dy, 0, 1, width), places + last8, to);
+        else if (last4 >= 0)
+        {
+            if (rest > 4) Put(Dots4<L, V>(taps + k, x, 0, dy, 0, 1, width), places + k, to);
+            Put(Dots4<L, V>(taps + last4, x, 0, dy, 0, 1, width), places + last4, to);
+        }
+        else
+            for (; k < count; k++) to[places[k]] = Dot<L, V>(x + taps[k].Offset, dy, width);
+    }
+
+    // Written out: a loop over the elements of a register goes through memory.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Put(Vector256<float> sums, int* places, float* to)
+    {
+        Put(sums.GetLower(), places, to);
+        Put(sums.GetUpper(), places + 4, to);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Put(Vector128<float> sums, int* places, float* to)
+    {
+        to[places[0]] = sums[0];
+        to[places[1]] = sums[1];
+        to[places[2]] = sums[2];
+        to[places[3]] = sums[3];
+    }
+
+    private static Vector256<float> Dots8<L, V>(Tap* taps, float* x, nint xPitch, float* dy, nint dyPitch, int rows, int width)
         where L : struct, ILanes<V> where V : struct
     {
         V a0 = default, a1 = default, a2 = default, a3 = default, a4 = default, a5 = default, a6 = default, a7 = default;
@@ -186,10 +222,10 @@ internal static unsafe class TapKernels
                 a7 = L.Fma(d, L.Load(p7 + i), a7);
             }
         }
-        L.AddSums(a0, a1, a2, a3, a4, a5, a6, a7, sums);
+        return L.Sums(a0, a1, a2, a3, a4, a5, a6, a7);
     }
 
-    private static void Dot4<L, V>(Tap* taps, float* x, nint xPitch, float* dy, nint dyPitch, int rows, int width, float* sums)
+    private static Vector128<float> Dots4<L, V>(Tap* taps, float* x, nint xPitch, float* dy, nint dyPitch, int rows, int width)
         where L : struct, ILanes<V> where V : struct
     {
         V a = default, b = default, c = default, d = default;
@@ -205,9 +241,13 @@ internal static unsafe class TapKernels
                 d = L.Fma(g, L.Load(s + i), d);
             }
         }
-        sums[0] += L.Sum(a);
-        sums[1] += L.Sum(b);
-        sums[2] += L.Sum(c);
-        sums[3] += L.Sum(d);
+        return Vector128.Create(L.Sum(a), L.Sum(b), L.Sum(c), L.Sum(d));
+    }
+
+    private static float Dot<L, V>(float* x, float* dy, int width) where L : struct, ILanes<V> where V : struct
+    {
+        V a = default;
+        for (nint i = 0; i < width * L.Count; i += L.Count) a = L.Fma(L.Load(dy + i), L.Load(x + i), a);
+        return L.Sum(a);
     }
 }

@@ -181,22 +181,22 @@ internal sealed unsafe class TapList
     }
 
     /// <summary>A worker's lines when they are shared by live weights; an empty line costs something too, for its result must be written.</summary>
-    public (int First, int Last) ShareOfLines(int worker, int workers)
-    {
-        int[] starts = LineStarts;
-        return (Boundary(worker), Boundary(worker + 1));
+    public (int First, int Last) ShareOfLines(int worker, int workers) => (Boundary(LineStarts, worker, workers), Boundary(LineStarts, worker + 1, workers));
 
-        int Boundary(int part)
+    /// <summary>A worker's lists when they are shared by live weights.</summary>
+    public (int First, int Last) ShareOfLists(int worker, int workers) => (Boundary(Starts, worker, workers), Boundary(Starts, worker + 1, workers));
+
+    private static int Boundary(int[] starts, int part, int parts)
+    {
+        int low = 0, high = starts.Length - 1;
+        if (part == parts) return high;
+        long target = ((long)starts[^1] + high) * part / parts;
+        while (low < high)
         {
-            int low = 0, high = starts.Length - 1;
-            long target = ((long)starts[^1] + high) * part / workers;
-            while (low < high)
-            {
-                int middle = (low + high) / 2;
-                if (starts[middle] + middle < target) low = middle + 1; else high = middle;
-            }
-            return part == workers ? starts.Length - 1 : low;
+            int middle = (low + high) / 2;
+            if (starts[middle] + middle < target) low = middle + 1; else high = middle;
         }
+        return low;
     }
 
     /// <summary>Fetches the values from the filter.</summary>

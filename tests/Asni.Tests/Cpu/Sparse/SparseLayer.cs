@@ -47,11 +47,16 @@ internal sealed class SparseLayer : IDisposable
     public void Prune(double density, ulong seed)
     {
         var random = new SplitMix64(seed);
-        long length = _parameters.Parameters[0].Elements;
-        var mask = new Mask(length, live: false);
-        for (long i = 0; i < length; i++) mask[i] = random.NextDouble() < density;
+        var mask = new Mask(_parameters.Parameters[0].Elements, live: false);
+        for (long i = 0; i < mask.Length; i++) mask[i] = random.NextDouble() < density;
+        Prune(mask);
+    }
+
+    /// <param name="mask">In PyTorch's order, OIHW.</param>
+    public void Prune(Mask mask)
+    {
         _parameters.SetMask(0, null);
-        _parameters.Upload(0, ParameterSlot.Value, Random((int)length, 2));
+        _parameters.Upload(0, ParameterSlot.Value, Random((int)mask.Length, 2));
         _parameters.SetMask(0, mask);
         _operation.SetMask(mask);
     }
@@ -65,9 +70,11 @@ internal sealed class SparseLayer : IDisposable
         // The backward passes of both see one output: they would take different sides where rounding puts it on either side of 0.
         _device.Upload(Random(output.Length, 7), y);
         _operation.BackwardOutput(y, _parameters.Gradient(1), dy);
+        var dw = new float[_parameters.Parameters[0].Elements];
+        Array.Fill(dw, float.NaN); // what a run leaves out must not be there from the run before
+        _parameters.Upload(0, ParameterSlot.Gradient, dw);
         _operation.BackwardWeights(x, dy, _parameters.Gradient(0));
         _operation.BackwardData(dy, _parameters.Value(0), accumulate: true, dx);
-        var dw = new float[_parameters.Parameters[0].Elements];
         _parameters.Download(0, ParameterSlot.Gradient, dw);
         Mask? mask = _parameters.GetMask(0);
         for (int i = 0; i < dw.Length; i++)

@@ -32,6 +32,18 @@ public class SparseUnrolledTests
     }
 
     [Test]
+    public void Outputs_of_any_number_of_live_weights_agree_with_dense([Values(1, 2)] int threads)
+    {
+        const int outputs = 22, inputs = 21, batch = 11;
+        using var layer = new SparseLayer(SparseLayer.Linear(new Chw(inputs, 1, 1), outputs, batch), threads);
+        var mask = new Mask(outputs * inputs, live: false);
+        for (int o = 0; o < outputs; o++)
+            for (int i = 0; i < o; i++) mask[o * inputs + (5 * i + o) % inputs] = true;
+        layer.Prune(mask);
+        SparseLayer.AssertClose(layer.Run(sparse: false, batch), layer.Run(sparse: true, batch), "output o with o live weights");
+    }
+
+    [Test]
     public void A_partial_batch_uses_only_its_samples() => SparseLayer.AssertAgree(SparseLayer.Linear(new Chw(40, 1, 1), 20, 60), 0.1, 2, 13);
 
     [Test]
@@ -80,6 +92,14 @@ public class SparseUnrolledTests
                 next = last;
             }
             Assert.That(next, Is.EqualTo(lines));
+            next = 0;
+            for (int worker = 0; worker < workers; worker++)
+            {
+                (int first, int last) = list.ShareOfLists(worker, workers);
+                Assert.That(first, Is.EqualTo(next));
+                next = last;
+            }
+            Assert.That(next, Is.EqualTo(lines * list.ChannelBlocks));
             Assert.That(list.Live, Is.EqualTo(40));
             Assert.That(list.ChannelBlocks, Is.EqualTo(blockShift == 10 ? 1 : 3), "blocks of up to 4 partners");
         }
