@@ -12,25 +12,63 @@ internal static unsafe class RegisterTranspose
     /// <summary>to[c * toStride + r] = from[r * fromStride + c].</summary>
     public static void Run(float* from, int rows, int columns, nint fromStride, float* to, nint toStride)
     {
-        int blockedRows = Avx.IsSupported ? rows / Block * Block : 0, blockedColumns = columns / Block * Block;
-        for (int r = 0; r < blockedRows; r += Block)
-            for (int c = 0; c < blockedColumns; c += Block)
+        if (!Avx.IsSupported || rows < Block || columns < Block)
+        {
+            for (int c = 0; c < columns; c++)
+                for (int r = 0; r < rows; r++) to[c * toStride + r] = from[r * fromStride + c];
+            return;
+        }
+        // The last block reaches back over the one before it.
+        for (int row = 0; row < rows; row += Block)
+        {
+            int r = Math.Min(row, rows - Block);
+            for (int column = 0; column < columns; column += Block)
+            {
+                int c = Math.Min(column, columns - Block);
                 RunBlock(from + r * fromStride + c, fromStride, to + c * toStride + r, toStride);
-        for (int c = 0; c < columns; c++)
-            for (int r = c < blockedColumns ? blockedRows : 0; r < rows; r++) to[c * toStride + r] = from[r * fromStride + c];
+            }
+        }
     }
 
     /// <summary>to[c * toStride + r] = rows[r][c].</summary>
     public static void Run(float** rows, int count, int columns, float* to, nint toStride)
     {
-        int blockedRows = Avx.IsSupported ? count / Block * Block : 0, blockedColumns = columns / Block * Block;
-        for (int r = 0; r < blockedRows; r += Block)
-            for (int c = 0; c < blockedColumns; c += Block)
+        if (!Avx.IsSupported || count < Block || columns < Block)
+        {
+            for (int c = 0; c < columns; c++)
+                for (int r = 0; r < count; r++) to[c * toStride + r] = rows[r][c];
+            return;
+        }
+        for (int row = 0; row < count; row += Block)
+        {
+            int r = Math.Min(row, count - Block);
+            for (int column = 0; column < columns; column += Block)
+            {
+                int c = Math.Min(column, columns - Block);
                 Store(Vector256.Load(rows[r] + c), Vector256.Load(rows[r + 1] + c), Vector256.Load(rows[r + 2] + c), Vector256.Load(rows[r + 3] + c),
                     Vector256.Load(rows[r + 4] + c), Vector256.Load(rows[r + 5] + c), Vector256.Load(rows[r + 6] + c), Vector256.Load(rows[r + 7] + c),
                     to + c * toStride + r, toStride);
-        for (int c = 0; c < columns; c++)
-            for (int r = c < blockedColumns ? blockedRows : 0; r < count; r++) to[c * toStride + r] = rows[r][c];
+            }
+        }
+    }
+
+    /// <summary>
+    /// to[c * toStride + r] = from[r * fromStride + c] for fewer columns than a block has; from may be read as far as a whole block.
+    /// </summary>
+    public static void RunNarrow(float* from, int rows, int columns, nint fromStride, float* to, nint toStride)
+    {
+        if (!Avx.IsSupported || rows < Block || columns >= Block)
+        {
+            Run(from, rows, columns, fromStride, to, toStride);
+            return;
+        }
+        float* block = stackalloc float[Block * Block];
+        for (int row = 0; row < rows; row += Block)
+        {
+            int r = Math.Min(row, rows - Block);
+            RunBlock(from + r * fromStride, fromStride, block, Block);
+            for (int c = 0; c < columns; c++) Vector256.Load(block + c * Block).Store(to + c * toStride + r);
+        }
     }
 
     private static void RunBlock(float* from, nint fromStride, float* to, nint toStride) =>

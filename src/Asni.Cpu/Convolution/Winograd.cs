@@ -29,7 +29,14 @@ internal static class Winograd
     public static double Cost(in ConvolutionSpec spec, int batch)
     {
         double tiles = Tiles(spec, batch), filter = Filter(spec);
-        return Products(spec, tiles) + filter * (filter > CachedFloats ? 2.2 : 0.8);
+        return Products(spec, tiles) + filter * FilterCost(filter);
+    }
+
+    /// <summary>Transforming an element of the filter, and fetching it where it came to lie.</summary>
+    private static double FilterCost(double filter)
+    {
+        if (Simd.Width == 512) return filter > CachedFloats ? 2.2 : 0.8;
+        return filter > CachedFloats ? 3.5 : filter * sizeof(float) > 2.0 * Caches.Second ? 2.1 : 0.8;
     }
 
     /// <summary>For a weight gradient, whose sums pass through the caches: once a block of tiles.</summary>

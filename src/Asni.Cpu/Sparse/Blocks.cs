@@ -99,6 +99,22 @@ internal sealed class Blocks
         return (double)Tasks(batch) * height * width;
     }
 
+    /// <summary>What the work of few blocks costs more because some workers have none.</summary>
+    public double Idle(int batch, int workers)
+    {
+        long tasks = Tasks(batch);
+        return (double)((tasks + workers - 1) / workers * workers) / tasks;
+    }
+
+    /// <summary>Tiles that a list of taps goes over, and the vectors of full tiles that cost as much as theirs.</summary>
+    public (double Tiles, double Vectors) Tiled(int batch)
+    {
+        (int height, int width) = Extent(_rows);
+        (int eight, int four, int one) = TapKernels.Tiles(height, width);
+        double tasks = Tasks(batch);
+        return (tasks * (eight + four + one), tasks * (8 * eight + SparseCost.TileOfFour * four + SparseCost.TileOfOne * one));
+    }
+
     /// <summary>Tasks that are dealt out together: those of a sample or group of samples, each of which takes over rows from the one before, when there are enough of them.</summary>
     public int Together(int batch, int workers)
     {

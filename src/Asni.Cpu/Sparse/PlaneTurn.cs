@@ -21,7 +21,8 @@ internal static unsafe class PlaneTurn
         {
             int row = first + planes.FirstRow + r;
             if (row < 0 || row >= planes.Height) Clear(planes, r, to);
-            else if (planes.Lanes == 1) RowIn(tensor + (long)sample * planes.Height * planes.Width * planes.Channels, row, planes, to + planes.Offset(0, r, 0));
+            else if (planes.Lanes == 1)
+                RowIn(tensor + (long)sample * planes.Height * planes.Width * planes.Channels, row, planes, zeros, to, r);
             else SamplesIn(tensor, batch, sample, row, planes, zeros, to, r);
         }
     }
@@ -54,9 +55,10 @@ internal static unsafe class PlaneTurn
                 new Span<float>(to + planes.Offset(c, r, phase), planes.Pitch).Clear();
     }
 
-    /// <summary>One row of one sample: its positions become lanes.</summary>
-    private static void RowIn(float* image, int row, in Planes planes, float* to)
+    /// <summary>One row of one sample: its positions become lanes. Rows come in order: a short one may put zeros where the next ones will be.</summary>
+    private static void RowIn(float* image, int row, in Planes planes, float* zeros, float* to, int r)
     {
+        float** positions = stackalloc float*[Together];
         for (int phase = 0; phase < planes.Step; phase++)
         {
             // The first column of this phase that lies inside the tensor.
@@ -64,8 +66,14 @@ internal static unsafe class PlaneTurn
             int column = planes.FirstColumn + phase + skip * planes.Step;
             int count = Math.Min(planes.Columns - skip, (planes.Width - column + planes.Step - 1) / planes.Step);
             if (count <= 0) continue;
-            RegisterTranspose.Run(image + ((long)row * planes.Width + column) * planes.Channels, count, planes.Channels, planes.Step * planes.Channels,
-                to + phase * planes.Size + skip, planes.ChannelPitch);
+            float* from = image + ((long)row * planes.Width + column) * planes.Channels, place = to + planes.Offset(0, r, phase) + skip;
+            int step = planes.Step * planes.Channels, room = planes.Size - r / planes.Step * planes.Pitch - skip;
+            if (count >= Together || room < Together) RegisterTranspose.Run(from, count, planes.Channels, step, place, planes.ChannelPitch);
+            else
+            {
+                for (int p = 0; p < Together; p++) positions[p] = p < count ? from + (long)p * step : zeros;
+                RegisterTranspose.Run(positions, Together, planes.Channels, place, planes.ChannelPitch);
+            }
         }
     }
 
@@ -94,12 +102,12 @@ internal static unsafe class PlaneTurn
             float* plane = from + planes.Offset(0, r, phase);
             int count = (planes.Width - phase + planes.Step - 1) / planes.Step;
             float* place = to + phase * channels;
-            if (epilogue.IsPlain) RegisterTranspose.Run(plane, channels, count, planes.ChannelPitch, place, planes.Step * channels);
+            if (epilogue.IsPlain) RegisterTranspose.RunNarrow(plane, channels, count, planes.ChannelPitch, place, planes.Step * channels);
             else
                 for (int j = 0; j < count; j += piece)
                 {
                     int positions = Math.Min(piece, count - j);
-                    RegisterTranspose.Run(plane + j, channels, positions, planes.ChannelPitch, rows, channels);
+                    RegisterTranspose.RunNarrow(plane + j, channels, positions, planes.ChannelPitch, rows, channels);
                     for (int p = 0; p < positions; p++) epilogue.Store<L, V>(rows + p * channels, place + (long)(j + p) * planes.Step * channels);
                 }
         }

@@ -52,33 +52,40 @@ internal sealed unsafe class SparseConvolution : SparsePath
     /// <summary>How a pass would go; its taps are listed when it first does.</summary>
     private sealed class Direction(Blocks blocks, Mask mask, ConvolutionSpec spec, ListTaps list, TapStorage storage, Workers workers)
     {
+        private readonly long _live = mask.Live;
         private readonly int _blockChannels = blocks.ChannelBlock(mask.Live);
         private TapList? _taps;
 
         public Blocks Blocks => blocks;
-        public long Live { get; } = mask.Live;
 
-        /// <summary>Cycles of a tap against a vector.</summary>
-        public double Product => blocks.From.Lanes == 1 ? SparseCost.UnalignedProduct : _blockChannels <= blocks.FirstCacheChannels ? SparseCost.Blocked : SparseCost.Product;
+        /// <summary>Cycles of all taps.</summary>
+        public double Product(int batch)
+        {
+            (double tiles, double vectors) = blocks.Tiled(batch);
+            double refresh = _live * SparseCost.Refresh(spec);
+            if (blocks.From.Lanes > 1) return refresh + _live * vectors * (_blockChannels <= blocks.FirstCacheChannels ? SparseCost.Blocked : SparseCost.Product);
+            double lists = (double)((blocks.From.Channels + _blockChannels - 1) / _blockChannels) * blocks.To.Channels * blocks.Geometry.Classes;
+            return refresh + _live * vectors * SparseCost.UnalignedProduct + lists * tiles * SparseCost.Start;
+        }
 
-        /// <summary>The same for its gradient.</summary>
-        public double Gradient => blocks.From.Lanes == 1 ? SparseCost.UnalignedGradient : SparseCost.BlockedGradient;
+        /// <summary>The same for their gradients.</summary>
+        public double Gradient(int batch) => _live * blocks.Vectors(batch) * (blocks.From.Lanes == 1 ? SparseCost.UnalignedGradient : SparseCost.BlockedGradient);
 
         public TapList Taps => _taps ??= list(mask, spec, blocks.From, _blockChannels, storage, workers);
     }
 
-    public override bool TakesForward(int batch) => _forward is { } d && Pays(d, batch, d.Product, SparseCost.Dense(_spec, batch));
+    public override bool TakesForward(int batch) => _forward is { } d && Pays(d, d.Product(batch), batch, SparseCost.Dense(_spec, batch));
 
     public override bool TakesBackwardWeights(int batch) =>
-        _gradient is { } d && Pays(d, batch, d.Gradient, SparseCost.DenseGradient(_spec, batch, _workers.Count));
+        _gradient is { } d && Pays(d, d.Gradient(batch), batch, SparseCost.DenseGradient(_spec, batch, _workers.Count));
 
-    public override bool TakesBackwardData(int batch) => _backward is { } d && Pays(d, batch, d.Product, SparseCost.DenseData(_spec, batch));
+    public override bool TakesBackwardData(int batch) => _backward is { } d && Pays(d, d.Product(batch), batch, SparseCost.DenseData(_spec, batch));
 
-    private bool Pays(Direction direction, int batch, double perVector, double dense)
+    private bool Pays(Direction direction, double taps, int batch, double dense)
     {
         if (Forced is { } forced) return forced;
-        double turn = batch * ((double)_spec.Input.Elements + _spec.Output.Elements) * SparseCost.Turn;
-        return direction.Live * direction.Blocks.Vectors(batch) * perVector + turn < dense;
+        double turn = SparseCost.Turning(batch * ((double)_spec.Input.Elements + _spec.Output.Elements));
+        return (taps + turn) * direction.Blocks.Idle(batch, _workers.Count) < dense;
     }
 
     public override void Forward(float* x, float* w, float* bias, int batch, float* y)

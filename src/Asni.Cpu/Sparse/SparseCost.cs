@@ -15,6 +15,15 @@ internal static class SparseCost
     public static double Product { get; } = On(1.2, 2.2, 1.8);
     public static double UnalignedProduct { get; } = On(1.5, 2.4, 1.2);
 
+    /// <summary>Vectors of a tile of eight that cost as much as a tile of four, or of one, whose sums wait for each other.</summary>
+    public const double TileOfFour = 5.4, TileOfOne = 3.2;
+
+    /// <summary>A list's start on a tile, where that is not in the cost of its vectors.</summary>
+    public const double Start = 20;
+
+    /// <summary>A tap's value, fetched anew in each pass from a filter that second caches hold or do not.</summary>
+    public static double Refresh(in ConvolutionSpec spec) => AreCached((double)spec.Filter.Out * spec.Filter.FanIn) ? 4 : 13;
+
     /// <summary>The same for the entries of an unrolled matrix, whose lists see blocks of partners.</summary>
     public static double Unrolled { get; } = On(1.2, 2.2, 1.2);
 
@@ -26,14 +35,22 @@ internal static class SparseCost
     /// <summary>An entry of an unrolled matrix, besides its vectors: its weight lies somewhere in the filter, which the second cache holds or not.</summary>
     public static double Entry(in ConvolutionSpec spec) => (long)spec.Filter.Out * spec.Filter.FanIn <= 128 * 1024 ? 2 : 6;
 
-    /// <summary>A weight of the direct product, besides its multiply-adds: it is packed, and its gradient put down.</summary>
-    private static double Packed { get; } = On(0, 0, 0.8);
+    /// <summary>Weights of the direct product, besides their multiply-adds: they are packed, and their gradients put down, in second caches or beyond them.</summary>
+    private static double Packed(double weights) => weights * (AreCached(weights) ? On(0, 0, 0.8) : On(0, 0, 3));
+
+    /// <summary>Whether second caches hold the weights and a copy of them.</summary>
+    private static bool AreCached(double weights) => sizeof(float) * weights <= 4.0 * Caches.Second;
 
     /// <summary>What a strided data gradient takes longer.</summary>
     private static double Phases { get; } = On(1, 1, 1.35);
 
     /// <summary>Turning an element.</summary>
     public static double Turn { get; } = On(0.8, 1.8, 2.2);
+
+    /// <summary>The same for as many as stay in the caches.</summary>
+    private static double CachedTurn { get; } = On(0.8, 1.8, 1);
+
+    public static double Turning(double elements) => elements * (elements * sizeof(float) <= Caches.Third / 8.0 ? CachedTurn : Turn);
 
     /// <param name="whole">Vectors of 512 bits.</param>
     /// <param name="split">The same in two halves.</param>
@@ -66,30 +83,29 @@ internal static class SparseCost
     }
 
     /// <summary>
-    /// The direct product: multiply-adds a cycle with vectors of 16; fewer where output channels do not fill a register tile. It leaves out rows and
-    /// columns of the filter that meet nothing but padding.
+    /// The direct product: multiply-adds a cycle with vectors of 16; fewer where output channels do not fill a register tile. It leaves out what meets
+    /// nothing but padding.
     /// </summary>
     public static double Direct(in ConvolutionSpec spec, int batch)
     {
         int outputs = spec.Filter.Out / spec.Groups;
         double rate = Simd.Width < 512 ? 21 : outputs < 32 ? 22 : 28;
-        double used = Meeting(spec.Filter.Height, spec.Input.Height, spec.Output.Height, spec)
-            * Meeting(spec.Filter.Width, spec.Input.Width, spec.Output.Width, spec);
-        return spec.Macs * used * batch / (rate * Simd.WorkingWidth / 512) + Packed * spec.Filter.Out * spec.Filter.FanIn;
+        (double rows, double usedRows) = Meeting(spec.Filter.Height, spec.Input.Height, spec.Output.Height, spec);
+        (double columns, double usedColumns) = Meeting(spec.Filter.Width, spec.Input.Width, spec.Output.Width, spec);
+        return spec.Macs * rows * columns * batch / (rate * Simd.WorkingWidth / 512) + Packed(usedRows * usedColumns * spec.Filter.Out * spec.Filter.FanIn);
     }
 
-    /// <summary>The share of a filter's rows (or columns) that meet the input at some output.</summary>
-    private static double Meeting(int taps, int input, int outputs, in ConvolutionSpec spec)
+    /// <summary>The share of pairs of an output row and a filter row (or columns of both) that meet the input, and that of filter rows that do so anywhere.</summary>
+    private static (double Pairs, double Taps) Meeting(int taps, int input, int outputs, in ConvolutionSpec spec)
     {
-        int meeting = 0;
+        int pairs = 0, used = 0;
         for (int k = 0; k < taps; k++)
+        {
+            int before = pairs;
             for (int o = 0; o < outputs; o++)
-            {
-                int at = o * spec.Stride + k - spec.Padding;
-                if (at < 0 || at >= input) continue;
-                meeting++;
-                break;
-            }
-        return (double)meeting / taps;
+                if ((uint)(o * spec.Stride + k - spec.Padding) < (uint)input) pairs++;
+            if (pairs > before) used++;
+        }
+        return ((double)pairs / (taps * outputs), (double)used / taps);
     }
 }

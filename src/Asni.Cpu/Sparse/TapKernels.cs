@@ -48,6 +48,14 @@ internal static unsafe class TapKernels
         }
     }
 
+    /// <summary>How many tiles of eight vectors, of four and of one <see cref="Product"/> cuts a block of rows into.</summary>
+    public static (int Eight, int Four, int One) Tiles(int rows, int width)
+    {
+        int pairs = rows / 2, single = rows % 2, rest = width % 8;
+        if (width < 4) return width == 2 ? (0, pairs, 2 * single) : (0, 0, rows * width);
+        return (pairs * ((width + 3) / 4) + single * (width / 8 + (rest > 4 ? 1 : 0)), rest is > 0 and <= 4 ? single : 0, 0);
+    }
+
     private readonly struct Lists(Tap* taps, int* starts, int lines, int blocks, int stride, nint pitch)
     {
         public readonly int Lines = lines, Blocks = blocks, Stride = stride;
