@@ -33,6 +33,10 @@ public class SparseConvolutionTests
             ("3x3, stride 2", new(8, 16, 16), 12, 3, 2, 1, 1, 18),
             ("3x3, stride 2, odd, one sample", new(5, 15, 13), 7, 3, 2, 1, 1, 1),
             ("1x1, stride 2", new(12, 10, 10), 9, 1, 2, 0, 1, 17),
+            ("1x1 on 4 columns, few samples", new(16, 4, 4), 24, 1, 1, 0, 1, 3),
+            ("3x3 on 5 columns, few samples", new(17, 5, 5), 19, 3, 1, 1, 1, 2),
+            ("3x3, stride 2, on 7 columns, few samples", new(24, 7, 7), 17, 3, 2, 1, 1, 3),
+            ("1x1, stride 2, on 6 columns, one sample", new(16, 6, 6), 16, 1, 2, 0, 1, 1),
             ("no padding", new(4, 9, 9), 6, 3, 1, 0, 1, 3),
             ("more padding than the kernel reaches", new(3, 6, 6), 4, 3, 1, 3, 1, 16),
             ("groups", new(12, 8, 8), 8, 3, 1, 1, 4, 17),
@@ -94,5 +98,29 @@ public class SparseConvolutionTests
         Assert.That(layer.TakesForward(60) && layer.TakesBackwardWeights(60) && layer.TakesBackwardData(60), Is.True);
         layer.SetMask(new Mask(64 * 64 * 9));
         Assert.That(layer.TakesForward(60) || layer.TakesBackwardWeights(60) || layer.TakesBackwardData(60), Is.False);
+    }
+
+    /// <summary>At one position a vector holds one product, and eight of nine taps meet nothing but padding.</summary>
+    [TestCase(64, 32, true)]
+    [TestCase(512, 1, false)]
+    public void The_model_knows_what_a_single_image_has_of_vectors(int channels, int size, bool sparse)
+    {
+        var spec = new ConvolutionSpec(1, new Chw(channels, size, size), new FilterShape(channels, channels, 3, 3), 1, 1, 1, false, Activation.Relu, false, false);
+        using var workers = new Workers(2);
+        using var scratch = new Scratch(2);
+        using var layer = new SparseConvolution(spec, workers, scratch);
+        var mask = new Mask((long)channels * channels * 9, live: false);
+        for (int i = 0; i < mask.Length; i += 20) mask[i] = true;
+        layer.SetMask(mask);
+        Assert.That(layer.TakesForward(1), Is.EqualTo(sparse));
+    }
+
+    [Test]
+    public void Tiles_cover_a_block_of_rows([Range(1, 5)] int rows, [Range(1, 20)] int width)
+    {
+        (int eight, int four, int one) = TapKernels.Tiles(rows, width);
+        int vectors = 8 * eight + 4 * four + one;
+        Assert.That(vectors, Is.InRange(rows * width, 2 * rows * width), "narrow blocks of 5 vectors take a tile of 8");
+        Assert.That(one, width < 4 ? Is.EqualTo(width == 2 ? rows % 2 * 2 : rows * width) : Is.Zero);
     }
 }
