@@ -78,8 +78,9 @@ internal static class Layers
                 operation.BackwardData(y, w, false, dx);
             }
             ));
-        foreach ((Pass pass, bool takesSparse, Action run) in passes)
+        foreach ((Pass pass, bool takesSparse, Action work) in passes)
         {
+            Action run = spec.Training ? () => { ((CpuBuffer)w.Buffer).Changed(); work(); } : work; // as an update does
             double[][] times = density == 1 ? [Steps.Measure(() => Forced(false, run), seconds)] : Steps.MeasureInTurn([() => Forced(false, run), () => Forced(true, run)], seconds);
             double dense = times[0][times[0].Length / 2];
             yield return new Row(weight.Name, density, pass, dense, density == 1 ? dense : times[1][times[1].Length / 2], takesSparse);

@@ -10,6 +10,7 @@ namespace Asni.Cpu;
 internal sealed unsafe class CpuBuffer : DeviceBuffer
 {
     private const int Alignment = 64;
+    private static long s_changes;
     private byte* _pointer;
 
     public CpuBuffer(long bytes)
@@ -25,6 +26,12 @@ internal sealed unsafe class CpuBuffer : DeviceBuffer
     ~CpuBuffer() => Free();
 
     public override long Bytes { get; }
+
+    /// <summary>Another number after each change of parameters' values in it, of no other buffer: what was made of them before no longer holds.</summary>
+    public long Version { get; private set; }
+
+    public void Changed() => Version = Interlocked.Increment(ref s_changes);
+
     public byte* Pointer => _pointer != null ? _pointer : throw new ObjectDisposedException(nameof(CpuBuffer));
 
     public static float* Floats(in DeviceTensor tensor) => (float*)(((CpuBuffer)tensor.Buffer).Pointer + tensor.ByteOffset);

@@ -46,7 +46,7 @@ internal sealed unsafe class CpuConvolution : ConvolutionOperation
     {
         _sparse.Forget();
         float* bias = b is { } given ? CpuBuffer.Floats(given) : null;
-        if (_sparse.TakesForward(x.Batch)) _sparse.Forward(CpuBuffer.Floats(x), CpuBuffer.Floats(w), bias, x.Batch, CpuBuffer.Floats(y));
+        if (_sparse.TakesForward(x.Batch)) _sparse.Forward(CpuBuffer.Floats(x), WeightValues.Of(w), bias, x.Batch, CpuBuffer.Floats(y));
         else _dense.Forward(CpuBuffer.Floats(x), CpuBuffer.Floats(w), bias, x.Batch, CpuBuffer.Floats(y));
     }
 
@@ -64,7 +64,7 @@ internal sealed unsafe class CpuConvolution : ConvolutionOperation
 
     public override void BackwardData(DeviceTensor dy, ParameterTensor w, bool accumulate, DeviceTensor dx)
     {
-        if (_sparse.TakesBackwardData(dy.Batch)) _sparse.BackwardData(CpuBuffer.Floats(dy), CpuBuffer.Floats(w), accumulate, dy.Batch, CpuBuffer.Floats(dx));
+        if (_sparse.TakesBackwardData(dy.Batch)) _sparse.BackwardData(CpuBuffer.Floats(dy), WeightValues.Of(w), accumulate, dy.Batch, CpuBuffer.Floats(dx));
         else _dense.BackwardData(CpuBuffer.Floats(dy), CpuBuffer.Floats(w), accumulate, dy.Batch, CpuBuffer.Floats(dx));
     }
 

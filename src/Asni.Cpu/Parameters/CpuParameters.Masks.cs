@@ -8,6 +8,7 @@ internal sealed unsafe partial class CpuParameters
 {
     public override void SetMask(int parameter, Mask? mask)
     {
+        _values.Changed();
         Parameter p = Parameters[parameter];
         if (mask != null && mask.Length != p.Elements)
             throw new ArgumentException($"{p.Name} has {p.Elements} elements, its mask {mask.Length}", nameof(mask));

@@ -31,6 +31,7 @@ internal sealed unsafe partial class CpuParameters
 
     public override void AssignSides(int parameter, float pivot, float above, float below)
     {
+        _values.Changed();
         _list.Clear();
         _list.Add(Parameters[parameter], _offsets[parameter], _masked[parameter]);
         _workers.Vectorize(_list.Elements, new AssignBody(_list, pivot, above, below, Values, Masks));

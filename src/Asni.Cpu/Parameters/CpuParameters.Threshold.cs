@@ -28,6 +28,7 @@ internal sealed unsafe partial class CpuParameters
 
     public override void ApplyThreshold(ReadOnlySpan<int> parameters, MagnitudeThreshold threshold, Span<long> live)
     {
+        _values.Changed();
         List(parameters);
         for (int i = 0; i < _list.Count; i++)
         {

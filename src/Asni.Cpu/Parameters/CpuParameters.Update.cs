@@ -7,6 +7,7 @@ internal sealed unsafe partial class CpuParameters
 {
     public override void Update(in UpdateRule rule)
     {
+        _values.Changed();
         bool momentum = rule.Kind == UpdateKind.Adam || rule.Momentum != 0;
         if (momentum) _state0 ??= NewState();
         if (rule.Kind == UpdateKind.Adam) _state1 ??= NewState();

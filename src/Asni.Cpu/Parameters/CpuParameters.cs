@@ -53,6 +53,7 @@ internal sealed unsafe partial class CpuParameters : DeviceParameters
 
     public override void Upload(int parameter, ParameterSlot slot, ReadOnlySpan<float> values)
     {
+        _values.Changed();
         Parameter p = Require(parameter, slot, values.Length);
         if (slot != ParameterSlot.Gradient) ScatterState(parameter);
         fixed (float* source = values)

@@ -88,17 +88,17 @@ internal sealed unsafe class SparseConvolution : SparsePath
         return (taps + turn) * direction.Blocks.Idle(batch, _workers.Count) < dense;
     }
 
-    public override void Forward(float* x, float* w, float* bias, int batch, float* y)
+    public override void Forward(float* x, WeightValues w, float* bias, int batch, float* y)
     {
         Multiply(_forward!, x, w, new Epilogue(_spec.Filter.Out, bias, false, _spec.Activation), batch, y);
     }
 
-    public override void BackwardData(float* dy, float* w, bool accumulate, int batch, float* dx)
+    public override void BackwardData(float* dy, WeightValues w, bool accumulate, int batch, float* dx)
     {
         Multiply(_backward!, dy, w, new Epilogue(_spec.Input.Channels, null, accumulate, Activation.None), batch, dx);
     }
 
-    private void Multiply(Direction direction, float* from, float* w, in Epilogue epilogue, int batch, float* to)
+    private void Multiply(Direction direction, float* from, WeightValues w, in Epilogue epilogue, int batch, float* to)
     {
         direction.Taps.Refresh(w, _workers);
         Blocks blocks = direction.Blocks;

@@ -21,8 +21,8 @@ internal static class SparseCost
     /// <summary>A list's start on a tile, where that is not in the cost of its vectors.</summary>
     public const double Start = 20;
 
-    /// <summary>A tap's value, fetched anew in each pass from a filter that second caches hold or do not.</summary>
-    public static double Refresh(in ConvolutionSpec spec) => AreCached((double)spec.Filter.Out * spec.Filter.FanIn) ? 4 : 13;
+    /// <summary>A tap's value, fetched anew in each step of training from a filter that second caches hold or do not.</summary>
+    public static double Refresh(in ConvolutionSpec spec) => !spec.Training ? 0 : AreCached((double)spec.Filter.Out * spec.Filter.FanIn) ? 4 : 13;
 
     /// <summary>The same for the entries of an unrolled matrix, whose lists see blocks of partners.</summary>
     public static double Unrolled { get; } = On(1.2, 2.2, 1.2);

@@ -3,6 +3,14 @@ using Asni.Tensors;
 
 namespace Asni.Cpu.Sparse;
 
+/// <summary>A filter's weights, and the number of their last change.</summary>
+internal readonly unsafe record struct WeightValues(nint Address, long Version)
+{
+    public static WeightValues Of(in ParameterTensor w) => new((nint)CpuBuffer.Floats(w), ((CpuBuffer)w.Buffer).Version);
+
+    public float* Weights => (float*)Address;
+}
+
 /// <summary>The passes of a layer at a cost that follows its live weights. A pass that does not pay is left to the dense path.</summary>
 internal abstract unsafe class SparsePath : IDisposable
 {
@@ -16,9 +24,9 @@ internal abstract unsafe class SparsePath : IDisposable
     public abstract bool TakesBackwardWeights(int batch);
     public abstract bool TakesBackwardData(int batch);
 
-    public abstract void Forward(float* x, float* w, float* bias, int batch, float* y);
+    public abstract void Forward(float* x, WeightValues w, float* bias, int batch, float* y);
 
-    public abstract void BackwardData(float* dy, float* w, bool accumulate, int batch, float* dx);
+    public abstract void BackwardData(float* dy, WeightValues w, bool accumulate, int batch, float* dx);
 
     /// <summary>Gradients of live weights only; others keep what they hold.</summary>
     public abstract void BackwardWeights(float* x, float* dy, int batch, float* dw);

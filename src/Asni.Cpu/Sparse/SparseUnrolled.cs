@@ -84,7 +84,7 @@ internal sealed unsafe class SparseUnrolled : SparsePath
         return _products * (vectors * perVector + SparseCost.Entry(_spec)) + batch * ((double)_lines + _features) * SparseCost.Turn < dense;
     }
 
-    public override void Forward(float* x, float* w, float* bias, int batch, float* y)
+    public override void Forward(float* x, WeightValues w, float* bias, int batch, float* y)
     {
         Turn(x, batch, ref _turnedInput, default, ref _turnedGradient);
         if (bias != null)
@@ -102,7 +102,7 @@ internal sealed unsafe class SparseUnrolled : SparsePath
         });
     }
 
-    public override void BackwardData(float* dy, float* w, bool accumulate, int batch, float* dx)
+    public override void BackwardData(float* dy, WeightValues w, bool accumulate, int batch, float* dx)
     {
         Turn(null, batch, ref _turnedInput, dy, ref _turnedGradient);
         _turnedInput = default;
@@ -152,10 +152,10 @@ internal sealed unsafe class SparseUnrolled : SparsePath
 
     private long Work(int batch) => _products * batch + (long)batch * (_lines + _features);
 
-    private void Multiply(TapList taps, float* w, TapProduct product)
+    private void Multiply(TapList taps, WeightValues w, TapProduct product)
     {
         product.Taps = taps;
-        product.Weights = w;
+        product.Weights = taps.TakesUp(w) ? w.Weights : null;
         product.Pitch = _pitch;
         _workers.Vectorize(Work(product.Batch), product);
     }
@@ -217,6 +217,7 @@ internal sealed unsafe class SparseUnrolled : SparsePath
     private struct TapProduct : IVectorBody
     {
         public TapList Taps;
+        /// <summary>Weights: null when the taps have their values.</summary>
         public float* Weights, From, Turned, Bias, To;
         public int Pitch, Batch, Lines;
         public bool Accumulate;
@@ -226,7 +227,7 @@ internal sealed unsafe class SparseUnrolled : SparsePath
         {
             (int first, int last) = Taps.ShareOfLines(worker, workers);
             if (first == last) return;
-            for (int list = 0; list < Taps.ChannelBlocks * Lines; list += Lines) Taps.Refresh(Weights, Taps.Starts[list + first], Taps.Starts[list + last]);
+            for (int list = 0; Weights != null && list < Taps.ChannelBlocks * Lines; list += Lines) Taps.Refresh(Weights, Taps.Starts[list + first], Taps.Starts[list + last]);
             fixed (int* starts = Taps.Starts)
                 TapKernels.Product<L, V>(Taps.Taps, starts + first, last - first, Taps.ChannelBlocks, Lines, From, 0, 1, (Batch + L.Count - 1) / L.Count, Turned + (long)first * Pitch, 0, Pitch);
             Store<L, V>(first, last);

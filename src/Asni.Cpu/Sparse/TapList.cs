@@ -34,13 +34,14 @@ internal sealed unsafe class TapStorage : IDisposable
 
 /// <summary>
 /// The live weights of a filter by class of results, block of source channels, and line: the entries of line l are
-/// Starts[(class * ChannelBlocks + block) * lines + l] up to the next start. Built anew when the mask changes; values are refreshed before
-/// each use.
+/// Starts[(class * ChannelBlocks + block) * lines + l] up to the next start. Built anew when the mask changes; values are refreshed when
+/// the weights have changed.
 /// </summary>
 internal sealed unsafe class TapList
 {
     private readonly TapStorage _storage;
     private int[]? _lineStarts;
+    private WeightValues _values;
 
     private TapList(int[] starts, int channelBlocks, TapStorage storage)
     {
@@ -199,10 +200,19 @@ internal sealed unsafe class TapList
         return low;
     }
 
-    /// <summary>Fetches the values from the filter.</summary>
-    public void Refresh(float* weights, Workers workers)
+    /// <summary>Whether values of these weights are still to be fetched; from now on the list is taken to hold them.</summary>
+    public bool TakesUp(WeightValues weights)
     {
-        var body = new RefreshBody(weights, this);
+        if (_values == weights) return false;
+        _values = weights;
+        return true;
+    }
+
+    /// <summary>Fetches the values from the filter, unless the list holds them.</summary>
+    public void Refresh(WeightValues weights, Workers workers)
+    {
+        if (!TakesUp(weights)) return;
+        var body = new RefreshBody(weights.Weights, this);
         workers.RunSized(8L * Live, ref body);
     }
 

@@ -2,9 +2,13 @@ using Asni.Cpu;
 using Asni.Cpu.Sparse;
 using Asni.Devices;
 using Asni.Networks;
+using Asni.Optimizers;
 using Asni.Tensors;
 
 namespace Asni.Tests.Cpu.Sparse;
+
+/// <summary>The ways in which weights change.</summary>
+public enum WeightChange { Upload, Update, Sides, Threshold }
 
 /// <summary>A convolution or linear layer with bias, ReLU and a mask, random data, and all four passes by the dense or the sparse path.</summary>
 internal sealed class SparseLayer : IDisposable
@@ -42,6 +46,22 @@ internal sealed class SparseLayer : IDisposable
         foreach ((string name, float[] expected) in dense)
             for (int i = 0; i < expected.Length; i++)
                 Assert.That(sparse[name][i], Is.EqualTo(expected[i]).Within(1e-4 * (1 + Math.Abs(expected[i]))), $"{context}: {name}[{i}]");
+    }
+
+    public void Change(WeightChange change)
+    {
+        if (change == WeightChange.Upload) _parameters.Upload(0, ParameterSlot.Value, Random((int)_parameters.Parameters[0].Elements, 8));
+        else if (change == WeightChange.Update)
+        {
+            _parameters.Upload(0, ParameterSlot.Gradient, Random((int)_parameters.Parameters[0].Elements, 8));
+            _parameters.Update(new OptimizerSettings { Kind = OptimizerKind.Sgd }.At(0.5, 1));
+        }
+        else if (change == WeightChange.Sides) _parameters.AssignSides(0, 0, 0.25f, -0.5f);
+        else
+        {
+            _parameters.Prune([0], 20, new long[1]);
+            _operation.SetMask(_parameters.GetMask(0));
+        }
     }
 
     public void Prune(double density, ulong seed)

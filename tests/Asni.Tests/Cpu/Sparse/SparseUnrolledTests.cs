@@ -56,6 +56,18 @@ public class SparseUnrolledTests
         SparseLayer.AssertClose(layer.Run(sparse: false, 8), layer.Run(sparse: true, 8), "second mask");
     }
 
+    /// <summary>Values are fetched once for as many passes as the weights stay the same, and again after any change.</summary>
+    [Test]
+    public void Changed_weights_are_seen([Values] WeightChange change, [Values(1, 18)] int size)
+    {
+        using var layer = new SparseLayer(new ConvolutionSpec(9, new Chw(6, size, size), new FilterShape(7, 6, 3, 3), 1, 1, 1, true, Activation.Relu, true, true), 2);
+        layer.Prune(0.5, seed: 1);
+        layer.Run(sparse: true, 9);
+        layer.Run(sparse: true, 9);
+        layer.Change(change);
+        SparseLayer.AssertClose(layer.Run(sparse: false, 9), layer.Run(sparse: true, 9), $"{change}");
+    }
+
     [Test]
     public void The_model_goes_sparse_for_a_published_mask_and_stays_dense_without_one()
     {
