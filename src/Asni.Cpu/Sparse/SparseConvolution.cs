@@ -58,35 +58,34 @@ internal sealed unsafe class SparseConvolution : SparsePath
 
         public Blocks Blocks => blocks;
 
-        /// <summary>Cycles of all taps.</summary>
+        /// <summary>Cycles of a product's pass.</summary>
         public double Product(int batch)
         {
             (double tiles, double vectors) = blocks.Tiled(batch);
             double refresh = _live * SparseCost.Refresh(spec);
-            if (blocks.From.Lanes > 1) return refresh + _live * vectors * (_blockChannels <= blocks.FirstCacheChannels ? SparseCost.Blocked : SparseCost.Product);
-            double lists = (double)((blocks.From.Channels + _blockChannels - 1) / _blockChannels) * blocks.To.Channels * blocks.Geometry.Classes;
-            return refresh + _live * vectors * SparseCost.UnalignedProduct + lists * tiles * SparseCost.Start;
+            if (blocks.From.Lanes > 1) return Pass(refresh + _live * vectors * (_blockChannels <= blocks.FirstCacheChannels ? SparseCost.Blocked : SparseCost.Product), batch);
+            double lists = (double)TapList.Blocks(blocks.From, _blockChannels) * blocks.To.Channels * blocks.Geometry.Classes;
+            return Pass(refresh + _live * vectors * SparseCost.UnalignedProduct + lists * tiles * SparseCost.Start, batch);
         }
 
-        /// <summary>The same for their gradients.</summary>
-        public double Gradient(int batch) => _live * blocks.Vectors(batch) * (blocks.From.Lanes == 1 ? SparseCost.UnalignedGradient : SparseCost.BlockedGradient);
+        /// <summary>The same for a gradient.</summary>
+        public double Gradient(int batch) =>
+            Pass(_live * blocks.Vectors(batch) * (blocks.From.Lanes == 1 ? SparseCost.UnalignedGradient : SparseCost.BlockedGradient), batch);
+
+        private double Pass(double taps, int batch) =>
+            (taps + SparseCost.Turning(batch * ((double)spec.Input.Elements + spec.Output.Elements))) * blocks.Idle(batch, workers.Count);
 
         public TapList Taps => _taps ??= list(mask, spec, blocks.From, _blockChannels, storage, workers);
     }
 
-    public override bool TakesForward(int batch) => _forward is { } d && Pays(d, d.Product(batch), batch, SparseCost.Dense(_spec, batch));
+    public override bool TakesForward(int batch) => _forward is { } d && Pays(d.Product(batch), SparseCost.Dense(_spec, batch));
 
     public override bool TakesBackwardWeights(int batch) =>
-        _gradient is { } d && Pays(d, d.Gradient(batch), batch, SparseCost.DenseGradient(_spec, batch, _workers.Count));
+        _gradient is { } d && Pays(d.Gradient(batch), SparseCost.DenseGradient(_spec, batch, _workers.Count));
 
-    public override bool TakesBackwardData(int batch) => _backward is { } d && Pays(d, d.Product(batch), batch, SparseCost.DenseData(_spec, batch));
+    public override bool TakesBackwardData(int batch) => _backward is { } d && Pays(d.Product(batch), SparseCost.DenseData(_spec, batch));
 
-    private bool Pays(Direction direction, double taps, int batch, double dense)
-    {
-        if (Forced is { } forced) return forced;
-        double turn = SparseCost.Turning(batch * ((double)_spec.Input.Elements + _spec.Output.Elements));
-        return (taps + turn) * direction.Blocks.Idle(batch, _workers.Count) < dense;
-    }
+    private static bool Pays(double sparse, double dense) => Forced ?? sparse < dense;
 
     public override void Forward(float* x, WeightValues w, float* bias, int batch, float* y)
     {

@@ -15,6 +15,14 @@ internal static class SparseCost
     public static double Product { get; } = On(1.2, 2.2, 1.8);
     public static double UnalignedProduct { get; } = On(1.5, 2.4, 1.2);
 
+    /// <summary>The same for the entries of an unrolled matrix, whose lists see blocks of partners.</summary>
+    public static double Unrolled { get; } = On(1.2, 2.2, 1.2);
+
+    /// <summary>The same for a gradient: of an unrolled matrix, of blocks of samples, and of rows.</summary>
+    public static double Gradient { get; } = On(1.35, 2.6, 1.4);
+    public static double BlockedGradient { get; } = On(1.2, 2.3, 1);
+    public static double UnalignedGradient { get; } = On(1.7, 2.8, 1.05);
+
     /// <summary>Vectors of a tile of eight that cost as much as a tile of four, or of one, whose sums wait for each other.</summary>
     public const double TileOfFour = 5.4, TileOfOne = 3.2;
 
@@ -23,14 +31,6 @@ internal static class SparseCost
 
     /// <summary>A tap's value, fetched anew in each step of training from a filter that second caches hold or do not.</summary>
     public static double Refresh(in ConvolutionSpec spec) => !spec.Training ? 0 : AreCached((double)spec.Filter.Out * spec.Filter.FanIn) ? 4 : 13;
-
-    /// <summary>The same for the entries of an unrolled matrix, whose lists see blocks of partners.</summary>
-    public static double Unrolled { get; } = On(1.2, 2.2, 1.2);
-
-    /// <summary>The same for a gradient: of an unrolled matrix, of blocks of samples, and of rows.</summary>
-    public static double Gradient { get; } = On(1.35, 2.6, 1.4);
-    public static double BlockedGradient { get; } = On(1.2, 2.3, 1);
-    public static double UnalignedGradient { get; } = On(1.7, 2.8, 1.05);
 
     /// <summary>An entry of an unrolled matrix, besides its vectors: its weight lies somewhere in the filter, which the second cache holds or not.</summary>
     public static double Entry(in ConvolutionSpec spec) => (long)spec.Filter.Out * spec.Filter.FanIn <= 128 * 1024 ? 2 : 6;
@@ -101,10 +101,12 @@ internal static class SparseCost
         int pairs = 0, used = 0;
         for (int k = 0; k < taps; k++)
         {
-            int before = pairs;
-            for (int o = 0; o < outputs; o++)
-                if ((uint)(o * spec.Stride + k - spec.Padding) < (uint)input) pairs++;
-            if (pairs > before) used++;
+            int end = input + spec.Padding - k; // of output * stride
+            if (end <= 0) continue;
+            int first = Math.Max(0, (spec.Padding - k + spec.Stride - 1) / spec.Stride), last = Math.Min(outputs - 1, (end - 1) / spec.Stride);
+            if (last < first) continue;
+            pairs += last - first + 1;
+            used++;
         }
         return ((double)pairs / (taps * outputs), (double)used / taps);
     }

@@ -216,9 +216,11 @@ internal sealed unsafe class SparseUnrolled : SparsePath
     /// <summary>to(sample, line) = activation(sum over the line's live weights of w * from(partner, sample) + bias [+ to]).</summary>
     private struct TapProduct : IVectorBody
     {
+        /// <summary>Null when the taps have their values.</summary>
+        public float* Weights;
+
         public TapList Taps;
-        /// <summary>Weights: null when the taps have their values.</summary>
-        public float* Weights, From, Turned, Bias, To;
+        public float* From, Turned, Bias, To;
         public int Pitch, Batch, Lines;
         public bool Accumulate;
         public Activation Activation;
@@ -227,7 +229,8 @@ internal sealed unsafe class SparseUnrolled : SparsePath
         {
             (int first, int last) = Taps.ShareOfLines(worker, workers);
             if (first == last) return;
-            for (int list = 0; Weights != null && list < Taps.ChannelBlocks * Lines; list += Lines) Taps.Refresh(Weights, Taps.Starts[list + first], Taps.Starts[list + last]);
+            if (Weights != null)
+                for (int list = 0; list < Taps.ChannelBlocks * Lines; list += Lines) Taps.Refresh(Weights, Taps.Starts[list + first], Taps.Starts[list + last]);
             fixed (int* starts = Taps.Starts)
                 TapKernels.Product<L, V>(Taps.Taps, starts + first, last - first, Taps.ChannelBlocks, Lines, From, 0, 1, (Batch + L.Count - 1) / L.Count, Turned + (long)first * Pitch, 0, Pitch);
             Store<L, V>(first, last);

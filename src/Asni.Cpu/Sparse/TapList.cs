@@ -89,7 +89,8 @@ internal sealed unsafe class TapList
         return Sort(mask, spec, storage, new BackwardEntries(spec, from, blockChannels, blocks), spec.Input.Channels, blocks, TapGeometry.Backward(spec).Classes, workers);
     }
 
-    private static int Blocks(in Planes from, int blockChannels) => (from.Channels + blockChannels - 1) / blockChannels;
+    /// <summary>Blocks of source channels.</summary>
+    public static int Blocks(in Planes from, int blockChannels) => (from.Channels + blockChannels - 1) / blockChannels;
 
     /// <summary>
     /// A layer as a sparse matrix over its flattened input, (H, W, C) as activations lie on this device: lines are outputs or, transposed,

@@ -96,25 +96,23 @@ public class SparseUnrolledTests
         TapList byInput = TapList.Unrolled(mask, spec, pairs, 64, transposed: true, blockShift, inputTaps, team);
         foreach ((TapList list, int lines) in new[] { (byOutput, 12), (byInput, 9) })
         {
-            int next = 0;
-            for (int worker = 0; worker < workers; worker++)
-            {
-                (int first, int last) = list.ShareOfLines(worker, workers);
-                Assert.That(first, Is.EqualTo(next));
-                next = last;
-            }
-            Assert.That(next, Is.EqualTo(lines));
-            next = 0;
-            for (int worker = 0; worker < workers; worker++)
-            {
-                (int first, int last) = list.ShareOfLists(worker, workers);
-                Assert.That(first, Is.EqualTo(next));
-                next = last;
-            }
-            Assert.That(next, Is.EqualTo(lines * list.ChannelBlocks));
+            AssertCovers(lines, worker => list.ShareOfLines(worker, workers));
+            AssertCovers(lines * list.ChannelBlocks, worker => list.ShareOfLists(worker, workers));
             Assert.That(list.Live, Is.EqualTo(40));
             Assert.That(list.ChannelBlocks, Is.EqualTo(blockShift == 10 ? 1 : 3), "blocks of up to 4 partners");
         }
         Assert.That(byInput.Places.ToArray().Order(), Is.EqualTo(byOutput.Places.ToArray().Order()));
+
+        void AssertCovers(int all, Func<int, (int First, int Last)> share)
+        {
+            int next = 0;
+            for (int worker = 0; worker < workers; worker++)
+            {
+                (int first, int last) = share(worker);
+                Assert.That(first, Is.EqualTo(next));
+                next = last;
+            }
+            Assert.That(next, Is.EqualTo(all));
+        }
     }
 }
