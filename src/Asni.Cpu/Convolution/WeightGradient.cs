@@ -158,9 +158,12 @@ internal sealed unsafe class WeightGradient : IDisposable
                 float* to = dw + (long)run.Taps[0] * g._groupChannels * g._channels + panel.Start;
                 for (int k = 0; k < length; k += tileRows)
                 {
+                    int rows = Math.Min(tileRows, length - k);
+                    float* sums = to + (long)k * g._channels;
+                    if (!first) Prefetch.Rows(sums, rows, g._channels, panel.Columns);
                     // The last tile may read past the run; those rows are not stored.
                     OuterTiles.Run<L, V>(panel.Vectors, x + k, offsets, dy, ldd, count, tile);
-                    for (int r = 0; r < Math.Min(tileRows, length - k); r++) epilogue.Store<L, V>(tile + r * InnerTiles.Stride, to + (long)(k + r) * g._channels);
+                    for (int r = 0; r < rows; r++) epilogue.Store<L, V>(tile + r * InnerTiles.Stride, sums + (long)r * g._channels);
                 }
             }
         }

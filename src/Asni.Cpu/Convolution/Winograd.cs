@@ -45,20 +45,23 @@ internal static class Winograd
         double tiles = Tiles(spec, batch), filter = Filter(spec), sums = filter * workers;
         if (Simd.Width == 512) return Products(spec, tiles) + sums * (sums > CachedFloats ? 2.5 : 1.3);
         double blocks = Math.Ceiling(tiles / GradientBlock(spec.Input.Channels, spec.Output.Channels));
-        return Products(spec, tiles) + filter * blocks * (filter > CachedFloats / 4 ? 3.5 : 0.3);
+        return Products(spec, tiles) + filter * blocks * (filter > CachedFloats / 4 ? 1.2 : 0.3);
     }
 
     private static double Tiles(in ConvolutionSpec spec, int batch) => (double)batch * new WinogradTiles(spec.Input, spec.Output, spec.Padding).Count;
 
     private static double Filter(in ConvolutionSpec spec) => (double)WinogradTransforms.Points * spec.Input.Channels * spec.Output.Channels;
 
-    /// <summary>Matrix products, transforms of both sides and, where activations do not fit a last cache, their way through memory.</summary>
+    /// <summary>Matrix products, transforms of both sides and, where activations do not stay in a last cache, their way through memory.</summary>
     private static double Products(in ConvolutionSpec spec, double tiles)
     {
         int channels = spec.Input.Channels + spec.Output.Channels;
         double activations = tiles * WinogradTransforms.Outputs * WinogradTransforms.Outputs * channels;
-        return tiles * (Filter(spec) / Rate(spec, channels) + Transforms(channels)) + (activations > CachedFloats ? 1.2 * activations : 0);
+        return tiles * (Filter(spec) / Rate(spec, channels) + Transforms(channels)) + (Stream(activations) ? 1.2 * activations : 0);
     }
+
+    /// <summary>Whether so many floats come from memory: cores with smaller vectors were measured beside others that share their last cache.</summary>
+    private static bool Stream(double floats) => Simd.Width == 512 ? floats > CachedFloats : floats * sizeof(float) > Caches.Third / 8.0;
 
     private static double Rate(in ConvolutionSpec spec, int channels) => spec.Output.Channels < 32 ? 16 : Simd.Width < 512 && channels > 256 ? 20 : 26;
 

@@ -22,7 +22,7 @@ internal sealed unsafe class WinogradGradient
     private readonly Scratch _scratch;
     private readonly Panel[] _panels;
     private readonly int[] _offsets;
-    private readonly int _inputs, _outputs, _most;
+    private readonly int _inputs, _outputs, _most, _strips;
 
     public WinogradGradient(in ConvolutionSpec spec, Workers workers, Scratch scratch)
     {
@@ -32,6 +32,7 @@ internal sealed unsafe class WinogradGradient
         _panels = Panels.Cut(_outputs, 1, Simd.Width / 32, 1);
         _offsets = [.. Enumerable.Range(0, InFirstCache).Select(t => t * InputRow)];
         _most = Winograd.GradientBlock(_inputs, _outputs);
+        _strips = _panels.Length * (_inputs / InnerTiles.MaximumRows + 1);
     }
 
     private int InputRow => _inputs + Odd;
@@ -98,13 +99,28 @@ internal sealed unsafe class WinogradGradient
         public readonly void Execute<L, V>(int worker, int workers) where L : struct, ILanes<V> where V : struct
         {
             WinogradGradient g = Gradient;
-            for (int point; (point = Points.Next(worker)) >= 0;)
+            int next;
+            for (int point = Points.Next(worker); point >= 0; point = next)
+            {
+                next = Points.Next(worker);
                 for (int t = 0; t < Count; t += InFirstCache)
-                    Multiply<L, V>(Inputs + point * g.InputStep + (long)t * g.InputRow, Outputs + point * g.OutputStep + (long)t * g.OutputRow,
-                        Math.Min(InFirstCache, Count - t), Add || t > 0, Sums + point * g.SumStep);
+                {
+                    (int point, int t) after = t + InFirstCache < Count ? (point, t + InFirstCache) : (next, 0);
+                    Multiply<L, V>(InputsOf(point, t), OutputsOf(point, t), Math.Min(InFirstCache, Count - t), Add || t > 0, Sums + point * g.SumStep,
+                        Ahead(after.point, after.t, InputsOf(after.point, after.t), g.InputRow), Ahead(after.point, after.t, OutputsOf(after.point, after.t), g.OutputRow));
+                }
+            }
         }
 
-        private readonly void Multiply<L, V>(float* x, float* dy, int count, bool add, float* sum) where L : struct, ILanes<V> where V : struct
+        private readonly float* InputsOf(int point, int t) => Inputs + point * Gradient.InputStep + (long)t * Gradient.InputRow;
+        private readonly float* OutputsOf(int point, int t) => Outputs + point * Gradient.OutputStep + (long)t * Gradient.OutputRow;
+
+        /// <summary>One side of the next product, if there is one: a strip of it takes little of each row.</summary>
+        private readonly Prefetch Ahead(int point, int t, float* start, int row) =>
+            point < 0 ? default : new Prefetch(start, (long)Math.Min(InFirstCache, Count - t) * row, Gradient._strips);
+
+        private readonly void Multiply<L, V>(float* x, float* dy, int count, bool add, float* sum, Prefetch inputsAhead, Prefetch outputsAhead)
+            where L : struct, ILanes<V> where V : struct
         {
             int inputs = Gradient._inputs, outputs = Gradient._outputs;
             float* tile = stackalloc float[InnerTiles.MaximumRows * InnerTiles.Stride + 16];
@@ -116,10 +132,14 @@ internal sealed unsafe class WinogradGradient
                     var epilogue = new Epilogue(panel.Columns, null, add, Activation.None);
                     for (int k = 0; k < inputs; k += tileRows)
                     {
+                        inputsAhead.Step();
+                        outputsAhead.Step();
+                        int rows = Math.Min(tileRows, inputs - k);
+                        float* to = sum + (long)k * outputs + panel.Start;
+                        if (add) Prefetch.Rows(to, rows, outputs, panel.Columns);
                         // The last tile may read past the inputs; those rows are not stored.
                         OuterTiles.Run<L, V>(panel.Vectors, x + k, offsets, dy + panel.Start, Gradient.OutputRow, count, tile);
-                        for (int r = 0; r < Math.Min(tileRows, inputs - k); r++)
-                            epilogue.Store<L, V>(tile + r * InnerTiles.Stride, sum + (long)(k + r) * outputs + panel.Start);
+                        for (int r = 0; r < rows; r++) epilogue.Store<L, V>(tile + r * InnerTiles.Stride, to + (long)r * outputs);
                     }
                 }
         }

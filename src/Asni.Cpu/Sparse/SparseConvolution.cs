@@ -70,7 +70,7 @@ internal sealed unsafe class SparseConvolution : SparsePath
 
         /// <summary>The same for a gradient.</summary>
         public double Gradient(int batch) =>
-            Pass(_live * blocks.Vectors(batch) * (blocks.From.Lanes == 1 ? SparseCost.UnalignedGradient : SparseCost.BlockedGradient), batch);
+            Pass(_live * (blocks.Vectors(batch) * (blocks.From.Lanes == 1 ? SparseCost.UnalignedGradient : SparseCost.BlockedGradient) + blocks.Tasks(batch) * SparseCost.Dot), batch);
 
         private double Pass(double taps, int batch) =>
             (taps + SparseCost.Turning(batch * ((double)spec.Input.Elements + spec.Output.Elements))) * blocks.Idle(batch, workers.Count);

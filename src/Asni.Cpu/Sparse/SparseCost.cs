@@ -23,6 +23,9 @@ internal static class SparseCost
     public static double BlockedGradient { get; } = On(1.2, 2.3, 1);
     public static double UnalignedGradient { get; } = On(1.7, 2.8, 1.05);
 
+    /// <summary>A tap's gradient on a block, besides its vectors: they are added up across lanes, and to what came before.</summary>
+    public static double Dot { get; } = On(0, 0, 5);
+
     /// <summary>Vectors of a tile of eight that cost as much as a tile of four, or of one, whose sums wait for each other.</summary>
     public const double TileOfFour = 5.4, TileOfOne = 3.2;
 
@@ -41,6 +44,12 @@ internal static class SparseCost
     /// <summary>Whether second caches hold the weights and a copy of them.</summary>
     private static bool AreCached(double weights) => sizeof(float) * weights <= 4.0 * Caches.Second;
 
+    /// <summary>The first layer of many networks: sums of three channels and nine taps.</summary>
+    private static bool IsShallow(in ConvolutionSpec spec) => spec.Filter.FanIn < 32;
+
+    /// <summary>What the gradient of such a layer takes longer.</summary>
+    private static double ShallowGradient { get; } = On(1, 1, 1.25);
+
     /// <summary>What a strided data gradient takes longer.</summary>
     private static double Phases { get; } = On(1, 1, 1.35);
 
@@ -50,7 +59,7 @@ internal static class SparseCost
     /// <summary>The same for as many as stay in the caches.</summary>
     private static double CachedTurn { get; } = On(0.8, 1.8, 1);
 
-    public static double Turning(double elements) => elements * (elements * sizeof(float) <= Caches.Third / 8.0 ? CachedTurn : Turn);
+    public static double Turning(double elements) => elements * (elements * sizeof(float) <= Caches.Third / 4.0 ? CachedTurn : Turn);
 
     /// <param name="whole">Vectors of 512 bits.</param>
     /// <param name="split">The same in two halves.</param>
@@ -78,18 +87,18 @@ internal static class SparseCost
     /// <summary>The dense path of a weight gradient.</summary>
     public static double DenseGradient(in ConvolutionSpec spec, int batch, int workers)
     {
-        double direct = Direct(spec, batch);
+        double direct = Direct(spec, batch) * (IsShallow(spec) ? ShallowGradient : 1);
         return Winograd.Suits(spec) ? Math.Min(direct, Winograd.GradientCost(spec, batch, workers) * 512 / Simd.WorkingWidth) : direct;
     }
 
     /// <summary>
     /// The direct product: multiply-adds a cycle with vectors of 16; fewer where output channels do not fill a register tile. It leaves out what meets
-    /// nothing but padding.
+    /// nothing but padding, and goes slower where a sum has few terms.
     /// </summary>
     public static double Direct(in ConvolutionSpec spec, int batch)
     {
         int outputs = spec.Filter.Out / spec.Groups;
-        double rate = Simd.Width < 512 ? 21 : outputs < 32 ? 22 : 28;
+        double rate = Simd.Width < 512 ? IsShallow(spec) ? 17 : 21 : outputs < 32 ? 22 : 28;
         (double rows, double usedRows) = Meeting(spec.Filter.Height, spec.Input.Height, spec.Output.Height, spec);
         (double columns, double usedColumns) = Meeting(spec.Filter.Width, spec.Input.Width, spec.Output.Width, spec);
         return spec.Macs * rows * columns * batch / (rate * Simd.WorkingWidth / 512) + Packed(usedRows * usedColumns * spec.Filter.Out * spec.Filter.FanIn);
