@@ -10,6 +10,9 @@ internal static class ResultTable
 {
     private static readonly string[] s_columns = ["phase", "top-1", "sparsity", "kept", "seconds"];
 
+    /// <summary>Sparsity up to which nothing is gained from it.</summary>
+    private const double NearlyDense = 0.1;
+
     public static void Write(HostConsole console, RunResult result, RunFolder folder)
     {
         Table table = console.NewTable(s_columns, 1, 2, 3, 4);
@@ -23,14 +26,15 @@ internal static class ResultTable
     }
 
     /// <summary>
-    /// What training would have taken had every epoch run at the speed of the dense ones; null when none was dense, or nothing was saved worth telling.
+    /// What training would have taken had every epoch run at the speed of the dense ones, the median of those that are nearly so: the first alone warms up.
+    /// Null when none was dense, or nothing was saved worth telling.
     /// </summary>
     internal static string? DenseCost(IReadOnlyList<EpochRecord> epochs)
     {
-        double[] dense = [.. epochs.Where(e => e.Sparsity == 0).Select(e => e.ImagesPerSecond).Order()];
-        if (dense.Length == 0 || epochs[^1].Sparsity == 0) return null;
+        double[] dense = [.. epochs.Where(e => e.Sparsity <= NearlyDense).Select(e => e.ImagesPerSecond).Order()];
+        if (dense.Length == 0 || epochs[^1].Sparsity <= NearlyDense) return null;
         double rate = dense[dense.Length / 2], took = epochs.Sum(e => e.Seconds), wouldTake = epochs.Sum(e => e.Seconds * e.ImagesPerSecond / rate);
-        return $"Epochs took {Show.Number(took, "0.0")} s; at the speed of the dense ones ({Show.Number(rate, "N0")} images/s) they would have taken "
+        return $"Epochs took {Show.Number(took, "0.0")} s; at the speed of the dense ones ({Show.Number(rate, "N0")} images/s, the median up to {Show.Number(100 * NearlyDense, "0")} % sparsity) they would have taken "
             + $"{Show.Number(wouldTake, "0.0")} s. The last ran at {Show.Number(epochs[^1].ImagesPerSecond, "N0")} images/s.";
     }
 
