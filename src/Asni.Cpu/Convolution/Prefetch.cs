@@ -9,7 +9,7 @@ namespace Asni.Cpu.Convolution;
 /// <param name="steps">In which all of it is fetched.</param>
 internal unsafe struct Prefetch(float* start, long floats, int steps)
 {
-    private const int Line = 16;
+    private const int Line = Caches.Line / sizeof(float);
 
     private readonly float* _end = start + floats;
     private readonly long _step = (floats / steps / Line + 1) * Line;

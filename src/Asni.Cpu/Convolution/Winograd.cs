@@ -57,11 +57,11 @@ internal static class Winograd
     {
         int channels = spec.Input.Channels + spec.Output.Channels;
         double activations = tiles * WinogradTransforms.Outputs * WinogradTransforms.Outputs * channels;
-        return tiles * (Filter(spec) / Rate(spec, channels) + Transforms(channels)) + (Stream(activations) ? 1.2 * activations : 0);
+        return tiles * (Filter(spec) / Rate(spec, channels) + Transforms(channels)) + (ComeFromMemory(activations) ? 1.2 * activations : 0);
     }
 
     /// <summary>Whether so many floats come from memory: cores with smaller vectors were measured beside others that share their last cache.</summary>
-    private static bool Stream(double floats) => Simd.Width == 512 ? floats > CachedFloats : floats * sizeof(float) > Caches.Third / 8.0;
+    private static bool ComeFromMemory(double floats) => Simd.Width == 512 ? floats > CachedFloats : floats * sizeof(float) > Caches.Third / 8.0;
 
     private static double Rate(in ConvolutionSpec spec, int channels) => spec.Output.Channels < 32 ? 16 : Simd.Width < 512 && channels > 256 ? 20 : 26;
 

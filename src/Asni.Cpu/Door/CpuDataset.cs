@@ -71,7 +71,7 @@ internal sealed unsafe class CpuDataset : DeviceDataset
     /// <summary>Whole images of one channel, by arithmetic on vectors.</summary>
     private readonly struct GrayBody(Images images) : IVectorBody
     {
-        private const int CacheLine = 64, Lines = 4;
+        private const int Lines = 4;
 
         public void Execute<L, V>(int worker, int workers) where L : struct, ILanes<V> where V : struct
         {
@@ -83,7 +83,7 @@ internal sealed unsafe class CpuDataset : DeviceDataset
             {
                 // Images lie anywhere in memory; once begun, the processor reads ahead by itself.
                 if (Sse.IsSupported && n + 1 < end)
-                    for (int line = 0; line < Lines; line++) Sse.Prefetch0(images.Source((int)n + 1) + line * CacheLine);
+                    for (int line = 0; line < Lines; line++) Sse.Prefetch0(images.Source((int)n + 1) + line * Caches.Line);
                 byte* from = images.Source((int)n);
                 float* to = images.Target((int)n);
                 int i = 0;
