@@ -62,13 +62,15 @@ internal sealed class TrainCommand
         RunDescription run = Describe(plan, device);
         string directory = parsed.GetValue(_out) ?? run.DefaultFolder(DateTime.Now);
         CheckpointKeeper checkpoints = _checkpointing.Keeper(parsed, plan, directory);
+        // Before there is a folder: a signal never leaves one that cannot go on.
+        using Interrupt interrupt = StopAfterStep();
         using RunFolder folder = RunFolder.Create(directory, run);
         try
         {
             folder.WriteText(RunFolder.Recipe, RecipeYaml.Format(plan.Settings, "asni --recipe recipe.yaml repeats this run"));
             Checkpointing.Write(directory, new RunStart(request.Words, dataDir is null ? null : Path.GetFullPath(dataDir)));
             Announce(plan, device, request.Note, folder);
-            return Train(plan, device, folder, checkpoints);
+            return Train(plan, device, folder, checkpoints, interrupt);
         }
         finally
         {
@@ -91,14 +93,17 @@ internal sealed class TrainCommand
         using Device device = request.Open();
         CheckpointKeeper checkpoints = _checkpointing.Keeper(parsed, plan, directory);
         CheckpointPosition? at = checkpoints.FindNewest(plan.Network, note => _console.Line("note: " + note));
+        using Interrupt interrupt = StopAfterStep();
         using RunFolder folder = RunFolder.Reopen(directory, Describe(plan, device), at is null ? [] : at.Epochs);
         Announce(plan, device, request.Note, folder);
         if (at is not null && at.Device != device.Description)
             _console.Line($"note: the run was on {at.Device}; on {device.Description} its numbers go on with other roundings.");
         _console.Line(at is null ? "no checkpoint was saved yet: the run starts again" : string.Create(CultureInfo.InvariantCulture,
             $"resumed at epoch {at.Epoch + 1} of {at.Phase}, step {at.Progress.Step + 1}"));
-        return Train(plan, device, folder, checkpoints);
+        return Train(plan, device, folder, checkpoints, interrupt);
     }
+
+    private Interrupt StopAfterStep() => new(() => _console.Error.WriteLine("stopping after this step and saving; Ctrl-C again leaves at once"));
 
     private static RunDescription Describe(RunPlan plan, Device device) => new(plan.Network, plan.Recipe.Data, plan.Data.Source, device.Description,
         plan.Recipe.Seed, plan.Data.Train.Count, plan.Data.Test.Count)
@@ -106,10 +111,9 @@ internal sealed class TrainCommand
         Recipe = plan.Recipe,
     };
 
-    private int Train(RunPlan plan, Device device, RunFolder folder, CheckpointKeeper checkpoints)
+    private int Train(RunPlan plan, Device device, RunFolder folder, CheckpointKeeper checkpoints, Interrupt interrupt)
     {
         var display = TrainingDisplay.For(_console, TotalEpochs(plan));
-        using var interrupt = new Interrupt(() => _console.Error.WriteLine("stopping after this step and saving; Ctrl-C again leaves at once"));
         var observer = new RunObserver(folder, display, interrupt);
         RunResult? result = null;
         display.Around(() => result = MethodRunner.Run(plan.Recipe, plan.Network, plan.Data, device, observer, folder.Record, plan.Start,

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json;
 using System.Text.RegularExpressions;
@@ -37,9 +36,10 @@ public partial class ResumeTests
             while (!IsComplete(directory))
             {
                 bool more = done < kills;
-                (int code, string output) = RunFor(more ? 150 + (int)(random.NextUInt64() % 1500) : int.MaxValue, "KILL", args);
-                if (code == 137) done++;
-                else Assert.That(code, Is.Zero, output);
+                using var program = new ProgramProcess(args);
+                if (!program.EndsWithin(more ? 150 + (int)(random.NextUInt64() % 1500) : 120_000)) program.Signal("KILL");
+                if (program.ExitCode() == 137) done++;
+                else Assert.That(program.ExitCode(), Is.Zero, program.Error);
                 if (File.Exists(Path.Combine(directory, "recipe.yaml"))) args = ["--resume", directory, "--checkpoint-minutes", "0"];
                 else if (Directory.Exists(directory)) Directory.Delete(directory, recursive: true);
             }
@@ -47,15 +47,23 @@ public partial class ResumeTests
         }
     }
 
-    [TestCase("TERM")]
-    [TestCase("INT")]
-    public void A_signal_saves_and_resume_goes_on(string signal)
+    /// <summary>From the instant at which there is a folder, whatever the program was about to do.</summary>
+    [TestCase("TERM", "")]
+    [TestCase("INT", "")]
+    [TestCase("INT", "recipe.yaml")]
+    public void A_signal_saves_and_resume_goes_on(string signal, string after)
     {
+        if (signal == "INT") ProgramProcess.AssumeInterruptsArrive();
         Assert.That(CommandLine.Run([.. s_run, "--out", _folder["whole"]]).ExitCode, Is.Zero);
-        (int code, string output) = RunFor(800, signal, [.. s_run, "--out", _folder["a"]]);
-        Assume.That(code == Entry.Interrupted && File.Exists(Path.Combine(_folder["a"], "recipe.yaml")), Is.True,
-            "the machine was so fast, or so slow, that the signal did not meet training");
-        Assert.That(output, Does.Contain("--resume"));
+        string reached = Path.Combine(_folder["a"], after);
+        using (var program = new ProgramProcess([.. s_run, "--out", _folder["a"]]))
+        {
+            program.WaitUntil(() => Path.Exists(reached));
+            program.Signal(signal);
+            Assert.That(program.ExitCode(), Is.EqualTo(Entry.Interrupted), program.Error);
+            Assert.That(program.Error, Does.Contain("stopping after this step"));
+            Assert.That(program.Output, Does.Contain("--resume"));
+        }
         CommandLine.Outcome resumed = CommandLine.Run("--resume", _folder["a"]);
         Assert.That(resumed.ExitCode, Is.Zero, resumed.Error);
         Assert.That(resumed.Output, Does.Contain("resumed at epoch"));
@@ -92,27 +100,4 @@ public partial class ResumeTests
 
     [GeneratedRegex("\"(seconds|images_per_second|train_loss)\":[^,}]*")]
     private static partial Regex TimesAndLoss();
-
-    /// <summary>Starts the program and sends it a signal after a time, unless it ends before.</summary>
-    private static (int ExitCode, string Output) RunFor(int milliseconds, string signal, params string[] args)
-    {
-        var start = new ProcessStartInfo("dotnet") { RedirectStandardOutput = true, RedirectStandardError = true };
-        foreach (string arg in (string[])[Path.ChangeExtension(typeof(Entry).Assembly.Location, ".dll"), .. args]) start.ArgumentList.Add(arg);
-        using Process process = Process.Start(start)!;
-        Task<string> output = process.StandardOutput.ReadToEndAsync(), error = process.StandardError.ReadToEndAsync();
-        try
-        {
-            if (!process.WaitForExit(Math.Min(milliseconds, 120_000)))
-            {
-                using Process kill = Process.Start("kill", ["-" + signal, process.Id.ToString(CultureInfo.InvariantCulture)]);
-                kill.WaitForExit();
-            }
-            Assert.That(process.WaitForExit(60_000), "it stops");
-            return (process.ExitCode, output.Result + error.Result);
-        }
-        finally
-        {
-            if (!process.HasExited) process.Kill();
-        }
-    }
 }

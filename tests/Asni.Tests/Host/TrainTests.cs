@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Text.Json;
 using Asni.Formats;
 using Asni.Host;
@@ -103,28 +102,19 @@ public class TrainTests
     [Test, Platform(Exclude = "Win")]
     public void Ctrl_C_saves_what_was_reached_and_exits_with_130()
     {
-        string program = Path.ChangeExtension(typeof(Entry).Assembly.Location, ".dll");
-        var start = new ProcessStartInfo("dotnet") { RedirectStandardOutput = true, RedirectStandardError = true };
-        foreach (string arg in new[] { program, "--data", "digits", "--limit", "2000", "--epochs", "100000", "--threads", "1", "--out",
-            _folder["a"] })
-            start.ArgumentList.Add(arg);
-        using Process process = Process.Start(start)!;
-        try
+        ProgramProcess.AssumeInterruptsArrive();
+        using (var program = new ProgramProcess("--data", "digits", "--limit", "2000", "--epochs", "100000", "--threads", "1", "--out", _folder["a"]))
         {
-            var patience = Stopwatch.StartNew();
-            string metrics = _folder["a/metrics.jsonl"];
-            while (!(File.Exists(metrics) && new FileInfo(metrics).Length > 0) && patience.Elapsed < TimeSpan.FromSeconds(60)) Thread.Sleep(50);
-            using (Process kill = Process.Start("kill",
-                ["-INT", process.Id.ToString(System.Globalization.CultureInfo.InvariantCulture)])) kill.WaitForExit();
-            Task<string> output = process.StandardOutput.ReadToEndAsync(), error = process.StandardError.ReadToEndAsync();
-            Assert.That(process.WaitForExit(60_000), Is.True, "it stops");
-            Assert.That(process.ExitCode, Is.EqualTo(Entry.Interrupted), error.Result);
-            Assert.That(error.Result, Does.Contain("stopping after this step"));
-            Assert.That(output.Result, Does.Contain("asni1 (cut short)"));
-        }
-        finally
-        {
-            if (!process.HasExited) process.Kill();
+            var metrics = new FileInfo(_folder["a/metrics.jsonl"]);
+            program.WaitUntil(() =>
+            {
+                metrics.Refresh();
+                return metrics is { Exists: true, Length: > 0 };
+            });
+            program.Signal("INT");
+            Assert.That(program.ExitCode(), Is.EqualTo(Entry.Interrupted), program.Error);
+            Assert.That(program.Error, Does.Contain("stopping after this step"));
+            Assert.That(program.Output, Does.Contain("asni1 (cut short)"));
         }
         Assert.That(Summary("a").GetProperty("complete").GetBoolean(), Is.False);
         Assert.That(NetworkFile.Read(_folder["a/asni1.safetensors"], NetworkZoo.Create("lenet300")).Values, Is.Not.Empty);

@@ -1,0 +1,65 @@
+using System.Diagnostics;
+using System.Globalization;
+using Asni.Host;
+
+namespace Asni.Tests.Host;
+
+/// <summary>The program as a process of its own, to be sent signals.</summary>
+internal sealed class ProgramProcess : IDisposable
+{
+    private readonly Process _process;
+    private readonly Task<string> _output, _error;
+
+    public ProgramProcess(params string[] args)
+    {
+        var start = new ProcessStartInfo("dotnet") { RedirectStandardOutput = true, RedirectStandardError = true };
+        foreach (string arg in (string[])[Path.ChangeExtension(typeof(Entry).Assembly.Location, ".dll"), .. args]) start.ArgumentList.Add(arg);
+        _process = Process.Start(start)!;
+        (_output, _error) = (_process.StandardOutput.ReadToEndAsync(), _process.StandardError.ReadToEndAsync());
+    }
+
+    public string Output => _output.Result;
+    public string Error => _error.Result;
+
+    /// <summary>True when it ended by itself within so long.</summary>
+    public bool EndsWithin(int milliseconds) => _process.WaitForExit(milliseconds);
+
+    /// <summary>Waits for something that the program does, a minute at most.</summary>
+    public void WaitUntil(Func<bool> done)
+    {
+        var patience = Stopwatch.StartNew();
+        while (!done() && !_process.HasExited && patience.Elapsed < TimeSpan.FromMinutes(1)) Thread.Sleep(1);
+        Assert.That(done(), "it comes as far; it printed: " + (_process.HasExited ? Output + Error : "nothing yet"));
+    }
+
+    /// <param name="name">TERM, INT or KILL.</param>
+    public void Signal(string name)
+    {
+        using Process kill = Process.Start("kill", ["-" + name, _process.Id.ToString(CultureInfo.InvariantCulture)]);
+        kill.WaitForExit();
+    }
+
+    /// <summary>Its exit code, once it has stopped.</summary>
+    public int ExitCode()
+    {
+        Assert.That(_process.WaitForExit(60_000), "it stops");
+        return _process.ExitCode;
+    }
+
+    /// <summary>Passes over a test of Ctrl-C where whoever started the tests ignores it, as a shell does for what it runs in the background.</summary>
+    public static void AssumeInterruptsArrive()
+    {
+        const string status = "/proc/self/status";
+        if (!File.Exists(status)) return;
+        string? ignored = File.ReadLines(status).FirstOrDefault(line => line.StartsWith("SigIgn:", StringComparison.Ordinal));
+        const ulong interrupt = 1 << (2 - 1);
+        Assume.That(ignored is null || (Convert.ToUInt64(ignored["SigIgn:".Length..].Trim(), 16) & interrupt) == 0,
+            "SIGINT is ignored here, and so in what the tests start");
+    }
+
+    public void Dispose()
+    {
+        if (!_process.HasExited) _process.Kill();
+        _process.Dispose();
+    }
+}
