@@ -41,6 +41,14 @@ internal readonly unsafe struct Deal
         return -1;
     }
 
+    /// <summary>The unit that is the worker's turn next, unless another takes it; -1 when its own part is done.</summary>
+    public int Ahead(int worker)
+    {
+        long now = Volatile.Read(ref _left[worker % _parts * Spacing]);
+        int first = (int)now, end = (int)(now >> 32);
+        return first == end ? -1 : _descending ? end - 1 : first;
+    }
+
     private static int Take(ref long left, bool front)
     {
         while (true)

@@ -19,11 +19,27 @@ internal static class Winograd
             && spec.Input.Channels % lanes == 0 && spec.Output.Channels % lanes == 0;
     }
 
-    /// <summary>Tiles of a block: a multiple of what register tiles take, enough to use a filter that comes from memory many times.</summary>
-    public static int Block(int inputs, int outputs) => inputs + outputs <= 192 ? 36 : 72;
+    /// <summary>
+    /// Tiles of a block: a multiple of what register tiles take. With vectors of 512 bits as many as most of a second cache holds; enough to use a filter many times
+    /// where that would be too few.
+    /// </summary>
+    public static int Block(int inputs, int outputs)
+    {
+        if (Simd.Width < 512) return inputs + outputs <= 192 ? 36 : 72;
+        int held = Caches.Second / 5 * 3 / ((WinogradTransforms.Points + 1) * sizeof(float) * Math.Max(inputs, outputs)), whole = InnerTiles.MaximumRows;
+        return held < whole ? 72 : Math.Min(36, held / whole * whole);
+    }
 
-    /// <summary>The same for a gradient, whose sums are taken up and put down once a block: what two second caches hold of both sides, and no fewer than pay for that.</summary>
-    public static int GradientBlock(int inputs, int outputs) => Math.Max(96, 2 * Caches.Second / (WinogradTransforms.Points * sizeof(float) * (inputs + outputs)));
+    /// <summary>
+    /// The same for a gradient, whose sums are taken up and put down once a block: what two second caches hold of both sides, and no fewer than pay for that, which are more
+    /// where sums come from memory.
+    /// </summary>
+    public static int GradientBlock(int inputs, int outputs)
+    {
+        int held = 2 * Caches.Second / (WinogradTransforms.Points * sizeof(float) * (inputs + outputs));
+        int least = (long)WinogradTransforms.Points * inputs * outputs > CachedFloats ? 2 * WinogradGradient.InFirstCache : WinogradGradient.InFirstCache;
+        return Math.Max(least, held / WinogradGradient.InFirstCache * WinogradGradient.InFirstCache);
+    }
 
     /// <summary>Cycles of one core, with AVX-512, for a forward pass or data gradient: products, transforms of both sides, and the filter's.</summary>
     public static double Cost(in ConvolutionSpec spec, int batch)

@@ -12,7 +12,7 @@ internal sealed unsafe class WinogradGradient
     private const int Together = 8;
 
     /// <summary>Tiles of a product for which a strip of either side stays in the first cache.</summary>
-    private const int InFirstCache = 96;
+    internal const int InFirstCache = 96;
 
     /// <summary>Floats between rows over their number of channels: rows a power of two apart would share few sets of a cache.</summary>
     private const int Odd = 16;
@@ -51,13 +51,28 @@ internal sealed unsafe class WinogradGradient
         for (long first = 0; first < tiles; first += _most)
         {
             int count = (int)Math.Min(_most, tiles - first);
-            Deal blocks = _workers.DealOut((count + Together - 1) / Together);
+            Deal blocks = _workers.DealOut(Groups(count));
             _workers.Vectorize(long.MaxValue, new Transform { Gradient = this, X = x, Dy = dy, First = first, Count = count, Blocks = blocks, Inputs = inputs, Outputs = outputs });
             Deal points = _workers.DealOut(WinogradTransforms.Points);
-            _workers.Vectorize(long.MaxValue, new Product { Gradient = this, Inputs = inputs, Outputs = outputs, Count = count, Points = points, Add = first > 0, Sums = sums });
+            _workers.Vectorize(long.MaxValue, new Product
+            {
+                Gradient = this,
+                Inputs = inputs,
+                Outputs = outputs,
+                Count = count,
+                Points = points,
+                Add = first > 0,
+                Sums = sums,
+                X = x,
+                Dy = dy,
+                Next = first + count,
+                End = Math.Min(first + count + _most, tiles)
+            });
         }
         _workers.Vectorize(long.MaxValue, new TransformBack { Gradient = this, Sums = sums, Dw = dw });
     }
+
+    private static int Groups(long tiles) => (int)((tiles + Together - 1) / Together);
 
     private struct Transform : IVectorBody
     {
@@ -91,14 +106,18 @@ internal sealed unsafe class WinogradGradient
     private struct Product : IVectorBody
     {
         public WinogradGradient Gradient;
-        public float* Inputs, Outputs, Sums;
+        public float* Inputs, Outputs, Sums, X, Dy;
         public int Count;
         public Deal Points;
         public bool Add;
 
+        /// <summary>Tiles of the next block.</summary>
+        public long Next, End;
+
         public readonly void Execute<L, V>(int worker, int workers) where L : struct, ILanes<V> where V : struct
         {
             WinogradGradient g = Gradient;
+            (Prefetch xAhead, Prefetch dyAhead) = BlockAhead(worker, workers);
             int next;
             for (int point = Points.Next(worker); point >= 0; point = next)
             {
@@ -107,9 +126,20 @@ internal sealed unsafe class WinogradGradient
                 {
                     (int point, int t) after = t + InFirstCache < Count ? (point, t + InFirstCache) : (next, 0);
                     Multiply<L, V>(InputsOf(point, t), OutputsOf(point, t), Math.Min(InFirstCache, Count - t), Add || t > 0, Sums + point * g.SumStep,
-                        Ahead(after.point, after.t, InputsOf(after.point, after.t), g.InputRow), Ahead(after.point, after.t, OutputsOf(after.point, after.t), g.OutputRow));
+                        Ahead(after.point, after.t, InputsOf(after.point, after.t), g.InputRow), Ahead(after.point, after.t, OutputsOf(after.point, after.t), g.OutputRow), ref xAhead, ref dyAhead);
                 }
             }
+        }
+
+        /// <summary>What this worker is to transform next of both sides, while it goes through its share of the points.</summary>
+        private readonly (Prefetch X, Prefetch Dy) BlockAhead(int worker, int workers)
+        {
+            (long first, long end) = Share.Of(Groups(End - Next), worker, workers);
+            (first, end) = (Next + first * Together, Math.Min(End, Next + end * Together));
+            (long x, long inputs) = Gradient._tiles.InputRows(first, end);
+            (long dy, long outputs) = Gradient._tiles.OutputRows(first, end);
+            int pieces = (Count + InFirstCache - 1) / InFirstCache, steps = Gradient._strips * (WinogradTransforms.Points * pieces / workers + 1);
+            return (new Prefetch(X + x, inputs, steps), new Prefetch(Dy + dy, outputs, steps));
         }
 
         private readonly float* InputsOf(int point, int t) => Inputs + point * Gradient.InputStep + (long)t * Gradient.InputRow;
@@ -119,7 +149,7 @@ internal sealed unsafe class WinogradGradient
         private readonly Prefetch Ahead(int point, int t, float* start, int row) =>
             point < 0 ? default : new Prefetch(start, (long)Math.Min(InFirstCache, Count - t) * row, Gradient._strips);
 
-        private readonly void Multiply<L, V>(float* x, float* dy, int count, bool add, float* sum, Prefetch inputsAhead, Prefetch outputsAhead)
+        private readonly void Multiply<L, V>(float* x, float* dy, int count, bool add, float* sum, Prefetch inputsAhead, Prefetch outputsAhead, ref Prefetch xAhead, ref Prefetch dyAhead)
             where L : struct, ILanes<V> where V : struct
         {
             int inputs = Gradient._inputs, outputs = Gradient._outputs;
@@ -134,6 +164,8 @@ internal sealed unsafe class WinogradGradient
                     {
                         inputsAhead.Step();
                         outputsAhead.Step();
+                        xAhead.Step();
+                        dyAhead.Step();
                         int rows = Math.Min(tileRows, inputs - k);
                         float* to = sum + (long)k * outputs + panel.Start;
                         if (add) Prefetch.Rows(to, rows, outputs, panel.Columns);

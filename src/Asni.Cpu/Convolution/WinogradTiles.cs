@@ -42,6 +42,21 @@ internal readonly unsafe struct WinogradTiles
         Places(y + tile / Count * _output.Elements, _output, row, column, WinogradTransforms.Outputs, outside, places);
     }
 
+    /// <summary>The whole rows that tiles read, as a piece of the tensor: its first element, and how many.</summary>
+    public (long Start, long Floats) InputRows(long first, long end) => Rows(_input, first, end, _padding, WinogradTransforms.Inputs);
+
+    /// <summary>The same of their outputs.</summary>
+    public (long Start, long Floats) OutputRows(long first, long end) => Rows(_output, first, end, 0, WinogradTransforms.Outputs);
+
+    private (long Start, long Floats) Rows(Chw shape, long first, long end, int before, int size)
+    {
+        if (first >= end) return (0, 0);
+        long top = first / Count * shape.Height + Math.Max(0, Find(first).Row - before);
+        long bottom = (end - 1) / Count * shape.Height + Math.Min(shape.Height, Find(end - 1).Row - before + size);
+        long row = (long)shape.Width * shape.Channels;
+        return (top * row, Math.Max(0, bottom - top) * row);
+    }
+
     /// <summary>Where in its image a tile's outputs begin.</summary>
     private (int Row, int Column) Find(long tile)
     {

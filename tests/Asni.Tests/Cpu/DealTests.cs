@@ -25,6 +25,16 @@ public unsafe class DealTests
         Assert.That(deal.Next(1), Is.EqualTo(8), "the owner's part is empty, the next one is taken from its end");
     }
 
+    [TestCase(false)]
+    [TestCase(true)]
+    public void What_is_ahead_of_a_worker_comes_next_and_is_its_own(bool descending)
+    {
+        long* left = stackalloc long[2 * Deal.Spacing];
+        var deal = new Deal(left, 2, 7, descending);
+        for (int unit; (unit = deal.Ahead(1)) >= 0;) Assert.That(deal.Next(1), Is.EqualTo(unit));
+        Assert.That(deal.Next(1), Is.LessThan(3).And.GreaterThanOrEqualTo(0), "another's, and not told ahead: it may well take it itself");
+    }
+
     [TestCase(0)]
     [TestCase(1)]
     [TestCase(100_000)]

@@ -37,6 +37,37 @@ public class WinogradTests
         }
     }
 
+    /// <summary>Each place lies in the rows that would be fetched, and both ends of these are needed.</summary>
+    [TestCase(8, 8, 1)]
+    [TestCase(7, 9, 0)]
+    [TestCase(5, 3, 2)]
+    public unsafe void Rows_fetched_ahead_are_those_that_tiles_read_and_write(int height, int width, int padding)
+    {
+        Chw input = new(16, height, width), output = new(16, height + 2 * padding - 2, width + 2 * padding - 2);
+        var tiles = new WinogradTiles(input, output, padding);
+        float** places = stackalloc float*[WinogradTransforms.Points];
+        for (long first = 0; first < 3 * tiles.Count; first++)
+            for (long end = first; end <= 3 * tiles.Count; end++)
+            {
+                var (read, written) = (new HashSet<long>(), new HashSet<long>());
+                for (long tile = first; tile < end; tile++)
+                {
+                    // Offsets by themselves: nothing is read.
+                    tiles.Inputs(null, tile, (float*)-4, places);
+                    for (int p = 0; p < WinogradTransforms.Points; p++)
+                        if ((nint)places[p] != -4) read.Add((nint)places[p] / sizeof(float) / (width * 16));
+                    tiles.Outputs(null, tile, (float*)-4, places);
+                    for (int p = 0; p < WinogradTransforms.Outputs * WinogradTransforms.Outputs; p++)
+                        if ((nint)places[p] != -4) written.Add((nint)places[p] / sizeof(float) / (output.Width * 16));
+                }
+                AssertSpans(tiles.InputRows(first, end), read, width * 16);
+                AssertSpans(tiles.OutputRows(first, end), written, output.Width * 16);
+            }
+    }
+
+    private static void AssertSpans((long Start, long Floats) rows, HashSet<long> used, int row) =>
+        Assert.That(rows, Is.EqualTo(used.Count == 0 ? (rows.Start, 0L) : (used.Min() * row, (used.Max() + 1 - used.Min()) * row)));
+
     [Test]
     public void Many_blocks_of_tiles_agree_with_the_reference()
     {
