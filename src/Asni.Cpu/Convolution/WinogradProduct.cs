@@ -122,21 +122,21 @@ internal sealed unsafe class WinogradProduct
                 long first = (long)unit * Block;
                 int count = (int)Math.Min(Block, Tiles - first);
                 for (int t = 0; t < count; t++) Take<L, V>(first + t, zeros, temporary, from + t * Product._inner, step);
-                Prefetch ahead = Ahead(Blocks.Ahead(worker), L.Count == 16);
+                (Prefetch xAhead, Prefetch yAhead) = Ahead(unit, Blocks.Ahead(worker), L.Count == 16);
                 for (int point = 0; point < WinogradTransforms.Points; point++)
-                    Multiply<L, V>(from + point * step, Filter + point * Product.FilterStep, count, to + point * step, ref ahead);
+                    Multiply<L, V>(from + point * step, Filter + point * Product.FilterStep, count, to + point * step, ref xAhead, ref yAhead);
                 for (int t = 0; t < count; t++) Give<L, V>(first + t, to + t * Product._columns, step, temporary);
             }
         }
 
-        /// <summary>What the next block reads, if there is one, in as many steps as a block has register tiles.</summary>
-        private readonly Prefetch Ahead(int unit, bool wide)
+        /// <summary>What the next block reads, if there is one, and what this one will write, in as many steps as a block has register tiles.</summary>
+        private readonly (Prefetch X, Prefetch Y) Ahead(int unit, int next, bool wide)
         {
-            if (unit < 0) return default;
             int steps = 0;
             foreach (Panel panel in Product._panels) steps += WinogradTransforms.Points * (Block / InnerTiles.Rows(panel.Vectors, wide) + 1);
-            (long start, long floats) = Product._tiles.InputRows((long)unit * Block, Math.Min(Tiles, (unit + 1L) * Block));
-            return new Prefetch(X + start, floats, steps);
+            (long x, long inputs) = next < 0 ? default : Product._tiles.InputRows((long)next * Block, Math.Min(Tiles, (next + 1L) * Block));
+            (long y, long outputs) = NonTemporal ? default : Product._tiles.OutputRows((long)unit * Block, Math.Min(Tiles, (unit + 1L) * Block));
+            return (new Prefetch(X + x, inputs, steps), new Prefetch(Y + y, outputs, steps));
         }
 
         private readonly void Take<L, V>(long tile, float* zeros, float* temporary, float* to, nint step) where L : struct, ILanes<V> where V : struct
@@ -147,7 +147,8 @@ internal sealed unsafe class WinogradProduct
         }
 
         /// <summary>Rows of a register tile past the block's last repeat it; the block has room for their results.</summary>
-        private readonly void Multiply<L, V>(float* from, float* filter, int count, float* to, ref Prefetch ahead) where L : struct, ILanes<V> where V : struct
+        private readonly void Multiply<L, V>(float* from, float* filter, int count, float* to, ref Prefetch xAhead, ref Prefetch yAhead)
+            where L : struct, ILanes<V> where V : struct
         {
             int inner = Product._inner, columns = Product._columns;
             float** rows = stackalloc float*[InnerTiles.MaximumRows], outs = stackalloc float*[InnerTiles.MaximumRows], starts = stackalloc float*[InnerTiles.MaximumRows];
@@ -160,7 +161,8 @@ internal sealed unsafe class WinogradProduct
                 int tileRows = InnerTiles.Rows(panel.Vectors, L.Count == 16);
                 for (int t = 0; t < count; t += tileRows)
                 {
-                    ahead.Step();
+                    xAhead.Step();
+                    yAhead.Step();
                     for (int r = 0; r < tileRows; r++)
                     {
                         rows[r] = from + Math.Min(t + r, count - 1) * inner;
