@@ -25,13 +25,13 @@ internal static class DataSource
         return Datasets.Names.FirstOrDefault(n => Plain(n) == Plain(name)) ?? name;
     }
 
-    /// <param name="input">Image size of drawn shapes; other data have their own.</param>
+    /// <param name="input">Image size of drawn shapes and of image files; other data have their own.</param>
     /// <param name="limit">Use the first training images only; drawn data are drawn in this number, with test images to match.</param>
     public static DatasetSplit Open(string name, Chw? input, int? limit, DatasetLocator locator)
     {
         if (!IsDrawn(name))
         {
-            DatasetSplit data = Datasets.Open(name, locator);
+            DatasetSplit data = Datasets.Open(name, locator, size: input is { } wanted ? (wanted.Height, wanted.Width) : null);
             return limit is { } first ? data with { Train = new FirstImages(data.Train, first) } : data;
         }
         var options = new ProceduralOptions { TrainCount = limit, TestCount = ShortRun.TestImages(limit ?? MostImages(name)) };

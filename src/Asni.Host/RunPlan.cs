@@ -48,10 +48,11 @@ internal sealed record RunPlan(RunSettings Settings, Recipe Recipe, Network Netw
         string full = narrow is { Units.Count: > 0 } ? asked! : book.Network;
         settings = settings with { Recipe = settings.Recipe with { Network = full, Data = data } };
         Recipe recipe = settings.Resolve();
-        DatasetSplit split = DataSource.Open(data, recipe.Input, settings.Limit, locator);
+        Chw? size = recipe.Input ?? (Datasets.IsOfAnySize(data) ? NetworkZoo.Create(full).Input : null);
+        DatasetSplit split = DataSource.Open(data, size, settings.Limit, locator);
         Network network = NetworkZoo.Create(full, recipe.Input ?? split.Train.Shape, split.Train.Classes);
         if (split.Train.Shape != network.Input)
-            throw new UsageException($"{data} has {split.Train.Shape} images, not {network.Input}; leave --input out or choose other data.");
+            throw new UsageException($"{data} has {split.Train.Shape} images, not {network.Input}; {(recipe.Input is null ? "give --input" : "leave --input out")} or choose other data.");
         if (recipe.Method == MethodKind.ISpaSP) _ = recipe.Units.Groups(network);
         ModelSnapshot? start = settings.Init is { } path ? InitFile.Load(path, recipe, network, notes) : null;
         // What is saved is what ran: the schedule itself instead of the sparsity that was asked of it.
@@ -59,15 +60,10 @@ internal sealed record RunPlan(RunSettings Settings, Recipe Recipe, Network Netw
         return new RunPlan(resolved, recipe, network, split, start, notes);
     }
 
-    private static bool IsThere(string data, DatasetLocator locator)
-    {
-        if (!Datasets.Names.Contains(data)) return false;
-        // A folder that the user named must have it: opening it says what is missing.
-        return locator.NamesFolder || locator.Find(data) is not null;
-    }
+    /// <summary>A folder that the user named must have it: opening it says what is missing.</summary>
+    private static bool IsThere(string data, DatasetLocator locator) => locator.NamesFolder || locator.Find(data) is not null;
 
-    private static string HowToGet(string data) =>
-        Datasets.Names.Contains(data) ? $"'asni data get {data}' downloads it, --data-dir says where it is" : "--data names another dataset";
+    private static string HowToGet(string data) => $"{Datasets.HowToGet(data)}, --data-dir says where it is";
 
     /// <summary>The settings that make a run on drawn data suit the machine.</summary>
     private static SettingsLayer Shorten(BookRecipe book, string data, RunSettings settings, int threads)

@@ -42,14 +42,14 @@ internal static class EvalCommand
         NetworkFileHeader header = NetworkFile.ReadHeader(file);
         Network network = NetworkZoo.Create(header.Network, header.Input, header.Classes);
         ModelSnapshot saved = RunFolder.Load(file, network);
-        DatasetSplit data = DataSource.Open(recipe.Data, recipe.Input, settings.Limit, locator);
+        DatasetSplit data = DataSource.Open(recipe.Data, header.Input, settings.Limit, locator);
         using Device device = request.Open();
         using var model = new Model(network, device);
         model.Load(saved);
         using var trainer = new Trainer(model, data, batchSize: 1, Augmentation.None, labelSmoothing: 0, new Silence());
         Metrics metrics = trainer.Evaluate();
         console.Line($"{header.Phase} of {network.Name} on {Show.Count(metrics.Samples)} test images of {recipe.Data}: "
-            + $"top-1 {Show.Percent(metrics.Top1)}, top-5 {Show.Percent(metrics.Top5)}, loss {Show.Number(metrics.Loss, "0.0000")}, "
+            + $"top-1 {Show.Percent(metrics.Top1)}, top-5 {Show.Percent(metrics.Top5)}, loss {Show.Loss(metrics.Loss)}, "
             + $"sparsity {Show.Percent(model.Sparsity)} ({Show.Count(model.Kept)} weights kept), "
             + $"{Show.Number(metrics.Samples / metrics.Seconds, "N0")} images/s.");
     }

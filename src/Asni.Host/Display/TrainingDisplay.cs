@@ -27,7 +27,7 @@ internal class TrainingDisplay(HostConsole console, int totalEpochs)
         _left.EpochDone();
         string left = Left(new StepProgress(r.Phase, r.Epoch, r.Epochs, 0, 1, r.ImagesPerSecond));
         Console.Line(string.Create(System.Globalization.CultureInfo.InvariantCulture,
-            $"{r.Phase,-8}{$"{r.Epoch + 1}/{r.Epochs}",9}{r.TrainLoss,10:0.0000}{r.TestLoss,11:0.0000}{Show.Percent(r.TestTop1),10}"
+            $"{r.Phase,-8}{$"{r.Epoch + 1}/{r.Epochs}",9}{Show.Loss(r.TrainLoss),10}{Show.Loss(r.TestLoss),11}{Show.Percent(r.TestTop1),10}"
             + $"{Show.Percent(r.Sparsity),11}{r.Kept,13:N0}{r.ImagesPerSecond,11:N0}{left,9}"));
     }
 

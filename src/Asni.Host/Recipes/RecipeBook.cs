@@ -19,6 +19,7 @@ internal static class RecipeBook
         ["digits"] = "mnist",
         ["cifar100"] = "cifar10",
         ["shapes"] = "cifar10",
+        ["images"] = "imagenet",
     };
 
     /// <summary>Where a network has recipes for several datasets and none was named, the first of these.</summary>

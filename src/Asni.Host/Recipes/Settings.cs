@@ -9,7 +9,7 @@ namespace Asni.Host.Recipes;
 /// <summary>Every setting of a run, in the order of help and of recipe.yaml: the one place that names them.</summary>
 internal static class Settings
 {
-    /// <summary>The changes that CIFAR training makes to its images: a crop after padding by 4, and a flip.</summary>
+    /// <summary>The changes that CIFAR training makes to its images: a crop after padding by 4, and a flip; of image files a random part, and a flip.</summary>
     private static readonly Augmentation s_augmentation = new(CropPadding: 4, Flip: true);
 
     public static IReadOnlyList<Setting> All { get; } =
@@ -23,9 +23,9 @@ internal static class Settings
     [
         new("net", "network: lenet300, conv2, conv4, conv6, vgg16, resnet18, ... (asni info --net X shows it)",
             (s, t) => s with { Recipe = s.Recipe with { Network = t } }, s => s.Recipe.Network),
-        new("data", "dataset: mnist, fashion-mnist, cifar10, cifar100, digits, shapes",
+        new("data", "dataset: " + string.Join(", ", Datasets.Names),
             (s, t) => s with { Recipe = s.Recipe with { Data = t } }, s => s.Recipe.Data),
-        new("input", "input as CxHxW; the dataset's own when absent",
+        new("input", "input as CxHxW; when absent the dataset's own, of image files the network's",
             (s, t) => s with { Recipe = s.Recipe with { Input = Chw(t) } }, s => s.Recipe.Input is { } c ? Text(c) : null),
         new("limit", "train on the first N images only",
             (s, t) => s with { Limit = Integer(t) }, s => s.Limit is { } n ? Text(n) : null),
@@ -46,7 +46,7 @@ internal static class Settings
             (s, t) => s with { Recipe = s.Recipe with { RetrainEpochs = Integer(t) } }, s => s.Recipe.RetrainEpochs is { } n ? Text(n) : null),
         new("batch", "images a step",
             (s, t) => s with { Recipe = s.Recipe with { BatchSize = Integer(t) } }, s => Text(s.Recipe.BatchSize)),
-        new("augment", "crop after padding by 4, and flip (--no-augment: neither)",
+        new("augment", "crop after padding by 4 (of image files: a random part), and flip (--no-augment: neither)",
             (s, t) => s with { Recipe = s.Recipe with { Augmentation = Switch(t) ? s_augmentation : Augmentation.None } },
             s => Text(s.Recipe.Augmentation != Augmentation.None)) { IsSwitch = true },
         new("optimizer", "sgd, momentum, nesterov, adam",

@@ -7,8 +7,15 @@ internal sealed class Augmenter(Chw shape)
 {
     private readonly byte[] _source = new byte[shape.Elements];
 
-    public void Read(Dataset data, SampleDraw draw, Span<byte> chw)
+    /// <param name="part">Chooses a part of the image; null for the whole.</param>
+    public void Read(Dataset data, SampleDraw draw, ulong? part, Span<byte> chw)
     {
+        if (part is { } random)
+        {
+            data.ReadPart(draw.Index, random, draw.Flip ? _source : chw);
+            if (draw.Flip) CropAndFlip(_source, shape, 0, 0, true, chw);
+            return;
+        }
         if (draw is { Top: 0, Left: 0, Flip: false })
         {
             data.Read(draw.Index, chw);

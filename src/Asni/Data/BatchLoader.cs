@@ -1,8 +1,11 @@
+using System.Runtime.ExceptionServices;
+
 namespace Asni.Data;
 
 /// <summary>
 /// Fills reusable batches from a dataset, in the order of <see cref="SampleOrder"/>. Batches that cost more than a copy are filled ahead
-/// on background threads; copies are made in place, where a hand-over between threads would cost more than the copy.
+/// on background threads; copies are made in place, where a hand-over between threads would cost more than the copy. Images that must be decoded are read on all
+/// processors.
 /// One epoch may be enumerated at a time.
 /// </summary>
 public sealed class BatchLoader
@@ -13,8 +16,10 @@ public sealed class BatchLoader
     private readonly Dataset _data;
     private readonly SampleOrder _order;
     private readonly Batch[] _batches;
-    private readonly Augmenter[] _augmenters;
-    private readonly bool _ahead;
+    private readonly int _workers;
+    private readonly ThreadLocal<Augmenter> _augmenters;
+    private readonly bool _ahead, _parts;
+    private readonly ulong _seed;
     private bool _active;
 
     /// <param name="data">Must allow reads from several threads.</param>
@@ -32,13 +37,16 @@ public sealed class BatchLoader
         _data = data;
         BatchSize = Math.Min(batchSize, data.Count);
         BatchesPerEpoch = (data.Count + BatchSize - 1) / BatchSize;
-        _order = new SampleOrder(data.Count, augmentation, shuffle, seed);
+        _parts = data.HasParts && augmentation != Augmentation.None;
+        _seed = seed;
+        _order = new SampleOrder(data.Count, data.HasParts ? augmentation with { CropPadding = 0 } : augmentation, shuffle, seed);
         bool copies = !data.Pixels.IsEmpty && augmentation == Augmentation.None;
         _ahead = BatchesPerEpoch > 1 && !(copies && (long)BatchSize * data.Shape.Elements < CopyAheadBytes);
 
         // Reading ahead: one batch with the consumer, one ready, one in each worker's hands.
         _batches = [.. Enumerable.Range(0, _ahead ? workers + 2 : 1).Select(_ => new Batch(BatchSize, data.Shape))];
-        _augmenters = [.. Enumerable.Range(0, _ahead ? workers : 1).Select(_ => new Augmenter(data.Shape))];
+        _workers = workers;
+        _augmenters = new ThreadLocal<Augmenter>(() => new Augmenter(data.Shape));
     }
 
     /// <summary>Samples a full batch; never more than the dataset has.</summary>
@@ -70,17 +78,17 @@ public sealed class BatchLoader
         try
         {
             SampleDraw[] draws = _order.Epoch(epoch);
+            ulong? parts = _parts ? SampleOrder.Parts(_seed, epoch) : null;
             if (_ahead)
             {
-                using var prefetcher = new BatchPrefetcher(_batches, _augmenters.Length, firstBatch, BatchesPerEpoch,
-                    (index, worker, batch) => Fill(draws, index, _augmenters[worker], batch));
+                using var prefetcher = new BatchPrefetcher(_batches, _workers, firstBatch, BatchesPerEpoch, (index, _, batch) => Fill(draws, parts, index, batch));
                 while (prefetcher.Next() is { } batch) yield return batch;
             }
             else
             {
                 for (int index = firstBatch; index < BatchesPerEpoch; index++)
                 {
-                    Fill(draws, index, _augmenters[0], _batches[0]);
+                    Fill(draws, parts, index, _batches[0]);
                     yield return _batches[0];
                 }
             }
@@ -91,15 +99,36 @@ public sealed class BatchLoader
         }
     }
 
-    private void Fill(SampleDraw[] draws, int batchIndex, Augmenter augmenter, Batch batch)
+    private void Fill(SampleDraw[] draws, ulong? parts, int batchIndex, Batch batch)
     {
-        int first = batchIndex * BatchSize, size = _data.Shape.Elements;
+        int first = batchIndex * BatchSize;
         batch.Count = Math.Min(BatchSize, draws.Length - first);
-        for (int i = 0; i < batch.Count; i++)
+        if (!_data.HasParts)
         {
-            SampleDraw draw = draws[first + i];
-            batch.Labels[i] = _data.Label(draw.Index);
-            augmenter.Read(_data, draw, batch.Pixels.AsSpan(i * size, size));
+            for (int i = 0; i < batch.Count; i++) Fill(draws[first + i], parts, batch, i);
+            return;
         }
+        FillSideBySide(draws, first, parts, batch);
+    }
+
+    private void FillSideBySide(SampleDraw[] draws, int first, ulong? parts, Batch batch)
+    {
+        try
+        {
+            Parallel.For(0, batch.Count, i => Fill(draws[first + i], parts, batch, i));
+        }
+        catch (AggregateException e)
+        {
+            // What one image's reader says; others may have failed beside it.
+            ExceptionDispatchInfo.Throw(e.InnerExceptions[0]);
+        }
+    }
+
+    private void Fill(SampleDraw draw, ulong? parts, Batch batch, int i)
+    {
+        int size = _data.Shape.Elements;
+        batch.Labels[i] = _data.Label(draw.Index);
+        ulong? part = parts is { } stream ? SampleStream.At(stream, draw.Index) : null;
+        _augmenters.Value!.Read(_data, draw, part, batch.Pixels.AsSpan(i * size, size));
     }
 }

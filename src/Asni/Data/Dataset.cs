@@ -40,13 +40,26 @@ public abstract class Dataset
 
     /// <summary>Writes image <paramref name="index"/> in CHW order.</summary>
     public abstract void Read(int index, Span<byte> chw);
+
+    /// <summary>
+    /// Whether images have sizes of their own, and take time to read. Training then sees a random part of each, brought to <see cref="Shape"/>, where it would move
+    /// images of that size.
+    /// </summary>
+    public virtual bool HasParts => false;
+
+    /// <summary>Writes a random part of an image, where there are parts.</summary>
+    /// <param name="random">Chooses it.</param>
+    public virtual void ReadPart(int index, ulong random, Span<byte> chw) => Read(index, chw);
 }
 
 /// <summary>The two halves of a dataset, and a line that says where they came from.</summary>
 public sealed record DatasetSplit(Dataset Train, Dataset Test, string Source);
 
 /// <summary>Random changes to training images.</summary>
-/// <param name="CropPadding">Pads with 0 by this many pixels on each side and crops back at a random place; 0 for none.</param>
+/// <param name="CropPadding">
+/// Pads with 0 by this many pixels on each side and crops back at a random place; 0 for none. Of images that have parts (<see cref="Dataset.HasParts"/>) a random
+/// part is taken instead, whatever the number, unless nothing at all is to be changed.
+/// </param>
 /// <param name="Flip">Mirrors left-right with probability 1/2.</param>
 public readonly record struct Augmentation(int CropPadding, bool Flip)
 {

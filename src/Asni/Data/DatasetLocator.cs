@@ -75,10 +75,9 @@ public sealed class DatasetLocator
     /// <summary>One sentence on what was looked for in vain, and what to do.</summary>
     internal AsniException NotFound(FileDataset dataset) => NamesFolder
         ? new AsniException($"The data folder '{_dataDir}' lacks {dataset.Name}: " +
-            $"expected the file '{dataset.FirstFile}' in it or in '{dataset.Name}' below it; " +
-            $"'asni data get {dataset.Name} --data-dir {_dataDir}' downloads it.")
+            $"expected {dataset.Expected} in it or in '{dataset.Name}' below it; {dataset.HowToGet(_dataDir)}.")
         : new AsniException($"No {dataset.Name} was found in {string.Join(", ", _folders)}: " +
-            $"'asni data get {dataset.Name}' downloads it, --data-dir says where it is, and --data {dataset.StandIn} needs no files.");
+            $"{dataset.HowToGet()}, --data-dir says where it is, and --data {dataset.StandIn} needs no files.");
 
     /// <summary>MNIST and Fashion-MNIST have the same file names: a folder called after one does not hold the other.</summary>
     private static bool BelongsToAnother(string path, FileDataset dataset) =>

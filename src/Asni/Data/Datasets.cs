@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Asni.Data.Images;
 using Asni.Data.Procedural;
 using Asni.Tensors;
 
@@ -33,14 +34,22 @@ public static class Datasets
     /// <summary>Every name that <see cref="Open"/> knows.</summary>
     public static ImmutableArray<string> Names => KnownDatasets.Names;
 
+    /// <summary>Whether this is a dataset of image files of any size, which are brought to the size asked for.</summary>
+    public static bool IsOfAnySize(string name) => name is ImageFolders.ImageNet or ImageFolders.Any;
+
+    /// <summary>How to come by a dataset of files, as a clause; null for those that are drawn.</summary>
+    /// <inheritdoc cref="Open" path="/exception"/>
+    public static string? HowToGet(string name) => KnownDatasets.File(KnownDatasets.Resolve(name))?.HowToGet();
+
     /// <summary>Opens a dataset by name.</summary>
-    /// <exception cref="UsageException">No dataset has this name, or a procedural size is out of range.</exception>
+    /// <param name="size">Height and width that image files of any size are brought to; 224x224 when absent.</param>
+    /// <exception cref="UsageException">No dataset has this name, or a size is out of range.</exception>
     /// <exception cref="AsniException">It was not found, or its files are damaged.</exception>
-    public static DatasetSplit Open(string name, DatasetLocator locator, ProceduralOptions? procedural = null)
+    public static DatasetSplit Open(string name, DatasetLocator locator, ProceduralOptions? procedural = null, (int Height, int Width)? size = null)
     {
         string proper = KnownDatasets.Resolve(name);
         if (KnownDatasets.File(proper) is not { } dataset) return Draw(proper, procedural ?? new ProceduralOptions());
-        return OpenFiles(dataset, locator.Find(dataset) ?? throw locator.NotFound(dataset));
+        return OpenFiles(dataset, locator.Find(dataset) ?? throw locator.NotFound(dataset), size);
     }
 
     /// <summary>
@@ -52,10 +61,10 @@ public static class Datasets
     {
         string proper = KnownDatasets.Resolve(name);
         if (KnownDatasets.File(proper) is not { } dataset) return Open(proper, locator, procedural);
-        if (locator.Find(dataset) is { } folder) return OpenFiles(dataset, folder);
+        if (locator.Find(dataset) is { } folder) return OpenFiles(dataset, folder, null);
         if (locator.NamesFolder) throw locator.NotFound(dataset);
         DatasetSplit drawn = Draw(dataset.StandIn, procedural ?? new ProceduralOptions());
-        return drawn with { Source = $"{drawn.Source}; {dataset.Name} was not found, 'asni data get {dataset.Name}' downloads it" };
+        return drawn with { Source = $"{drawn.Source}; {dataset.Name} was not found, {dataset.HowToGet()}" };
     }
 
     /// <summary>Every dataset and where it was found.</summary>
@@ -65,9 +74,12 @@ public static class Datasets
         .. KnownDatasets.Procedural.Select(p => new DatasetStatus(p.Name, p.Description, true, null)),
     ];
 
-    private static DatasetSplit OpenFiles(FileDataset dataset, string folder)
+    private static DatasetSplit OpenFiles(FileDataset dataset, string folder, (int Height, int Width)? size)
     {
-        (Dataset train, Dataset test) = dataset.Open(folder);
+        (int height, int width) = size ?? (224, 224);
+        Require(height, 1, 4096, "pixels of height");
+        Require(width, 1, 4096, "pixels of width");
+        (Dataset train, Dataset test) = dataset.Open(folder, height, width);
         return new DatasetSplit(train, test, $"{dataset.Name}: {train.Count:N0} training and {test.Count:N0} test images from {folder}");
     }
 
@@ -93,6 +105,6 @@ public static class Datasets
 
     private static void Require(int value, int low, int high, string what)
     {
-        if (value < low || value > high) throw new UsageException($"Procedural data needs {low:N0} to {high:N0} {what}, not {value:N0}.");
+        if (value < low || value > high) throw new UsageException($"Data of any size need {low:N0} to {high:N0} {what}, not {value:N0}.");
     }
 }

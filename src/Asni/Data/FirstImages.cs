@@ -23,4 +23,6 @@ public sealed class FirstImages : Dataset
     public override ReadOnlyMemory<byte> Pixels => _all.Pixels.IsEmpty ? default : _all.Pixels[..checked(Count * Shape.Elements)];
     public override int Label(int index) => _all.Label(index);
     public override void Read(int index, Span<byte> chw) => _all.Read(index, chw);
+    public override bool HasParts => _all.HasParts;
+    public override void ReadPart(int index, ulong random, Span<byte> chw) => _all.ReadPart(index, random, chw);
 }

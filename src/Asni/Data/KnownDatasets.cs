@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Asni.Data.Images;
 using Asni.Data.Procedural;
 
 namespace Asni.Data;
@@ -8,22 +9,40 @@ namespace Asni.Data;
 /// <param name="Description">One line for people.</param>
 /// <param name="Folders">Where, below a data folder, its files may lie; "" is the folder itself.</param>
 /// <param name="IsIn">True when a folder holds the dataset's first file.</param>
-/// <param name="FirstFile">That file, for messages.</param>
-/// <param name="Open">Reads both halves from a folder.</param>
+/// <param name="Expected">What a folder with it has, for messages.</param>
+/// <param name="Open">Reads both halves from a folder; images that have no size of their own are brought to this height and width.</param>
 /// <param name="StandIn">The procedural dataset of the same image shape.</param>
+/// <param name="Source">Where to get it, when 'asni data get' does not.</param>
 internal sealed record FileDataset(
-    string Name, string Description, ImmutableArray<string> Folders, Func<string, bool> IsIn, string FirstFile,
-    Func<string, (Dataset Train, Dataset Test)> Open, string StandIn);
+    string Name, string Description, ImmutableArray<string> Folders, Func<string, bool> IsIn, string Expected,
+    Func<string, int, int, (Dataset Train, Dataset Test)> Open, string StandIn, string? Source = null)
+{
+    /// <summary>A clause that says how to come by it.</summary>
+    public string HowToGet(string? dataDir = null) => Source ?? $"'asni data get {Name}{(dataDir is null ? "" : $" --data-dir {dataDir}")}' downloads it";
+}
 
 /// <summary>The datasets that have a name.</summary>
 internal static class KnownDatasets
 {
+    private const string ImageLayout = "the folders 'train' and 'val' with a folder of images for each class";
+
+    /// <summary>Where Kaggle's archive has the images.</summary>
+    private static readonly string s_kaggle = Path.Combine("ILSVRC", "Data", "CLS-LOC");
+
     private static readonly FileDataset[] Files =
     [
         Idx("mnist", "handwritten digits, 28x28 grey, 60,000 + 10,000", "MNIST", new Normalization([0.1307f], [0.3081f])),
         Idx("fashion-mnist", "clothes, 28x28 grey, 60,000 + 10,000", "FashionMNIST", new Normalization([0.2860f], [0.3530f])),
         Cifar(CifarFiles.Cifar10, "objects of 10 classes, 32x32 RGB, 50,000 + 10,000"),
         Cifar(CifarFiles.Cifar100, "objects of 100 classes, 32x32 RGB, 50,000 + 10,000"),
+        new(ImageFolders.ImageNet, "photographs of 1,000 classes, RGB of any size, 1,281,167 + 50,000",
+            ["imagenet", "ILSVRC2012", Path.Combine("imagenet", s_kaggle), s_kaggle, ""], ImageFolders.IsImageNetIn, ImageLayout,
+            (folder, height, width) => ImageFolders.Open(ImageFolders.ImageNet, folder, height, width), ShapesDataset.DatasetName,
+            "https://image-net.org gives it to those who register"),
+        new(ImageFolders.Any, "your own: train/CLASS/*.jpg and val/CLASS/*.jpg, RGB of any size",
+            ["images", ""], ImageFolders.IsIn, ImageLayout,
+            (folder, height, width) => ImageFolders.Open(ImageFolders.Any, folder, height, width), ShapesDataset.DatasetName,
+            "--data-dir names your folder of them"),
     ];
 
     public static ImmutableArray<FileDataset> FromFiles { get; } = [.. Files];
@@ -55,10 +74,10 @@ internal static class KnownDatasets
     /// <param name="normalization">Of its training set.</param>
     private static FileDataset Idx(string name, string description, string torchvision, Normalization normalization) => new(
         name, description, [name, Path.Combine(torchvision, "raw"), ""], folder => MnistFiles.Find(folder, "train", "images") != null,
-        "train-images-idx3-ubyte", folder => MnistFiles.Open(name, folder, normalization), Digits.Name);
+        "the file 'train-images-idx3-ubyte'", (folder, _, _) => MnistFiles.Open(name, folder, normalization), Digits.Name);
 
     private static FileDataset Cifar(CifarFiles files, string description) => new(
         files.Name, description, [Path.Combine(files.Name, files.Folder), files.Name, files.Folder, ""],
-        folder => System.IO.File.Exists(Path.Combine(folder, files.TrainFiles[0])), files.TrainFiles[0],
-        files.Open, ShapesDataset.DatasetName);
+        folder => System.IO.File.Exists(Path.Combine(folder, files.TrainFiles[0])), $"the file '{files.TrainFiles[0]}'",
+        (folder, _, _) => files.Open(folder), ShapesDataset.DatasetName);
 }

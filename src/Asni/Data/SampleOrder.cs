@@ -8,7 +8,7 @@ namespace Asni.Data;
 /// </summary>
 internal sealed class SampleOrder(int count, Augmentation augmentation, bool shuffle, ulong seed)
 {
-    private const ulong OrderPurpose = 1, AugmentationPurpose = 2;
+    private const ulong OrderPurpose = 1, AugmentationPurpose = 2, PartPurpose = 3;
 
     private readonly int[] _order = new int[count];
     private readonly SampleDraw[] _draws = new SampleDraw[count];
@@ -23,6 +23,9 @@ internal sealed class SampleOrder(int count, Augmentation augmentation, bool shu
         for (int i = 0; i < _order.Length; i++) _draws[i] = Draw(_order[i], stream);
         return _draws;
     }
+
+    /// <summary>The stream that chooses the parts of an epoch's images.</summary>
+    public static ulong Parts(ulong seed, int epoch) => SplitMix64.Fork(seed, PartPurpose, (ulong)epoch).State;
 
     private SampleDraw Draw(int index, ulong stream)
     {

@@ -47,12 +47,13 @@ internal static class DownloadSources
         Cifar(CifarFiles.Cifar100, "cifar-100-binary.tar.gz", "58a81ae192c23a4be8b1804d68e518ed807d710a4eb253b1f2a199162a40d8ec"),
     ];
 
-    /// <exception cref="UsageException">No such dataset, or one that needs no files.</exception>
+    /// <exception cref="UsageException">No such dataset, or one that is not to be fetched.</exception>
     public static DownloadSource For(string name)
     {
         string proper = KnownDatasets.Resolve(name);
-        return All.FirstOrDefault(s => s.Dataset == proper) ??
-            throw new UsageException($"'{proper}' is drawn by the program and needs no download; use --data {proper}.");
+        return All.FirstOrDefault(s => s.Dataset == proper) ?? throw new UsageException(KnownDatasets.File(proper) is { } files
+            ? $"'{proper}' cannot be downloaded by the program: {files.HowToGet()}; it expects {files.Expected}."
+            : $"'{proper}' is drawn by the program and needs no download; use --data {proper}.");
     }
 
     private static RemoteFile At(string[] mirrors, string name, string sha256) =>

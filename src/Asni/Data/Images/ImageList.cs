@@ -1,0 +1,78 @@
+using System.Collections.Immutable;
+using Asni.Tensors;
+
+namespace Asni.Data.Images;
+
+/// <summary>
+/// The image files of one half of a dataset and their classes. A class is a folder, and its images lie in it or below (torchvision's ImageFolder). Classes are in the
+/// order of their names' characters, which is the order that networks trained on ImageNet have them in.
+/// </summary>
+/// <param name="Files">Relative to <paramref name="Root"/>, in a fixed random order: the first of them are of all classes.</param>
+internal sealed record ImageList(string Root, ImmutableArray<string> Classes, string[] Files, int[] Labels)
+{
+    private static readonly string[] s_extensions = [".jpeg", ".jpg", ".png", ".bmp"];
+
+    public string PathOf(int index) => Path.Combine(Root, Files[index]);
+
+    /// <summary>The names of the folders in a folder, in order.</summary>
+    public static ImmutableArray<string> ClassesIn(string root) =>
+        [.. Directory.EnumerateDirectories(root).Select(d => Path.GetFileName(d)!).Where(n => !n.StartsWith('.')).Order(StringComparer.Ordinal)];
+
+    /// <summary>One folder a class.</summary>
+    /// <param name="classes">All classes; folders of others are an error, and so is a class of training without an image.</param>
+    /// <exception cref="AsniException">Nothing, or something else, is there.</exception>
+    public static ImageList OfFolders(string root, ImmutableArray<string> classes, bool needsAll)
+    {
+        var found = new List<(string File, int Label)>();
+        foreach (string folder in ClassesIn(root))
+        {
+            int label = classes.BinarySearch(folder, StringComparer.Ordinal);
+            if (label < 0) throw new AsniException($"'{root}' has a class '{folder}' that the training images lack.");
+            int before = found.Count;
+            found.AddRange(ImagesBelow(root, folder).Select(f => (f, label)));
+            if (needsAll && found.Count == before) throw new AsniException($"The class '{Path.Combine(root, folder)}' has no image ({string.Join(", ", s_extensions)}).");
+        }
+        return Make(root, classes, found);
+    }
+
+    /// <summary>All images in one place, their classes in a file of lines that begin with an image's name and its class.</summary>
+    /// <param name="separator">Between the two; further fields follow a separator or a blank.</param>
+    /// <exception cref="AsniException">A line is not of this form, or an image has no line.</exception>
+    public static ImageList OfLabelFile(string root, ImmutableArray<string> classes, string labelFile, char separator)
+    {
+        var labels = new Dictionary<string, int>(StringComparer.Ordinal);
+        int number = 0;
+        foreach (string line in File.ReadLines(labelFile))
+        {
+            number++;
+            string[] fields = line.Split(separator, 3);
+            if (fields.Length < 2) throw new AsniException($"'{labelFile}' is damaged: line {number} has no class.");
+            string name = fields[1].Split(' ', 2)[0];
+            int label = classes.BinarySearch(name, StringComparer.Ordinal);
+            // A line of headings may come first.
+            if (label < 0 && number > 1) throw new AsniException($"'{labelFile}', line {number}: there is no class '{name}' among the training images.");
+            if (label >= 0) labels[Path.GetFileNameWithoutExtension(fields[0])] = label;
+        }
+        var found = new List<(string File, int Label)>();
+        foreach (string file in ImagesBelow(root, ""))
+        {
+            if (!labels.TryGetValue(Path.GetFileNameWithoutExtension(file), out int label))
+                throw new AsniException($"'{labelFile}' has no class for the image '{Path.Combine(root, file)}'.");
+            found.Add((file, label));
+        }
+        return Make(root, classes, found);
+    }
+
+    private static IEnumerable<string> ImagesBelow(string root, string folder) =>
+        Directory.EnumerateFiles(Path.Combine(root, folder), "*", SearchOption.AllDirectories)
+            .Where(f => s_extensions.Contains(Path.GetExtension(f).ToLowerInvariant()) && !Path.GetFileName(f).StartsWith('.'))
+            .Select(f => Path.GetRelativePath(root, f)).Order(StringComparer.Ordinal);
+
+    private static ImageList Make(string root, ImmutableArray<string> classes, List<(string File, int Label)> found)
+    {
+        if (found.Count == 0) throw new AsniException($"'{root}' has no images ({string.Join(", ", s_extensions)}).");
+        (string File, int Label)[] images = [.. found];
+        SplitMix64.Fork(0, 0).Shuffle(images.AsSpan());
+        return new ImageList(root, classes, [.. images.Select(i => i.File)], [.. images.Select(i => i.Label)]);
+    }
+}
