@@ -48,6 +48,7 @@ internal static class Entry
         root.Add(trainVerb);
         root.Add(InfoCommand.Create(console));
         root.Add(EvalCommand.Create(console));
+        root.Add(PredictCommand.Create(console));
         root.Add(ExportCommand.Create(console));
         root.Add(VerifyCommand.Create(console));
         root.Add(CompareCommand.Create(console));

@@ -24,7 +24,7 @@ public partial class ArchitectureTests
         ["Pruning"] = ["Data", "Engine", "Optimizers", "Devices", "Networks", "Tensors"],
         ["Training"] = ["Pruning", "Engine", "Optimizers", "Devices", "Networks", "Tensors", "Data", "Formats"],
         ["Methods"] = ["Training", "Pruning", "Engine", "Optimizers", "Devices", "Networks", "Tensors", "Data", "Formats"],
-        ["Inference"] = ["Reports", "Engine", "Devices", "Networks", "Tensors", "Formats"],
+        ["Inference"] = ["Reports", "Data", "Engine", "Devices", "Networks", "Tensors", "Formats"],
         ["Reports"] = ["Methods", "Training", "Pruning", "Engine", "Optimizers", "Devices", "Networks", "Tensors", "Data", "Formats"],
     };
 

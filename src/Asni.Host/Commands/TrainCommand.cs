@@ -109,6 +109,8 @@ internal sealed class TrainCommand
         plan.Recipe.Seed, plan.Data.Train.Count, plan.Data.Test.Count)
     {
         Recipe = plan.Recipe,
+        Normalization = plan.Data.Train.Normalization,
+        ClassNames = [.. Enumerable.Range(0, plan.Data.Train.Classes).Select(plan.Data.Train.ClassName)],
     };
 
     private int Train(RunPlan plan, Device device, RunFolder folder, CheckpointKeeper checkpoints, Interrupt interrupt)

@@ -14,10 +14,16 @@ internal sealed record CifarFiles(
 
     public static readonly CifarFiles Cifar10 = new("cifar10", "cifar-10-batches-bin", 10, 1, 10_000,
         ["data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin", "data_batch_5.bin"], "test_batch.bin",
-        new Normalization([0.4914f, 0.4822f, 0.4465f], [0.2023f, 0.1994f, 0.2010f]));
+        new Normalization([0.4914f, 0.4822f, 0.4465f], [0.2023f, 0.1994f, 0.2010f]))
+    {
+        ClassNames = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"],
+    };
 
     public static readonly CifarFiles Cifar100 = new("cifar100", "cifar-100-binary", 100, 2, 50_000,
         ["train.bin"], "test.bin", new Normalization([0.5071f, 0.4865f, 0.4409f], [0.2673f, 0.2564f, 0.2762f]));
+
+    /// <summary>As batches.meta.txt has them; empty for those that are shown as numbers.</summary>
+    public string[] ClassNames { get; init; } = [];
 
     /// <summary>Records in the test file; both sets have 10,000. The files carry no count, so anything else is a damaged copy.</summary>
     public int TestRecords { get; init; } = 10_000;
@@ -31,7 +37,7 @@ internal sealed record CifarFiles(
         byte[] labels = new byte[files.Length * records];
         for (int i = 0; i < files.Length; i++)
             ReadFile(Path.Combine(folder, files[i]), pixels.AsSpan(i * records * Image.Elements), labels.AsSpan(i * records, records));
-        return new MemoryDataset(Name, Classes, Image, Normalization, pixels, labels);
+        return new MemoryDataset(Name, Classes, Image, Normalization, pixels, labels, ClassNames);
     }
 
     private void ReadFile(string path, Span<byte> pixels, Span<byte> labels)

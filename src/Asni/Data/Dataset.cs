@@ -35,6 +35,9 @@ public abstract class Dataset
     public abstract Normalization Normalization { get; }
     public abstract int Label(int index);
 
+    /// <summary>What a class is called: its number where it has no name.</summary>
+    public virtual string ClassName(int label) => label.ToString(System.Globalization.CultureInfo.InvariantCulture);
+
     /// <summary>All images one after another in CHW order, when they are held so; else empty.</summary>
     public virtual ReadOnlyMemory<byte> Pixels => default;
 

@@ -22,6 +22,7 @@ public sealed class FirstImages : Dataset
     public override Normalization Normalization => _all.Normalization;
     public override ReadOnlyMemory<byte> Pixels => _all.Pixels.IsEmpty ? default : _all.Pixels[..checked(Count * Shape.Elements)];
     public override int Label(int index) => _all.Label(index);
+    public override string ClassName(int label) => _all.ClassName(label);
     public override void Read(int index, Span<byte> chw) => _all.Read(index, chw);
     public override bool HasParts => _all.HasParts;
     public override void ReadPart(int index, ulong random, Span<byte> chw) => _all.ReadPart(index, random, chw);

@@ -32,7 +32,8 @@ internal static class KnownDatasets
     private static readonly FileDataset[] Files =
     [
         Idx("mnist", "handwritten digits, 28x28 grey, 60,000 + 10,000", "MNIST", new Normalization([0.1307f], [0.3081f])),
-        Idx("fashion-mnist", "clothes, 28x28 grey, 60,000 + 10,000", "FashionMNIST", new Normalization([0.2860f], [0.3530f])),
+        Idx("fashion-mnist", "clothes, 28x28 grey, 60,000 + 10,000", "FashionMNIST", new Normalization([0.2860f], [0.3530f]),
+            "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
         Cifar(CifarFiles.Cifar10, "objects of 10 classes, 32x32 RGB, 50,000 + 10,000"),
         Cifar(CifarFiles.Cifar100, "objects of 100 classes, 32x32 RGB, 50,000 + 10,000"),
         new(ImageFolders.ImageNet, "photographs of 1,000 classes, RGB of any size, 1,281,167 + 50,000",
@@ -72,9 +73,10 @@ internal static class KnownDatasets
     /// <param name="description">One line for people.</param>
     /// <param name="torchvision">The folder that torchvision downloads it to, with a folder raw inside.</param>
     /// <param name="normalization">Of its training set.</param>
-    private static FileDataset Idx(string name, string description, string torchvision, Normalization normalization) => new(
+    /// <param name="classNames">None where they are numbers.</param>
+    private static FileDataset Idx(string name, string description, string torchvision, Normalization normalization, params string[] classNames) => new(
         name, description, [name, Path.Combine(torchvision, "raw"), ""], folder => MnistFiles.Find(folder, "train", "images") != null,
-        "the file 'train-images-idx3-ubyte'", (folder, _, _) => MnistFiles.Open(name, folder, normalization), Digits.Name);
+        "the file 'train-images-idx3-ubyte'", (folder, _, _) => MnistFiles.Open(name, folder, normalization, classNames), Digits.Name);
 
     private static FileDataset Cifar(CifarFiles files, string description) => new(
         files.Name, description, [Path.Combine(files.Name, files.Folder), files.Name, files.Folder, ""],

@@ -3,8 +3,9 @@ using Asni.Tensors;
 namespace Asni.Data;
 
 /// <summary>Images held in memory, one after another in CHW order, one label byte each.</summary>
+/// <param name="classNames">Of all classes; empty where they are numbers.</param>
 internal sealed class MemoryDataset(
-    string name, int classes, Chw shape, Normalization normalization, byte[] pixels, byte[] labels) : Dataset
+    string name, int classes, Chw shape, Normalization normalization, byte[] pixels, byte[] labels, string[] classNames) : Dataset
 {
     public override string Name => name;
     public override int Count => labels.Length;
@@ -13,6 +14,7 @@ internal sealed class MemoryDataset(
     public override Normalization Normalization => normalization;
     public override ReadOnlyMemory<byte> Pixels => pixels;
     public override int Label(int index) => labels[index];
+    public override string ClassName(int label) => classNames.Length > 0 ? classNames[label] : base.ClassName(label);
 
     public override void Read(int index, Span<byte> chw)
     {

@@ -18,17 +18,18 @@ internal static class MnistFiles
         return null;
     }
 
-    public static (Dataset Train, Dataset Test) Open(string name, string folder, Normalization normalization)
+    /// <param name="classNames">Empty where they are numbers.</param>
+    public static (Dataset Train, Dataset Test) Open(string name, string folder, Normalization normalization, params string[] classNames)
     {
-        Dataset train = OpenSplit(name, folder, "train", normalization);
-        Dataset test = OpenSplit(name, folder, "t10k", normalization);
+        Dataset train = OpenSplit(name, folder, "train", normalization, classNames);
+        Dataset test = OpenSplit(name, folder, "t10k", normalization, classNames);
         if (train.Shape != test.Shape)
             throw new AsniException(
                 $"The {name} files in '{folder}' disagree: training images are {train.Shape}, test images {test.Shape}.");
         return (train, test);
     }
 
-    private static MemoryDataset OpenSplit(string name, string folder, string split, Normalization normalization)
+    private static MemoryDataset OpenSplit(string name, string folder, string split, Normalization normalization, string[] classNames)
     {
         IdxFile images = IdxFile.Read(Require(folder, split, "images"), rank: 3);
         IdxFile labels = IdxFile.Read(Require(folder, split, "labels"), rank: 1);
@@ -39,7 +40,7 @@ internal static class MnistFiles
         if (bad >= 0)
             throw new AsniException(
                 $"'{labels.Path}' is damaged: expected labels 0 to {Classes - 1}, found {labels.Data[bad]} for image {bad}.");
-        return new MemoryDataset(name, Classes, new Chw(1, images.Dims[1], images.Dims[2]), normalization, images.Data, labels.Data);
+        return new MemoryDataset(name, Classes, new Chw(1, images.Dims[1], images.Dims[2]), normalization, images.Data, labels.Data, classNames);
     }
 
     private static string Require(string folder, string split, string kind) => Find(folder, split, kind) ??

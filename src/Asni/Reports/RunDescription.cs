@@ -1,3 +1,4 @@
+using Asni.Data;
 using Asni.Methods;
 using Asni.Networks;
 
@@ -11,6 +12,12 @@ public sealed record RunDescription(Network Network, string Data, string DataSou
 {
     /// <summary>What the run follows; the report shows its schedule.</summary>
     public Recipe? Recipe { get; init; }
+
+    /// <summary>What pixels became before the network read them.</summary>
+    public Normalization? Normalization { get; init; }
+
+    /// <summary>In the order of the network's outputs; empty when unknown.</summary>
+    public IReadOnlyList<string> ClassNames { get; init; } = [];
 
     /// <summary>runs/NETWORK-DATA-yyyyMMdd-HHmmss, relative to the current folder.</summary>
     public string DefaultFolder(DateTime now) =>

@@ -42,8 +42,14 @@ internal static class RunJson
         json.WriteString("network", run.Network.Name);
         json.WriteString("input", $"{run.Network.Input.Channels}x{run.Network.Input.Height}x{run.Network.Input.Width}");
         json.WriteNumber("classes", run.Network.Classes);
+        if (run.ClassNames.Count > 0) Strings(json, "class_names", run.ClassNames);
         json.WriteString("data", run.Data);
         json.WriteString("data_source", run.DataSource);
+        if (run.Normalization is { } normalization)
+        {
+            Numbers(json, "mean", normalization.Mean);
+            Numbers(json, "std", normalization.Std);
+        }
         json.WriteNumber("train_images", run.TrainImages);
         json.WriteNumber("test_images", run.TestImages);
         json.WriteString("device", run.Device);
@@ -53,6 +59,20 @@ internal static class RunJson
         foreach (PhaseResult phase in phases) WritePhase(json, phase);
         json.WriteBoolean("complete", complete);
         json.WriteEndObject();
+    }
+
+    private static void Strings(Utf8JsonWriter json, string key, IEnumerable<string> values)
+    {
+        json.WriteStartArray(key);
+        foreach (string value in values) json.WriteStringValue(value);
+        json.WriteEndArray();
+    }
+
+    private static void Numbers(Utf8JsonWriter json, string key, IEnumerable<float> values)
+    {
+        json.WriteStartArray(key);
+        foreach (float value in values) json.WriteNumberValue(value);
+        json.WriteEndArray();
     }
 
     private static void WritePhase(Utf8JsonWriter json, PhaseResult phase)

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Asni.Data;
 using Asni.Formats;
 
 namespace Asni.Reports;
@@ -13,6 +14,12 @@ public sealed record RunSummary(string Folder, string Network, string Data, ulon
     IReadOnlyList<PhaseSummary> Phases,
     long? AmenableBytes)
 {
+    /// <summary>What pixels became before the network read them; null in folders of before this was written.</summary>
+    public Normalization? Normalization { get; init; }
+
+    /// <summary>In the order of the network's outputs; empty when unknown.</summary>
+    public IReadOnlyList<string> ClassNames { get; init; } = [];
+
     private static readonly string[] s_phases = ["dense", "asni1", "asni2", "ticket", "reinit", "shuffle", "retrain", "ispasp"];
 
     /// <exception cref="AsniException">The folder has no summary, or a damaged one.</exception>
@@ -29,7 +36,13 @@ public sealed record RunSummary(string Folder, string Network, string Data, ulon
                 root.GetProperty("seed").GetUInt64(),
                 root.GetProperty("parameters").GetInt64(), File.Exists(recipe) ? WithoutSeed(File.ReadLines(recipe)) : "",
                 [.. s_phases.Where(p => root.TryGetProperty(p, out _)).Select(p => Phase(p, root.GetProperty(p)))],
-                File.Exists(amenable) ? new FileInfo(amenable).Length : null);
+                File.Exists(amenable) ? new FileInfo(amenable).Length : null)
+            {
+                Normalization = root.TryGetProperty("mean", out JsonElement mean)
+                    ? new Normalization([.. mean.EnumerateArray().Select(m => m.GetSingle())], [.. root.GetProperty("std").EnumerateArray().Select(s => s.GetSingle())])
+                    : null,
+                ClassNames = root.TryGetProperty("class_names", out JsonElement names) ? [.. names.EnumerateArray().Select(n => n.GetString()!)] : [],
+            };
         }
         catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException or FormatException)
         {

@@ -1,3 +1,6 @@
+using Asni.Cpu;
+using Asni.Data;
+using Asni.Inference;
 using Asni.Tests.Data.Images;
 
 namespace Asni.Tests.Host;
@@ -31,6 +34,37 @@ public class ImagesTests
         CommandLine.Outcome evaluated = CommandLine.Run("eval", "--run", _folder["run"], "--data-dir", _folder["pictures"]);
         Assert.That(evaluated.ExitCode, Is.Zero, evaluated.Error);
         Assert.That(evaluated.Output, Does.Contain("2 test images of images"));
+        AssertPredicts();
+    }
+
+    private void AssertPredicts()
+    {
+        string cat = _folder["pictures/val/cat/1.jpg"], dog = _folder["pictures/val/dog/1.jpg"];
+        CommandLine.Outcome predicted = CommandLine.Run("predict", cat, dog, "--run", _folder["run"]);
+        Assert.That(predicted.ExitCode, Is.Zero, predicted.Error);
+        Assert.That(predicted.Output.TrimEnd().Split('\n'), Is.EqualTo((string[])[Line(cat), Line(dog)]));
+        CommandLine.ExpectFailure(1, "recipe.yaml' is not a whole", "predict", _folder["run/recipe.yaml"], "--run", _folder["run"]);
+        CommandLine.ExpectFailure(2, "no network of phase 'dense'", "predict", cat, "--run", _folder["run"], "--phase", "dense");
+        CommandLine.ExpectFailure(2, "does not exist", "predict", cat, "--run", _folder["nowhere"]);
+        string summary = _folder["run/summary.json"];
+        File.WriteAllText(summary, File.ReadAllText(summary).Replace("\"mean\"", "\"median\""));
+        CommandLine.ExpectFailure(1, "does not say how images were normalized", "predict", cat, "--run", _folder["run"]);
+    }
+
+    /// <summary>By the library's parts one by one.</summary>
+    private string Line(string file)
+    {
+        using var model = SparseModel.Load(_folder["run"], new CpuDevice(1));
+        Dataset data = Datasets.Open("images", new DatasetLocator(_folder["pictures"], null, "data", "cache"), size: (32, 32)).Train;
+        var pixels = new byte[model.Input.Elements];
+        var image = new float[pixels.Length];
+        var logits = new float[2];
+        ImageFile.Read(file, model.Input, pixels);
+        data.Normalization.Apply(pixels, image);
+        model.Run(image, logits);
+        double cat = 1 / (1 + Math.Exp(logits[1] - logits[0]));
+        (string, double)[] guesses = [("cat", cat), ("dog", 1 - cat)];
+        return $"{file}: {string.Join(", ", guesses.OrderByDescending(g => g.Item2).Select(g => $"{g.Item1} {Asni.Host.Show.Percent(g.Item2)}"))}";
     }
 
     [Test]

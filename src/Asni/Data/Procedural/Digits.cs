@@ -33,6 +33,6 @@ internal static class Digits
             }
             return painter;
         }, _ => { });
-        return new MemoryDataset(Name, Classes, new Chw(1, DigitPainter.Size, DigitPainter.Size), Normalization, pixels, labels);
+        return new MemoryDataset(Name, Classes, new Chw(1, DigitPainter.Size, DigitPainter.Size), Normalization, pixels, labels, []);
     }
 }

@@ -22,6 +22,7 @@ internal sealed class ShapesDataset(int count, int height, int width, ulong stre
     public override Normalization Normalization { get; } = new([0.5f, 0.5f, 0.5f], [0.26f, 0.26f, 0.26f]);
 
     public override int Label(int index) => index % Classes;
+    public override string ClassName(int label) => ShapeField.Names[label];
 
     public override void Read(int index, Span<byte> chw)
     {

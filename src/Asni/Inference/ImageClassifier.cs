@@ -1,0 +1,77 @@
+using Asni.Data;
+using Asni.Devices;
+using Asni.Reports;
+using Asni.Tensors;
+
+namespace Asni.Inference;
+
+/// <param name="Class">Which of the network's outputs.</param>
+/// <param name="Name">What the class is called; its number where it has no name.</param>
+public readonly record struct ClassGuess(int Class, string Name, double Probability);
+
+/// <summary>
+/// A run's network that says what is on an image: files are read as evaluation reads them (<see cref="ImageFile"/>), normalized as in training, and run sparse
+/// (<see cref="SparseModel"/>). One caller at a time.
+/// <code>
+/// using var classifier = ImageClassifier.Load("runs/pets", new CpuDevice());
+/// string animal = classifier.Classify("garden.jpg")[0].Name;
+/// </code>
+/// </summary>
+public sealed class ImageClassifier : IDisposable
+{
+    private readonly SparseModel _model;
+    private readonly Normalization _normalization;
+    private readonly IReadOnlyList<string> _names;
+    private readonly byte[] _pixels;
+    private readonly float[] _image, _logits;
+
+    private ImageClassifier(SparseModel model, Normalization normalization, IReadOnlyList<string> names)
+    {
+        (_model, _normalization, _names) = (model, normalization, names);
+        (_pixels, _image, _logits) = (new byte[model.Input.Elements], new float[model.Input.Elements], new float[model.Classes]);
+    }
+
+    /// <param name="folder">A run folder.</param>
+    /// <param name="device">Where it runs; belongs to the classifier from here on, also when loading fails.</param>
+    /// <param name="phase">Whose network: "asni1", ...; null for the last phase's.</param>
+    /// <exception cref="AsniException">No network or summary there, damaged ones, or a summary that does not say how images were normalized.</exception>
+    public static ImageClassifier Load(string folder, Device device, string? phase = null)
+    {
+        string network = folder;
+        RunSummary run;
+        try
+        {
+            run = RunSummary.Read(folder);
+            if (phase is not null && !File.Exists(network = Path.Combine(folder, RunFolder.NetworkFileName(phase))))
+                throw new AsniException($"{folder} has no network of phase '{phase}'.");
+            if (run.Normalization is null) throw new AsniException($"{Path.Combine(folder, RunFolder.Summary)} does not say how images were normalized: the run is by an older version.");
+        }
+        catch
+        {
+            device.Dispose();
+            throw;
+        }
+        SparseModel model = SparseModel.Load(network, device);
+        if (run.Normalization.Mean.Length == model.Input.Channels && model.Input.Channels is 1 or 3) return new ImageClassifier(model, run.Normalization, run.ClassNames);
+        model.Dispose();
+        throw new AsniException($"The network in {folder} reads {model.Input}, which is no image, or not the one that its summary is of.");
+    }
+
+    /// <summary>What images are brought to.</summary>
+    public Chw Input => _model.Input;
+
+    /// <summary>The most probable classes of a JPEG, PNG or BMP file, best first.</summary>
+    /// <param name="most">How many at most.</param>
+    /// <exception cref="AsniException">The file cannot be read, or is not a whole image.</exception>
+    public IReadOnlyList<ClassGuess> Classify(string path, int most = 5)
+    {
+        ImageFile.Read(path, Input, _pixels);
+        _normalization.Apply(_pixels, _image);
+        _model.Run(_image, _logits);
+        // Softmax, safe from overflow.
+        double largest = _logits.Max(), sum = _logits.Sum(l => Math.Exp(l - largest));
+        return [.. _logits.Select((l, c) => new ClassGuess(c, c < _names.Count ? _names[c] : $"{c}", Math.Exp(l - largest) / sum)).OrderByDescending(g => g.Probability).Take(most)];
+    }
+
+    public void Dispose() => _model.Dispose();
+}

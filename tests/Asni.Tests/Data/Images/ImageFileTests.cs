@@ -1,0 +1,42 @@
+using Asni.Data;
+using Asni.Tensors;
+
+namespace Asni.Tests.Data.Images;
+
+public class ImageFileTests
+{
+    private Asni.Tests.TemporaryFolder _folder = null!;
+
+    [SetUp]
+    public void MakeFolder()
+    {
+        _folder = new Asni.Tests.TemporaryFolder();
+        File.WriteAllBytes(_folder["picture.png"], Pictures.File("picture.png"));
+    }
+
+    [TearDown]
+    public void RemoveFolder() => _folder.Dispose();
+
+    [Test]
+    public void A_file_is_seen_as_torchvision_shows_it()
+    {
+        var pixels = new byte[3 * 32 * 32];
+        ImageFile.Read(_folder["picture.png"], new Chw(3, 32, 32), pixels);
+        Assert.That(pixels, Is.EqualTo(Pictures.Planes("center-32.png")));
+    }
+
+    [Test]
+    public void One_channel_is_luma()
+    {
+        byte[] rgb = Pictures.Planes("center-32.png"), pixels = new byte[32 * 32];
+        ImageFile.Read(_folder["picture.png"], new Chw(1, 32, 32), pixels);
+        for (int i = 0; i < 1024; i++) Assert.That(pixels[i], Is.EqualTo(0.299 * rgb[i] + 0.587 * rgb[i + 1024] + 0.114 * rgb[i + 2048]).Within(0.501), $"{i}");
+    }
+
+    [Test]
+    public void Shapes_that_are_no_image_are_refused()
+    {
+        Assert.That(() => ImageFile.Read(_folder["picture.png"], new Chw(2, 4, 4), new byte[32]), Throws.ArgumentException);
+        Assert.That(() => ImageFile.Read(_folder["picture.png"], new Chw(3, 4, 4), new byte[47]), Throws.ArgumentException);
+    }
+}
