@@ -69,6 +69,7 @@ internal static class Show
     public static string Count(long n) => n.ToString("N0", System.Globalization.CultureInfo.InvariantCulture);
     public static string Percent(double fraction) =>
         double.IsFinite(fraction) ? (fraction * 100).ToString("0.00", System.Globalization.CultureInfo.InvariantCulture) + " %" : "-";
+
     /// <summary>Of a network that diverges, in few characters too.</summary>
     public static string Loss(double loss) => Number(loss, Math.Abs(loss) < 1e5 || !double.IsFinite(loss) ? "0.0000" : "0.00e+0");
 

@@ -10,7 +10,7 @@ namespace Asni.Host;
 internal static class InitFile
 {
     /// <summary>
-    /// Settings that the file stands for where the user said nothing: its network, its input for data drawn in any size, and retraining
+    /// Settings that the file stands for where the user said nothing: its network, its input for data of any size, and retraining
     /// when it holds what ASNI-II starts from.
     /// Empty when there is no file, or when it does not say what network it holds.
     /// </summary>

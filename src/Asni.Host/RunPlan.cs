@@ -32,27 +32,28 @@ internal sealed record RunPlan(RunSettings Settings, Recipe Recipe, Network Netw
         string? named = (flags["data"] ?? file["data"]) is { } d ? DataSource.ProperName(d.Text) : null;
         BookRecipe book = RecipeBook.Find(net, named) ?? throw new InvalidOperationException($"no recipe for {net}");
         // Mistakes in the settings are told before any data is opened.
-        RunSettings settings = SettingsLayer.Apply(book.Layer, init.Without("input"), file, flags);
+        SettingsLayer stored = Datasets.IsOfAnySize(named ?? book.Data) ? init : init.Without("input");
+        RunSettings settings = SettingsLayer.Apply(book.Layer, stored, file, flags);
         settings.Resolve();
 
         string data = named ?? (IsThere(book.Data, locator) ? book.Data : DataSource.StandIn(book.Data));
         var notes = new List<string>();
         if (DataSource.IsDrawn(data))
         {
-            SettingsLayer stored = data == "shapes" ? init : init.Without("input");
+            if (data == "shapes") stored = init;
             SettingsLayer length = Shorten(book, data, SettingsLayer.Apply(book.Layer, stored, file, flags), threads);
             settings = SettingsLayer.Apply(book.Layer, length, stored, file, flags);
-            if (named is null) notes.Add($"{book.Data} was not found, so this run is on {data}; {HowToGet(book.Data)}.");
+            if (named is null) notes.Add($"{book.Data} was not found, so this run is on {data}; {Datasets.HowToGet(book.Data)}.");
             if (DescribeLength(book, length, settings, threads) is { } chosen) notes.Add(chosen);
         }
         string full = narrow is { Units.Count: > 0 } ? asked! : book.Network;
         settings = settings with { Recipe = settings.Recipe with { Network = full, Data = data } };
         Recipe recipe = settings.Resolve();
-        Chw? size = recipe.Input ?? (Datasets.IsOfAnySize(data) ? NetworkZoo.Create(full).Input : null);
+        Chw? size = recipe.Input ?? (Datasets.IsOfAnySize(data) ? NetworkZoo.Find(book.Network).Input : null);
         DatasetSplit split = DataSource.Open(data, size, settings.Limit, locator);
         Network network = NetworkZoo.Create(full, recipe.Input ?? split.Train.Shape, split.Train.Classes);
         if (split.Train.Shape != network.Input)
-            throw new UsageException($"{data} has {split.Train.Shape} images, not {network.Input}; {(recipe.Input is null ? "give --input" : "leave --input out")} or choose other data.");
+            throw new UsageException($"{data} has {split.Train.Shape} images, not {network.Input}; {(Datasets.IsOfAnySize(data) ? "give 3 channels" : "leave --input out")} or choose other data.");
         if (recipe.Method == MethodKind.ISpaSP) _ = recipe.Units.Groups(network);
         ModelSnapshot? start = settings.Init is { } path ? InitFile.Load(path, recipe, network, notes) : null;
         // What is saved is what ran: the schedule itself instead of the sparsity that was asked of it.
@@ -63,7 +64,6 @@ internal sealed record RunPlan(RunSettings Settings, Recipe Recipe, Network Netw
     /// <summary>A folder that the user named must have it: opening it says what is missing.</summary>
     private static bool IsThere(string data, DatasetLocator locator) => locator.NamesFolder || locator.Find(data) is not null;
 
-    private static string HowToGet(string data) => $"{Datasets.HowToGet(data)}, --data-dir says where it is";
 
     /// <summary>The settings that make a run on drawn data suit the machine.</summary>
     private static SettingsLayer Shorten(BookRecipe book, string data, RunSettings settings, int threads)

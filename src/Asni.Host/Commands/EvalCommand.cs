@@ -43,6 +43,7 @@ internal static class EvalCommand
         Network network = NetworkZoo.Create(header.Network, header.Input, header.Classes);
         ModelSnapshot saved = RunFolder.Load(file, network);
         DatasetSplit data = DataSource.Open(recipe.Data, header.Input, settings.Limit, locator);
+        CheckClasses(folder, data.Test);
         using Device device = request.Open();
         using var model = new Model(network, device);
         model.Load(saved);
@@ -52,6 +53,16 @@ internal static class EvalCommand
             + $"top-1 {Show.Percent(metrics.Top1)}, top-5 {Show.Percent(metrics.Top5)}, loss {Show.Loss(metrics.Loss)}, "
             + $"sparsity {Show.Percent(model.Sparsity)} ({Show.Count(model.Kept)} weights kept), "
             + $"{Show.Number(metrics.Samples / metrics.Seconds, "N0")} images/s.");
+    }
+
+    /// <summary>Folders of images can be changed, and their classes with them.</summary>
+    private static void CheckClasses(string folder, Dataset data)
+    {
+        IReadOnlyList<string> names = File.Exists(Path.Combine(folder, RunFolder.Summary)) ? RunSummary.Read(folder).ClassNames : [];
+        if (names.Count == 0) return;
+        if (names.Count != data.Classes) throw new UsageException($"the run in {folder} tells {names.Count} classes apart, {data.Name} has {data.Classes} now.");
+        for (int c = 0; c < names.Count; c++)
+            if (names[c] != data.ClassName(c)) throw new UsageException($"class {c} of the run in {folder} is '{names[c]}', in {data.Name} it is '{data.ClassName(c)}'.");
     }
 
     private sealed class Silence : ITrainingObserver;

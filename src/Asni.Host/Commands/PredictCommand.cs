@@ -15,7 +15,7 @@ internal static class PredictCommand
         var run = new Option<string>("--run") { Description = "run folder", HelpName = "dir", Required = true };
         var phase = new Option<string>("--phase")
         {
-            Description = "network of the folder: asni2, asni1, dense, ... (default: the first of these that is there)",
+            Description = "network of the folder: asni2, asni1, dense, ... (default: the last phase's)",
             HelpName = "phase",
         };
         var device = new DeviceChoice();

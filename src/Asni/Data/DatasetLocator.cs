@@ -77,10 +77,10 @@ public sealed class DatasetLocator
         ? new AsniException($"The data folder '{_dataDir}' lacks {dataset.Name}: " +
             $"expected {dataset.Expected} in it or in '{dataset.Name}' below it; {dataset.HowToGet(_dataDir)}.")
         : new AsniException($"No {dataset.Name} was found in {string.Join(", ", _folders)}: " +
-            $"{dataset.HowToGet()}, --data-dir says where it is, and --data {dataset.StandIn} needs no files.");
+            $"{dataset.HowToGet()}, and --data {dataset.StandIn} needs no files.");
 
     /// <summary>MNIST and Fashion-MNIST have the same file names: a folder called after one does not hold the other.</summary>
     private static bool BelongsToAnother(string path, FileDataset dataset) =>
-        KnownDatasets.FromFiles.Any(other =>
-            other != dataset && Path.GetFileName(path).Equals(other.Name, StringComparison.OrdinalIgnoreCase));
+        dataset.SharesNames && KnownDatasets.FromFiles.Any(other =>
+            other != dataset && other.SharesNames && Path.GetFileName(path).Equals(other.Name, StringComparison.OrdinalIgnoreCase));
 }

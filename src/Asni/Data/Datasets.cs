@@ -76,9 +76,9 @@ public static class Datasets
 
     private static DatasetSplit OpenFiles(FileDataset dataset, string folder, (int Height, int Width)? size)
     {
-        (int height, int width) = size ?? (224, 224);
-        Require(height, 1, 4096, "pixels of height");
-        Require(width, 1, 4096, "pixels of width");
+        (int height, int width) = IsOfAnySize(dataset.Name) && size is { } wanted ? wanted : (224, 224);
+        Require(dataset.Name, height, 1, 4096, "pixels of height");
+        Require(dataset.Name, width, 1, 4096, "pixels of width");
         (Dataset train, Dataset test) = dataset.Open(folder, height, width);
         return new DatasetSplit(train, test, $"{dataset.Name}: {train.Count:N0} training and {test.Count:N0} test images from {folder}");
     }
@@ -87,10 +87,10 @@ public static class Datasets
     {
         int trainCount = options.TrainCount ?? (name == Digits.Name ? 60_000 : 50_000);
         int most = name == Digits.Name ? Digits.MaxCount : int.MaxValue;
-        Require(trainCount, 1, most, "training images");
-        Require(options.TestCount, 1, most, "test images");
-        Require(options.Height, 8, 4096, "pixels of height");
-        Require(options.Width, 8, 4096, "pixels of width");
+        Require(name, trainCount, 1, most, "training images");
+        Require(name, options.TestCount, 1, most, "test images");
+        Require(name, options.Height, 8, 4096, "pixels of height");
+        Require(name, options.Width, 8, 4096, "pixels of width");
 
         // The two halves never share a stream.
         Dataset train = Draw(name, trainCount, SplitMix64.Fork(options.Seed, 1).State, options);
@@ -103,8 +103,8 @@ public static class Datasets
         ? Digits.Draw(count, stream, options.Threads)
         : new ShapesDataset(count, options.Height, options.Width, stream);
 
-    private static void Require(int value, int low, int high, string what)
+    private static void Require(string name, int value, int low, int high, string what)
     {
-        if (value < low || value > high) throw new UsageException($"Data of any size need {low:N0} to {high:N0} {what}, not {value:N0}.");
+        if (value < low || value > high) throw new UsageException($"{name} has {low:N0} to {high:N0} {what}, not {value:N0}.");
     }
 }

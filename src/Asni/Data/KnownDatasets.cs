@@ -8,17 +8,22 @@ namespace Asni.Data;
 /// <param name="Name">As on the command line.</param>
 /// <param name="Description">One line for people.</param>
 /// <param name="Folders">Where, below a data folder, its files may lie; "" is the folder itself.</param>
-/// <param name="IsIn">True when a folder holds the dataset's first file.</param>
+/// <param name="IsIn">True when a folder looks like holding the dataset.</param>
 /// <param name="Expected">What a folder with it has, for messages.</param>
 /// <param name="Open">Reads both halves from a folder; images that have no size of their own are brought to this height and width.</param>
-/// <param name="StandIn">The procedural dataset of the same image shape.</param>
+/// <param name="StandIn">The procedural dataset of as many channels.</param>
 /// <param name="Source">Where to get it, when 'asni data get' does not.</param>
 internal sealed record FileDataset(
     string Name, string Description, ImmutableArray<string> Folders, Func<string, bool> IsIn, string Expected,
     Func<string, int, int, (Dataset Train, Dataset Test)> Open, string StandIn, string? Source = null)
 {
+    /// <summary>Whether another dataset has files of the same names, so that a folder called after that one does not hold this one.</summary>
+    public bool SharesNames { get; init; }
+
     /// <summary>A clause that says how to come by it.</summary>
-    public string HowToGet(string? dataDir = null) => Source ?? $"'asni data get {Name}{(dataDir is null ? "" : $" --data-dir {dataDir}")}' downloads it";
+    /// <param name="dataDir">The folder that the user named; null when none was.</param>
+    public string HowToGet(string? dataDir = null) => Source ??
+        (dataDir is null ? $"'asni data get {Name}' downloads it, --data-dir says where it is" : $"'asni data get {Name} --data-dir {dataDir}' downloads it");
 }
 
 /// <summary>The datasets that have a name.</summary>
@@ -39,7 +44,7 @@ internal static class KnownDatasets
         new(ImageFolders.ImageNet, "photographs of 1,000 classes, RGB of any size, 1,281,167 + 50,000",
             ["imagenet", "ILSVRC2012", Path.Combine("imagenet", s_kaggle), s_kaggle, ""], ImageFolders.IsImageNetIn, ImageLayout,
             (folder, height, width) => ImageFolders.Open(ImageFolders.ImageNet, folder, height, width), ShapesDataset.DatasetName,
-            "https://image-net.org gives it to those who register"),
+            "https://image-net.org gives it to those who register, --data-dir says where it is"),
         new(ImageFolders.Any, "your own: train/CLASS/*.jpg and val/CLASS/*.jpg, RGB of any size",
             ["images", ""], ImageFolders.IsIn, ImageLayout,
             (folder, height, width) => ImageFolders.Open(ImageFolders.Any, folder, height, width), ShapesDataset.DatasetName,
@@ -76,7 +81,10 @@ internal static class KnownDatasets
     /// <param name="classNames">None where they are numbers.</param>
     private static FileDataset Idx(string name, string description, string torchvision, Normalization normalization, params string[] classNames) => new(
         name, description, [name, Path.Combine(torchvision, "raw"), ""], folder => MnistFiles.Find(folder, "train", "images") != null,
-        "the file 'train-images-idx3-ubyte'", (folder, _, _) => MnistFiles.Open(name, folder, normalization, classNames), Digits.Name);
+        "the file 'train-images-idx3-ubyte'", (folder, _, _) => MnistFiles.Open(name, folder, normalization, classNames), Digits.Name)
+    {
+        SharesNames = true,
+    };
 
     private static FileDataset Cifar(CifarFiles files, string description) => new(
         files.Name, description, [Path.Combine(files.Name, files.Folder), files.Name, files.Folder, ""],

@@ -24,10 +24,12 @@ public sealed class ImageClassifier : IDisposable
     private readonly IReadOnlyList<string> _names;
     private readonly byte[] _pixels;
     private readonly float[] _image, _logits;
+    private readonly bool _whole;
 
-    private ImageClassifier(SparseModel model, Normalization normalization, IReadOnlyList<string> names)
+    private ImageClassifier(SparseModel model, Normalization normalization, RunSummary run)
     {
-        (_model, _normalization, _names) = (model, normalization, names);
+        (_model, _normalization, _names) = (model, normalization, run.ClassNames);
+        _whole = !Datasets.IsOfAnySize(run.Data);
         (_pixels, _image, _logits) = (new byte[model.Input.Elements], new float[model.Input.Elements], new float[model.Classes]);
     }
 
@@ -52,7 +54,7 @@ public sealed class ImageClassifier : IDisposable
             throw;
         }
         SparseModel model = SparseModel.Load(network, device);
-        if (run.Normalization.Mean.Length == model.Input.Channels && model.Input.Channels is 1 or 3) return new ImageClassifier(model, run.Normalization, run.ClassNames);
+        if (run.Normalization.Mean.Length == model.Input.Channels && model.Input.Channels is 1 or 3) return new ImageClassifier(model, run.Normalization, run);
         model.Dispose();
         throw new AsniException($"The network in {folder} reads {model.Input}, which is no image, or not the one that its summary is of.");
     }
@@ -62,10 +64,10 @@ public sealed class ImageClassifier : IDisposable
 
     /// <summary>The most probable classes of a JPEG, PNG or BMP file, best first.</summary>
     /// <param name="most">How many at most.</param>
-    /// <exception cref="AsniException">The file cannot be read, or is not a whole image.</exception>
+    /// <exception cref="AsniException">The file cannot be read or decoded.</exception>
     public IReadOnlyList<ClassGuess> Classify(string path, int most = 5)
     {
-        ImageFile.Read(path, Input, _pixels);
+        ImageFile.Read(path, Input, _whole, _pixels);
         _normalization.Apply(_pixels, _image);
         _model.Run(_image, _logits);
         // Softmax, safe from overflow.

@@ -34,7 +34,12 @@ public class ImagesTests
         CommandLine.Outcome evaluated = CommandLine.Run("eval", "--run", _folder["run"], "--data-dir", _folder["pictures"]);
         Assert.That(evaluated.ExitCode, Is.Zero, evaluated.Error);
         Assert.That(evaluated.Output, Does.Contain("2 test images of images"));
+        string summary = File.ReadAllText(_folder["run/summary.json"]);
         AssertPredicts();
+        File.WriteAllText(_folder["run/summary.json"], summary);
+        Directory.Move(_folder["pictures/train/cat"], _folder["pictures/train/bird"]);
+        Directory.Move(_folder["pictures/val/cat"], _folder["pictures/val/bird"]);
+        CommandLine.ExpectFailure(2, "is 'cat', in images it is 'bird'", "eval", "--run", _folder["run"], "--data-dir", _folder["pictures"]);
     }
 
     private void AssertPredicts()
@@ -43,7 +48,7 @@ public class ImagesTests
         CommandLine.Outcome predicted = CommandLine.Run("predict", cat, dog, "--run", _folder["run"]);
         Assert.That(predicted.ExitCode, Is.Zero, predicted.Error);
         Assert.That(predicted.Output.TrimEnd().Split('\n'), Is.EqualTo((string[])[Line(cat), Line(dog)]));
-        CommandLine.ExpectFailure(1, "recipe.yaml' is not a whole", "predict", _folder["run/recipe.yaml"], "--run", _folder["run"]);
+        CommandLine.ExpectFailure(1, "recipe.yaml' cannot be decoded", "predict", _folder["run/recipe.yaml"], "--run", _folder["run"]);
         CommandLine.ExpectFailure(2, "no network of phase 'dense'", "predict", cat, "--run", _folder["run"], "--phase", "dense");
         CommandLine.ExpectFailure(2, "does not exist", "predict", cat, "--run", _folder["nowhere"]);
         string summary = _folder["run/summary.json"];
@@ -59,7 +64,7 @@ public class ImagesTests
         var pixels = new byte[model.Input.Elements];
         var image = new float[pixels.Length];
         var logits = new float[2];
-        ImageFile.Read(file, model.Input, pixels);
+        ImageFile.Read(file, model.Input, false, pixels);
         data.Normalization.Apply(pixels, image);
         model.Run(image, logits);
         double cat = 1 / (1 + Math.Exp(logits[1] - logits[0]));
@@ -71,7 +76,7 @@ public class ImagesTests
     public void A_damaged_image_ends_the_run_with_one_sentence()
     {
         File.WriteAllBytes(_folder["pictures/train/cat/2.jpg"], [1, 2, 3]);
-        CommandLine.ExpectFailure(1, "cat/2.jpg' is not a whole", "--net", "resnet20", "--data", "images", "--data-dir", _folder["pictures"], "--epochs", "2", "--batch", "2",
+        CommandLine.ExpectFailure(1, "cat/2.jpg' cannot be decoded", "--net", "resnet20", "--data", "images", "--data-dir", _folder["pictures"], "--epochs", "2", "--batch", "2",
             "--sparsity", "0.5", "--threads", "1", "--out", _folder["run"]);
         Assert.That(Directory.Exists(_folder["run"]), Is.False);
     }

@@ -52,7 +52,7 @@ internal static class DownloadSources
     {
         string proper = KnownDatasets.Resolve(name);
         return All.FirstOrDefault(s => s.Dataset == proper) ?? throw new UsageException(KnownDatasets.File(proper) is { } files
-            ? $"'{proper}' cannot be downloaded by the program: {files.HowToGet()}; it expects {files.Expected}."
+            ? $"'{proper}' cannot be downloaded by the program: {files.HowToGet()}; expected there are {files.Expected}."
             : $"'{proper}' is drawn by the program and needs no download; use --data {proper}.");
     }
 

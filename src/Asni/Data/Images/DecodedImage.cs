@@ -16,6 +16,10 @@ internal static class DecodedImage
         image.Resample(new PixelBox(0, 0, image.Width, image.Height), newWidth, newHeight, window, chw);
     }
 
+    /// <summary>As it is, but for its size.</summary>
+    public static void TakeAll(this ImageResult image, int width, int height, Span<byte> chw) =>
+        image.Resample(new PixelBox(0, 0, image.Width, image.Height), width, height, new PixelBox(0, 0, width, height), chw);
+
     /// <summary>For training.</summary>
     public static void TakePart(this ImageResult image, SplitMix64 random, int width, int height, Span<byte> chw) =>
         image.Resample(ImageParts.Random(image.Width, image.Height, random), width, height, new PixelBox(0, 0, width, height), chw);

@@ -18,13 +18,11 @@ internal static class ImageFolders
     private const int KaggleLevels = 3;
 
     /// <summary>Whether a folder has training images in folders of classes.</summary>
-    public static bool IsIn(string folder) =>
-        Directory.Exists(Path.Combine(folder, Train)) && Directory.EnumerateDirectories(Path.Combine(folder, Train)).Any() && TestFolder(folder) is not null;
+    public static bool IsIn(string folder) => !ImageList.ClassesIn(Path.Combine(folder, Train)).IsEmpty && TestFolder(folder) is not null;
 
     /// <summary>The same, with classes that are called as ImageNet's are: n and eight digits.</summary>
-    public static bool IsImageNetIn(string folder) =>
-        IsIn(folder) && Path.GetFileName(Directory.EnumerateDirectories(Path.Combine(folder, Train)).First()) is { Length: 9 } name
-        && name[0] == 'n' && name.AsSpan(1).IndexOfAnyExceptInRange('0', '9') < 0;
+    public static bool IsImageNetIn(string folder) => IsIn(folder) && ImageList.ClassesIn(Path.Combine(folder, Train)).All(
+        name => name.Length == 9 && name[0] == 'n' && name.AsSpan(1).IndexOfAnyExceptInRange('0', '9') < 0);
 
     /// <param name="height">Of the images that a network reads, in pixels.</param>
     /// <param name="width">The same.</param>
@@ -50,8 +48,13 @@ internal static class ImageFolders
         string? above = folder;
         for (int i = 0; i <= KaggleLevels && above is not null; i++, above = Path.GetDirectoryName(above))
             if (Path.Combine(above, KaggleLabels) is var kaggle && File.Exists(kaggle)) return ImageList.OfLabelFile(test, classes, kaggle, ',');
-        throw new AsniException($"The images in '{test}' have no classes: expected a folder for each class, or {KaggleLabels} beside them.");
+        throw new AsniException($"There are no classes in '{test}': expected a folder of images for each, or images and {KaggleLabels} beside them.");
     }
 
-    private static string? TestFolder(string folder) => s_testFolders.Select(t => Path.Combine(folder, t)).FirstOrDefault(Directory.Exists);
+    /// <summary>The first that is there, but for empty ones before others.</summary>
+    private static string? TestFolder(string folder)
+    {
+        string[] there = [.. s_testFolders.Select(t => Path.Combine(folder, t)).Where(Directory.Exists)];
+        return there.FirstOrDefault(t => Directory.EnumerateFileSystemEntries(t, "*", ImageList.Readable).Any()) ?? there.FirstOrDefault();
+    }
 }

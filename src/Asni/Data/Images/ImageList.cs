@@ -14,9 +14,12 @@ internal sealed record ImageList(string Root, ImmutableArray<string> Classes, st
 
     public string PathOf(int index) => Path.Combine(Root, Files[index]);
 
-    /// <summary>The names of the folders in a folder, in order.</summary>
-    public static ImmutableArray<string> ClassesIn(string root) =>
-        [.. Directory.EnumerateDirectories(root).Select(d => Path.GetFileName(d)!).Where(n => !n.StartsWith('.')).Order(StringComparer.Ordinal)];
+    /// <summary>Passes over what is hidden or may not be read, when a folder is looked into.</summary>
+    public static EnumerationOptions Readable { get; } = new();
+
+    /// <summary>The names of the folders in a folder, in order; none when it is not there.</summary>
+    public static ImmutableArray<string> ClassesIn(string root) => !Directory.Exists(root) ? []
+        : [.. Directory.EnumerateDirectories(root, "*", Readable).Select(d => Path.GetFileName(d)!).Where(n => !n.StartsWith('.')).Order(StringComparer.Ordinal)];
 
     /// <summary>One folder a class.</summary>
     /// <param name="classes">All classes; folders of others are an error, and so is a class of training without an image.</param>
@@ -36,7 +39,7 @@ internal sealed record ImageList(string Root, ImmutableArray<string> Classes, st
     }
 
     /// <summary>All images in one place, their classes in a file of lines that begin with an image's name and its class.</summary>
-    /// <param name="separator">Between the two; further fields follow a separator or a blank.</param>
+    /// <param name="separator">Between fields: a comma in Kaggle's, a tab in Tiny ImageNet's.</param>
     /// <exception cref="AsniException">A line is not of this form, or an image has no line.</exception>
     public static ImageList OfLabelFile(string root, ImmutableArray<string> classes, string labelFile, char separator)
     {
@@ -45,9 +48,11 @@ internal sealed record ImageList(string Root, ImmutableArray<string> Classes, st
         foreach (string line in File.ReadLines(labelFile))
         {
             number++;
+            if (line.Length == 0) continue;
             string[] fields = line.Split(separator, 3);
             if (fields.Length < 2) throw new AsniException($"'{labelFile}' is damaged: line {number} has no class.");
-            string name = fields[1].Split(' ', 2)[0];
+            // Kaggle's second field goes on with a box.
+            string name = separator == ',' ? fields[1].Split(' ', 2)[0] : fields[1];
             int label = classes.BinarySearch(name, StringComparer.Ordinal);
             // A line of headings may come first.
             if (label < 0 && number > 1) throw new AsniException($"'{labelFile}', line {number}: there is no class '{name}' among the training images.");

@@ -86,12 +86,14 @@ public class ImageFoldersTests
         Put("train/a/1.jpg");
         ExpectError("the folders 'train' and 'val'");
         Directory.CreateDirectory(_folder["val"]);
-        ExpectError("have no classes");
+        ExpectError("There are no classes in");
+        Put("test/a/1.jpg");
+        Assert.That(Open().Test.Count, Is.EqualTo(1), "an empty folder does not hide the other");
         Put("val/b/1.jpg");
         ExpectError("class 'b' that the training images lack");
         Directory.Delete(_folder["val/b"], recursive: true);
         Directory.CreateDirectory(_folder["val/a"]);
-        ExpectError("has no images");
+        ExpectError("has no images (");
         Put("val/a/1.jpg");
         Directory.CreateDirectory(_folder["train/b"]);
         ExpectError("has no image (");
@@ -99,7 +101,8 @@ public class ImageFoldersTests
     }
 
     [TestCase("picture.jpg", "picture-jpg.png", 12)]
-    [TestCase("progressive.jpg", "picture-jpg.png", 40)]
+    [TestCase("progressive.jpg", "picture-jpg.png", 12)]
+    [TestCase("cmyk.jpg", "picture.png", 40)]
     [TestCase("picture.png", "picture.png", 0)]
     public void Images_are_decoded_as_Pillow_does(string file, string expected, int tolerance)
     {
@@ -112,19 +115,18 @@ public class ImageFoldersTests
         var expectedPixels = new byte[pixels.Length];
         Open(size: 32).Train.Read(0, expectedPixels);
         Assert.That(pixels.Zip(expectedPixels, (a, b) => Math.Abs(a - b)).Max(), Is.LessThanOrEqualTo(tolerance));
-        Assert.That(pixels.Zip(expectedPixels, (a, b) => (double)Math.Abs(a - b)).Average(), Is.LessThan(2));
+        Assert.That(pixels.Zip(expectedPixels, (a, b) => (double)Math.Abs(a - b)).Average(), Is.LessThan(file == "cmyk.jpg" ? 5 : 2));
     }
 
-    [TestCase("gray.jpg")]
-    [TestCase("cmyk.jpg")]
-    public void Images_of_other_colours_become_RGB(string file)
+    [Test]
+    public void Grey_images_become_RGB()
     {
-        Put("train/a/" + file, file);
+        Put("train/a/gray.jpg", "gray.jpg");
         Put("val/a/1.jpg");
         var pixels = new byte[3 * 32 * 32];
         Open(size: 32).Train.Read(0, pixels);
         Assert.That(pixels.Distinct().Count(), Is.GreaterThan(50));
-        if (file == "gray.jpg") Assert.That(pixels.Chunk(1024).Select(Convert.ToHexString).Distinct().Count(), Is.EqualTo(1), "red, green and blue are the same");
+        Assert.That(pixels.Chunk(1024).Select(Convert.ToHexString).Distinct().Count(), Is.EqualTo(1), "red, green and blue are the same");
     }
 
     [Test]
@@ -145,6 +147,28 @@ public class ImageFoldersTests
         Assert.That(Read(1, 0, 5, new Augmentation(0, true)), Is.EqualTo(first), "the padding is for images of one size");
     }
 
+    [Test]
+    public void What_follows_the_end_of_a_JPEG_does_not_matter()
+    {
+        Put("val/a/1.jpg");
+        Put("train/a/1.jpg");
+        byte[] pixels = new byte[768], again = new byte[768];
+        Open().Train.Read(0, pixels);
+        // Of a video, for example: what looks like a scan without an end.
+        File.WriteAllBytes(_folder["train/a/1.jpg"], [.. Pictures.File("picture.jpg"), 1, 2, 0xFF, 0xDA, 0, 3, 4]);
+        Open().Train.Read(0, again);
+        Assert.That(again, Is.EqualTo(pixels));
+    }
+
+    [TestCase("cifar10")]
+    [TestCase("imagenet")]
+    public void Folders_of_images_may_be_called_like_other_datasets(string name)
+    {
+        Put($"{name}/train/a/1.jpg");
+        Put($"{name}/val/a/1.jpg");
+        Assert.That(Datasets.Open("images", new DatasetLocator(_folder[name], null, "data", "cache")).Train.Count, Is.EqualTo(1));
+    }
+
     [TestCase("picture.jpg", 300)]
     [TestCase("picture.jpg", 1500)]
     [TestCase("progressive.jpg", 1500)]
@@ -156,7 +180,7 @@ public class ImageFoldersTests
         Put("val/a/1.jpg");
         File.WriteAllBytes(_folder["train/a/1.jpg"], Pictures.File(picture)[..length]);
         Dataset data = Open().Train;
-        Assert.That(() => data.Read(0, new byte[768]), Throws.TypeOf<AsniException>().With.Message.EqualTo($"'{_folder["train/a/1.jpg"]}' is not a whole JPEG, PNG or BMP image."));
+        Assert.That(() => data.Read(0, new byte[768]), Throws.TypeOf<AsniException>().With.Message.StartsWith($"'{_folder["train/a/1.jpg"]}' cannot be decoded as JPEG, PNG or BMP image: "));
         Assert.That(() => new BatchLoader(data, 1).Epoch(0).Count(), Throws.TypeOf<AsniException>().With.Message.Contains("train/a/1.jpg"));
         File.Delete(_folder["train/a/1.jpg"]);
         Assert.That(() => data.Read(0, new byte[768]), Throws.TypeOf<AsniException>().With.Message.Contains("cannot be read"));

@@ -55,7 +55,7 @@ public class ImageResamplerTests
     public void Random_parts_lie_in_the_image_and_have_the_areas_and_ratios_of_training()
     {
         var random = new SplitMix64(3);
-        double areas = 0, ratios = 0;
+        double areas = 0, ratios = 0, lefts = 0, tops = 0;
         const int draws = 20_000, width = 500, height = 375;
         for (int i = 0; i < draws; i++)
         {
@@ -64,10 +64,14 @@ public class ImageResamplerTests
             double area = (double)part.Width * part.Height / (width * height), ratio = (double)part.Width / part.Height;
             Assert.That(area, Is.InRange(0.079, 1.0), $"{part}");
             Assert.That(ratio, Is.InRange(0.74, 1.35), $"{part}");
+            lefts += part.Left + part.Width / 2.0;
+            tops += part.Top + part.Height / 2.0;
             areas += area;
             ratios += Math.Log(ratio);
         }
         // Large parts of a ratio that does not fit are drawn again: the same rule in Python's floating point comes to 0.432 and 0.032.
+        Assert.That(lefts / draws, Is.EqualTo(width / 2.0).Within(2), "anywhere");
+        Assert.That(tops / draws, Is.EqualTo(height / 2.0).Within(2), "anywhere");
         Assert.That(areas / draws, Is.InRange(0.425, 0.44));
         Assert.That(ratios / draws, Is.InRange(0.022, 0.042));
     }

@@ -7,28 +7,38 @@ namespace Asni.Data;
 /// <summary>Reads a JPEG, PNG or BMP file as networks see it in evaluation.</summary>
 public static class ImageFile
 {
-    /// <summary>
-    /// The middle of an image: brought to a size whose shorter side is 8/7 of the longer one of <paramref name="shape"/> (256 for 224), then cut; colours become
-    /// luma where the shape has one channel.
-    /// </summary>
+    /// <summary>Along a side: sums of positions stay far from the largest int.</summary>
+    private const int MostPixels = 65_535;
+
+    /// <summary>Colours become luma where <paramref name="shape"/> has one channel.</summary>
     /// <param name="shape">1 or 3 channels, and any size.</param>
+    /// <param name="whole">
+    /// The whole image, brought to the shape's size, as networks of datasets of one size see it; otherwise the middle of the image brought to a size whose shorter side is
+    /// 8/7 of the longer one of the shape (256 for 224), as those of ImageNet and of folders of images do.
+    /// </param>
     /// <param name="chw">8-bit pixels; <see cref="Normalization.Apply"/> makes of them what a network reads.</param>
-    /// <exception cref="AsniException">The file cannot be read, or is not a whole image.</exception>
+    /// <exception cref="AsniException">The file cannot be read or decoded.</exception>
     /// <exception cref="ArgumentException">Another number of channels, or of pixels than the shape has.</exception>
-    public static void Read(string path, Chw shape, Span<byte> chw)
+    public static void Read(string path, Chw shape, bool whole, Span<byte> chw)
     {
         if (shape.Channels is not (1 or 3)) throw new ArgumentException($"an image has 1 or 3 channels, not those of {shape}", nameof(shape));
         if (chw.Length != shape.Elements) throw new ArgumentException($"{chw.Length} pixels are not those of {shape}", nameof(chw));
         ImageResult image = Decode(path);
         if (shape.Channels == 3)
         {
-            image.TakeMiddle(shape.Width, shape.Height, chw);
+            Take(image, shape, whole, chw);
             return;
         }
         var rgb = new byte[3 * shape.Positions];
-        image.TakeMiddle(shape.Width, shape.Height, rgb);
+        Take(image, shape, whole, rgb);
         // ITU-R 601-2.
         for (int i = 0; i < chw.Length; i++) chw[i] = (byte)((299 * rgb[i] + 587 * rgb[i + chw.Length] + 114 * rgb[i + 2 * chw.Length] + 500) / 1000);
+    }
+
+    private static void Take(ImageResult image, Chw shape, bool whole, Span<byte> rgb)
+    {
+        if (whole) image.TakeAll(shape.Width, shape.Height, rgb);
+        else image.TakeMiddle(shape.Width, shape.Height, rgb);
     }
 
     /// <summary>As RGB.</summary>
@@ -45,20 +55,15 @@ public static class ImageFile
         }
         try
         {
-            if (!IsCutOff(file)) return ImageResult.FromMemory(file, ColorComponents.RedGreenBlue);
+            if (JpegMarkers.IsCutOff(file)) throw new InvalidDataException("it ends before the image does");
+            ImageResult image = ImageResult.FromMemory(file, ColorComponents.RedGreenBlue);
+            if (Math.Max(image.Width, image.Height) > MostPixels) throw new InvalidDataException($"a side of it has more than {MostPixels:N0} pixels");
+            return image;
         }
         catch (Exception e) when (e is not OutOfMemoryException)
         {
             // The decoder throws whatever a damaged file leads it to.
-            throw new AsniException($"'{path}' is not a whole JPEG, PNG or BMP image.", e);
+            throw new AsniException($"'{path}' cannot be decoded as JPEG, PNG or BMP image: {e.Message.ReplaceLineEndings(" ").TrimEnd('.')}.", e);
         }
-        throw new AsniException($"'{path}' is not a whole JPEG, PNG or BMP image.");
-    }
-
-    /// <summary>A JPEG without an end after the beginning of its last scan, of which the decoder would show what there is.</summary>
-    private static bool IsCutOff(ReadOnlySpan<byte> file)
-    {
-        ReadOnlySpan<byte> start = [0xFF, 0xD8], scan = [0xFF, 0xDA], end = [0xFF, 0xD9];
-        return file.StartsWith(start) && file.LastIndexOf(scan) is var last && (last < 0 || file[last..].IndexOf(end) < 0);
     }
 }

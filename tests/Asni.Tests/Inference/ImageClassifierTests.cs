@@ -1,0 +1,53 @@
+using System.Buffers.Binary;
+using Asni.Cpu;
+using Asni.Data;
+using Asni.Inference;
+using Asni.Tests.Host;
+
+namespace Asni.Tests.Inference;
+
+public class ImageClassifierTests
+{
+    /// <summary>Images of a dataset of one size, saved as files, are classified as evaluation does: on their own pixels.</summary>
+    [TestCase("lenet300", "digits")]
+    [TestCase("resnet20", "shapes")]
+    public void Files_of_a_datasets_images_get_the_classes_of_evaluation(string network, string dataset)
+    {
+        using var folder = new TemporaryFolder();
+        CommandLine.Outcome run = CommandLine.Run("--net", network, "--data", dataset, "--limit", "300", "--epochs", "2", "--sparsity", "0.5", "--method", "asni1", "--threads", "1", "--out", folder["run"]);
+        Assert.That(run.ExitCode, Is.Zero, run.Error);
+        using var classifier = ImageClassifier.Load(folder["run"], new CpuDevice(1));
+        using var model = SparseModel.Load(folder["run"], new CpuDevice(1));
+        Dataset data = Datasets.Open(dataset, new DatasetLocator(null, null, "data", "cache"), new ProceduralOptions { TrainCount = 20, TestCount = 20 }).Test;
+        var pixels = new byte[data.Shape.Elements];
+        var image = new float[pixels.Length];
+        for (int i = 0; i < 20; i++)
+        {
+            data.Read(i, pixels);
+            File.WriteAllBytes(folder["image.bmp"], Bitmap(pixels, data.Shape));
+            data.Normalization.Apply(pixels, image);
+            IReadOnlyList<ClassGuess> guesses = classifier.Classify(folder["image.bmp"], 10);
+            int expected = model.Predict(image);
+            Assert.That((guesses[0].Class, guesses[0].Name), Is.EqualTo((expected, data.ClassName(expected))), $"image {i}");
+            Assert.That(guesses.Sum(g => g.Probability), Is.EqualTo(1).Within(1e-9));
+        }
+    }
+
+    /// <summary>24-bit BMP; one channel as grey.</summary>
+    private static byte[] Bitmap(byte[] chw, Asni.Tensors.Chw shape)
+    {
+        (int channels, int height, int width) = (shape.Channels, shape.Height, shape.Width);
+        int pitch = (3 * width + 3) / 4 * 4;
+        var file = new byte[54 + pitch * height];
+        (file[0], file[1]) = ((byte)'B', (byte)'M');
+        BinaryPrimitives.WriteInt32LittleEndian(file.AsSpan(2), file.Length);
+        foreach ((int at, int value) in ((int, int)[])[(10, 54), (14, 40), (18, width), (22, height)]) BinaryPrimitives.WriteInt32LittleEndian(file.AsSpan(at), value);
+        (file[26], file[28]) = (1, 24);
+        for (int y = 0; y < height; y++)
+            for (int x = 0; x < width; x++)
+                for (int c = 0; c < 3; c++)
+                    // Blue first, from the lowest row up.
+                    file[54 + (height - 1 - y) * pitch + 3 * x + 2 - c] = chw[(Math.Min(c, channels - 1) * height + y) * width + x];
+        return file;
+    }
+}
