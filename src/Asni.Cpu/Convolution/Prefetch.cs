@@ -22,6 +22,13 @@ internal unsafe struct Prefetch(float* start, long floats, int steps)
         for (; _next < stop; _next += Line) Sse.Prefetch1(_next);
     }
 
+    /// <summary>A few lines, to the second cache.</summary>
+    public static void Piece(float* first, long floats)
+    {
+        if (!Sse.IsSupported) return;
+        for (float* end = first + floats; first < end; first += Line) Sse.Prefetch1(first);
+    }
+
     /// <summary>Sums that a tile is about to be added to, to the first cache.</summary>
     public static void Rows(float* first, int rows, long stride, int columns)
     {

@@ -133,7 +133,11 @@ internal sealed unsafe class WinogradProduct
         private readonly (Prefetch X, Prefetch Y) Ahead(int unit, int next, bool wide)
         {
             int steps = 0;
-            foreach (Panel panel in Product._panels) steps += WinogradTransforms.Points * (Block / InnerTiles.Rows(panel.Vectors, wide) + 1);
+            foreach (Panel panel in Product._panels)
+            {
+                int rows = InnerTiles.Rows(panel.Vectors, wide);
+                steps += WinogradTransforms.Points * ((Block + rows - 1) / rows);
+            }
             (long x, long inputs) = next < 0 ? default : Product._tiles.InputRows((long)next * Block, Math.Min(Tiles, (next + 1L) * Block));
             (long y, long outputs) = NonTemporal ? default : Product._tiles.OutputRows((long)unit * Block, Math.Min(Tiles, (unit + 1L) * Block));
             return (new Prefetch(X + x, inputs, steps), new Prefetch(Y + y, outputs, steps));

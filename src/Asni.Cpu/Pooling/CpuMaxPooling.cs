@@ -1,3 +1,4 @@
+using Asni.Cpu.Convolution;
 using Asni.Devices;
 using Asni.Tensors;
 
@@ -66,6 +67,7 @@ internal sealed unsafe class CpuMaxPooling : PoolingOperation
                     // Where the window's own corner would lie: its places count from there.
                     long corner = ((long)top * w.Input.Width + left) * channels;
                     var place = new Place(firstRow - top, lastRow - top, firstColumn - left, lastColumn - left);
+                    for (int i = 0; i < w.Stride; i++) Prefetch.Piece(sample + ((long)(lastRow + i) * w.Input.Width + firstColumn) * channels, w.Stride * channels);
                     Window<L, V>(sample + corner, place, y + at, kept);
                 }
             }
