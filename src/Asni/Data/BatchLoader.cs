@@ -60,7 +60,7 @@ public sealed class BatchLoader
 
     /// <summary>
     /// The batches of an epoch, from <paramref name="firstBatch"/> on (to resume within an epoch). A batch is valid until the next one
-    /// is asked for; an epoch allocates, a step does not. Leaving the loop early stops the background threads.
+    /// is asked for; an epoch allocates, a step does not unless it decodes images. Leaving the loop early stops the background threads.
     /// </summary>
     /// <exception cref="InvalidOperationException">Another epoch of this loader is still being enumerated.</exception>
     public IEnumerable<Batch> Epoch(int epoch, int firstBatch = 0)
