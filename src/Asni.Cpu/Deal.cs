@@ -44,8 +44,7 @@ internal readonly unsafe struct Deal
     /// <summary>The unit that is the worker's turn next, unless another takes it; -1 when its own part is done.</summary>
     public int Ahead(int worker)
     {
-        long now = Volatile.Read(ref _left[worker % _parts * Spacing]);
-        int first = (int)now, end = (int)(now >> 32);
+        (int first, int end) = Unpack(Volatile.Read(ref _left[worker % _parts * Spacing]));
         return first == end ? -1 : _descending ? end - 1 : first;
     }
 
@@ -54,12 +53,14 @@ internal readonly unsafe struct Deal
         while (true)
         {
             long now = Volatile.Read(ref left);
-            int first = (int)now, end = (int)(now >> 32);
+            (int first, int end) = Unpack(now);
             if (first == end) return -1;
             long then = front ? Pack(first + 1, end) : Pack(first, end - 1);
             if (Interlocked.CompareExchange(ref left, then, now) == now) return front ? first : end - 1;
         }
     }
+
+    private static (int First, int End) Unpack(long left) => ((int)left, (int)(left >> 32));
 
     private static long Pack(int first, int end) => (long)end << 32 | (uint)first;
 }

@@ -19,7 +19,6 @@ public sealed class BatchLoader
     private readonly int _workers;
     private readonly ThreadLocal<Augmenter> _augmenters;
     private readonly bool _ahead, _parts;
-    private readonly ulong _seed;
     private bool _active;
 
     /// <param name="data">Must allow reads from several threads.</param>
@@ -38,7 +37,6 @@ public sealed class BatchLoader
         BatchSize = Math.Min(batchSize, data.Count);
         BatchesPerEpoch = (data.Count + BatchSize - 1) / BatchSize;
         _parts = data.HasParts && augmentation != Augmentation.None;
-        _seed = seed;
         _order = new SampleOrder(data.Count, data.HasParts ? augmentation with { CropPadding = 0 } : augmentation, shuffle, seed);
         bool copies = !data.Pixels.IsEmpty && augmentation == Augmentation.None;
         _ahead = BatchesPerEpoch > 1 && !(copies && (long)BatchSize * data.Shape.Elements < CopyAheadBytes);
@@ -78,7 +76,7 @@ public sealed class BatchLoader
         try
         {
             SampleDraw[] draws = _order.Epoch(epoch);
-            ulong? parts = _parts ? SampleOrder.Parts(_seed, epoch) : null;
+            ulong? parts = _parts ? _order.Parts(epoch) : null;
             if (_ahead)
             {
                 using var prefetcher = new BatchPrefetcher(_batches, _workers, firstBatch, BatchesPerEpoch, (index, _, batch) => Fill(draws, parts, index, batch));

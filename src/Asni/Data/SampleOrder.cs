@@ -25,7 +25,7 @@ internal sealed class SampleOrder(int count, Augmentation augmentation, bool shu
     }
 
     /// <summary>The stream that chooses the parts of an epoch's images.</summary>
-    public static ulong Parts(ulong seed, int epoch) => SplitMix64.Fork(seed, PartPurpose, (ulong)epoch).State;
+    public ulong Parts(int epoch) => SplitMix64.Fork(seed, PartPurpose, (ulong)epoch).State;
 
     private SampleDraw Draw(int index, ulong stream)
     {
