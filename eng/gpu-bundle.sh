@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # Makes one archive that validates Asni on a Linux machine with a GPU and nothing but its driver: the tests and benchmarks as programs, the
 # command line, the kernels' PTX, a .NET runtime and the PyTorch peers.
-#   eng/gpu-bundle.sh             build/bundle/asni-gpu.tar.xz; there: tar xf asni-gpu.tar.xz && asni-gpu/gpu-validate.sh
+#   eng/gpu-bundle.sh             build/bundle/asni-gpu.tar.xz; there: python3 -m tarfile -e asni-gpu.tar.xz && bash asni-gpu/gpu-validate.sh
 #   eng/gpu-bundle.sh --folder    only the folder build/bundle/asni-gpu, for this machine
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-limit_bytes=$((64 << 20))
+limit_bytes=$((40 << 20))
 folder=build/bundle/asni-gpu
 export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1
 
@@ -26,11 +26,11 @@ publish tests/Asni.Tests tests -p:StandaloneTests=true
 publish bench/Asni.Bench bench
 publish src/Asni.Host host
 # Coverage and foreign platforms' binaries that nothing here loads.
-rm -rf "$folder"/tests/Microsoft.CodeCoverage "$folder"/*/runtimes/{win*,osx*}
+rm -rf "$folder"/tests/Microsoft.CodeCoverage "$folder"/*/runtimes/{win*,osx*,linux-arm*,linux-x86}
 mkdir -p "$folder/ptx" "$folder/peers"
 cp build/native/ptx/*.ptx build/native/ptx/tests/*.ptx "$folder/ptx/"
 cp bench/peers/*.py "$folder/peers/"
-cp eng/gpu-validate.sh "$folder/"
+cp eng/gpu-validate.sh eng/gpu_validate.py "$folder/"
 git describe --always --dirty > "$folder/commit.txt" 2> /dev/null || echo unknown > "$folder/commit.txt"
 if [ "${1:-}" = --folder ]; then exit 0; fi
 

@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Runtime.InteropServices;
-using System.Text;
 using Asni.Cuda.Driver;
 
 namespace Asni.Bench;
@@ -12,7 +11,7 @@ internal readonly record struct CudaCeilings(double Copy, double DriverCopy, dou
     public double Milliseconds(double bytes, double operations) => Math.Max(bytes / Copy / 1e6, operations / MmaBf16 / 1e9);
 }
 
-/// <summary>`cuda kernels`: what the driver made of each kernel. `cuda limits`: what the GPU can do at most. Both print JSON.</summary>
+/// <summary>`cuda kernels`: what the driver made of each kernel. `cuda limits`: what the GPU can do at most. Lines of JSON.</summary>
 internal sealed class CudaLimits : IDisposable
 {
     private const long CopyBytes = 512L << 20;
@@ -32,15 +31,24 @@ internal sealed class CudaLimits : IDisposable
     {
         try
         {
-            if (args is ["speed"])
+            switch (args)
             {
-                using var speed = new CudaSpeed();
-                Console.WriteLine(speed.Measure());
-                return 0;
+                case ["speed"]:
+                    using (var speed = new CudaSpeed()) return speed.Measure();
+                case ["smoke", var net, var precision]:
+                    return CudaSmoke.Run(net, precision);
+                case ["files"]:
+                    using (var limits = new CudaLimits()) limits.Files();
+                    return 0;
+                case ["kernels", .. var files]:
+                    using (var limits = new CudaLimits()) limits.Kernels(files);
+                    return 0;
+                case ["limits"]:
+                    using (var limits = new CudaLimits()) limits.Limits();
+                    return 0;
+                default:
+                    throw new UsageException("cuda knows files, kernels [FILE...], limits, smoke NET PRECISION and speed.");
             }
-            using var limits = new CudaLimits();
-            Console.WriteLine(args is ["kernels"] ? limits.Kernels() : limits.Limits());
-            return 0;
         }
         catch (AsniException e)
         {
@@ -56,29 +64,34 @@ internal sealed class CudaLimits : IDisposable
         _context.Dispose();
     }
 
-    private string Kernels()
+    /// <summary>The PTX files that hold the kernels, a line each: a driver can compile each in a process of its own.</summary>
+    private void Files()
     {
-        var json = new StringBuilder("[");
-        foreach (string name in _kernels.Names.Order(StringComparer.Ordinal))
-        {
-            CudaKernel kernel = _kernels.Get(name);
-            if (json.Length > 1) json.Append(",\n");
-            // The simulator has no registers to count.
-            string Known(int value) => _context.IsSimulator ? "null" : value.ToString(CultureInfo.InvariantCulture);
-            json.Append(CultureInfo.InvariantCulture, $"{{\"kernel\": \"{name}\", \"registers\": {Known(kernel.Registers)}, \"local_bytes\": {Known(kernel.LocalBytes)}, "
-                + $"\"shared_bytes\": {Known(kernel.SharedBytes)}, \"max_threads\": {kernel.MaxThreads}}}");
-        }
-        return json.Append(']').ToString();
+        foreach (string file in _kernels.Files.Order(StringComparer.Ordinal)) Console.WriteLine(file);
     }
 
-    private string Limits()
+    /// <summary>A line for each kernel, of all files or of some.</summary>
+    private void Kernels(string[] files)
+    {
+        foreach (string name in _kernels.Names.Order(StringComparer.Ordinal))
+        {
+            if (files.Length > 0 && !files.Contains(_kernels.FileOf(name))) continue;
+            CudaKernel kernel = _kernels.Get(name);
+            // The simulator has no registers to count.
+            string Known(int value) => _context.IsSimulator ? "null" : value.ToString(CultureInfo.InvariantCulture);
+            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{{\"kernel\": \"{name}\", \"registers\": {Known(kernel.Registers)}, "
+                + $"\"local_bytes\": {Known(kernel.LocalBytes)}, \"shared_bytes\": {kernel.SharedBytes}, \"max_threads\": {kernel.MaxThreads}}}"));
+        }
+    }
+
+    private void Limits()
     {
         CudaCeilings c = Measure();
-        return string.Create(CultureInfo.InvariantCulture, $"{{\"gpu\": \"{_context.Name}\", \"capability\": \"{_context.Capability}\", "
+        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{{\"gpu\": \"{_context.Name}\", \"capability\": \"{_context.Capability}\", "
             + $"\"driver\": {CudaContext.DriverVersion()}, \"multiprocessors\": {_context.MultiprocessorCount}, \"simulator\": {(_context.IsSimulator ? "true" : "false")}, "
             + $"\"copy_gbytes_per_second\": {c.Copy:f0}, \"driver_copy_gbytes_per_second\": {c.DriverCopy:f0}, "
             + $"\"mma_bf16_tflops\": {c.MmaBf16:f1}, \"launch_microseconds\": {c.Launch:f2}, "
-            + $"\"graph_launch_microseconds\": {c.GraphLaunch:f2}}}");
+            + $"\"graph_launch_microseconds\": {c.GraphLaunch:f2}}}"));
     }
 
     public CudaCeilings Measure()

@@ -12,7 +12,7 @@ namespace Asni.Bench;
 /// <summary>
 /// `cuda speed`: operations of ResNet-50's training step in bf16 as GB/s and TFLOP/s, with per cent of what the limits measured in the same run
 /// allow, and convolutions beside cuBLAS and cuDNN where they are. Bytes are the least that must move: each tensor read or written once, the
-/// second read of a pass that cannot do without it counted. Prints JSON.
+/// second read of a pass that cannot do without it counted. Prints a line of JSON for each as it is measured; one that fails is a line with its error.
 /// </summary>
 internal sealed class CudaSpeed : IDisposable
 {
@@ -21,19 +21,23 @@ internal sealed class CudaSpeed : IDisposable
     private readonly CudaDevice _device = new(0, CudaPrecision.Bf16);
     private readonly List<IDisposable> _owned = [];
     private readonly bool _small = CudaDevice.IsSimulated;
-    private readonly List<string> _rows = [];
     private CudaCeilings _ceilings;
+    private int _failed;
 
     private int Batch => _small ? 1 : 256;
 
-    public string Measure()
+    /// <summary>1 when an operation failed.</summary>
+    public int Measure()
     {
         using (var limits = new CudaLimits()) _ceilings = limits.Measure();
         Network network = _small ? NetworkZoo.Create("resnet20", new Chw(3, 8, 8), 10) : NetworkZoo.Create("resnet50");
-        Parameters(network);
-        Activations(_small ? new Chw(16, 8, 8) : new Chw(256, 56, 56));
-        foreach (ConvolutionSpec spec in NetworkLayers.Of(network, Batch, training: true).Select(l => l.Spec).Distinct()) Convolution(spec);
-        return "[" + string.Join(",\n", _rows) + "]";
+        Try("parameters", "", () => Parameters(network));
+        Chw shape = _small ? new Chw(16, 8, 8) : new Chw(256, 56, 56);
+        Try("activations", $"{shape}", () => Activations(shape));
+        foreach (ConvolutionSpec spec in NetworkLayers.Of(network, Batch, training: true).Select(l => l.Spec).Distinct())
+            foreach (ConvolutionPass pass in Enum.GetValues<ConvolutionPass>())
+                if (pass != ConvolutionPass.DataGradient || spec.InputGradient) Try($"convolution {pass}", Name(spec), () => Convolution(spec, pass));
+        return _failed > 0 ? 1 : 0;
     }
 
     public void Dispose()
@@ -87,26 +91,35 @@ internal sealed class CudaSpeed : IDisposable
         Time("max pooling 3x3/2, backward", name, (1 + 1 / 4.0 + 1 / 8.0) * bytes, 0, () => pool.Backward(pooled, false, dy));
     }
 
-    private void Convolution(ConvolutionSpec spec)
+    private void Convolution(ConvolutionSpec spec, ConvolutionPass pass)
     {
         ConvolutionShape shape = ConvolutionShape.Of(spec);
         ConvolutionTuner tuner = _device.Runtime.Tuner;
-        double operations = 2.0 * spec.Macs * spec.Batch;
-        double activations = (double)Element * (shape.InputElements(spec.Batch) + shape.OutputElements(spec.Batch));
-        foreach (ConvolutionPass pass in Enum.GetValues<ConvolutionPass>())
+        TileChoice rule = tuner.Rule(shape, pass, spec.Batch);
+        List<ConvolutionChoice> candidates = _small ? [rule, .. LibraryChoice.For(_device.Runtime, pass, shape)] : tuner.Candidates(shape, pass, spec.Batch, rule, true);
+        double[] times = tuner.Measure(candidates, shape, pass, spec.Batch);
+        int best = Enumerable.Range(0, times.Length).Where(i => candidates[i] is TileChoice).MinBy(i => times[i]);
+        int library = candidates.FindIndex(c => c is LibraryChoice);
+        double bytes = (double)Element * (shape.InputElements(spec.Batch) + shape.OutputElements(spec.Batch))
+            + shape.FilterElements * (pass == ConvolutionPass.WeightGradient ? sizeof(float) : Element);
+        string peer = library < 0 || double.IsInfinity(times[library])
+            ? ""
+            : string.Create(CultureInfo.InvariantCulture, $", \"library\": \"{candidates[library]}\", \"library_ms\": {times[library]:g4}, \"ratio\": {times[library] / times[best]:f2}");
+        Row($"convolution {pass}, {candidates[best]}", Name(spec), times[best], bytes, 2.0 * spec.Macs * spec.Batch, peer);
+    }
+
+    private static string Name(ConvolutionSpec spec) => $"{spec.Batch}x{spec.Input} to {spec.Filter.Out}, {spec.Filter.Height}x{spec.Filter.Width}/{spec.Stride}";
+
+    private void Try(string kernel, string shape, Action action)
+    {
+        try
         {
-            if (pass == ConvolutionPass.DataGradient && !spec.InputGradient) continue;
-            TileChoice rule = tuner.Rule(shape, pass, spec.Batch);
-            List<ConvolutionChoice> candidates = _small ? [rule, .. LibraryChoice.For(_device.Runtime, pass, shape)] : tuner.Candidates(shape, pass, spec.Batch, rule, true);
-            double[] times = tuner.Measure(candidates, shape, pass, spec.Batch);
-            int best = Enumerable.Range(0, times.Length).Where(i => candidates[i] is TileChoice).MinBy(i => times[i]);
-            int library = candidates.FindIndex(c => c is LibraryChoice);
-            double bytes = activations + shape.FilterElements * (pass == ConvolutionPass.WeightGradient ? sizeof(float) : Element);
-            string peer = library < 0 || double.IsInfinity(times[library])
-                ? ""
-                : string.Create(CultureInfo.InvariantCulture, $", \"library\": \"{candidates[library]}\", \"library_ms\": {times[library]:g4}, \"ratio\": {times[library] / times[best]:f2}");
-            Row($"convolution {pass}, {candidates[best]}", $"{spec.Batch}x{spec.Input} to {spec.Filter.Out}, {spec.Filter.Height}x{spec.Filter.Width}/{spec.Stride}",
-                times[best], bytes, operations, peer);
+            action();
+        }
+        catch (AsniException e)
+        {
+            _failed++;
+            Console.WriteLine($"{{\"kernel\": \"{kernel}\", \"shape\": \"{shape}\", \"error\": {System.Text.Json.JsonSerializer.Serialize(e.Message)}}}");
         }
     }
 
@@ -117,7 +130,7 @@ internal sealed class CudaSpeed : IDisposable
     }
 
     private void Row(string kernel, string shape, double ms, double bytes, double operations, string peer) =>
-        _rows.Add(string.Create(CultureInfo.InvariantCulture, $"{{\"kernel\": \"{kernel}\", \"shape\": \"{shape}\", \"ms\": {ms:g4}, "
+        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{{\"kernel\": \"{kernel}\", \"shape\": \"{shape}\", \"ms\": {ms:g4}, "
             + $"\"gbytes_per_second\": {bytes / ms / 1e6:f0}, \"tflops\": {operations / ms / 1e9:f1}, "
             + $"\"percent_of_limit\": {100 * _ceilings.Milliseconds(bytes, operations) / ms:f0}{peer}}}"));
 

@@ -3,7 +3,7 @@ using Asni.Bench;
 
 // `steps` times whole training steps or inference, `layers` each layer of a pruned network on its dense and its sparse path,
 // `profile` the operations of a step, `latency` calls of a SparseModel, `limits` the machine: a line of JSON each, read by bench/peers. `kernels` runs all benchmarks
-// and prints or writes their table; `cuda limits`, `cuda kernels` and `cuda speed` tell of the GPU. Anything else is BenchmarkDotNet's.
+// and prints or writes their table; `cuda limits`, `cuda kernels`, `cuda speed` and `cuda smoke` tell of the GPU. Anything else is BenchmarkDotNet's.
 try
 {
     switch (args)

@@ -55,6 +55,7 @@ internal sealed class TimedDevice(Device device) : Device
             ? $"linear {inner.Spec.Input.Channels}-{inner.Spec.Filter.Out}"
             : $"convolution {inner.Spec.Input.Channels}-{inner.Spec.Filter.Out} {inner.Spec.Filter.Height}x{inner.Spec.Filter.Width}/{inner.Spec.Stride} on {inner.Spec.Input.Height}x{inner.Spec.Input.Width}";
 
+        public ConvolutionOperation Inner => inner;
         public override void SetMask(Mask? mask) => inner.SetMask(mask);
         public override void Forward(DeviceTensor x, ParameterTensor w, ParameterTensor? b, DeviceTensor y) =>
             timer.Time($"{_name}, forward", () => inner.Forward(x, w, b, y));
@@ -75,7 +76,7 @@ internal sealed class TimedDevice(Device device) : Device
     {
         private readonly string _name = $"batch-norm {inner.Spec.Shape}";
 
-        public override void Follow(ConvolutionOperation producer) { }
+        public override void Follow(ConvolutionOperation producer) => inner.Follow(((Convolution)producer).Inner);
         public override void ForwardTraining(DeviceTensor x, BatchNormParameters p, DeviceTensor? skip, DeviceTensor y) =>
             timer.Time($"{_name}, forward", () => inner.ForwardTraining(x, p, skip, y));
         public override void ForwardInference(DeviceTensor x, BatchNormParameters p, DeviceTensor? skip, DeviceTensor y) =>

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Training steps and the global threshold in PyTorch on the GPU, in turn with Asni's own; prints one JSON object.
+"""Training steps and the global threshold in PyTorch on the GPU, in turn with Asni's own; prints a line of JSON after each round.
 
-    python3 gpu.py [--asni "dotnet Asni.Bench.dll"] [--seconds 100] [--small]
+    python3 gpu.py [--asni "dotnet Asni.Bench.dll"] [--seconds 100] [--small] [--precision bf16] [resnet50] [resnet18c] [lenet300] [threshold]
 
 PyTorch gets what makes it fast: channels_last, autocast, cudnn.benchmark, the fused optimizer, torch.compile with CUDA graphs, and the masks multiplied
 into the weights once a step by one multi-tensor call. Batch, data (random) and optimizer are the same on both sides; each round times every variant
-once, and medians of the rounds are printed with the ratio to PyTorch's fastest. --small: tiny cases, on the CPU where there is no GPU, to try the script.
+once, and medians of the rounds so far are printed with the ratio to PyTorch's fastest: the last line of a case holds. --small: tiny cases, on the CPU where there is no GPU, to try the script.
 """
 import argparse
 import json
@@ -21,9 +21,10 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import networks  # noqa: E402
 
 CASES = [  # network, input, classes, batch, optimizer, precision
-    ("lenet300", (1, 28, 28), 10, 60, "adam", "fp32"), ("resnet18", (3, 32, 32), 10, 512, "momentum", "bf16"),
-    ("resnet50", (3, 224, 224), 1000, 256, "momentum", "bf16"), ("resnet50", (3, 224, 224), 1000, 256, "momentum", "fp16")]
+    ("resnet50", (3, 224, 224), 1000, 256, "momentum", "bf16"), ("resnet18", (3, 32, 32), 10, 512, "momentum", "bf16"),
+    ("lenet300", (1, 28, 28), 10, 60, "adam", "fp32")]
 SMALL = [("lenet300", (1, 28, 28), 10, 4, "adam", "fp32"), ("resnet20", (3, 32, 32), 10, 2, "momentum", "bf16")]
+ROUNDS = 3
 PRUNABLE = 25_557_032  # weights of the threshold's case: resnet50's
 GPU = torch.cuda.is_available()
 DEVICE = "cuda" if GPU else "cpu"
@@ -91,40 +92,44 @@ def asni(command, case):
     return json.loads(run.stdout)["ms"]
 
 
-def compare(case, options, deadline):
-    """Milliseconds of each variant; a variant that fails is told with its error."""
+def result(case, times, errors):
     name, _, _, batch, optimizer, precision = case
-    variants, errors = {}, {}
-    for label, compiled in (("eager", False), ("compile", True)):
-        if compiled and options.small:
-            continue
-        try:
-            peer = Peer(case, compiled)
-            for _ in range(3):
-                peer.step()
-            variants[label] = lambda peer=peer: milliseconds(peer.step, 1 if options.small else 10)
-        except Exception as e:  # a network that does not compile, or too little memory: the others still run
-            errors[label] = str(e).strip().split("\n")[0]
-    if options.asni and precision != "fp16":
-        variants["asni"] = lambda: asni(options.asni.split(), case)
-    times = {label: [] for label in variants}
-    for _ in range(3):
-        for label, measure in list(variants.items()):
-            if time.perf_counter() > deadline and times[label]:
+    medians = {label: round(statistics.median(each), 4) for label, each in times.items() if each}
+    row = {"what": "steps", "net": name, "batch": batch, "optimizer": optimizer, "precision": precision, "rounds": max(map(len, times.values()), default=0),
+           "ms": medians}
+    best = min((v for label, v in medians.items() if label != "asni"), default=None)
+    if best:
+        row["torch_images_per_second"] = round(batch / best * 1e3, 1)
+        if "asni" in medians:
+            row["asni_over_torch"] = round(best / medians["asni"], 3)
+    return {**row, "errors": errors} if errors else row
+
+
+def compare(case, options, deadline):
+    """Milliseconds of each variant, round by round; a variant that fails is told with its error."""
+    times, errors, peers = {}, {}, {}
+
+    def eager_or_compiled(label):
+        if label not in peers:
+            peers[label] = Peer(case, label == "compile")
+            for _ in range(5):
+                peers[label].step()
+        return milliseconds(peers[label].step, 1 if options.small else 10)
+
+    labels = (["asni"] if options.asni else []) + ["eager"] + ([] if options.small else ["compile"])
+    for done in range(ROUNDS):
+        for label in labels:
+            if label in errors or (done and time.perf_counter() > deadline):
                 continue
             try:
-                times[label].append(measure())
-            except Exception as e:
+                times.setdefault(label, []).append(asni(options.asni.split(), case) if label == "asni" else eager_or_compiled(label))
+            except Exception as e:  # a network that does not compile, or too little memory: the others still run
                 errors[label] = str(e).strip().split("\n")[0]
-                del variants[label]
-    medians = {label: round(statistics.median(each), 4) for label, each in times.items() if each}
-    result = {"net": name, "batch": batch, "optimizer": optimizer, "precision": precision, "ms": medians}
-    torch_best = min((v for label, v in medians.items() if label != "asni"), default=None)
-    if torch_best:
-        result["torch_images_per_second"] = round(batch / torch_best * 1e3, 1)
-        if "asni" in medians:
-            result["asni_over_torch"] = round(torch_best / medians["asni"], 3)
-    return {**result, "errors": errors} if errors else result
+            emit(result(case, times, errors))
+
+
+def emit(row):
+    print(json.dumps(row), flush=True)
 
 
 def threshold(options):
@@ -137,7 +142,7 @@ def threshold(options):
     for label, way in ways.items():
         way()
         times[label] = round(statistics.median(milliseconds(way, 1) for _ in range(3 if label == "kthvalue" else 9)), 4)
-    return {"weights": count, "kept": kept, "ms": times}
+    emit({"what": "threshold", "weights": count, "kept": kept, "ms": times})
 
 
 def main():
@@ -145,17 +150,22 @@ def main():
     parser.add_argument("--asni", help="command that runs Asni.Bench")
     parser.add_argument("--seconds", type=float, default=100)
     parser.add_argument("--small", action="store_true")
+    parser.add_argument("--precision", choices=("bf16", "fp16", "fp32"), help="in place of each case's own")
+    parser.add_argument("cases", nargs="*", default=["resnet50", "resnet18", "lenet300", "threshold"])
     options = parser.parse_args()
     if not GPU and not options.small:
         sys.exit("gpu.py: PyTorch sees no GPU; --small tries the script on the CPU.")
     torch.backends.cudnn.benchmark = True
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
+    emit({"what": "torch", "version": torch.__version__, "gpu": torch.cuda.get_device_name() if GPU else None})
     start = time.perf_counter()
-    results = {"torch": torch.__version__, "gpu": torch.cuda.get_device_name() if GPU else None, "threshold": threshold(options), "steps": []}
-    for case in SMALL if options.small else CASES:
-        if time.perf_counter() - start < options.seconds:
-            results["steps"].append(compare(case, options, start + options.seconds))
-    print(json.dumps(results))
+    known = SMALL if options.small else CASES
+    for name in options.cases:
+        if name == "threshold":
+            threshold(options)
+        for case in known:
+            if case[0] == name:
+                compare((*case[:5], options.precision or case[5]), options, start + options.seconds)
 
 
 if __name__ == "__main__":

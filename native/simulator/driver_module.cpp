@@ -3,6 +3,7 @@
 #include <cstring>
 #include <map>
 #include <memory>
+#include <regex>
 #include <set>
 #include <string>
 
@@ -14,9 +15,13 @@ using namespace asni::sim;
 
 namespace {
 
+// Static and dynamic shared memory together that a launch has without asking for more.
+constexpr unsigned shared_for_all = 48 << 10;
+
 struct Function {
     const Kernel* kernel;
-    unsigned most_dynamic = 48 << 10;
+    unsigned static_shared;
+    unsigned most_dynamic;
 };
 
 struct Module {
@@ -69,6 +74,23 @@ bool declares(const std::string& text, const std::string& name) {
     return false;
 }
 
+// Bytes of the static shared arrays that the kernel's PTX names, each behind the last as its alignment asks; 0 for text without kernels.
+// The arrays are declared before the kernels: ".shared .align 16 .b8 NAME[1024];". Dynamic memory's has no size.
+unsigned static_shared_bytes(const std::string& text, const std::string& kernel) {
+    std::smatch entry;
+    if (!std::regex_search(text, entry, std::regex("\\.entry " + kernel + "\\("))) return 0;
+    size_t start = size_t(entry.position()), end = text.find("\n}", start);
+    const std::string body = text.substr(start, end - start);
+    static const std::regex array("\\.shared \\.align (\\d+) \\.b8 ([\\w$]+)\\[(\\d+)\\];");
+    unsigned bytes = 0;
+    for (std::sregex_iterator each(text.begin(), text.end(), array), none; each != none; ++each) {
+        if (body.find((*each)[2]) == std::string::npos) continue;
+        unsigned alignment = unsigned(std::stoul((*each)[1]));
+        bytes = (bytes + alignment - 1) / alignment * alignment + unsigned(std::stoul((*each)[3]));
+    }
+    return bytes;
+}
+
 // The bytes of the one argument, from either of the two ways to pass it; with a buffer its size is known and checked.
 std::vector<unsigned char> argument(const Kernel& kernel, void** parameters, void** extra) {
     const void* from = parameters == nullptr ? nullptr : parameters[0];
@@ -105,8 +127,8 @@ void check_shape(const Function& function, Index3 grid, Index3 block, unsigned d
                   kernel.max_threads, unsigned(threads));
     }
     if (dynamic_bytes > function.most_dynamic) {
-        fail_call(CUDA_ERROR_INVALID_VALUE, "kernel %s: %u bytes of dynamic shared memory pass the %u that are set for it", kernel.name,
-                  dynamic_bytes, function.most_dynamic);
+        fail_call(CUDA_ERROR_INVALID_VALUE, "kernel %s: %u bytes of dynamic shared memory pass the %u that it may have beside %u static ones",
+                  kernel.name, dynamic_bytes, function.most_dynamic, function.static_shared);
     }
 }
 
@@ -144,7 +166,9 @@ ASNI_EXPORT CUresult cuModuleGetFunction(void** handle, void* module_handle, con
         if (kernel == nullptr) fail_call(CUDA_ERROR_NOT_FOUND, "there is no kernel %s in the module", name);
         std::unique_ptr<Function>& function = module->functions[name];
         if (function == nullptr) {
-            function = std::make_unique<Function>(Function{kernel});
+            unsigned bytes = static_shared_bytes(module->text, name);
+            if (bytes > shared_for_all) fail_call(CUDA_ERROR_INVALID_PTX, "kernel %s has %u bytes of static shared memory", name, bytes);
+            function = std::make_unique<Function>(Function{kernel, bytes, shared_for_all - bytes});
             functions.insert(function.get());
         }
         *handle = function.get();
@@ -156,7 +180,8 @@ ASNI_EXPORT CUresult cuFuncGetAttribute(int* value, int attribute, void* handle)
         Function* function = function_of(handle);
         switch (attribute) {
             case 0: *value = int(function->kernel->max_threads); return;  // MAX_THREADS_PER_BLOCK
-            case 1: case 2: case 3: *value = 0; return;                   // SHARED, CONST, LOCAL_SIZE_BYTES: not known here
+            case 1: *value = int(function->static_shared); return;        // SHARED_SIZE_BYTES
+            case 2: case 3: *value = 0; return;                           // CONST, LOCAL_SIZE_BYTES: not known here
             case 4: *value = 0; return;                                   // NUM_REGS: not known here
             case 5: case 6: *value = 80; return;                          // PTX_VERSION, BINARY_VERSION
             case 8: *value = int(function->most_dynamic); return;         // MAX_DYNAMIC_SHARED_SIZE_BYTES
@@ -171,9 +196,9 @@ ASNI_EXPORT CUresult cuFuncSetAttribute(void* handle, int attribute, int value) 
         constexpr int max_dynamic_shared = 8, preferred_carveout = 9;
         if (attribute == preferred_carveout) return;
         if (attribute != max_dynamic_shared) fail_call(CUDA_ERROR_INVALID_VALUE, "function attribute %d cannot be set", attribute);
-        if (value < 0 || unsigned(value) > most_dynamic_shared) {
-            fail_call(CUDA_ERROR_INVALID_VALUE, "kernel %s: %d bytes of dynamic shared memory pass the device's %zu", function->kernel->name, value,
-                      most_dynamic_shared);
+        if (value < 0 || unsigned(value) + function->static_shared > most_dynamic_shared) {
+            fail_call(CUDA_ERROR_INVALID_VALUE, "kernel %s: %d bytes of dynamic and %u of static shared memory pass the device's %zu",
+                      function->kernel->name, value, function->static_shared, most_dynamic_shared);
         }
         function->most_dynamic = unsigned(value);
     });
@@ -190,9 +215,9 @@ ASNI_EXPORT CUresult cuFuncGetParamInfo(void* handle, size_t index, size_t* offs
 
 ASNI_EXPORT CUresult cuOccupancyMaxActiveBlocksPerMultiprocessor(int* blocks, void* handle, int threads, size_t dynamic_bytes) {
     return locked([&] {
-        function_of(handle);
+        size_t shared = dynamic_bytes + function_of(handle)->static_shared;
         if (threads <= 0 || threads > 1024) fail_call(CUDA_ERROR_INVALID_VALUE, "a block of %d threads", threads);
-        size_t by_threads = 2048 / size_t(threads), by_shared = (most_dynamic_shared + 1024) / (dynamic_bytes + 1024);
+        size_t by_threads = 2048 / size_t(threads), by_shared = (most_dynamic_shared + 1024) / (shared + 1024);
         *blocks = int(by_threads < by_shared ? by_threads : by_shared);
     });
 }

@@ -7,12 +7,16 @@ namespace Asni.Cuda.Driver;
 internal sealed class CudaException : AsniException
 {
     public const int InvalidValue = 1, OutOfMemory = 2, NotInitialized = 3, NoDevice = 100, InvalidPtx = 218, NoBinaryForGpu = 209,
-        UnsupportedPtxVersion = 222, NotFound = 500, NotReady = 600, IllegalAddress = 700;
+        UnsupportedPtxVersion = 222, NotFound = 500, NotReady = 600, IllegalAddress = 700,
+        LaunchOutOfResources = 701;
 
     public CudaException(int code, string message) : base(message) => Code = code;
 
     /// <summary>The CUresult.</summary>
     public int Code { get; }
+
+    /// <summary>The GPU refuses the launch, by its shape or its resources; the context is as good as before.</summary>
+    public bool IsRefusedLaunch => Code is InvalidValue or LaunchOutOfResources;
 
     /// <summary>Throws unless <paramref name="code"/> is success. The call's text is the argument as written.</summary>
     /// <exception cref="CudaException">The call failed.</exception>

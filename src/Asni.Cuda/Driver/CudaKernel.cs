@@ -12,14 +12,16 @@ internal readonly record struct Dim3(int X, int Y = 1, int Z = 1)
 internal sealed unsafe class CudaKernel
 {
     private const int MaxThreadsPerBlock = 0, SharedSizeBytes = 1, LocalSizeBytes = 3, RegisterCount = 4, MaxDynamicSharedSizeBytes = 8;
-    private const int DynamicSharedForAll = 48 << 10;
+
+    /// <summary>Static and dynamic shared memory together that a block has without asking for more.</summary>
+    private const int SharedForAll = 48 << 10;
 
     // Set: every launch is waited for, so that an error is thrown where its kernel was launched.
     private static readonly bool s_synchronous = Environment.GetEnvironmentVariable("ASNI_SYNC") == "1";
 
     private readonly CudaContext _context;
     private readonly nint _function;
-    private int _dynamicSharedBytes = DynamicSharedForAll;
+    private int _dynamicSharedBytes;
 
     internal CudaKernel(CudaContext context, string name, nint function)
     {
@@ -27,6 +29,8 @@ internal sealed unsafe class CudaKernel
         _function = function;
         Name = name;
         ParameterBytes = ParameterSize(function);
+        SharedBytes = Attribute(SharedSizeBytes);
+        _dynamicSharedBytes = SharedForAll - SharedBytes;
     }
 
     public string Name { get; }
@@ -43,7 +47,7 @@ internal sealed unsafe class CudaKernel
     public int LocalBytes => Attribute(LocalSizeBytes);
 
     /// <summary>Static shared memory a block.</summary>
-    public int SharedBytes => Attribute(SharedSizeBytes);
+    public int SharedBytes { get; }
 
     /// <summary>How many blocks fit on one multiprocessor at once.</summary>
     public int BlocksPerMultiprocessor(int threads, int sharedBytes)
@@ -57,7 +61,7 @@ internal sealed unsafe class CudaKernel
     /// <param name="stream">Whose order it takes.</param>
     /// <param name="grid">Blocks.</param>
     /// <param name="block">Threads.</param>
-    /// <param name="sharedBytes">Dynamic shared memory a block; more than 48 KiB is allowed as far as the GPU has it.</param>
+    /// <param name="sharedBytes">Dynamic shared memory a block; with the static more than 48 KiB are allowed as far as the GPU has them.</param>
     /// <param name="args">Laid out as the kernel's own struct.</param>
     public void Launch<T>(CudaStream stream, Dim3 grid, Dim3 block, int sharedBytes, in T args) where T : unmanaged
     {
@@ -79,7 +83,9 @@ internal sealed unsafe class CudaKernel
     private void AllowShared(int bytes)
     {
         if (bytes <= _dynamicSharedBytes) return;
-        CudaException.Check(Cuda.cuFuncSetAttribute(_function, MaxDynamicSharedSizeBytes, bytes));
+        int code = Cuda.cuFuncSetAttribute(_function, MaxDynamicSharedSizeBytes, bytes);
+        if (code != 0)
+            throw new CudaException(code, $"Kernel {Name} may not have {bytes} bytes of dynamic beside {SharedBytes} of static shared memory: {CudaException.Describe(code)}.");
         _dynamicSharedBytes = bytes;
     }
 

@@ -34,6 +34,12 @@ internal sealed class CudaKernels : IDisposable
     /// <summary>The names of all kernels; empty when the simulator runs without PTX.</summary>
     public IReadOnlyCollection<string> Names => _fileOfKernel.Keys;
 
+    /// <summary>The PTX files that hold them.</summary>
+    public IReadOnlyCollection<string> Files => _texts.Keys;
+
+    /// <summary>The PTX file of a kernel in <see cref="Names"/>.</summary>
+    public string FileOf(string kernel) => _fileOfKernel[kernel];
+
     /// <exception cref="CudaException">No such kernel, or the driver refuses its PTX.</exception>
     public CudaKernel Get(string name)
     {

@@ -50,6 +50,11 @@ internal sealed record ConvolutionTile(CudaPrecision Precision, int Rows, int Co
         }
     }
 
+    /// <summary>
+    /// Static shared memory of the pass's kernels, which the GPU counts together with the dynamic: a forward pass sums its statistics there.
+    /// </summary>
+    public int StaticSharedBytes(ConvolutionPass pass) => pass == ConvolutionPass.Forward ? 2 * Threads * sizeof(float) : 0;
+
     public string KernelName(ConvolutionPass pass)
     {
         string name = pass switch
@@ -81,6 +86,6 @@ internal sealed record ConvolutionTile(CudaPrecision Precision, int Rows, int Co
         int chunk = ChunkElements(precision);
         bool inputs = shape.GroupChannels % chunk == 0, outputs = shape.GroupOutChannels % chunk == 0;
         bool aligned = inputs && (outputs || pass == ConvolutionPass.Forward);
-        return All.Where(t => t.Precision == precision && t.Any == !aligned && t.SharedBytes <= maxSharedBytes);
+        return All.Where(t => t.Precision == precision && t.Any == !aligned && t.SharedBytes + t.StaticSharedBytes(pass) <= maxSharedBytes);
     }
 }

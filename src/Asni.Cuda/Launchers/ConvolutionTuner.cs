@@ -34,6 +34,7 @@ internal sealed class ConvolutionTuner(ConvolutionRuntime runtime, TuningCache? 
         try
         {
             double[] times = Measure(candidates, shape, pass, samples);
+            if (times.All(double.IsInfinity)) return rule;
             ConvolutionChoice best = candidates[Array.IndexOf(times, times.Min())];
             cache.Add(gpu, key, best.ToString());
             return best;
@@ -70,7 +71,7 @@ internal sealed class ConvolutionTuner(ConvolutionRuntime runtime, TuningCache? 
         return candidates;
     }
 
-    /// <summary>Milliseconds of each candidate; infinite where a library refuses.</summary>
+    /// <summary>Milliseconds of each candidate; infinite where a library or the GPU refuses.</summary>
     internal double[] Measure(IReadOnlyList<ConvolutionChoice> candidates, in ConvolutionShape shape, ConvolutionPass pass, int samples)
     {
         long input = shape.InputElements(samples) * runtime.ElementBytes, output = shape.OutputElements(samples) * runtime.ElementBytes;
@@ -92,7 +93,7 @@ internal sealed class ConvolutionTuner(ConvolutionRuntime runtime, TuningCache? 
                 using ConvolutionProduct product = candidates[i].Create(runtime, shape, pass, samples);
                 times[i] = Milliseconds(product, call);
             }
-            catch (CudaLibraryException)
+            catch (AsniException e) when (e is CudaLibraryException or CudaException { IsRefusedLaunch: true })
             {
                 times[i] = double.PositiveInfinity;
             }

@@ -19,6 +19,7 @@ internal sealed unsafe partial class CuBlas : IDisposable
     /// <summary>What NVIDIA recommends for Hopper. A workspace of one's own makes results repeatable and is needed for graphs.</summary>
     private const long WorkspaceBytes = 32 << 20;
 
+    private readonly CudaContext _context;
     private readonly CudaMemory _workspace;
     private readonly int _compute;
     private nint _handle;
@@ -28,7 +29,8 @@ internal sealed unsafe partial class CuBlas : IDisposable
     private CuBlas(CudaStream stream, CudaPrecision precision)
     {
         _compute = precision == CudaPrecision.Tf32 ? Compute32FFastTf32 : Compute32F;
-        stream.Context.MakeCurrent();
+        _context = stream.Context;
+        _context.MakeCurrent();
         Check(cublasCreate_v2(out _handle));
         _workspace = new CudaMemory(stream.Context, WorkspaceBytes);
         Check(cublasSetStream_v2(_handle, stream.Handle));
@@ -53,6 +55,7 @@ internal sealed unsafe partial class CuBlas : IDisposable
     /// <exception cref="CudaLibraryException">cuBLAS refuses.</exception>
     public void Multiply(int m, int n, int k, CuBlasMatrix a, CuBlasMatrix b, bool accumulate, CuBlasMatrix c)
     {
+        _context.MakeCurrent();
         float one = 1, old = accumulate ? 1 : 0;
         Check(cublasGemmEx(_handle, a.Transposed ? 1 : 0, b.Transposed ? 1 : 0, m, n, k, &one, a.Address, (int)a.Type, a.Pitch,
             b.Address, (int)b.Type, b.Pitch, &old, c.Address, (int)c.Type, c.Pitch, _compute, DefaultAlgorithm));

@@ -7,7 +7,8 @@ namespace Asni.Cuda.Libraries;
 internal sealed unsafe class CuDnnProduct : ConvolutionProduct
 {
     private const int Nhwc = 1, CrossCorrelation = 1, Fp32 = 0, Bf16 = 9;
-    private const int TensorOpMath = 1, TensorOpMathWithConversion = 2, FmaMath = 3;
+    // Default math multiplies fp32 as TF32; math type 2 would convert to fp16, where small gradients underflow.
+    private const int DefaultMath = 0, TensorOpMath = 1, FmaMath = 3;
 
     /// <summary>IMPLICIT_PRECOMP_GEMM forward, ALGO_1 backward: implicit products without atomic sums.</summary>
     private const int Algorithm = 1;
@@ -30,7 +31,7 @@ internal sealed unsafe class CuDnnProduct : ConvolutionProduct
         _shape = shape;
         _pass = pass;
         _type = runtime.Precision == CudaPrecision.Bf16 ? Bf16 : Fp32;
-        int math = runtime.Precision switch { CudaPrecision.Bf16 => TensorOpMath, CudaPrecision.Tf32 => TensorOpMathWithConversion, _ => FmaMath };
+        int math = runtime.Precision switch { CudaPrecision.Bf16 => TensorOpMath, CudaPrecision.Tf32 => DefaultMath, _ => FmaMath };
         try
         {
             CuDnn.Check(CuDnn.cudnnCreateTensorDescriptor(out _x));
@@ -56,6 +57,7 @@ internal sealed unsafe class CuDnnProduct : ConvolutionProduct
 
     public override void Run(in ConvolutionCall call)
     {
+        _runtime.Stream.Context.MakeCurrent();
         if (call.Samples != _samples) SetSamples(call.Samples);
         float one = 1, old = call.Accumulate ? 1 : 0;
         CuDnn.Check(_pass switch

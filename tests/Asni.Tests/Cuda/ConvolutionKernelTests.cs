@@ -1,5 +1,6 @@
 using Asni.Cuda;
 using Asni.Cuda.Launchers;
+using Asni.Cuda.Libraries;
 using Asni.Devices;
 using Asni.Networks;
 using Asni.Tensors;
@@ -104,6 +105,19 @@ public class ConvolutionKernelTests(CudaPrecision precision)
         }
     }
 
+    /// <summary>Null where the library says that it has no such convolution, as cuDNN may of odd channels and groups.</summary>
+    private ConvolutionProduct? Create(LibraryChoice choice, in ConvolutionShape shape, ConvolutionPass pass, int samples)
+    {
+        try
+        {
+            return choice.Create(_bench.Runtime, shape, pass, samples);
+        }
+        catch (CudaLibraryException e) when (e.IsNotSupported)
+        {
+            return null;
+        }
+    }
+
     [Test]
     public void A_library_gives_the_same_products([Values] bool unaligned)
     {
@@ -119,8 +133,9 @@ public class ConvolutionKernelTests(CudaPrecision precision)
             foreach (ConvolutionPass pass in Enum.GetValues<ConvolutionPass>())
                 foreach (LibraryChoice choice in LibraryChoice.For(_bench.Runtime, pass, shape))
                 {
+                    using ConvolutionProduct? product = Create(choice, shape, pass, spec.Batch + 2);
+                    if (product is null) continue;
                     libraries++;
-                    using ConvolutionProduct product = choice.Create(_bench.Runtime, shape, pass, spec.Batch + 2);
                     string name = $"{choice} {pass}, {spec}";
                     int terms = (int)shape.ProductOf(pass, spec.Batch).Inner * spec.Stride * spec.Stride;
                     DeviceTensor y = _bench.Tensor(spec.Batch, spec.Output, Nan(dy.Length)), dx = _bench.Tensor(spec.Batch, spec.Input, old);

@@ -11,6 +11,9 @@ internal static unsafe class CudaTest
 {
     private static readonly Lazy<string?> s_unavailable = new(CudaContext.Unavailable);
 
+    // Held from test to test: a GPU takes long to make its context anew.
+    private static CudaContext? s_held;
+
     /// <summary>Where CMake puts the simulator; null when it is not there.</summary>
     public static string? SimulatorPath { get; } = FindSimulator();
 
@@ -19,7 +22,26 @@ internal static unsafe class CudaTest
     {
         if (s_unavailable.Value is { } reason)
             Assert.Ignore($"{reason} The simulator is not built: cmake -S . -B build/native && cmake --build build/native (needs CMake and a C++ compiler).");
+        Hold();
         return CudaContext.Open();
+    }
+
+    /// <summary>Keeps a GPU's context from the first test to the last; one that an error has ended is let go, so that the next test gets a new one.</summary>
+    public static void Hold()
+    {
+        try
+        {
+            s_held?.Synchronize();
+        }
+        catch (CudaException)
+        {
+            s_held!.Dispose();
+            s_held = null;
+        }
+        if (s_held is not null) return;
+        CudaContext context = CudaContext.Open();
+        if (context.IsSimulator) context.Dispose();
+        else s_held = context;
     }
 
     /// <summary>A context on the simulator; the test is skipped on anything else.</summary>

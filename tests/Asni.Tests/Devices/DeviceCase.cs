@@ -1,6 +1,7 @@
 using Asni.Cpu;
 using Asni.Cuda;
 using Asni.Devices;
+using Asni.Tests.Cuda;
 using Asni.Tests.Reference;
 
 namespace Asni.Tests.Devices;
@@ -12,8 +13,14 @@ public sealed record DeviceCase(string Name, Func<Device> Create)
     [
         new("cpu, 1 thread", () => new CpuDevice(1)),
         new("cpu, 2 threads", () => new CpuDevice(2)),
-        .. CudaDevice.Unavailable() is null ? (DeviceCase[])[new("cuda", () => new CudaDevice())] : [],
+        .. CudaDevice.Unavailable() is null ? (DeviceCase[])[new("cuda", OpenCuda)] : [],
     ];
+
+    private static CudaDevice OpenCuda()
+    {
+        CudaTest.Hold();
+        return new CudaDevice();
+    }
 
     internal Workbench Open() => new(Create());
 

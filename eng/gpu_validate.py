@@ -1,0 +1,356 @@
+#!/usr/bin/env python3
+"""Validates Asni's CUDA device on this machine, in the folder that eng/gpu-bundle.sh makes; needs Python 3 and NVIDIA's driver.
+
+    gpu-validate.sh [--out DIR] [--only STEP,...] [--skip STEP,...] [--dry-run /path/to/libasni_cuda_simulator.so]
+
+Every step runs even when an earlier one failed, each for a limited time. After each step DIR/results.json, DIR/results.md and DIR/logs.tar.gz are written
+anew: a run that is killed leaves what it had. --only with a second call on the same machine adds to the results of the first.
+Exit code 0: no step failed.
+"""
+import argparse
+import glob
+import io
+import json
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import sysconfig
+import tarfile
+import tempfile
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+STEPS = []  # (name, limit in seconds, function)
+RESNET50 = ["--net", "resnet50", "--input", "3x224x224", "--classes", "1000", "--batch", "256", "--optimizer", "momentum"]
+
+
+class Failed(Exception):
+    """A step's command failed; the message has the command that shows it again."""
+
+
+def step(limit):
+    def add(function):
+        STEPS.append((function.__name__, limit, function))
+        return function
+    return add
+
+
+class Run:
+    """What the steps share: the commands, the time that is left of a step, and the results so far."""
+
+    def __init__(self, out, simulator):
+        self.out, self.simulator = out, simulator
+        self.work = tempfile.mkdtemp(prefix="asni-gpu-")
+        self.deadline = 0.0
+        self.lock = threading.Lock()
+        self.env = {**os.environ, "DOTNET_NOLOGO": "1", "TESTINGPLATFORM_TELEMETRY_OPTOUT": "1", "DOTNET_SYSTEM_GLOBALIZATION_INVARIANT": "1"}
+        dotnet = os.path.join(HERE, "dotnet", "dotnet")
+        self.dotnet = dotnet if os.path.exists(dotnet) else "dotnet"
+        if os.path.exists(dotnet):
+            os.chmod(dotnet, 0o755)
+            self.env["DOTNET_ROOT"] = os.path.dirname(dotnet)
+        if simulator:
+            self.env["ASNI_CUDA_DRIVER"] = simulator
+            self.env["ASNI_SIM_CHECKS"] = "0"
+        else:
+            self.find_libraries()
+        self.results = {"commit": read(os.path.join(HERE, "commit.txt")).strip() or "unknown", "dry_run": bool(simulator), "steps": {}, "rows": {}}
+
+    def find_libraries(self):
+        """cuBLAS and cuDNN, optional, as PyTorch's wheels bring them; cuDNN loads libnvrtc by name."""
+        packages = sysconfig.get_paths()["purelib"]
+        folders = sorted({os.path.dirname(f) for name in ("libcublas.so.1*", "libcudnn.so.9", "libnvrtc.so.1*", "libcudart.so.1*")
+                          for f in glob.glob(f"{packages}/nvidia/*/lib/{name}")})
+        self.env.setdefault("ASNI_CUDA_LIBRARIES", ":".join(folders))
+        self.env["LD_LIBRARY_PATH"] = ":".join([p for p in [self.env.get("LD_LIBRARY_PATH")] if p] + folders)
+
+    def program(self, folder, *arguments):
+        name = {"tests": "Asni.Tests.dll", "bench": "Asni.Bench.dll", "host": "Asni.Host.dll"}[folder]
+        return [self.dotnet, os.path.join(HERE, folder, name), *arguments]
+
+    def left(self):
+        return self.deadline - time.monotonic()
+
+    def call(self, log, command, limit=None, env=None, check=True):
+        """Runs a command for at most the step's time; its output goes to the log as it comes and is returned."""
+        limit = min(limit or 1e9, max(1.0, self.left()))
+        path = os.path.join(self.out, "logs", log + ".log")
+        with open(path, "ab") as file:
+            start = file.tell()
+            file.write(("$ " + shlex.join(command) + "\n").encode())
+            file.flush()
+            process = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT, env={**self.env, **(env or {})}, start_new_session=True)
+            try:
+                code = process.wait(limit)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+                code = None
+        text = read(path, start).split("\n", 1)[-1]
+        if check and code != 0:
+            said = " ".join(text.strip().splitlines()[-3:])[-600:]
+            raise Failed(f"{'stopped after %.0f s' % limit if code is None else f'exit code {code}'}: {said} | again: {again(command, env)}")
+        return text
+
+    def rows(self, name, text):
+        """The lines of JSON in an output, kept under a name."""
+        rows = [json.loads(line) for line in text.splitlines() if line.startswith("{") and line.endswith("}")]
+        self.results["rows"].setdefault(name, []).extend(rows)
+        return rows
+
+    def write(self):
+        """Everything so far, each file aside and then renamed."""
+        replace(os.path.join(self.out, "results.json"), json.dumps(self.results, indent=1).encode())
+        replace(os.path.join(self.out, "results.md"), markdown(self.results).encode())
+        tar = io.BytesIO()
+        with tarfile.open(fileobj=tar, mode="w:gz") as archive:
+            archive.add(os.path.join(self.out, "logs"), "logs")
+        replace(os.path.join(self.out, "logs.tar.gz"), tar.getvalue())
+
+
+def read(path, start=0):
+    try:
+        with open(path, "rb") as file:
+            file.seek(start)
+            return file.read().decode(errors="replace")
+    except OSError:
+        return ""
+
+
+def replace(path, data):
+    with open(path + ".part", "wb") as file:
+        file.write(data)
+    os.replace(path + ".part", path)
+
+
+def again(command, env):
+    return " ".join([f"{k}={shlex.quote(v)}" for k, v in (env or {}).items()] + [shlex.join(command)])
+
+
+def last_line(text):
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1] if lines else ""
+
+
+# ---- The steps, in the order of what is worth most when time runs out.
+
+@step(60)
+def modules(run):
+    """Every PTX file is compiled by the driver, each in a process of its own; later processes find the result in the driver's cache."""
+    files = run.call("modules", run.program("bench", "cuda", "files")).split()
+    with ThreadPoolExecutor(4 if run.simulator else 16) as pool:
+        tasks = {f: pool.submit(run.call, "module-" + f, run.program("bench", "cuda", "kernels", f)) for f in files}
+    errors, rows = [], []
+    for file, task in tasks.items():
+        try:
+            rows += run.rows("kernels", task.result())
+        except Failed as e:
+            errors.append(f"{file}: {e}")
+    if errors:
+        raise Failed("; ".join(errors))
+    local = [r["kernel"] for r in rows if r["local_bytes"]]
+    return f"{len(rows)} kernels of {len(files)} files; with local memory: {', '.join(local) or 'none'}"
+
+
+@step(60)
+def smoke(run):
+    """A training step of small networks in each precision, with the rule's tiles, against the CPU."""
+    nets = ["lenet300", "resnet20"] if run.simulator else ["lenet300", "conv2", "resnet20"]
+    wrong, worst = [], ""
+    cases = [(net, precision) for precision in ("fp32", "tf32", "bf16") for net in nets]
+    with ThreadPoolExecutor(1 if run.simulator else 3) as pool:
+        tasks = {case: pool.submit(run.call, "smoke-%s-%s" % case, run.program("bench", "cuda", "smoke", *case), 60, {"ASNI_AUTOTUNE": "0"})
+                 for case in cases}
+    for (net, precision), task in tasks.items():
+        try:
+            row = run.rows("smoke", task.result())[0]
+            worst += f"{net} {precision} {row['error']}, "
+        except (Failed, IndexError) as e:
+            wrong.append(f"{net} {precision}: {e}")
+    if wrong:
+        raise Failed("; ".join(wrong))
+    return f"{len(cases)} steps agree with the CPU; largest differences of a gradient: {worst[:-2]}"
+
+
+@step(75)
+def resnet50(run):
+    """Whole steps of ResNet-50 in bf16, batch 256 (tuned, with the libraries and with our kernels alone), and the time of each operation."""
+    if run.simulator:
+        row = run.rows("steps", run.call("resnet50", run.program("bench", "steps", "--net", "lenet300", "--input", "1x28x28", "--batch", "4",
+                                                                 "--seconds", "0.1", "--device", "cuda")))[0]
+        return f"lenet300 instead: {row['ms']} ms"
+    common = [*RESNET50, "--device", "cuda", "--precision", "bf16"]
+    row = run.rows("steps", run.call("resnet50", run.program("bench", "steps", *common, "--seconds", "3"), 50))[0]
+    profile = run.call("resnet50-profile", run.program("bench", "profile", *common, "--seconds", "2"), 25)
+    run.results["profile"] = profile
+    return f"{row['ms']:.2f} ms, {row['images_per_second']:.0f} images/s"
+
+
+@step(100)
+def pytorch(run):
+    """The same step in PyTorch, eager and compiled, in turn with ours."""
+    return peers(run, "pytorch", ["resnet50"], 100)
+
+
+def peers(run, log, nets, seconds):
+    if subprocess.run([sys.executable, "-c", "import torch"], capture_output=True).returncode:
+        return None
+    options = ["--small"] if run.simulator else ["--asni", shlex.join(run.program("bench")), "--seconds", str(seconds - 10)]
+    text = run.call(log, [sys.executable, os.path.join(HERE, "peers", "gpu.py"), *options, *nets], env={"PYTHONUNBUFFERED": "1"}, check=False)
+    rows = {r.get("net", "threshold"): r for r in run.rows("peers", text) if r.get("ms")}.values()  # the last line of a case holds
+    summary = [f"{r['net']} {r['precision']}: " + ", ".join(f"{k} {v:.2f} ms" for k, v in r["ms"].items() if v)
+               + (f", PyTorch's best / ours {r['asni_over_torch']}" if r.get("asni_over_torch") else "") for r in rows if "steps" in r["what"]]
+    if not rows:
+        raise Failed(last_line(text))
+    return "; ".join(summary) or last_line(text)
+
+
+@step(70)
+def speed(run):
+    """Limits of the GPU and single operations against them."""
+    run.rows("limits", run.call("limits", run.program("bench", "cuda", "limits"), 30))
+    rows = run.rows("speed", run.call("speed", run.program("bench", "cuda", "speed"), check=False))
+    failed = [f"{r['kernel']} {r['shape']}: {r['error']}" for r in rows if "error" in r]
+    if failed or not rows:
+        raise Failed("; ".join(failed) or "no row; see speed.log")
+    compared = [r["ratio"] for r in rows if "ratio" in r]
+    return f"{len(rows)} operations, {len(compared)} beside cuBLAS or cuDNN, {sum(r >= 1 for r in compared)} as fast or faster"
+
+
+@step(100)
+def tests(run):
+    """Every device test."""
+    arguments = ["--no-progress", "--no-ansi", "--output", "Detailed", "--filter",
+                 "(FullyQualifiedName~Cuda|FullyQualifiedName~cuda)&FullyQualifiedName!~ArchitectureTests"]
+    text = run.call("tests", run.program("tests", *arguments), check=False)
+    counts = dict(re.findall(r"^ *(total|failed|succeeded|skipped): (\d+)", text, re.M))
+    failures = re.findall(r"^failed (\S.*?)(?: \([\dmsh. ]+\))?$", text, re.M)
+    run.results["failed_tests"] = failures
+    if counts.get("failed") != "0":
+        raise Failed(f"{counts or 'the run did not end'}; failed: {'; '.join(failures[:40])}")
+    return ", ".join(f"{k} {v}" for k, v in counts.items())
+
+
+@step(40)
+def determinism(run):
+    """The same run twice gives the same bits."""
+    small = ["--limit", "600"] if run.simulator else []
+    for name in ("first", "second"):
+        run.call("determinism", run.program("host", "--net", "lenet300", "--data", "digits", "--device", "cuda", "--epochs", "2", "--seed", "3", *small,
+                                            "--out", os.path.join(run.work, name)))
+    files = sorted(glob.glob(os.path.join(run.work, "first", "*.safetensors")))
+    different = [f for f in files if open(f, "rb").read() != open(f.replace("/first/", "/second/"), "rb").read()]
+    if different or not files:
+        raise Failed(f"{len(different)} of {len(files)} networks differ")
+    return f"{len(files)} networks of two runs are equal bit for bit"
+
+
+@step(60)
+def sanitizer(run):
+    """NVIDIA's own checker on a training step in bf16."""
+    if run.simulator or not shutil.which("compute-sanitizer"):
+        return None
+    said = []
+    for tool in ("memcheck", "racecheck"):
+        text = run.call(tool, ["compute-sanitizer", "--tool", tool, "--error-exitcode", "9", *run.program("bench", "cuda", "smoke", "resnet20", "bf16")],
+                        max(20, run.left() / (2 if tool == "memcheck" else 1)), {"ASNI_AUTOTUNE": "0"})
+        said.append(f"{tool}: " + last_line("\n".join(x for x in text.splitlines() if "=====" in x)).strip("= "))
+    return "; ".join(said)
+
+
+@step(60)
+def small(run):
+    """Training steps of small networks beside PyTorch's."""
+    return peers(run, "small", ["lenet300"] if run.simulator else ["resnet18", "lenet300", "threshold"], 60)
+
+
+# ---- The report.
+
+def markdown(results):
+    lines = [f"# {results.get('gpu')}, driver {results.get('driver')}, commit {results['commit']}, {results.get('date')}", ""]
+    if results["dry_run"]:
+        lines += ["Dry run on the simulator: that every step works, not how fast.", ""]
+    lines += ["| step | status | seconds | what it said |", "| --- | --- | ---: | --- |"]
+    lines += [f"| {name} | {s['status']} | {s['seconds']:.0f} | {s['summary'].replace('|', '/')} |" for name, s in results["steps"].items()]
+    if results.get("profile"):
+        lines += ["", results["profile"].strip()]
+    speeds = [r for r in results["rows"].get("speed", []) if "ms" in r]
+    if speeds:
+        lines += ["", "| operation | shape | ms | GB/s | TFLOP/s | % of limit | cuBLAS or cuDNN, ms | ours is so many times as fast |",
+                  "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |"]
+        lines += [f"| {r['kernel']} | {r['shape']} | {r['ms']} | {r['gbytes_per_second']} | {r['tflops']} | {r['percent_of_limit']} | {r.get('library_ms', '')} | {r.get('ratio', '')} |"
+                  for r in speeds]
+    kernels = results["rows"].get("kernels", [])
+    if kernels:
+        lines += ["", "| kernel | registers | local bytes | static shared bytes |", "| --- | ---: | ---: | ---: |"]
+        lines += [f"| {r['kernel']} | {r['registers']} | {r['local_bytes']} | {r['shared_bytes']} |" for r in kernels]
+    return "\n".join(lines) + "\n"
+
+
+def describe_gpu(run):
+    run.results["date"] = time.strftime("%Y-%m-%d", time.gmtime())
+    if run.simulator:
+        run.results.update(gpu="Asni CUDA simulator", driver="none")
+        return
+    try:
+        query = subprocess.run(["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"], capture_output=True, text=True, timeout=20)
+        run.results["gpu"], run.results["driver"] = (query.stdout.splitlines() or ["none, none"])[0].split(", ")
+    except (OSError, subprocess.TimeoutExpired, ValueError):
+        run.results.update(gpu="none", driver="none")
+
+
+def run_step(run, name, limit, function):
+    start = time.monotonic()
+    run.deadline = start + limit
+    try:
+        summary = function(run)
+        status = "skipped" if summary is None else "passed"
+    except Failed as e:
+        status, summary = "failed", str(e)
+    except Exception as e:  # a step's own mistake must not cost the others
+        status, summary = "failed", f"{type(e).__name__}: {e}"
+    seconds = time.monotonic() - start
+    run.results["steps"][name] = {"status": status, "seconds": round(seconds, 1), "summary": summary or "its tool is not here"}
+    run.write()
+    print(f"{name}: {status} in {seconds:.0f} s. {summary or 'its tool is not here'}"[:3000], flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", default="gpu-validation")
+    parser.add_argument("--only", default="")
+    parser.add_argument("--skip", default="")
+    parser.add_argument("--dry-run", metavar="SIMULATOR")
+    options = parser.parse_args()
+    names = [name for name, _, _ in STEPS]
+    only, skip = ([s for s in text.split(",") if s] for text in (options.only, options.skip))
+    unknown = [s for s in only + skip if s not in names]
+    if unknown:
+        sys.exit(f"gpu-validate: there is no step {unknown[0]}; there are {', '.join(names)}.")
+    out = os.path.abspath(options.out)
+    os.makedirs(os.path.join(out, "logs"), exist_ok=True)
+    run = Run(out, os.path.abspath(options.dry_run) if options.dry_run else None)
+    before = read(os.path.join(out, "results.json"))
+    if only and before:
+        old = json.loads(before)
+        run.results["steps"], run.results["rows"] = old["steps"], old["rows"]
+    describe_gpu(run)
+    for name, limit, function in STEPS:
+        if name in skip or (only and name not in only):
+            continue
+        run_step(run, name, limit * (6 if run.simulator else 1), function)
+    shutil.rmtree(run.work, ignore_errors=True)
+    failed = [n for n, s in run.results["steps"].items() if s["status"] == "failed"]
+    print("\n" + read(os.path.join(out, "results.md")).split("\n| kernel |")[0][-9000:])
+    print(f"{len(failed)} steps failed{': ' + ', '.join(failed) if failed else ''}; {out}/results.json, results.md, logs.tar.gz.")
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()
