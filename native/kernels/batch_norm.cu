@@ -97,8 +97,8 @@ ASNI_KERNEL(batch_norm_merge, BatchNormArgs, 256) {
         }
     }
     double* merged = args.merged + int64_t(blockIdx.x) * 2 * args.channels + block.channel;
-    TwoSums sums = sum_lanes<8>({sum, squares}, block.lane, block.column);
-    if (block.lane != 0 || !block.inside) return;
+    TwoSums sums = sum_lanes<ChannelBlock<1>::warps>({block.sum_warp(sum), block.sum_warp(squares)}, warp_index(), lane_index());
+    if (warp_index() != 0 || !block.speaks()) return;
     merged[0] = sums.first;
     merged[args.channels] = sums.second;
 }
