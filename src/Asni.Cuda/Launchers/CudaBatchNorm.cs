@@ -9,7 +9,10 @@ namespace Asni.Cuda.Launchers;
 /// </summary>
 internal sealed class CudaBatchNorm : BatchNormOperation
 {
-    private const int BlocksOfMultiprocessor = 4, TotalThreads = 1024, TotalColumns = 32, MaxGroups = 512, TilesOfGroup = 32;
+    // Twice as many as a multiprocessor's registers hold of most kernels in bf16.
+    private const int BlocksOfMultiprocessor = 6;
+
+    private const int TotalThreads = 1024, TotalColumns = 32, MaxGroups = 512, TilesOfGroup = 32;
 
     private readonly ConvolutionRuntime _runtime;
     private readonly CudaKernel _sums, _merge, _rows, _apply, _gradientSums, _gradientRows, _gradientApply;
