@@ -52,25 +52,50 @@ ASNI_DEVICE TwoSums sum_lanes(TwoSums sums, int lane, int column) {
     return sums;
 }
 
+// Calls use(at, row) for each of the thread's rows in turn, at being its first element there. Flight rows are loaded before the first of them is
+// used: a single one would leave the memory waiting for the arithmetic.
+template <class Row, int flight, int width, class Use>
+ASNI_DEVICE void for_each_row(const BatchNormArgs& args, const ChannelBlock<width>& block, Use use) {
+    int64_t at = block.first_row() * args.channels + block.channel, step = block.row_step() * args.channels, end = args.count * args.channels;
+    if constexpr (flight > 1) {
+        for (; at + (flight - 1) * step < end; at += flight * step) {
+            Row rows[flight];
+            ASNI_UNROLL
+            for (int j = 0; j < flight; j++) rows[j].load(args, at + j * step);
+            ASNI_UNROLL
+            for (int j = 0; j < flight; j++) use(at + j * step, rows[j]);
+        }
+    }
+    for (; at < end; at += step) {
+        Row row;
+        row.load(args, at);
+        use(at, row);
+    }
+}
+
+template <class T, int width>
+struct InputRow {
+    Lanes<T, width> value;
+
+    ASNI_DEVICE void load(const BatchNormArgs& args, int64_t at) { value.load(static_cast<const T*>(args.x) + at); }
+};
+
 // Sums of x - shift and its square.
 template <class T, int width>
 ASNI_DEVICE void forward_sums(const BatchNormArgs& args) {
     ChannelBlock<width> block(args.channels);
-    const T* x = static_cast<const T*>(args.x) + block.channel;
     float sums[width] = {}, squares[width] = {};
     if (block.inside) {
         Lanes<T, width> shift;
-        shift.load(x);
-        for (int64_t row = block.first_row(); row < args.count; row += block.row_step()) {
-            Lanes<T, width> value;
-            value.load(x + row * args.channels);
+        shift.load(static_cast<const T*>(args.x) + block.channel);
+        for_each_row<InputRow<T, width>, 4>(args, block, [&](int64_t, const InputRow<T, width>& row) {
             ASNI_UNROLL
             for (int e = 0; e < width; e++) {
-                float d = value.get(e) - shift.get(e);
+                float d = row.value.get(e) - shift.get(e);
                 sums[e] += d;
                 squares[e] = fmaf(d, d, squares[e]);
             }
-        }
+        });
     }
     float* partial = args.partial + int64_t(blockIdx.x) * 2 * args.channels;
     block.sum_rows(sums, partial, 1);
@@ -89,16 +114,30 @@ ASNI_KERNEL(batch_norm_merge, BatchNormArgs, 256) {
     int64_t tiles = (args.count + args.tile_rows - 1) / args.tile_rows;
     double sum = 0, squares = 0;
     if (block.inside) {
-        for (int64_t tile = block.first_row(); tile < tiles; tile += block.row_step()) {
-            const float* from = args.tiles + tile * 2 * args.channels + block.channel;
-            double s = from[0], rows = double(min(int64_t(args.tile_rows), args.count - tile * args.tile_rows));
-            sum += s;
-            squares += from[args.channels] + s * s / rows;
+        // Multiplied rather than divided by in the loop; the last tile may have fewer rows.
+        double inverse = 1.0 / args.tile_rows, last_inverse = 1.0 / double(args.count - (tiles - 1) * args.tile_rows);
+        constexpr int flight = 2;
+        for (int64_t first = block.first_row(); first < tiles; first += flight * block.row_step()) {
+            float values[flight][2] = {};
+            ASNI_UNROLL
+            for (int j = 0; j < flight; j++) {
+                int64_t tile = first + j * block.row_step();
+                if (tile >= tiles) continue;
+                const float* from = args.tiles + tile * 2 * args.channels + block.channel;
+                values[j][0] = from[0];
+                values[j][1] = from[args.channels];
+            }
+            ASNI_UNROLL
+            for (int j = 0; j < flight; j++) {
+                double s = values[j][0];
+                sum += s;
+                squares += values[j][1] + s * s * (first + j * block.row_step() == tiles - 1 ? last_inverse : inverse);
+            }
         }
     }
     double* merged = args.merged + int64_t(blockIdx.x) * 2 * args.channels + block.channel;
-    TwoSums sums = sum_lanes<8>({sum, squares}, block.lane, block.column);
-    if (block.lane != 0 || !block.inside) return;
+    TwoSums sums = sum_lanes<ChannelBlock<1>::warps>({block.sum_warp(sum), block.sum_warp(squares)}, warp_index(), lane_index());
+    if (warp_index() != 0 || !block.speaks()) return;
     merged[0] = sums.first;
     merged[args.channels] = sums.second;
 }
@@ -114,10 +153,22 @@ struct TotalChannel {
     ASNI_DEVICE TwoSums total(const Sum* partial, int parts, int channels) const {
         TwoSums sums = {0, 0};
         if (channel < channels) {
-            for (int part = lane; part < parts; part += total_lanes) {
-                const Sum* from = partial + int64_t(part) * 2 * channels + channel;
-                sums.first += from[0];
-                sums.second += from[channels];
+            constexpr int flight = 4;
+            for (int first = lane; first < parts; first += flight * total_lanes) {
+                Sum values[flight][2] = {};
+                ASNI_UNROLL
+                for (int j = 0; j < flight; j++) {
+                    int part = first + j * total_lanes;
+                    if (part >= parts) continue;
+                    const Sum* from = partial + int64_t(part) * 2 * channels + channel;
+                    values[j][0] = from[0];
+                    values[j][1] = from[channels];
+                }
+                ASNI_UNROLL
+                for (int j = 0; j < flight; j++) {
+                    sums.first += values[j][0];
+                    sums.second += values[j][1];
+                }
             }
         }
         return sum_lanes<total_lanes>(sums, lane, column);
@@ -167,6 +218,16 @@ ASNI_KERNEL(batch_norm_rows_fp32, BatchNormArgs, total_threads) { forward_rows<f
 ASNI_KERNEL(batch_norm_rows_bf16, BatchNormArgs, total_threads) { forward_rows<bf16>(args); }
 
 template <class T, int width>
+struct ForwardRow {
+    Lanes<T, width> value, residual;
+
+    ASNI_DEVICE void load(const BatchNormArgs& args, int64_t at) {
+        value.load(static_cast<const T*>(args.x) + at);
+        if (args.skip != nullptr) residual.load(static_cast<const T*>(args.skip) + at);
+    }
+};
+
+template <class T, int width>
 ASNI_DEVICE void forward_apply(const BatchNormArgs& args) {
     ChannelBlock<width> block(args.channels);
     if (!block.inside) return;
@@ -178,28 +239,39 @@ ASNI_DEVICE void forward_apply(const BatchNormArgs& args) {
         scale[e] = rows[args.channels + e];
         offset[e] = rows[2 * args.channels + e];
     }
-    for (int64_t row = block.first_row(); row < args.count; row += block.row_step()) {
-        int64_t at = row * args.channels + block.channel;
-        Lanes<T, width> value, residual;
-        value.load(static_cast<const T*>(args.x) + at);
-        if (args.skip != nullptr) residual.load(static_cast<const T*>(args.skip) + at);
+    for_each_row<ForwardRow<T, width>, 2>(args, block, [&](int64_t at, ForwardRow<T, width>& row) {
         unsigned passes = 0;
         ASNI_UNROLL
         for (int e = 0; e < width; e++) {
-            float normalized = fmaf(value.get(e) - mean[e], scale[e], offset[e]);
-            if (args.skip != nullptr) normalized += residual.get(e);
-            value.set(e, activate(normalized, args.activation));
-            if (activation_passes(value.get(e), args.activation)) passes |= 1u << e;
+            float normalized = fmaf(row.value.get(e) - mean[e], scale[e], offset[e]);
+            if (args.skip != nullptr) normalized += row.residual.get(e);
+            row.value.set(e, activate(normalized, args.activation));
+            if (activation_passes(row.value.get(e), args.activation)) passes |= 1u << e;
         }
-        value.store(static_cast<T*>(args.y) + at);
-        if (args.passes != nullptr) args.passes[at / width] = uint8_t(passes);
-    }
+        row.value.store(static_cast<T*>(args.y) + at);
+        if (args.passes != nullptr) args.passes[uint64_t(at) / width] = uint8_t(passes);
+    });
 }
 
 ASNI_KERNEL(batch_norm_apply_fp32, BatchNormArgs, 256) { forward_apply<float, 4>(args); }
 ASNI_KERNEL(batch_norm_apply_fp32_any, BatchNormArgs, 256) { forward_apply<float, 1>(args); }
 ASNI_KERNEL(batch_norm_apply_bf16, BatchNormArgs, 256) { forward_apply<bf16, 8>(args); }
 ASNI_KERNEL(batch_norm_apply_bf16_any, BatchNormArgs, 256) { forward_apply<bf16, 1>(args); }
+
+template <class T, int width>
+struct BackwardRow {
+    Lanes<T, width> value, gradient;
+    unsigned passes;
+
+    ASNI_DEVICE void load(const BatchNormArgs& args, int64_t at) {
+        value.load(static_cast<const T*>(args.x) + at);
+        gradient.load(static_cast<const T*>(args.dy) + at);
+        passes = args.passes != nullptr ? args.passes[uint64_t(at) / width] : ~0u;
+    }
+
+    // The gradient behind the activation.
+    ASNI_DEVICE float get(int e) const { return passes >> e & 1 ? gradient.get(e) : 0.0f; }
+};
 
 // Sums of g, the gradient behind the activation, and of g * (x - mean).
 template <class T, int width>
@@ -209,19 +281,14 @@ ASNI_DEVICE void backward_sums(const BatchNormArgs& args) {
     if (block.inside) {
         ASNI_UNROLL
         for (int e = 0; e < width; e++) mean[e] = args.saved[block.channel + e];
-        for (int64_t row = block.first_row(); row < args.count; row += block.row_step()) {
-            int64_t at = row * args.channels + block.channel;
-            Lanes<T, width> value, gradient;
-            value.load(static_cast<const T*>(args.x) + at);
-            gradient.load(static_cast<const T*>(args.dy) + at);
-            unsigned passes = args.passes != nullptr ? args.passes[at / width] : ~0u;
+        for_each_row<BackwardRow<T, width>, 2>(args, block, [&](int64_t, const BackwardRow<T, width>& row) {
             ASNI_UNROLL
             for (int e = 0; e < width; e++) {
-                float g = passes >> e & 1 ? gradient.get(e) : 0.0f;
+                float g = row.get(e);
                 sums[e] += g;
-                products[e] = fmaf(g, value.get(e) - mean[e], products[e]);
+                products[e] = fmaf(g, row.value.get(e) - mean[e], products[e]);
             }
-        }
+        });
     }
     float* partial = args.partial + int64_t(blockIdx.x) * 2 * args.channels;
     block.sum_rows(sums, partial, 1);
@@ -251,6 +318,16 @@ ASNI_KERNEL(batch_norm_gradient_rows, BatchNormArgs, total_threads) {
 }
 
 template <class T, int width>
+struct BackwardSkipRow : BackwardRow<T, width> {
+    Lanes<T, width> skip;
+
+    ASNI_DEVICE void load(const BatchNormArgs& args, int64_t at) {
+        BackwardRow<T, width>::load(args, at);
+        if (args.dskip != nullptr && args.accumulate_skip) skip.load(static_cast<const T*>(args.dskip) + at);
+    }
+};
+
+template <class T, int width>
 ASNI_DEVICE void backward_apply(const BatchNormArgs& args) {
     ChannelBlock<width> block(args.channels);
     if (!block.inside) return;
@@ -263,22 +340,17 @@ ASNI_DEVICE void backward_apply(const BatchNormArgs& args) {
         offset[e] = rows[2 * args.channels + e];
         slope[e] = rows[3 * args.channels + e];
     }
-    for (int64_t row = block.first_row(); row < args.count; row += block.row_step()) {
-        int64_t at = row * args.channels + block.channel;
-        Lanes<T, width> value, gradient, skip;
-        value.load(static_cast<const T*>(args.x) + at);
-        gradient.load(static_cast<const T*>(args.dy) + at);
-        unsigned passes = args.passes != nullptr ? args.passes[at / width] : ~0u;
-        if (args.dskip != nullptr && args.accumulate_skip) skip.load(static_cast<const T*>(args.dskip) + at);
+    // Its 16 bytes a row of each of three tensors keep the memory busy; the registers of a second row would leave room for fewer blocks.
+    for_each_row<BackwardSkipRow<T, width>, 1>(args, block, [&](int64_t at, BackwardSkipRow<T, width>& row) {
         ASNI_UNROLL
         for (int e = 0; e < width; e++) {
-            float g = passes >> e & 1 ? gradient.get(e) : 0.0f;
-            value.set(e, fmaf(scale[e], g, fmaf(slope[e], value.get(e) - mean[e], offset[e])));
-            skip.set(e, args.accumulate_skip ? skip.get(e) + g : g);
+            float g = row.get(e);
+            row.value.set(e, fmaf(scale[e], g, fmaf(slope[e], row.value.get(e) - mean[e], offset[e])));
+            row.skip.set(e, args.accumulate_skip ? row.skip.get(e) + g : g);
         }
-        if (args.dskip != nullptr) skip.store(static_cast<T*>(args.dskip) + at);
-        value.store(static_cast<T*>(args.dx) + at);
-    }
+        if (args.dskip != nullptr) row.skip.store(static_cast<T*>(args.dskip) + at);
+        row.value.store(static_cast<T*>(args.dx) + at);
+    });
 }
 
 ASNI_KERNEL(batch_norm_gradient_apply_fp32, BatchNormArgs, 256) { backward_apply<float, 4>(args); }

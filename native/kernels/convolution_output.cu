@@ -53,7 +53,7 @@ struct OutputGradientArgs {
     int channels, activation;
 };
 
-// Each thread has width neighbouring channels and every 8th row of the block's share.
+// Each thread has width neighbouring channels and a lane's rows of the block's share.
 template <class T, int width>
 ASNI_DEVICE void output_gradient(const OutputGradientArgs& args) {
     ChannelBlock<width> block(args.channels);

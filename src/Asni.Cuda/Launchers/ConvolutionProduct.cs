@@ -130,8 +130,6 @@ internal sealed class SplitSum(ConvolutionRuntime runtime, string resultType)
 /// <summary>dy *= activation'(y) and db = sum of dy over all rows; nothing at all when there is neither activation nor bias.</summary>
 internal sealed class OutputGradient
 {
-    private const int Threads = 256, RowLanes = 8, ColumnLanes = 32;
-
     private readonly ConvolutionRuntime _runtime;
     private readonly CudaKernel _kernel;
     private readonly SplitSum _sum;
@@ -148,8 +146,9 @@ internal sealed class OutputGradient
         bool whole = channels % chunk == 0;
         _kernel = runtime.Kernels.Get($"convolution_output_gradient_{runtime.StorageName}{(whole ? "" : "_any")}");
         _sum = new SplitSum(runtime, "fp32");
-        _columnBlocks = ConvolutionShape.CeilDivide(channels, ColumnLanes * (whole ? chunk : 1));
-        _shares = (int)Math.Clamp(ConvolutionShape.CeilDivide(rows, RowLanes * 4), 1, Math.Max(1, runtime.Multiprocessors * 4 / _columnBlocks));
+        var blocks = new ChannelBlocks(channels, whole ? chunk : 1);
+        _columnBlocks = blocks.Count;
+        _shares = blocks.Shares(rows, runtime.Multiprocessors * 4);
         _partial = runtime.Scratch(_shares * SplitSum.Pitch(channels) * sizeof(float));
     }
 
@@ -170,7 +169,7 @@ internal sealed class OutputGradient
             Channels = _channels,
             Activation = (int)_activation,
         };
-        _kernel.Launch(_runtime.Stream, new Dim3(_shares, _columnBlocks), Threads, 0, in args);
+        _kernel.Launch(_runtime.Stream, new Dim3(_shares, _columnBlocks), ChannelBlocks.Threads, 0, in args);
         if (db != 0) _sum.Run(_partial, args.SplitElements, _shares, 0, 1, Activation.None, false, _channels, db);
     }
 }

@@ -9,7 +9,10 @@ namespace Asni.Cuda.Launchers;
 /// </summary>
 internal sealed class CudaBatchNorm : BatchNormOperation
 {
-    private const int Threads = 256, TotalThreads = 1024, RowLanes = 8, ColumnLanes = 32, MaxGroups = 512, TilesOfGroup = 32;
+    // Twice as many as a multiprocessor's registers hold of most kernels in bf16.
+    private const int BlocksOfMultiprocessor = 6;
+
+    private const int TotalThreads = 1024, TotalColumns = 32, MaxGroups = 512, TilesOfGroup = 32;
 
     private readonly ConvolutionRuntime _runtime;
     private readonly CudaKernel _sums, _merge, _rows, _apply, _gradientSums, _gradientRows, _gradientApply;
@@ -34,9 +37,10 @@ internal sealed class CudaBatchNorm : BatchNormOperation
         _gradientRows = runtime.Kernels.Get("batch_norm_gradient_rows");
         _gradientApply = runtime.Kernels.Get("batch_norm_gradient_apply_" + name);
         int width = whole ? chunk : 1;
-        _columnBlocks = ConvolutionShape.CeilDivide(channels, ColumnLanes * width);
+        var blocks = new ChannelBlocks(channels, width);
+        _columnBlocks = blocks.Count;
         long rows = (long)spec.Batch * spec.Shape.Positions;
-        _parts = (int)Math.Clamp(ConvolutionShape.CeilDivide(rows, RowLanes * 4), 1, Math.Max(1, runtime.Multiprocessors * 4 / _columnBlocks));
+        _parts = blocks.Shares(rows, runtime.Multiprocessors * BlocksOfMultiprocessor);
         _partial = runtime.Scratch(2L * _parts * channels * sizeof(float));
         // Kept from forward to backward: three rows; then four rows of coefficients.
         _coefficients = new CudaBuffer(runtime.Stream, 7L * channels * sizeof(float));
@@ -101,7 +105,7 @@ internal sealed class CudaBatchNorm : BatchNormOperation
         args.Merged = _merged;
         long tiles = ConvolutionShape.CeilDivide(args.Count, args.TileRows);
         args.Parts = (int)Math.Clamp(ConvolutionShape.CeilDivide(tiles, TilesOfGroup), 1, MaxGroups);
-        _merge.Launch(_runtime.Stream, new Dim3(args.Parts, ConvolutionShape.CeilDivide(args.Channels, ColumnLanes)), Threads, 0, in args);
+        _merge.Launch(_runtime.Stream, new Dim3(args.Parts, new ChannelBlocks(args.Channels, 1).Count), ChannelBlocks.Threads, 0, in args);
     }
 
     private BatchNormArgs Forward(DeviceTensor x, BatchNormParameters p, DeviceTensor? skip, DeviceTensor y)
@@ -131,10 +135,11 @@ internal sealed class CudaBatchNorm : BatchNormOperation
         Momentum = Spec.Momentum,
     };
 
-    private void Launch(CudaKernel kernel, in BatchNormArgs args) => kernel.Launch(_runtime.Stream, new Dim3(_parts, _columnBlocks), Threads, 0, in args);
+    private void Launch(CudaKernel kernel, in BatchNormArgs args) =>
+        kernel.Launch(_runtime.Stream, new Dim3(_parts, _columnBlocks), ChannelBlocks.Threads, 0, in args);
 
     private void LaunchChannels(CudaKernel kernel, in BatchNormArgs args) =>
-        kernel.Launch(_runtime.Stream, ConvolutionShape.CeilDivide(Spec.Shape.Channels, ColumnLanes), TotalThreads, 0, in args);
+        kernel.Launch(_runtime.Stream, ConvolutionShape.CeilDivide(Spec.Shape.Channels, TotalColumns), TotalThreads, 0, in args);
 
     private struct BatchNormArgs
     {

@@ -95,7 +95,7 @@ internal sealed class CudaConvolution : ConvolutionOperation
 /// <summary>A depthwise convolution: each channel has a filter of its own.</summary>
 internal sealed class CudaDepthwiseConvolution : ConvolutionOperation
 {
-    private const int Threads = 256, RowLanes = 8, ColumnLanes = 32;
+    private const int Threads = ChannelBlocks.Threads;
 
     private readonly ConvolutionRuntime _runtime;
     private readonly ConvolutionShape _shape;
@@ -120,10 +120,9 @@ internal sealed class CudaDepthwiseConvolution : ConvolutionOperation
         if (spec.InputGradient) _dataGradient = runtime.Kernels.Get($"depthwise_data_gradient_{suffix}");
         _weightGradient = runtime.Kernels.Get($"depthwise_weight_gradient_{suffix}");
         _sum = new SplitSum(runtime, "fp32");
-        _columnBlocks = ConvolutionShape.CeilDivide(shape.Channels, ColumnLanes * _width);
-        int blocksOfTaps = _columnBlocks * shape.FanIn;
-        _shares = (int)Math.Clamp(ConvolutionShape.CeilDivide(shape.OutputRows(spec.Batch), RowLanes * 4), 1,
-            Math.Max(1, runtime.Multiprocessors * 4 / blocksOfTaps));
+        var blocks = new ChannelBlocks(shape.Channels, _width);
+        _columnBlocks = blocks.Count;
+        _shares = blocks.Shares(shape.OutputRows(spec.Batch), runtime.Multiprocessors * 4 / shape.FanIn);
         _partial = runtime.Scratch(_shares * SplitSum.Pitch(shape.FilterElements) * sizeof(float));
     }
 

@@ -11,15 +11,19 @@ internal sealed class CudaPooling : PoolingOperation
     private readonly ConvolutionRuntime _runtime;
     private readonly CudaKernel _forward, _backward;
     private readonly CudaBuffer? _winners;
+    private readonly int _chunk;  // channels that a thread has
 
     public CudaPooling(ConvolutionRuntime runtime, in PoolingSpec spec) : base(spec)
     {
         if (spec.Kind == PoolingKind.Max && spec.Size > 15)
             throw new AsniException($"a pooling window of {spec.Size}x{spec.Size} is larger than the 15x15 that a GPU keeps the winner of");
         _runtime = runtime;
-        string name = spec.Kind == PoolingKind.Max ? "max_pool" : "mean_pool";
-        _forward = runtime.Kernels.Get($"{name}_{runtime.StorageName}");
-        _backward = runtime.Kernels.Get($"{name}_backward_{runtime.StorageName}");
+        int chunk = ConvolutionTile.ChunkElements(runtime.Precision);
+        bool whole = spec.Input.Channels % chunk == 0;
+        _chunk = whole ? chunk : 1;
+        string name = spec.Kind == PoolingKind.Max ? "max_pool" : "mean_pool", suffix = runtime.StorageName + (whole ? "" : "_any");
+        _forward = runtime.Kernels.Get($"{name}_{suffix}");
+        _backward = runtime.Kernels.Get($"{name}_backward_{suffix}");
         if (spec.Kind == PoolingKind.Max && spec.Training) _winners = new CudaBuffer(runtime.Stream, (long)spec.Batch * spec.Output.Elements);
     }
 
@@ -35,14 +39,15 @@ internal sealed class CudaPooling : PoolingOperation
         base.Dispose();
     }
 
-    private void Launch(CudaKernel kernel, ulong from, bool accumulate, ulong to, long n)
+    private void Launch(CudaKernel kernel, ulong from, bool accumulate, ulong to, long elements)
     {
+        long chunks = elements / _chunk;
         var args = new PoolingArgs
         {
             From = from,
             To = to,
             Winners = _winners?.Pointer ?? 0,
-            N = n,
+            N = chunks,
             Height = Spec.Input.Height,
             Width = Spec.Input.Width,
             Channels = Spec.Input.Channels,
@@ -53,7 +58,7 @@ internal sealed class CudaPooling : PoolingOperation
             Padding = Spec.Padding,
             Accumulate = accumulate ? 1 : 0,
         };
-        kernel.Launch(_runtime.Stream, CudaDevice.Blocks(n, _runtime.Multiprocessors), Threads, 0, in args);
+        kernel.Launch(_runtime.Stream, CudaDevice.Blocks(chunks, _runtime.Multiprocessors), Threads, 0, in args);
     }
 
     private struct PoolingArgs

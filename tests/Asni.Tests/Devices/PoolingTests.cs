@@ -6,7 +6,12 @@ namespace Asni.Tests.Devices;
 [TestFixtureSource(typeof(DeviceCase), nameof(DeviceCase.All))]
 public class PoolingTests(DeviceCase device)
 {
-    private static readonly Chw[] Shapes = [new(1, 4, 4), new(3, 9, 9), new(16, 5, 7), new(17, 6, 6), new(64, 2, 2), new(130, 3, 3)];
+    // Channels in whole chunks of 16 bytes, as a GPU reads them, and others.
+    internal static Chw[] Shapes { get; } =
+    [
+        new(1, 4, 4), new(3, 9, 9), new(8, 5, 4), new(16, 5, 7), new(17, 6, 6), new(24, 4, 5), new(64, 2, 2), new(72, 3, 4), new(130, 3, 3),
+        new(256, 2, 3),
+    ];
 
     [TestCase(2, 2, 0)]
     [TestCase(3, 2, 1)]
@@ -27,6 +32,22 @@ public class PoolingTests(DeviceCase device)
         foreach (Chw shape in Shapes)
             foreach ((int size, int stride, int padding) in ((int, int, int)[])[(2, 2, 0), (3, 2, 1), (3, 1, 1)])
                 AssertAgrees(new PoolingSpec(PoolingKind.Max, 5, shape, size, stride, padding, true), Levels);
+    }
+
+    [Test]
+    public void The_first_NaN_of_a_window_wins_and_of_infinities_below_all_the_first()
+    {
+        float low = float.NegativeInfinity;
+        foreach ((float[] window, int winner) in ((float[], int)[])
+            [([low, low, low, low], 0), ([low, low, -3, low], 2), ([1, float.NaN, 2, float.NaN], 1), ([float.NaN, 1, 2, 3], 0), ([low, low, 4, float.NaN], 3)])
+            foreach (int channels in (int[])[3, 8])
+            {
+                // A sample is one window of these values in each channel.
+                var spec = new PoolingSpec(PoolingKind.Max, 2, new Chw(channels, 2, 2), 2, 2, 0, true);
+                Outputs outputs = Run(device.Open(), spec, 2, false, count => [.. Enumerable.Range(0, (int)count).Select(i => window[i % 4])]);
+                Assert.That(outputs["y"], Is.All.EqualTo(window[winner]));
+                for (int i = 0; i < outputs["dx"].Length; i++) Assert.That(outputs["dx"][i] != 0, Is.EqualTo(i % 4 == winner), $"{winner} of {channels}");
+            }
     }
 
     [Test]
@@ -59,8 +80,11 @@ public class PoolingTests(DeviceCase device)
             }
     }
 
-    private static Outputs Run(Workbench bench, PoolingSpec spec, int batch, bool accumulate, Func<long, float[]> input)
+    /// <param name="stored">What becomes of the other values before any device has them.</param>
+    internal static Outputs Run(Workbench bench, PoolingSpec spec, int batch, bool accumulate, Func<long, float[]> input,
+        Func<float, float>? stored = null)
     {
+        float[] Given(ulong seed, long count) => [.. Values.Random(seed, count).Select(v => stored?.Invoke(v) ?? v)];
         using Workbench _ = bench;
         var outputs = new Outputs();
         PoolingOperation pooling = bench.Own(bench.Device.CreatePooling(spec));
@@ -68,9 +92,9 @@ public class PoolingTests(DeviceCase device)
         pooling.Forward(x, y);
         outputs.Add("y", bench.Read(y));
         if (!spec.Training) return outputs;
-        DeviceTensor dy = bench.Tensor(batch, spec.Output, Values.Random(2, (long)batch * spec.Output.Elements));
+        DeviceTensor dy = bench.Tensor(batch, spec.Output, Given(2, (long)batch * spec.Output.Elements));
         DeviceTensor dx = accumulate
-            ? bench.Tensor(batch, spec.Input, Values.Random(3, (long)batch * spec.Input.Elements))
+            ? bench.Tensor(batch, spec.Input, Given(3, (long)batch * spec.Input.Elements))
             : bench.Unwritten(batch, spec.Input);
         pooling.Backward(dy, accumulate, dx);
         outputs.Add("dx", bench.Read(dx));
