@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Training steps and the global threshold in PyTorch on the GPU, in turn with Asni's own; prints a line of JSON after each round.
 
-    python3 gpu.py [--asni "dotnet Asni.Bench.dll"] [--seconds 100] [--small] [--precision bf16] [resnet50] [resnet18c] [lenet300] [threshold]
+    python3 gpu.py [--asni "dotnet Asni.Bench.dll"] [--seconds 100] [--small] [resnet50:bf16] [resnet50:tf32] [resnet18] [lenet300] [threshold]
 
 PyTorch gets what makes it fast: channels_last, autocast, cudnn.benchmark, the fused optimizer, torch.compile with CUDA graphs, and the masks multiplied
 into the weights once a step by one multi-tensor call. Batch, data (random) and optimizer are the same on both sides; each round times every variant
@@ -21,7 +21,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import networks  # noqa: E402
 
 CASES = [  # network, input, classes, batch, optimizer, precision
-    ("resnet50", (3, 224, 224), 1000, 256, "momentum", "bf16"), ("resnet18", (3, 32, 32), 10, 512, "momentum", "bf16"),
+    ("resnet50", (3, 224, 224), 1000, 256, "momentum", "bf16"), ("resnet50", (3, 224, 224), 1000, 128, "momentum", "tf32"), ("resnet18", (3, 32, 32), 10, 512, "momentum", "bf16"),
     ("lenet300", (1, 28, 28), 10, 60, "adam", "fp32")]
 SMALL = [("lenet300", (1, 28, 28), 10, 4, "adam", "fp32"), ("resnet20", (3, 32, 32), 10, 2, "momentum", "bf16")]
 ROUNDS = 3
@@ -52,7 +52,7 @@ class Peer:
     def __init__(self, case, compiled):
         name, shape, classes, batch, optimizer, precision = case
         torch.manual_seed(1)
-        self.dtype = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": None}[precision]
+        self.dtype = {"bf16": torch.bfloat16, "fp16": torch.float16, "tf32": None, "fp32": None}[precision]
         self.net = networks.kaiming(networks.create(name, classes)).to(DEVICE, memory_format=torch.channels_last)
         self.x = (torch.rand(batch, *shape, device=DEVICE) * 2 - 1).contiguous(memory_format=torch.channels_last)
         self.y = torch.arange(batch, device=DEVICE) % classes
@@ -150,13 +150,12 @@ def main():
     parser.add_argument("--asni", help="command that runs Asni.Bench")
     parser.add_argument("--seconds", type=float, default=100)
     parser.add_argument("--small", action="store_true")
-    parser.add_argument("--precision", choices=("bf16", "fp16", "fp32"), help="in place of each case's own")
-    parser.add_argument("cases", nargs="*", default=["resnet50", "resnet18", "lenet300", "threshold"])
+    parser.add_argument("cases", nargs="*", default=["resnet50", "resnet18", "lenet300", "threshold"], help="networks, or network:precision")
     options = parser.parse_args()
     if not GPU and not options.small:
         sys.exit("gpu.py: PyTorch sees no GPU; --small tries the script on the CPU.")
     torch.backends.cudnn.benchmark = True
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True  # fp32 cases too: PyTorch at its fastest
     emit({"what": "torch", "version": torch.__version__, "gpu": torch.cuda.get_device_name() if GPU else None})
     start = time.perf_counter()
     known = SMALL if options.small else CASES
@@ -164,8 +163,8 @@ def main():
         if name == "threshold":
             threshold(options)
         for case in known:
-            if case[0] == name:
-                compare((*case[:5], options.precision or case[5]), options, start + options.seconds)
+            if name in (case[0], f"{case[0]}:{case[5]}"):
+                compare(case, options, start + options.seconds)
 
 
 if __name__ == "__main__":

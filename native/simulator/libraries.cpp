@@ -243,7 +243,13 @@ ASNI_EXPORT int cudnnSetConvolutionGroupCount(void* descriptor, int groups) {
     static_cast<ConvolutionDescriptor*>(descriptor)->groups = groups;
     return 0;
 }
-ASNI_EXPORT int cudnnSetConvolutionMathType(void*, int) { return 0; }
+// Math type 2 would round fp32 operands to fp16: CUDNN_STATUS_NOT_SUPPORTED here.
+ASNI_EXPORT int cudnnSetConvolutionMathType(void*, int type) { return type == 2 ? 3000 : 0; }
+ASNI_EXPORT size_t cudnnGetVersion() { return 90000; }
+ASNI_EXPORT int cublasGetVersion_v2(void*, int* version) {
+    *version = 120000;
+    return 0;
+}
 
 ASNI_EXPORT int cudnnGetConvolutionForwardWorkspaceSize(void*, void*, void*, void*, void*, int, size_t* bytes) { return workspace_size(bytes); }
 ASNI_EXPORT int cudnnGetConvolutionBackwardDataWorkspaceSize(void*, void*, void*, void*, void*, int, size_t* bytes) { return workspace_size(bytes); }

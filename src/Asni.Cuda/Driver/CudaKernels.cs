@@ -1,4 +1,6 @@
 using System.Reflection;
+using System.Runtime.InteropServices;
+using System.Security.Cryptography;
 
 namespace Asni.Cuda.Driver;
 
@@ -14,6 +16,7 @@ internal sealed class CudaKernels : IDisposable
     private readonly Dictionary<string, string> _fileOfKernel = [];
     private readonly Dictionary<string, CudaModule> _modules = [];
     private readonly Dictionary<string, CudaKernel> _kernels = [];
+    private readonly Lazy<string> _fingerprint;
     private readonly Lock _lock = new();
 
     /// <exception cref="AsniException">This build has no kernels for the GPU.</exception>
@@ -27,12 +30,16 @@ internal sealed class CudaKernels : IDisposable
                 + "or the CUDA toolkit, and run ./build.sh, or choose --device cpu.");
         }
         _texts = _architecture == null ? [] : Ptx.Read(_architecture, assembly);
+        _fingerprint = new(() => Hash(_texts));
         foreach ((string file, string text) in _texts)
             foreach (string kernel in Ptx.Kernels(text)) _fileOfKernel[kernel] = file;
     }
 
     /// <summary>The names of all kernels; empty when the simulator runs without PTX.</summary>
     public IReadOnlyCollection<string> Names => _fileOfKernel.Keys;
+
+    /// <summary>Tells builds of the kernels apart.</summary>
+    public string Fingerprint => _fingerprint.Value;
 
     /// <summary>The PTX files that hold them.</summary>
     public IReadOnlyCollection<string> Files => _texts.Keys;
@@ -55,6 +62,13 @@ internal sealed class CudaKernels : IDisposable
         foreach (CudaModule module in _modules.Values) module.Dispose();
         _modules.Clear();
         _kernels.Clear();
+    }
+
+    private static string Hash(Dictionary<string, string> texts)
+    {
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        foreach ((_, string text) in texts.OrderBy(t => t.Key, StringComparer.Ordinal)) hash.AppendData(MemoryMarshal.AsBytes(text.AsSpan()));
+        return Convert.ToHexStringLower(hash.GetHashAndReset().AsSpan(0, 6));
     }
 
     private CudaModule Module(string kernel)

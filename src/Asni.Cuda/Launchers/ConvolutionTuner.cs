@@ -19,21 +19,28 @@ internal sealed class ConvolutionTuner(ConvolutionRuntime runtime, TuningCache? 
     /// <summary>Whether timing candidates means anything here, and the user has not forbidden it.</summary>
     public static bool MayMeasure(CudaContext context) => !context.IsSimulator && Environment.GetEnvironmentVariable("ASNI_AUTOTUNE") != "0";
 
-    /// <summary>The choice for a shape; measures at most once a GPU, driver, shape, pass, precision and batch.</summary>
+    /// <summary>
+    /// The choice for a shape; measures at most once a GPU, driver, build of the kernels, libraries' versions, shape, pass, precision and batch.
+    /// </summary>
+    /// <param name="shape">The layer.</param>
+    /// <param name="pass">Of the layer.</param>
+    /// <param name="samples">The batch.</param>
     /// <param name="plain">The pass has neither bias nor activation: then a library may do it.</param>
-    public ConvolutionChoice Choose(in ConvolutionShape shape, ConvolutionPass pass, int samples, bool plain)
+    /// <param name="statistics">A batch-norm follows: a choice that leaves it no statistics costs another reading of the output.</param>
+    public ConvolutionChoice Choose(in ConvolutionShape shape, ConvolutionPass pass, int samples, bool plain, bool statistics)
     {
         TileChoice rule = Rule(shape, pass, samples);
         if (cache == null) return rule;
-        string gpu = $"{runtime.Stream.Context.Name}, driver {CudaContext.DriverVersion()}";
-        string key = $"{ConvolutionTile.PrecisionName(runtime.Precision)} {pass}{(plain ? "" : " with epilogue")}, {samples} of {shape}";
+        string gpu = $"{runtime.Stream.Context.Name}, driver {CudaContext.DriverVersion()}, kernels {runtime.Kernels.Fingerprint}"
+            + (runtime.CuBlas is { } blas ? $", cuBLAS {blas.Version}" : "") + (runtime.CuDnn is not null ? $", cuDNN {CuDnn.Version}" : "");
+        string key = $"{ConvolutionTile.PrecisionName(runtime.Precision)} {pass}{(plain ? "" : " with epilogue")}{(statistics ? " with statistics" : "")}, {samples} of {shape}";
         List<ConvolutionChoice> candidates = Candidates(shape, pass, samples, rule, plain);
         string? known = cache.Find(gpu, key);
         foreach (ConvolutionChoice candidate in candidates)
             if (candidate.ToString() == known) return candidate;
         try
         {
-            double[] times = Measure(candidates, shape, pass, samples);
+            double[] times = Measure(candidates, shape, pass, samples, statistics);
             if (times.All(double.IsInfinity)) return rule;
             ConvolutionChoice best = candidates[Array.IndexOf(times, times.Min())];
             cache.Add(gpu, key, best.ToString());
@@ -72,7 +79,8 @@ internal sealed class ConvolutionTuner(ConvolutionRuntime runtime, TuningCache? 
     }
 
     /// <summary>Milliseconds of each candidate; infinite where a library or the GPU refuses.</summary>
-    internal double[] Measure(IReadOnlyList<ConvolutionChoice> candidates, in ConvolutionShape shape, ConvolutionPass pass, int samples)
+    internal double[] Measure(IReadOnlyList<ConvolutionChoice> candidates, in ConvolutionShape shape, ConvolutionPass pass, int samples,
+        bool statistics = false)
     {
         long input = shape.InputElements(samples) * runtime.ElementBytes, output = shape.OutputElements(samples) * runtime.ElementBytes;
         long filter = shape.FilterElements * sizeof(float);
@@ -85,13 +93,19 @@ internal sealed class ConvolutionTuner(ConvolutionRuntime runtime, TuningCache? 
             _ => (y, x, w),
         };
         var call = new ConvolutionCall(a.Pointer, b.Pointer, samples, result.Pointer);
+        using CudaMemory? sums = statistics ? new CudaMemory(context, StatisticsBytes(shape, samples)) : null;
+        // What batch-norm's own pass over the output takes: a copy of half of it moves as many bytes.
+        double reading = sums is null ? 0 : Milliseconds(() => runtime.Stream.Copy(y.Pointer, x.Pointer, Math.Min(input, output / 2)));
+        if (sums is not null) reading *= output / 2.0 / Math.Min(input, output / 2);
         var times = new double[candidates.Count];
         for (int i = 0; i < times.Length; i++)
         {
             try
             {
                 using ConvolutionProduct product = candidates[i].Create(runtime, shape, pass, samples);
-                times[i] = Milliseconds(product, call);
+                bool fused = sums is not null && product.StatisticsRows > 0;
+                ConvolutionCall each = fused ? call with { Statistics = sums!.Pointer } : call;
+                times[i] = Milliseconds(() => product.Run(each)) + (fused ? 0 : reading);
             }
             catch (AsniException e) when (e is CudaLibraryException or CudaException { IsRefusedLaunch: true })
             {
@@ -101,12 +115,16 @@ internal sealed class ConvolutionTuner(ConvolutionRuntime runtime, TuningCache? 
         return times;
     }
 
-    private double Milliseconds(ConvolutionProduct product, in ConvolutionCall call)
+    /// <summary>Of the smallest tiles' statistics.</summary>
+    private static long StatisticsBytes(in ConvolutionShape shape, int samples) =>
+        2 * ConvolutionShape.CeilDivide(shape.OutputRows(samples), ConvolutionTile.All.Min(t => t.Rows)) * shape.OutChannels * sizeof(float);
+
+    private double Milliseconds(Action action)
     {
         using CudaEvent start = new(runtime.Stream.Context), end = new(runtime.Stream.Context);
-        for (int i = 0; i < Warmups; i++) product.Run(call);
+        for (int i = 0; i < Warmups; i++) action();
         start.Record(runtime.Stream);
-        for (int i = 0; i < Repeats; i++) product.Run(call);
+        for (int i = 0; i < Repeats; i++) action();
         end.Record(runtime.Stream);
         end.Synchronize();
         return end.MillisecondsSince(start) / Repeats;

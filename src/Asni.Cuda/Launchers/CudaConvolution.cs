@@ -88,7 +88,9 @@ internal sealed class CudaConvolution : ConvolutionOperation
     private ConvolutionProduct Product(ConvolutionPass pass)
     {
         bool plain = pass != ConvolutionPass.Forward || (!Spec.Bias && Spec.Activation == Activation.None);
-        return _runtime.Tuner.Choose(_shape, pass, Spec.Batch, plain).Create(_runtime, _shape, pass, Spec.Batch);
+        // In training a convolution with neither bias nor activation has a batch-norm behind it.
+        bool statistics = plain && pass == ConvolutionPass.Forward && Spec.Training && _runtime.FusesStatistics;
+        return _runtime.Tuner.Choose(_shape, pass, Spec.Batch, plain, statistics).Create(_runtime, _shape, pass, Spec.Batch);
     }
 }
 

@@ -51,6 +51,9 @@ internal sealed unsafe partial class CuBlas : IDisposable
         }
     }
 
+    /// <summary>As cuBLAS counts: 130100 is 13.1.0.</summary>
+    public int Version => cublasGetVersion_v2(_handle, out int version) == 0 ? version : 0;
+
     /// <summary>c = a b, or += ; a is m x k and b k x n, after they were transposed if they are to be.</summary>
     /// <exception cref="CudaLibraryException">cuBLAS refuses.</exception>
     public void Multiply(int m, int n, int k, CuBlasMatrix a, CuBlasMatrix b, bool accumulate, CuBlasMatrix c)
@@ -75,6 +78,7 @@ internal sealed unsafe partial class CuBlas : IDisposable
     }
 
     [LibraryImport(Library)] private static partial int cublasCreate_v2(out nint handle);
+    [LibraryImport(Library)] private static partial int cublasGetVersion_v2(nint handle, out int version);
     [LibraryImport(Library)] private static partial int cublasDestroy_v2(nint handle);
     [LibraryImport(Library)] private static partial int cublasSetStream_v2(nint handle, nint stream);
     [LibraryImport(Library)] private static partial int cublasSetWorkspace_v2(nint handle, ulong workspace, nuint bytes);

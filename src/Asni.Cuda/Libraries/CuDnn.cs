@@ -21,6 +21,9 @@ internal sealed unsafe partial class CuDnn : IDisposable
 
     public nint Handle { get; private set; }
 
+    /// <summary>As cuDNN counts: 91002 is 9.10.2. Only where the library is there.</summary>
+    public static long Version => (long)cudnnGetVersion();
+
     /// <summary>Null when the library is not there, or does not start.</summary>
     public static CuDnn? Open(CudaStream stream)
     {
@@ -50,6 +53,7 @@ internal sealed unsafe partial class CuDnn : IDisposable
     }
 
     [LibraryImport(Library)] private static partial int cudnnCreate(out nint handle);
+    [LibraryImport(Library)] private static partial nuint cudnnGetVersion();
     [LibraryImport(Library)] private static partial int cudnnDestroy(nint handle);
     [LibraryImport(Library)] private static partial int cudnnSetStream(nint handle, nint stream);
     [LibraryImport(Library)] private static partial nint cudnnGetErrorString(int status);

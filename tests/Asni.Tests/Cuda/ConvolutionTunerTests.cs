@@ -85,7 +85,7 @@ public class ConvolutionTunerTests
         var tuner = new ConvolutionTuner(bench.Runtime, new TuningCache(path));
         foreach (ConvolutionPass pass in Enum.GetValues<ConvolutionPass>())
         {
-            ConvolutionChoice chosen = tuner.Choose(shape, pass, 2, true);
+            ConvolutionChoice chosen = tuner.Choose(shape, pass, 2, true, pass == ConvolutionPass.Forward);
             Assert.That(tuner.Candidates(shape, pass, 2, tuner.Rule(shape, pass, 2), true), Does.Contain(chosen));
             Assert.That(File.ReadAllText(path), Does.Contain($"bf16 {pass}").And.Contains(chosen.ToString()));
         }
@@ -95,7 +95,7 @@ public class ConvolutionTunerTests
         ConvolutionChoice Again(string instead)
         {
             File.WriteAllText(path, Regex.Replace(File.ReadAllText(path), "(Forward[^:]*: \")[^\"]*", "${1}" + instead));
-            return new ConvolutionTuner(bench.Runtime, new TuningCache(path)).Choose(shape, ConvolutionPass.Forward, 2, true);
+            return new ConvolutionTuner(bench.Runtime, new TuningCache(path)).Choose(shape, ConvolutionPass.Forward, 2, true, true);
         }
         Assert.That(names.Select(name => Again(name).ToString()), Is.EqualTo(names));
         Assert.That(names, Does.Contain(Again("9x9/1").ToString()));
