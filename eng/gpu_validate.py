@@ -26,7 +26,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-STEPS = []  # (name, limit in seconds, function)
+STEPS = []  # (name, limit in seconds, function); by default those that are no extras, in this order: 480 s at most
+EXTRAS = ("cifar", "tf32")  # only where --only names them
 RESNET50 = ["--net", "resnet50", "--input", "3x224x224", "--classes", "1000", "--batch", "256", "--optimizer", "momentum"]
 
 
@@ -140,7 +141,7 @@ def last_line(text):
 
 # ---- The steps, in the order of what is worth most when time runs out.
 
-@step(60)
+@step(30)
 def modules(run):
     """Every PTX file is compiled by the driver, each in a process of its own; later processes find the result in the driver's cache."""
     files = run.call("modules", run.program("bench", "cuda", "files")).split()
@@ -158,7 +159,7 @@ def modules(run):
     return f"{len(rows)} kernels of {len(files)} files; with local memory: {', '.join(local) or 'none'}"
 
 
-@step(60)
+@step(30)
 def smoke(run):
     """A training step of small networks in each precision, with the rule's tiles, against the CPU."""
     nets = ["lenet300", "resnet20"] if run.simulator else ["lenet300", "conv2", "resnet20"]
@@ -178,7 +179,7 @@ def smoke(run):
     return f"{len(cases)} steps agree with the CPU; largest differences of a gradient: {worst[:-2]}"
 
 
-@step(75)
+@step(60)
 def resnet50(run):
     """Whole steps of ResNet-50 in bf16, batch 256 (tuned, with the libraries and with our kernels alone), and the time of each operation."""
     if run.simulator:
@@ -188,8 +189,8 @@ def resnet50(run):
     common = [*RESNET50, "--device", "cuda", "--precision", "bf16"]
     row = run.rows("steps", run.call("resnet50", run.program("bench", "steps", *common, "--seconds", "3"), 50))[0]
     own = run.rows("steps", run.call("resnet50-own", run.program("bench", "steps", *common, "--seconds", "2"), 40,
-                                     {"ASNI_CUDA_LIBRARIES": "", "LD_LIBRARY_PATH": ""}))[0]
-    profile = run.call("resnet50-profile", run.program("bench", "profile", *common, "--seconds", "2"), 25)
+                                     {"ASNI_CUDA_LIBRARIES": "none"}))[0]
+    profile = run.call("resnet50-profile", run.program("bench", "profile", *common, "--seconds", "1"), 25)
     run.results["profile"] = profile
     return f"{row['ms']:.2f} ms, {row['images_per_second']:.0f} images/s; without cuBLAS and cuDNN {own['ms']:.2f} ms"
 
@@ -213,7 +214,7 @@ def peers(run, log, nets, seconds):
     return "; ".join(summary) or last_line(text)
 
 
-@step(70)
+@step(40)
 def speed(run):
     """Limits of the GPU and single operations against them."""
     run.rows("limits", run.call("limits", run.program("bench", "cuda", "limits"), 30))
@@ -225,7 +226,7 @@ def speed(run):
     return f"{len(rows)} operations, {len(compared)} beside cuBLAS or cuDNN, {sum(r >= 1 for r in compared)} as fast or faster"
 
 
-@step(100)
+@step(90)
 def tests(run):
     """Every device test."""
     arguments = ["--no-progress", "--no-ansi", "--output", "Detailed", "--filter",
@@ -240,7 +241,7 @@ def tests(run):
     return ", ".join(f"{k} {v}" for k, v in counts.items())
 
 
-@step(40)
+@step(20)
 def determinism(run):
     """The same run twice gives the same bits."""
     small = ["--limit", "600"] if run.simulator else []
@@ -254,7 +255,7 @@ def determinism(run):
     return f"{len(files)} networks of two runs are equal bit for bit"
 
 
-@step(60)
+@step(50)
 def sanitizer(run):
     """NVIDIA's own checker on a training step in bf16."""
     if run.simulator or not shutil.which("compute-sanitizer"):
@@ -269,8 +270,20 @@ def sanitizer(run):
 
 @step(60)
 def small(run):
-    """Training steps of small networks beside PyTorch's."""
-    return peers(run, "small", ["lenet300"] if run.simulator else ["resnet18", "lenet300", "threshold"], 60)
+    """The smallest network and the global threshold beside PyTorch's."""
+    return peers(run, "small", ["lenet300", "threshold"], 60)
+
+
+@step(120)
+def cifar(run):
+    """Networks for CIFAR-10 beside PyTorch's."""
+    return peers(run, "cifar", ["resnet20"] if run.simulator else ["resnet18c", "vgg16", "resnet20"], 120)
+
+
+@step(90)
+def tf32(run):
+    """ResNet-50 in TF32, batch 128, beside PyTorch's."""
+    return peers(run, "tf32", ["lenet300" if run.simulator else "resnet50:tf32"], 90)
 
 
 # ---- The report.
@@ -345,7 +358,7 @@ def main():
         run.results["steps"], run.results["rows"] = old["steps"], old["rows"]
     describe_gpu(run)
     for name, limit, function in STEPS:
-        if name in skip or (only and name not in only):
+        if name in skip or (name not in only if only else name in EXTRAS):
             continue
         run_step(run, name, limit * (6 if run.simulator else 1), function)
     shutil.rmtree(run.work, ignore_errors=True)

@@ -25,12 +25,17 @@ internal static class Profile
         device.Restart();
         var total = Stopwatch.StartNew();
         int steps = 0;
-        for (; steps < Steps.WarmUp || total.Elapsed.TotalSeconds < o.Seconds; steps++) step();
+        for (; steps < Steps.WarmUp || total.Elapsed.TotalSeconds < o.Seconds; steps++)
+        {
+            step();
+            device.Synchronize();
+        }
         double all = total.Elapsed.TotalMilliseconds;
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
             $"{inner.Description}; {o.Net}, batch {o.Batch}, density {1 - model.Sparsity:g4}: {all / steps:f2} ms a step, mean of {steps}.\n\n| operation | ms | share |\n| --- | ---: | ---: |"));
-        double told = device.Times.Sum(t => t.Milliseconds);
-        foreach ((string operation, double ms) in device.Times.Append(("rest", all - told)).OrderByDescending(t => t.Item2))
+        (string Operation, double Milliseconds)[] times = [.. device.Times];
+        double told = times.Sum(t => t.Milliseconds);
+        foreach ((string operation, double ms) in times.Append(("rest", all - told)).OrderByDescending(t => t.Item2))
             Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"| {operation} | {ms / steps:f3} | {ms / all:p1} |"));
         return 0;
     }

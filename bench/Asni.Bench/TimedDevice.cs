@@ -1,5 +1,7 @@
 using System.Collections.Immutable;
 using System.Diagnostics;
+using Asni.Cuda;
+using Asni.Cuda.Driver;
 using Asni.Data;
 using Asni.Devices;
 using Asni.Networks;
@@ -7,21 +9,51 @@ using Asni.Tensors;
 
 namespace Asni.Bench;
 
-/// <summary>A device that times each call of its operations and waits for it: any network runs on it unchanged.</summary>
+/// <summary>
+/// A device that times each call of its operations: any network runs on it unchanged. A CPU's calls are waited for; a GPU's are timed by events in its
+/// stream, since waiting costs more than many of them take.
+/// </summary>
 internal sealed class TimedDevice(Device device) : Device
 {
     private readonly Dictionary<string, Stopwatch> _watches = [];
+    private readonly CudaStream? _stream = (device as CudaDevice)?.Stream;
+    private readonly List<(string Operation, CudaEvent Start, CudaEvent End)> _marks = [];
 
     /// <summary>What was timed since <see cref="Restart"/>, in the order of the first calls.</summary>
-    public IEnumerable<(string Operation, double Milliseconds)> Times => _watches.Select(w => (w.Key, w.Value.Elapsed.TotalMilliseconds));
+    public IEnumerable<(string Operation, double Milliseconds)> Times
+    {
+        get
+        {
+            device.Synchronize();
+            return _stream is null
+                ? _watches.Select(w => (w.Key, w.Value.Elapsed.TotalMilliseconds))
+                : _marks.GroupBy(m => m.Operation).Select(g => (g.Key, g.Sum(m => (double)m.End.MillisecondsSince(m.Start))));
+        }
+    }
 
     public void Restart()
     {
+        device.Synchronize();
         foreach (Stopwatch watch in _watches.Values) watch.Reset();
+        foreach ((_, CudaEvent start, CudaEvent end) in _marks)
+        {
+            start.Dispose();
+            end.Dispose();
+        }
+        _marks.Clear();
     }
 
     public void Time(string operation, Action action)
     {
+        if (_stream is not null)
+        {
+            (string Operation, CudaEvent Start, CudaEvent End) mark = (operation, new(_stream.Context), new(_stream.Context));
+            mark.Start.Record(_stream);
+            action();
+            mark.End.Record(_stream);
+            _marks.Add(mark);
+            return;
+        }
         if (!_watches.TryGetValue(operation, out Stopwatch? watch)) _watches[operation] = watch = new Stopwatch();
         watch.Start();
         action();
@@ -48,6 +80,12 @@ internal sealed class TimedDevice(Device device) : Device
         Time($"activation {y.Shape}, backward", () => device.ActivateBackward(y, activation, dy));
     public override void Copy(DeviceTensor from, bool accumulate, DeviceTensor to) => Time($"copy {to.Shape}", () => device.Copy(from, accumulate, to));
     public override void Synchronize() => device.Synchronize();
+
+    protected override void Dispose(bool disposing)
+    {
+        if (disposing) Restart();
+        base.Dispose(disposing);
+    }
 
     private sealed class Convolution(TimedDevice timer, ConvolutionOperation inner) : ConvolutionOperation(inner.Spec)
     {

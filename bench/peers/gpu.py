@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Training steps and the global threshold in PyTorch on the GPU, in turn with Asni's own; prints a line of JSON after each round.
 
-    python3 gpu.py [--asni "dotnet Asni.Bench.dll"] [--seconds 100] [--small] [resnet50:bf16] [resnet50:tf32] [resnet18] [lenet300] [threshold]
+    python3 gpu.py [--asni "dotnet Asni.Bench.dll"] [--seconds 100] [--small] [resnet50:bf16] [resnet50:tf32] [resnet18c] [vgg16] [resnet20] [lenet300] [threshold]
 
 PyTorch gets what makes it fast: channels_last, autocast, cudnn.benchmark, the fused optimizer, torch.compile with CUDA graphs, and the masks multiplied
 into the weights once a step by one multi-tensor call. Batch, data (random) and optimizer are the same on both sides; each round times every variant
@@ -22,6 +22,8 @@ import networks  # noqa: E402
 
 CASES = [  # network, input, classes, batch, optimizer, precision
     ("resnet50", (3, 224, 224), 1000, 256, "momentum", "bf16"), ("resnet50", (3, 224, 224), 1000, 128, "momentum", "tf32"), ("resnet18", (3, 32, 32), 10, 512, "momentum", "bf16"),
+    ("resnet18c", (3, 32, 32), 10, 512, "momentum", "bf16"), ("vgg16", (3, 32, 32), 10, 128, "momentum", "bf16"),
+    ("resnet20", (3, 32, 32), 10, 128, "momentum", "bf16"),
     ("lenet300", (1, 28, 28), 10, 60, "adam", "fp32")]
 SMALL = [("lenet300", (1, 28, 28), 10, 4, "adam", "fp32"), ("resnet20", (3, 32, 32), 10, 2, "momentum", "bf16")]
 ROUNDS = 3

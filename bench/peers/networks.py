@@ -3,7 +3,7 @@ import torch
 import torch.nn as nn
 
 COUNTS = {"lenet300": 266_610, "conv2": 4_301_642, "conv4": 2_425_930, "conv6": 2_262_602, "vgg16": 14_728_266,
-          "resnet20": 272_474, "resnet18": 11_181_642, "resnet50": 25_557_032, "mobilenet_v2": 3_504_872}
+          "resnet20": 272_474, "resnet18": 11_181_642, "resnet18c": 11_173_962, "resnet50": 25_557_032, "mobilenet_v2": 3_504_872}
 
 
 def lenet300(classes):
@@ -91,6 +91,7 @@ def create(name, classes):
     net = {"lenet300": lambda: lenet300(classes), "conv2": lambda: conv(2, classes), "conv4": lambda: conv(4, classes),
            "conv6": lambda: conv(6, classes), "vgg16": lambda: vgg16(classes),
            "resnet20": lambda: resnet("cifar", [16, 32, 64], [3, 3, 3], False, classes),
+           "resnet18c": lambda: resnet("cifar", [64, 128, 256, 512], [2, 2, 2, 2], False, classes),
            "resnet18": lambda: resnet("imagenet", [64, 128, 256, 512], [2, 2, 2, 2], False, classes),
            "resnet50": lambda: resnet("imagenet", [64, 128, 256, 512], [3, 4, 6, 3], True, classes),
            "mobilenet_v2": lambda: mobilenet_v2(classes)}[name]()

@@ -19,9 +19,13 @@ internal static class NativeLibraries
     /// <summary>The value of ASNI_CUDA_DRIVER; null when it is not set.</summary>
     public static string? DriverOverride => Environment.GetEnvironmentVariable("ASNI_CUDA_DRIVER") is { Length: > 0 } path ? path : null;
 
-    /// <summary>Folders where cuBLAS and cuDNN are looked for before the system's own places: ASNI_CUDA_LIBRARIES, as PATH writes folders.</summary>
-    public static string[] Folders =>
-        (Environment.GetEnvironmentVariable("ASNI_CUDA_LIBRARIES") ?? "").Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries);
+    private static string Libraries => Environment.GetEnvironmentVariable("ASNI_CUDA_LIBRARIES") ?? "";
+
+    /// <summary>
+    /// Folders where cuBLAS and cuDNN are looked for before the system's own places: ASNI_CUDA_LIBRARIES, as PATH writes folders. "none": they are not
+    /// looked for at all.
+    /// </summary>
+    public static string[] Folders => Libraries.Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries);
 
     /// <summary>The names under which a library is looked for, newest first. What stands in for the driver stands in for all of them.</summary>
     public static string[] Candidates(string library)
@@ -29,13 +33,14 @@ internal static class NativeLibraries
         bool windows = OperatingSystem.IsWindows();
         string[] names = library switch
         {
+            CuBlas or CuDnn when Libraries == "none" => [],
             CuBlas or CuDnn or Driver when DriverOverride is { } path => [path],
             Driver => windows ? ["nvcuda.dll"] : ["libcuda.so.1"],
             CuBlas => windows ? ["cublas64_13.dll", "cublas64_12.dll"] : ["libcublas.so.13", "libcublas.so.12"],
             CuDnn => windows ? ["cudnn64_9.dll"] : ["libcudnn.so.9"],
             _ => [library],
         };
-        bool optional = library is CuBlas or CuDnn && DriverOverride is null;
+        bool optional = library is CuBlas or CuDnn && DriverOverride is null && names.Length > 0;
         return optional ? [.. Folders.SelectMany(folder => names.Select(name => Path.Combine(folder, name))), .. names] : names;
     }
 
