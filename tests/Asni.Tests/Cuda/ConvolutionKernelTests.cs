@@ -246,6 +246,18 @@ public class ConvolutionKernelTests(CudaPrecision precision)
         }
     }
 
+    [Test]
+    public void A_tiles_static_shared_memory_is_what_its_kernels_have()
+    {
+        if (_bench.Runtime.Kernels.Names.Count == 0) Assert.Ignore("The build has no PTX, which says so: install clang-19 or the CUDA toolkit.");
+        using (Assert.EnterMultipleScope())
+        {
+            foreach (ConvolutionTile tile in ConvolutionTile.All)
+                foreach (ConvolutionPass pass in Enum.GetValues<ConvolutionPass>())
+                    Assert.That(_bench.Runtime.Kernels.Get(tile.KernelName(pass)).SharedBytes, Is.EqualTo(tile.StaticSharedBytes(pass)), tile.KernelName(pass));
+        }
+    }
+
     private ulong At(DeviceTensor tensor) => _bench.Activations(tensor);
 
     private (float[] X, float[] W, float[] Dy, float[] Old) Operands(in ConvolutionSpec spec) =>

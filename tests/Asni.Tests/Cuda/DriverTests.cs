@@ -1,5 +1,7 @@
 using System.Runtime.InteropServices;
+using Asni.Cuda;
 using Asni.Cuda.Driver;
+using Asni.Cuda.Launchers;
 using Asni.Devices;
 
 namespace Asni.Tests.Cuda;
@@ -108,6 +110,32 @@ public class DriverTests
         _test.NeedSimulator();
         Assert.That(() => _test.Run("test_dynamic_reverse", 1, 32, default(ArrayArgs), 300 << 10),
             Throws.TypeOf<CudaException>().With.Message.Contains("232448"));
+    }
+
+    [Test]
+    public void Static_and_dynamic_shared_memory_that_pass_48_KiB_together_are_asked_for()
+    {
+        using var device = new CudaDevice(0, CudaPrecision.Bf16);
+        // 49,152 bytes of dynamic shared memory are just what every launch may have, but for the 1,024 static ones.
+        ConvolutionTile tile = ConvolutionTile.All.Single(t => t is { Precision: CudaPrecision.Bf16, Name: "128x64" });
+        Assert.That(tile.SharedBytes, Is.EqualTo(48 << 10));
+        CudaKernel kernel = device.Runtime.Kernels.Get(tile.KernelName(ConvolutionPass.Forward));
+        var noImages = new ConvolutionArgs
+        {
+            Height = 1,
+            Width = 1,
+            Channels = 8,
+            OutHeight = 1,
+            OutWidth = 1,
+            OutChannels = 64,
+            FilterHeight = 1,
+            FilterWidth = 1,
+            Stride = 1,
+            Groups = 1,
+            Splits = 1,
+        };
+        Assert.That(() => kernel.Launch(device.Stream, 1, tile.Threads, tile.SharedBytes, in noImages), Throws.Nothing);
+        device.Synchronize();
     }
 
     [Test]
