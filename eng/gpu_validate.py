@@ -2,6 +2,7 @@
 """Validates Asni's CUDA device on this machine, in the folder that eng/gpu-bundle.sh makes; needs Python 3 and NVIDIA's driver.
 
     gpu-validate.sh [--out DIR] [--only STEP,...] [--skip STEP,...] [--dry-run /path/to/libasni_cuda_simulator.so]
+    gpu_validate.py --write docs/performance.md --out DIR        only puts the tables of DIR/results.json into that page
 
 Every step runs even when an earlier one failed, each for a limited time. After each step DIR/results.json, DIR/results.md and DIR/logs.tar.gz are written
 anew: a run that is killed leaves what it had. --only with a second call on the same machine adds to the results of the first.
@@ -288,25 +289,68 @@ def tf32(run):
 
 # ---- The report.
 
+def table(header, rows):
+    """A Markdown table; a column whose name begins with '>' is of numbers."""
+    columns = [name.lstrip(">") for name in header]
+    lines = ["| " + " | ".join(columns) + " |", "| " + " | ".join("---:" if name.startswith(">") else "---" for name in header) + " |"]
+    return lines + ["| " + " | ".join(str(cell).replace("|", "/") for cell in row) + " |" for row in rows]
+
+
+def whole_steps(results):
+    """Steps beside PyTorch's: the last line of each case."""
+    cases = {(r["net"], r["batch"], r["precision"]): r for r in results["rows"].get("peers", []) if r.get("what") == "steps"}
+    rows = [(*case, r["ms"].get("asni", ""), r["ms"].get("eager", ""), r["ms"].get("compile", ""), r.get("asni_over_torch", "")) for case, r in cases.items()]
+    return table(["network", ">batch", "precision", ">Asni, ms", ">PyTorch eager, ms", ">compiled, ms", ">its best / Asni"], rows) if rows else []
+
+
+def kinds(results):
+    """The profile's operations, by kind: what takes a step's time."""
+    sums, total = {}, 0.0
+    for name, ms in re.findall(r"^\| (.+) \| ([\d.]+) \| .*\|$", results.get("profile", ""), re.M):
+        what = re.sub(r" [\dx-]+(?: \dx\d/\d)?(?: on \d+x\d+)?(?=,|$)", "", name)
+        sums[what] = sums.get(what, 0.0) + float(ms)
+        total += float(ms)
+    rows = [(what, f"{ms:.2f}", f"{100 * ms / total:.0f} %") for what, ms in sorted(sums.items(), key=lambda item: -item[1])]
+    return table(["operations of a ResNet-50 step", ">ms", ">share"], rows) if rows else []
+
+
+def operations(results):
+    rows = [(r["kernel"], r["shape"], r["ms"], r["gbytes_per_second"], r["tflops"], f"{r['percent_of_limit']} %", r.get("library_ms", ""), r.get("ratio", ""))
+            for r in results["rows"].get("speed", []) if "ms" in r]
+    return table(["operation", "shape", ">ms", ">GB/s", ">TFLOP/s", ">of the limit", ">cuBLAS or cuDNN, ms", ">theirs / ours"], rows) if rows else []
+
+
+def limits(results):
+    rows = results["rows"].get("limits", [])
+    if not rows:
+        return []
+    r = rows[-1]
+    return [f"Limits of that run: copy {r['copy_gbytes_per_second']:,} GB/s read and written (the driver's own {r['driver_copy_gbytes_per_second']:,}), "
+            f"mma.sync in bf16 {r['mma_bf16_tflops']} TFLOP/s, a launch {r['launch_microseconds']} us, in a graph {r['graph_launch_microseconds']} us."]
+
+
 def markdown(results):
     lines = [f"# {results.get('gpu')}, driver {results.get('driver')}, commit {results['commit']}, {results.get('date')}", ""]
     if results["dry_run"]:
         lines += ["Dry run on the simulator: that every step works, not how fast.", ""]
-    lines += ["| step | status | seconds | what it said |", "| --- | --- | ---: | --- |"]
-    lines += [f"| {name} | {s['status']} | {s['seconds']:.0f} | {s['summary'].replace('|', '/')} |" for name, s in results["steps"].items()]
-    if results.get("profile"):
-        lines += ["", results["profile"].strip()]
-    speeds = [r for r in results["rows"].get("speed", []) if "ms" in r]
-    if speeds:
-        lines += ["", "| operation | shape | ms | GB/s | TFLOP/s | % of limit | cuBLAS or cuDNN, ms | ours is so many times as fast |",
-                  "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |"]
-        lines += [f"| {r['kernel']} | {r['shape']} | {r['ms']} | {r['gbytes_per_second']} | {r['tflops']} | {r['percent_of_limit']} | {r.get('library_ms', '')} | {r.get('ratio', '')} |"
-                  for r in speeds]
-    kernels = results["rows"].get("kernels", [])
-    if kernels:
-        lines += ["", "| kernel | registers | local bytes | static shared bytes |", "| --- | ---: | ---: | ---: |"]
-        lines += [f"| {r['kernel']} | {r['registers']} | {r['local_bytes']} | {r['shared_bytes']} |" for r in kernels]
-    return "\n".join(lines) + "\n"
+    lines += table(["step", "status", ">seconds", "what it said"],
+                   [(name, s["status"], f"{s['seconds']:.0f}", s["summary"]) for name, s in results["steps"].items()])
+    kernels = [(r["kernel"], r["registers"], r["local_bytes"], r["shared_bytes"]) for r in results["rows"].get("kernels", [])]
+    parts = [limits(results), whole_steps(results), kinds(results), operations(results), results.get("profile", "").strip().splitlines(),
+             table(["kernel", ">registers", ">local bytes", ">static shared bytes"], kernels) if kernels else []]
+    return "\n".join(lines + [line for part in parts if part for line in ["", *part]]) + "\n"
+
+
+def write_page(path, results):
+    """Puts the tables between the page's <!-- gpu --> and <!-- /gpu -->."""
+    page = read(path)
+    parts = [[f"{results['gpu']}, driver {results['driver']}, commit {results['commit']}, {results['date']}.", *limits(results)],
+             whole_steps(results), kinds(results), operations(results)]
+    text = "\n\n".join("\n".join(part) for part in parts if part)
+    new, count = re.subn(r"(<!-- gpu -->\n).*?(<!-- /gpu -->)", lambda m: f"{m[1]}{text}\n{m[2]}", page, flags=re.S)
+    if count != 1:
+        sys.exit(f"gpu_validate.py: {path} needs one line <!-- gpu --> with a line <!-- /gpu --> after it.")
+    replace(path, new.encode())
 
 
 def describe_gpu(run):
@@ -343,7 +387,10 @@ def main():
     parser.add_argument("--only", default="")
     parser.add_argument("--skip", default="")
     parser.add_argument("--dry-run", metavar="SIMULATOR")
+    parser.add_argument("--write", metavar="PAGE")
     options = parser.parse_args()
+    if options.write:
+        return write_page(options.write, json.loads(read(os.path.join(options.out, "results.json"))))
     names = [name for name, _, _ in STEPS]
     only, skip = ([s for s in text.split(",") if s] for text in (options.only, options.skip))
     unknown = [s for s in only + skip if s not in names]
@@ -355,7 +402,7 @@ def main():
     before = read(os.path.join(out, "results.json"))
     if only and before:
         old = json.loads(before)
-        run.results["steps"], run.results["rows"] = old["steps"], old["rows"]
+        run.results = {**old, **{k: v for k, v in run.results.items() if k not in ("steps", "rows")}}
     describe_gpu(run)
     for name, limit, function in STEPS:
         if name in skip or (name not in only if only else name in EXTRAS):
@@ -363,7 +410,7 @@ def main():
         run_step(run, name, limit * (6 if run.simulator else 1), function)
     shutil.rmtree(run.work, ignore_errors=True)
     failed = [n for n, s in run.results["steps"].items() if s["status"] == "failed"]
-    print("\n" + read(os.path.join(out, "results.md")).split("\n| kernel |")[0][-9000:])
+    print("\n" + "\n".join(line for part in (limits(run.results), whole_steps(run.results), kinds(run.results)) if part for line in ["", *part]))
     print(f"{len(failed)} steps failed{': ' + ', '.join(failed) if failed else ''}; {out}/results.json, results.md, logs.tar.gz.")
     sys.exit(1 if failed else 0)
 
