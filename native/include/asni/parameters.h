@@ -56,6 +56,12 @@ struct WarpChunk {
     uint32_t live;
 };
 
+// The element that a bit of live stands for; the bit must be known when compiling.
+ASNI_DEVICE float chunk_value(const WarpChunk& chunk, int bit) {
+    const float4& v = chunk.values[bit / 4];
+    return bit % 4 == 0 ? v.x : bit % 4 == 1 ? v.y : bit % 4 == 2 ? v.z : v.w;
+}
+
 // Where in the chunk the element is that a bit of live stands for.
 ASNI_DEVICE int chunk_place(int bit) { return bit / 4 * (4 * warp_size) + int(threadIdx.x) % warp_size * 4 + bit % 4; }
 
