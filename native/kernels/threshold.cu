@@ -1,24 +1,24 @@
 // The global cut that keeps exactly K weights: a radix selection over the 31 bits of a float's magnitude, 12, 10 and 9 of them a pass. The first
-// pass reads all weights; the second decides all but those whose first 12 bits are the cut's, and lists them; the others read that list alone:
-// about two reads of the weights in all. Ties are kept by the lowest place in PyTorch's order. Counts are integers, so that their order does not
-// matter, and neither does the list's.
+// pass reads all weights; the second decides all but those whose first 12 bits are the cut's, and lists them, each warp in a place of its own; the
+// third reads that list alone: about two reads of the weights in all. Ties are kept by the lowest place in PyTorch's order. Counts are integers,
+// so that their order does not matter, and neither does the list's.
 #include "asni/cuda.h"
 #include "asni/parameters.h"
 
 using namespace asni;
 
-constexpr int bins = 4096, first_shift = 19, each = chunk_elements / chunk_threads;
-
-// Digits of 12, 10 and 9 bits. No tables: nvcc keeps constant arrays on the host.
-ASNI_DEVICE int digit_bits(int pass) { return pass == 0 ? 12 : pass == 1 ? 10 : 9; }
-ASNI_DEVICE int digit_shift(int pass) { return pass == 0 ? first_shift : pass == 1 ? 9 : 0; }
+// Digits of 12, 10 and 9 bits.
+constexpr int first_shift = 19, second_shift = 9, bins = 4096, second_bins = 1024, last_bins = 512, each = chunk_elements / chunk_threads;
+constexpr int search_blocks = 3;  // on a multiprocessor at once
+constexpr uint32_t infinity = 0x7f800000u;
+// No tables: nvcc keeps constant arrays on the host.
+ASNI_DEVICE int digit_shift(int pass) { return pass == 0 ? first_shift : pass == 1 ? second_shift : 0; }
 
 struct ThresholdState {
-    int64_t keep;         // rank that is looked for among elements with this prefix; in the end, how many of the magnitude are kept
-    uint32_t prefix;      // the magnitude's bits so far
-    int nan;              // whether a value is no number
-    unsigned candidates;  // elements with the first prefix
-    unsigned ties;        // elements of the bin chosen last; in the end, of the magnitude
+    int64_t keep;     // rank that is looked for among elements with this prefix; in the end, how many of the magnitude are kept
+    uint32_t prefix;  // the magnitude's bits so far
+    int nan;          // whether a value is no number
+    unsigned ties;    // elements of the bin chosen last; in the end, of the magnitude
 };
 
 struct Candidate {
@@ -28,149 +28,194 @@ struct Candidate {
 struct SearchArgs {
     Arena arena;
     const Chunk* chunks;
-    ThresholdState* state;
-    unsigned* histogram;  // cleared by each selection for the next pass
-    Candidate* candidates;
-    int* live;            // of each segment, added to when pruning
+    ThresholdState* state;   // written by the first selection
+    unsigned* histogram;     // cleared by each selection for the next pass
+    Candidate* candidates;   // of each warp, capacity of them
+    unsigned* listed;        // of each warp, how many it has
+    int* live;               // of each segment, added to when pruning
+    int64_t keep, capacity;
     int count, pass, prune;
 };
 
-// The neighbouring elements of a thread, one vector where the segment has them all; -1 as a magnitude stands for a pruned or missing one.
-struct Magnitudes {
-    uint32_t of[each];
-};
+ASNI_DEVICE int search_warp() { return int(blockIdx.x) * chunk_warps + int(threadIdx.x) / warp_size; }
+ASNI_DEVICE int search_warps() { return int(gridDim.x) * chunk_warps; }
 
-ASNI_DEVICE Magnitudes load_magnitudes(const SearchArgs& args, const Segment& segment, int64_t first) {
-    static_assert(each == 4, "one vector a thread");
-    Magnitudes m;
-    int64_t at = segment.offset + first;
-    float values[each] = {0, 0, 0, 0};
-    if (first + each <= segment.count) {
-        float4 v = *reinterpret_cast<const float4*>(args.arena.values + at);
-        values[0] = v.x; values[1] = v.y; values[2] = v.z; values[3] = v.w;
-    } else {
-        for (int k = 0; k < each && first + k < segment.count; k++) values[k] = args.arena.values[at + k];
-    }
-    // Segments start at multiples of 64, so that the four bits lie in one word.
-    uint32_t mask = first < segment.count ? args.arena.masks[at >> 5] >> (at & 31) : 0;
-    for (int k = 0; k < each; k++)
-        m.of[k] = first + k < segment.count && (mask >> k & 1) ? magnitude_bits(values[k]) : 0xffffffffu;
-    return m;
-}
-
-ASNI_DEVICE void clear(unsigned* local) {
-    for (int i = int(threadIdx.x); i < bins; i += chunk_threads) local[i] = 0;
+ASNI_DEVICE void clear(unsigned* local, int count) {
+    for (int i = int(threadIdx.x); i < count; i += chunk_threads) local[i] = 0;
     __syncthreads();
 }
 
-ASNI_DEVICE void flush(const unsigned* local, unsigned* histogram) {
+ASNI_DEVICE void flush(const unsigned* local, unsigned* histogram, int count) {
     __syncthreads();
-    for (int i = int(threadIdx.x); i < bins; i += chunk_threads)
+    for (int i = int(threadIdx.x); i < count; i += chunk_threads)
         if (local[i] != 0) atomicAdd(histogram + i, local[i]);
 }
 
-// First pass: all weights, by their first 12 bits.
-ASNI_KERNEL(threshold_histogram, SearchArgs, chunk_threads) {
+// First pass: all weights, by their first 12 bits. The last bin, which no number has, is for all that are none.
+ASNI_KERNEL(threshold_histogram, SearchArgs, chunk_threads, search_blocks) {
     ASNI_SHARED(unsigned, local, bins);
-    clear(local);
-    for (int c = int(blockIdx.x); c < args.count; c += int(gridDim.x)) {
+    clear(local, bins);
+    for (int c = search_warp(); c < args.count; c += search_warps()) {
         Chunk chunk = args.chunks[c];
-        const Segment& segment = args.arena.segments[chunk.segment];
-        Magnitudes m = load_magnitudes(args, segment, chunk.first + int64_t(threadIdx.x) * each);
-        for (int k = 0; k < each; k++) {
-            if (m.of[k] == 0xffffffffu) continue;
-            if (m.of[k] > 0x7f800000u) args.state->nan = 1;
-            atomicAdd(local + (m.of[k] >> first_shift), 1u);
+        WarpChunk part = load_chunk(args.arena, args.arena.segments[chunk.segment], chunk.first);
+        ASNI_UNROLL
+        for (int i = 0; i < warp_size; i++) {
+            uint32_t magnitude = magnitude_bits(chunk_value(part, i));
+            if (part.live >> i & 1) atomicAdd(local + (magnitude > infinity ? bins - 1 : int(magnitude >> first_shift)), 1u);
         }
     }
-    flush(local, args.histogram);
-}
-
-// Later passes: the listed ones that agree in the bits so far, by the next bits.
-ASNI_KERNEL(threshold_refine, SearchArgs, chunk_threads) {
-    ASNI_SHARED(unsigned, local, bins);
-    clear(local);
-    int shift = digit_shift(args.pass), above = shift + digit_bits(args.pass);
-    uint32_t prefix = args.state->prefix >> above;
-    for (unsigned i = unsigned(grid_thread()); i < args.state->candidates; i += unsigned(grid_threads())) {
-        uint32_t magnitude = args.candidates[i].magnitude;
-        if (magnitude >> above == prefix) atomicAdd(local + (magnitude >> shift & ((1u << digit_bits(args.pass)) - 1)), 1u);
-    }
-    flush(local, args.histogram);
+    flush(local, args.histogram, bins);
 }
 
 // One block: the bin in which the rank lies, counted from the largest magnitude down.
 ASNI_KERNEL(threshold_select, SearchArgs, chunk_threads) {
     constexpr int width = bins / chunk_threads;
-    ASNI_SHARED(int64_t, sums, chunk_threads);
-    int t = int(threadIdx.x);
-    int64_t sum = 0;
-    for (int i = 0; i < width; i++) sum += args.histogram[t * width + i];
-    sums[t] = sum;
-    __syncthreads();
-    if (t == 0) {
-        int64_t rest = args.state->keep;
-        int part = chunk_threads - 1;
-        while (part > 0 && sums[part] < rest) rest -= sums[part--];
-        int bin = part * width + width - 1;
-        while (bin > part * width && args.histogram[bin] < rest) rest -= args.histogram[bin--];
-        args.state->keep = rest;
-        args.state->ties = args.histogram[bin];
-        args.state->prefix |= uint32_t(bin) << digit_shift(args.pass);
+    static_assert(width % 4 == 0, "whole vectors a thread");
+    ASNI_SHARED(int64_t, warps, chunk_warps);
+    int t = int(threadIdx.x), lane = t % warp_size, warp = t / warp_size;
+    int64_t seen = load_volatile(&args.state->keep), rest = args.pass == 0 ? int64_t(args.keep) : int64_t(seen);
+    uint4* own = reinterpret_cast<uint4*>(args.histogram) + t * (width / 4);
+    unsigned counts[width];
+    ASNI_UNROLL
+    for (int i = 0; i < width / 4; i++) {
+        uint4 v = own[i];
+        counts[i * 4] = v.x;
+        counts[i * 4 + 1] = v.y;
+        counts[i * 4 + 2] = v.z;
+        counts[i * 4 + 3] = v.w;
     }
+    int64_t sum = 0;
+    ASNI_UNROLL
+    for (int i = 0; i < width; i++) sum += counts[i];
+    // Of this thread's bins and all larger ones: first of the warp's, then of the block's.
+    int64_t reached = sum;
+    for (int step = 1; step < warp_size; step *= 2) {
+        int64_t other = __shfl_down_sync(all_lanes, reached, unsigned(step));
+        if (lane + step < warp_size) reached += other;
+    }
+    if (lane == 0) warps[warp] = reached;
     __syncthreads();
-    for (int i = 0; i < width; i++) args.histogram[t * width + i] = 0;
+    for (int i = 1; i < chunk_warps; i++)
+        if (i > warp) reached += warps[i];
+    int64_t above = reached - sum;
+    bool chosen = rest <= 0 ? t == chunk_threads - 1 : above < rest && (reached >= rest || t == 0);
+    if (chosen) {
+        int bin = width - 1;
+        unsigned ties = counts[width - 1];
+        int64_t left = rest;
+        ASNI_UNROLL
+        for (int i = width - 1; i >= 0; i--) {
+            int64_t count = counts[i];
+            if (above < rest && (above + count >= rest || i == 0)) {
+                bin = i;
+                ties = unsigned(count);
+                left = rest - above;
+            }
+            above += count;
+        }
+        args.state->keep = left;
+        args.state->ties = ties;
+        args.state->prefix = (args.pass == 0 ? 0 : args.state->prefix) | uint32_t(t * width + bin) << digit_shift(args.pass);
+    }
+    if (args.pass == 0 && t == chunk_threads - 1) args.state->nan = counts[width - 1] != 0;
+    ASNI_UNROLL
+    for (int i = 0; i < width / 4; i++) own[i] = make_uint4(0, 0, 0, 0);
+}
+
+ASNI_DEVICE void erase(const Arena& arena, int64_t at) {
+    set_value(arena, at, 0);
+    arena.state0[at] = arena.state1[at] = 0;
 }
 
 ASNI_DEVICE void prune(const Arena& arena, int64_t at) {
-    set_value(arena, at, 0);
-    arena.state0[at] = arena.state1[at] = 0;
+    erase(arena, at);
     atomicAnd(arena.masks + (at >> 5), ~(1u << (at & 31)));
 }
 
-// Second pass: what the first bits decide is decided; the rest is listed.
-ASNI_KERNEL(threshold_split, SearchArgs, chunk_threads) {
-    ASNI_SHARED(int, shared, chunk_threads);
-    ASNI_SHARED(unsigned, places, 2);
+// Second pass: what the first bits decide is decided; the rest is listed, and counted by the next bits.
+ASNI_KERNEL(threshold_split, SearchArgs, chunk_threads, search_blocks) {
+    ASNI_SHARED(unsigned, local, second_bins);
     if (args.state->nan) return;
-    uint32_t cut = args.state->prefix >> first_shift;
-    for (int c = int(blockIdx.x); c < args.count; c += int(gridDim.x)) {
+    clear(local, second_bins);
+    uint32_t low = args.state->prefix;
+    int lane = int(threadIdx.x) % warp_size;
+    Candidate* candidates = args.candidates + search_warp() * args.capacity;
+    unsigned filled = 0;
+    for (int c = search_warp(); c < args.count; c += search_warps()) {
         Chunk chunk = args.chunks[c];
         const Segment& segment = args.arena.segments[chunk.segment];
-        int64_t first = chunk.first + int64_t(threadIdx.x) * each;
-        Magnitudes m = load_magnitudes(args, segment, first);
-        int kept = 0;
-        unsigned listed = 0;
-        for (int k = 0; k < each; k++) {
-            if (m.of[k] == 0xffffffffu) continue;
-            uint32_t bin = m.of[k] >> first_shift;
-            kept += bin > cut;
-            listed += bin == cut;
-            if (bin < cut && args.prune) prune(args.arena, segment.offset + first + k);
+        WarpChunk part = load_chunk(args.arena, segment, chunk.first);
+        int64_t first = segment.offset + chunk.first;
+        uint32_t kept = 0, listed = 0;
+        ASNI_UNROLL
+        for (int i = 0; i < warp_size; i++) {
+            uint32_t magnitude = magnitude_bits(chunk_value(part, i));
+            kept |= uint32_t(magnitude >= low + (1u << first_shift)) << i;
+            listed |= uint32_t(magnitude - low < 1u << first_shift) << i;
         }
-        if (threadIdx.x == 0) places[0] = 0;
-        __syncthreads();
-        unsigned place = listed == 0 ? 0 : atomicAdd(places, listed);
-        __syncthreads();
-        if (threadIdx.x == 0 && places[0] != 0) places[1] = atomicAdd(&args.state->candidates, places[0]);
+        kept &= part.live;
+        listed &= part.live;
         if (args.prune) {
-            kept = block_sum(kept, shared);
-            if (threadIdx.x == 0 && kept != 0) atomicAdd(args.live + chunk.segment, kept);
+            uint32_t gone = part.live & ~kept & ~listed;
+            for (int k = 0; k < chunk_vectors; k++) {
+                uint32_t four = gone >> (k * 4) & 15u;
+                if (four == 0) continue;
+                int64_t at = first + chunk_place(k * 4);
+                for (int e = 0; e < 4; e++)
+                    if (four >> e & 1) erase(args.arena, at + e);
+                atomicAnd(args.arena.masks + (at >> 5), ~(four << (at & 31)));
+            }
+            int live = __reduce_add_sync(all_lanes, __popc(kept));
+            if (lane == 0 && live != 0) atomicAdd(args.live + chunk.segment, live);
         }
-        __syncthreads();
-        if (listed != 0) place += places[1];
-        for (int k = 0; k < each && listed != 0; k++)
-            if (m.of[k] != 0xffffffffu && m.of[k] >> first_shift == cut)
-                args.candidates[place++] = Candidate{uint32_t(segment.offset + first + k), m.of[k]};
-        __syncthreads();
+        if (!__any_sync(all_lanes, listed != 0)) continue;
+        unsigned mine = unsigned(__popc(listed)), place = mine;
+        for (int step = 1; step < warp_size; step *= 2) {
+            unsigned other = __shfl_up_sync(all_lanes, place, unsigned(step));
+            if (lane >= step) place += other;
+        }
+        unsigned all = __shfl_sync(all_lanes, place, warp_size - 1);
+        place += filled - mine;
+        filled += all;
+        // Few: they are read again rather than found in registers by a bit known only now.
+        for (; listed != 0; listed &= listed - 1) {
+            int64_t at = first + chunk_place(__ffs(int(listed)) - 1);
+            uint32_t magnitude = magnitude_bits(args.arena.values[at]);
+            candidates[place++] = Candidate{uint32_t(at), magnitude};
+            atomicAdd(local + (magnitude >> second_shift & (second_bins - 1)), 1u);
+        }
     }
+    if (lane == 0) args.listed[search_warp()] = filled;
+    flush(local, args.histogram, second_bins);
+}
+
+// Last pass: the listed ones that agree in the bits so far, by the last bits.
+ASNI_KERNEL(threshold_refine, SearchArgs, chunk_threads) {
+    ASNI_SHARED(unsigned, local, last_bins);
+    if (args.state->nan) return;
+    clear(local, last_bins);
+    constexpr int loads = 4;
+    uint32_t prefix = args.state->prefix >> second_shift;
+    const Candidate* candidates = args.candidates + search_warp() * args.capacity;
+    int count = int(args.listed[search_warp()]);
+    for (int i = int(threadIdx.x) % warp_size; i < count; i += loads * warp_size) {
+        uint32_t magnitudes[loads];
+        ASNI_UNROLL
+        for (int k = 0; k < loads; k++) magnitudes[k] = candidates[i + k * warp_size < count ? i + k * warp_size : i].magnitude;
+        ASNI_UNROLL
+        for (int k = 0; k < loads; k++)
+            if (i + k * warp_size < count && magnitudes[k] >> second_shift == prefix) atomicAdd(local + (magnitudes[k] & (last_bins - 1)), 1u);
+    }
+    flush(local, args.histogram, last_bins);
 }
 
 // Last, when all ties are kept: the listed ones below the cut go.
 ASNI_KERNEL(threshold_finish, SearchArgs, chunk_threads) {
     if (args.state->nan || args.state->ties != args.state->keep) return;
-    for (unsigned i = unsigned(grid_thread()); i < args.state->candidates; i += unsigned(grid_threads())) {
-        Candidate candidate = args.candidates[i];
+    const Candidate* candidates = args.candidates + search_warp() * args.capacity;
+    int count = int(args.listed[search_warp()]);
+    for (int i = int(threadIdx.x) % warp_size; i < count; i += warp_size) {
+        Candidate candidate = candidates[i];
         if (candidate.magnitude < args.state->prefix) {
             prune(args.arena, candidate.at);
             continue;

@@ -5,7 +5,7 @@
 
 using namespace asni;
 
-struct SideSums {
+struct alignas(16) SideSums {
     double sum_above;
     int64_t count_above;
     double sum_below;
@@ -19,53 +19,90 @@ struct SideSumsArgs {
     SideSums* partial;      // a chunk each
     SideSums* sums;         // by segment
     const int* first_chunk; // by listed segment, and the end: its chunks
+    int count;              // of chunks
 };
 
+// To every lane, in an order that is always the same.
+ASNI_DEVICE double warp_sum(double value) {
+    for (int step = warp_size / 2; step > 0; step /= 2) value += __shfl_xor_sync(all_lanes, value, step);
+    return value;
+}
+
+ASNI_DEVICE int64_t warp_sum(int64_t value) {
+    for (int step = warp_size / 2; step > 0; step /= 2) value += __shfl_xor_sync(all_lanes, value, step);
+    return value;
+}
+
+ASNI_DEVICE void add_side(float w, float pivot, double& above, double& below, int& count_above, int& count_below) {
+    if (w > pivot) {
+        above += w;
+        count_above++;
+    }
+    if (w < pivot) {
+        below += w;
+        count_below++;
+    }
+}
+
+// A warp a chunk.
 ASNI_KERNEL(side_sums, SideSumsArgs, chunk_threads) {
-    ASNI_SHARED(double, doubles, chunk_threads);
-    ASNI_SHARED(int, integers, chunk_threads);
-    Chunk chunk = args.chunks[blockIdx.x];
-    const Segment& segment = args.arena.segments[chunk.segment];
+    int c = int(blockIdx.x) * chunk_warps + int(threadIdx.x) / warp_size;
+    if (c >= args.count) return;
+    Chunk chunk = args.chunks[c];
     float pivot = args.pivots[chunk.segment];
+    WarpChunk part = load_chunk(args.arena, args.arena.segments[chunk.segment], chunk.first);
     double above = 0, below = 0;
     int count_above = 0, count_below = 0;
-    for (int64_t i = chunk.first + threadIdx.x; i < segment.count && i < chunk.first + chunk_elements; i += chunk_threads) {
-        int64_t at = segment.offset + i;
-        if (!lives(args.arena, at)) continue;
-        float w = args.arena.values[at];
-        if (w > pivot) {
-            above += w;
-            count_above++;
-        }
-        if (w < pivot) {
-            below += w;
-            count_below++;
-        }
+    ASNI_UNROLL
+    for (int k = 0; k < chunk_vectors; k++) {
+        // A pruned element counts as the pivot, which belongs to neither side.
+        float4 v = part.values[k];
+        uint32_t live = part.live >> (k * 4);
+        add_side(live & 1 ? v.x : pivot, pivot, above, below, count_above, count_below);
+        add_side(live & 2 ? v.y : pivot, pivot, above, below, count_above, count_below);
+        add_side(live & 4 ? v.z : pivot, pivot, above, below, count_above, count_below);
+        add_side(live & 8 ? v.w : pivot, pivot, above, below, count_above, count_below);
     }
-    above = block_sum(above, doubles);
-    below = block_sum(below, doubles);
-    count_above = block_sum(count_above, integers);
-    count_below = block_sum(count_below, integers);
-    if (threadIdx.x == 0) args.partial[blockIdx.x] = SideSums{above, count_above, below, count_below};
+    above = warp_sum(above);
+    below = warp_sum(below);
+    count_above = __reduce_add_sync(all_lanes, count_above);
+    count_below = __reduce_add_sync(all_lanes, count_below);
+    if (threadIdx.x % warp_size == 0) args.partial[c] = SideSums{above, count_above, below, count_below};
 }
 
 // A block a listed segment: its chunks' sums, in an order of its own that is always the same.
 ASNI_KERNEL(side_sums_total, SideSumsArgs, chunk_threads) {
-    ASNI_SHARED(double, doubles, chunk_threads);
-    ASNI_SHARED(int64_t, integers, chunk_threads);
+    ASNI_SHARED(SideSums, warps, chunk_warps);
+    constexpr int each = 4;
     int first = args.first_chunk[blockIdx.x], last = args.first_chunk[blockIdx.x + 1];
     SideSums sum = {0, 0, 0, 0};
-    for (int i = first + int(threadIdx.x); i < last; i += chunk_threads) {
-        sum.sum_above += args.partial[i].sum_above;
-        sum.sum_below += args.partial[i].sum_below;
-        sum.count_above += args.partial[i].count_above;
-        sum.count_below += args.partial[i].count_below;
+    for (int i = first + int(threadIdx.x); i < last; i += each * chunk_threads) {
+        SideSums partial[each];
+        ASNI_UNROLL
+        for (int k = 0; k < each; k++) partial[k] = args.partial[i + k * chunk_threads < last ? i + k * chunk_threads : i];
+        ASNI_UNROLL
+        for (int k = 0; k < each; k++) {
+            if (i + k * chunk_threads >= last) continue;
+            sum.sum_above += partial[k].sum_above;
+            sum.count_above += partial[k].count_above;
+            sum.sum_below += partial[k].sum_below;
+            sum.count_below += partial[k].count_below;
+        }
     }
-    sum.sum_above = block_sum(sum.sum_above, doubles);
-    sum.sum_below = block_sum(sum.sum_below, doubles);
-    sum.count_above = block_sum(sum.count_above, integers);
-    sum.count_below = block_sum(sum.count_below, integers);
-    if (threadIdx.x == 0) args.sums[blockIdx.x] = sum;
+    sum.sum_above = warp_sum(sum.sum_above);
+    sum.count_above = warp_sum(sum.count_above);
+    sum.sum_below = warp_sum(sum.sum_below);
+    sum.count_below = warp_sum(sum.count_below);
+    if (threadIdx.x % warp_size == 0) warps[threadIdx.x / warp_size] = sum;
+    __syncthreads();
+    if (threadIdx.x != 0) return;
+    for (int warp = 1; warp < chunk_warps; warp++) {
+        sum.sum_above += warps[warp].sum_above;
+        sum.count_above += warps[warp].count_above;
+        sum.sum_below += warps[warp].sum_below;
+        sum.count_below += warps[warp].count_below;
+    }
+    args.sums[blockIdx.x] = sum;
 }
 
 struct AssignSidesArgs {

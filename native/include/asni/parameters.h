@@ -3,6 +3,8 @@
 // chunks of 1,024 elements.
 #pragma once
 
+#include "asni/mma.h"  // ASNI_UNROLL
+
 namespace asni {
 
 struct Segment {
@@ -44,6 +46,47 @@ ASNI_DEVICE int64_t device_order(const Segment& segment, int64_t j) {
 }
 
 ASNI_DEVICE uint32_t magnitude_bits(float x) { return __float_as_uint(x) & 0x7fffffffu; }
+
+// A chunk as one warp holds it: vector k of a lane has the elements from 128 k + 4 lane on, and bit 4 k + e of live tells whether its e-th is
+// there and not pruned. All loads are independent of each other, so that a warp waits for the memory once a chunk.
+constexpr int chunk_vectors = chunk_elements / (4 * warp_size), chunk_warps = chunk_threads / warp_size;
+
+struct WarpChunk {
+    float4 values[chunk_vectors];
+    uint32_t live;
+};
+
+// The element that a bit of live stands for; the bit must be known when compiling.
+ASNI_DEVICE float chunk_value(const WarpChunk& chunk, int bit) {
+    const float4& v = chunk.values[bit / 4];
+    return bit % 4 == 0 ? v.x : bit % 4 == 1 ? v.y : bit % 4 == 2 ? v.z : v.w;
+}
+
+// Where in the chunk the element is that a bit of live stands for.
+ASNI_DEVICE int chunk_place(int bit) { return bit / 4 * (4 * warp_size) + int(threadIdx.x) % warp_size * 4 + bit % 4; }
+
+ASNI_DEVICE WarpChunk load_chunk(const Arena& arena, const Segment& segment, int first) {
+    static_assert(chunk_vectors * 4 == 32, "a bit an element of a lane");
+    int lane = int(threadIdx.x) % warp_size;
+    int rest = int(segment.count - first < chunk_elements ? segment.count - first : chunk_elements);
+    int64_t at = segment.offset + first;  // a multiple of 64
+    // The mask's words of the chunk, one a lane, without what lies behind the segment's end.
+    int bits = rest - lane * 32;
+    uint32_t word = bits > 0 ? arena.masks[(at >> 5) + lane] : 0;
+    if (bits > 0 && bits < 32) word &= (1u << bits) - 1;
+    const float4* values = reinterpret_cast<const float4*>(arena.values + at);
+    WarpChunk chunk;
+    ASNI_UNROLL
+    for (int k = 0; k < chunk_vectors; k++) {
+        int vector = k * warp_size + lane;
+        chunk.values[k] = values[vector * 4 < rest ? vector : 0];
+    }
+    chunk.live = 0;
+    ASNI_UNROLL
+    for (int k = 0; k < chunk_vectors; k++)
+        chunk.live |= (__shfl_sync(all_lanes, word, k * 4 + lane / 8) >> (lane % 8 * 4) & 15u) << (k * 4);
+    return chunk;
+}
 
 // The sum over the block, in the threads' order, to every thread.
 template <class T>

@@ -25,12 +25,12 @@ internal sealed partial class CudaParameters
             Partial = sides + (ulong)partial,
             Sums = sides + (ulong)total,
             FirstChunk = list.Firsts,
+            Count = list.Count,
         };
-        Launch("side_sums", list.Count, in args);
+        Launch("side_sums", (list.Count + ChunkArgs.Warps - 1) / ChunkArgs.Warps, in args);
         Launch("side_sums_total", list.Parameters.Length, in args);
         // The GPU's struct has the record's own layout.
-        var results = new SideSums[list.Parameters.Length];
-        _stream.Download<SideSums>(results, sides + (ulong)total);
+        ReadOnlySpan<SideSums> results = Fetch<SideSums>(sides + (ulong)total, list.Parameters.Length);
         for (int i = 0; i < parameters.Length; i++) sums[i] = results[Array.IndexOf(list.Parameters, parameters[i])];
     }
 
@@ -45,6 +45,7 @@ internal sealed partial class CudaParameters
     {
         public ArenaArgs Arena;
         public ulong Chunks, Pivots, Partial, Sums, FirstChunk;
+        public int Count;
     }
 
     private struct AssignSidesArgs

@@ -5,12 +5,14 @@ namespace Asni.Cuda;
 
 internal sealed partial class CudaParameters
 {
-    private const int Bins = 4096, StateBytes = 32, Passes = 3, CandidateBytes = 8;
+    private const int Bins = 4096, StateBytes = 32, CandidateBytes = 8;
 
-    /// <summary>The search's state, then its histogram, then live elements of each segment.</summary>
+    /// <summary>
+    /// The search's state, then its histogram, which is all zero between searches, then live elements of each segment, then listed ones of each warp.
+    /// </summary>
     private CudaBuffer? _selection;
 
-    /// <summary>Elements that the first pass leaves undecided: all of them, at worst.</summary>
+    /// <summary>Elements that the first pass leaves undecided, each warp's in a place of its own: all of them, at worst.</summary>
     private CudaBuffer? _candidates;
 
     /// <summary>Ties of each chunk, then live elements of each segment.</summary>
@@ -26,7 +28,7 @@ internal sealed partial class CudaParameters
     public override MagnitudeThreshold Prune(ReadOnlySpan<int> parameters, long keep, Span<long> live)
     {
         SearchArgs args = Search(parameters, keep, prune: true);
-        Launch("threshold_finish", _stream.Context.MultiprocessorCount * 4, args with { Count = Parameters.Length });
+        Launch("threshold_finish", SearchBlocks(args.Count), args with { Count = Parameters.Length });
         MagnitudeThreshold threshold = Found(parameters, keep, out bool allTies);
         if (allTies) ReadLive(parameters, args.Live, live);
         else ApplyThreshold(parameters, threshold, live);
@@ -40,44 +42,49 @@ internal sealed partial class CudaParameters
         ArgumentOutOfRangeException.ThrowIfNegative(keep);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(keep, among);
         ChunkList list = List(parameters);
-        _selection ??= new CudaBuffer(_stream, StateBytes + (Bins + Parameters.Length) * sizeof(uint));
+        int blocks = SearchBlocks(list.Count), warps = Math.Max(1, blocks * ChunkArgs.Warps);
+        long live = StateBytes + Bins * sizeof(uint), listed = live + Parameters.Length * sizeof(int);
+        long capacity = (list.Count + warps - 1) / warps * (long)ChunkArgs.Elements;
+        _selection ??= new CudaBuffer(_stream, listed + SearchBlocksAtMost * ChunkArgs.Warps * sizeof(uint));
         var args = new SearchArgs
         {
             Arena = _arena,
             Chunks = list.Pointer,
             State = _selection.Pointer,
             Histogram = _selection.Pointer + StateBytes,
-            Candidates = Grown(ref _candidates, among * CandidateBytes),
-            Live = _selection.Pointer + StateBytes + Bins * sizeof(uint),
+            Candidates = Grown(ref _candidates, warps * capacity * CandidateBytes),
+            Listed = _selection.Pointer + (ulong)listed,
+            Live = _selection.Pointer + (ulong)live,
+            Keep = keep,
+            Capacity = capacity,
             Count = list.Count,
             Prune = prune ? 1 : 0,
         };
-        _stream.Fill32(_selection.Pointer, 0, _selection.Bytes / sizeof(uint));
-        Span<SelectionState> state = [new SelectionState(keep, 0, 0, 0, 0)];
-        _stream.Upload<SelectionState>(_selection.Pointer, state);
-        // Enough blocks to fill the GPU; each keeps a histogram in shared memory over all its chunks.
-        int blocks = Math.Min(list.Count, _stream.Context.MultiprocessorCount * 4);
-        Launch("threshold_histogram", blocks, in args);
-        Launch("threshold_select", 1, in args);
-        Launch("threshold_split", blocks, in args);
-        for (args.Pass = 1; args.Pass < Passes; args.Pass++)
+        if (prune) _stream.Fill32(args.Live, 0, Parameters.Length);
+        foreach (string pass in (ReadOnlySpan<string>)["threshold_histogram", "threshold_split", "threshold_refine"])
         {
-            Launch("threshold_refine", blocks, in args);
+            Launch(pass, blocks, in args);
             Launch("threshold_select", 1, in args);
+            args.Pass++;
         }
         return args;
     }
 
+    /// <summary>Enough to fill the GPU, a warp for each chunk if there are few; each keeps a histogram in shared memory over all its chunks.</summary>
+    private int SearchBlocks(int chunks) => Math.Min((chunks + ChunkArgs.Warps - 1) / ChunkArgs.Warps, SearchBlocksAtMost);
+
+    // As many as the registers of its kernels let a multiprocessor hold.
+    private int SearchBlocksAtMost => _stream.Context.MultiprocessorCount * 3;
+
     /// <param name="allTies">Whether all elements of the cut's magnitude are kept.</param>
     private MagnitudeThreshold Found(ReadOnlySpan<int> parameters, long keep, out bool allTies)
     {
-        Span<SelectionState> state = new SelectionState[1];
-        _stream.Download(state, _selection!.Pointer);
-        if (state[0].Nan != 0) throw new AsniException($"{NotANumber(parameters)} has a weight that is not a number; lower the learning rate");
-        allTies = state[0].Keep == state[0].Ties;
+        SelectionState state = Fetch<SelectionState>(_selection!.Pointer, 1)[0];
+        if (state.Nan != 0) throw new AsniException($"{NotANumber(parameters)} has a weight that is not a number; lower the learning rate");
+        allTies = state.Keep == state.Ties;
         return keep == 0
             ? new MagnitudeThreshold(float.PositiveInfinity, 0)
-            : new MagnitudeThreshold(BitConverter.UInt32BitsToSingle(state[0].Prefix), state[0].Keep);
+            : new MagnitudeThreshold(BitConverter.UInt32BitsToSingle(state.Prefix), state.Keep);
     }
 
     public override void ApplyThreshold(ReadOnlySpan<int> parameters, MagnitudeThreshold threshold, Span<long> live)
@@ -120,12 +127,13 @@ internal sealed partial class CudaParameters
         return "a parameter";
     }
 
-    private readonly record struct SelectionState(long Keep, uint Prefix, int Nan, uint Candidates, uint Ties);
+    private readonly record struct SelectionState(long Keep, uint Prefix, int Nan, uint Ties);
 
     private struct SearchArgs
     {
         public ArenaArgs Arena;
-        public ulong Chunks, State, Histogram, Candidates, Live;
+        public ulong Chunks, State, Histogram, Candidates, Listed, Live;
+        public long Keep, Capacity;
         public int Count, Pass, Prune;
     }
 

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Runtime.CompilerServices;
 using Asni.Cuda.Driver;
 using Asni.Devices;
 using Asni.Networks;
@@ -20,6 +21,7 @@ internal sealed partial class CudaParameters : DeviceParameters
     private readonly ArenaArgs _arena;
     private readonly ChunkList _trained;
     private readonly Dictionary<string, ChunkList> _lists = [];
+    private PinnedMemory? _fetched;
 
     public CudaParameters(ImmutableArray<Parameter> parameters, CudaStream stream, CudaKernels kernels, CudaPrecision precision) : base(parameters)
     {
@@ -125,6 +127,7 @@ internal sealed partial class CudaParameters : DeviceParameters
         foreach (ChunkList list in _lists.Values) list.Dispose();
         _trained.Dispose();
         foreach (CudaBuffer? buffer in (CudaBuffer?[])[_values, _gradients, _state0, _state1, _masks, _segments, _copies, _rule, _selection, _candidates, _cut, _sides]) buffer?.Dispose();
+        _fetched?.Dispose();
         base.Dispose();
     }
 
@@ -174,6 +177,20 @@ internal sealed partial class CudaParameters : DeviceParameters
             buffer = new CudaBuffer(_stream, bytes);
         }
         return buffer.Pointer;
+    }
+
+    /// <summary>Waits for a few results; the host's memory that they lie in is used again by the next call.</summary>
+    private ReadOnlySpan<T> Fetch<T>(ulong from, int count) where T : unmanaged
+    {
+        long bytes = (long)count * Unsafe.SizeOf<T>();
+        if (_fetched is null || _fetched.Bytes < bytes)
+        {
+            _fetched?.Dispose();
+            _fetched = new PinnedMemory(_stream.Context, Math.Max(bytes, 256));
+        }
+        _stream.Download(_fetched, from, bytes);
+        _stream.Synchronize();
+        return _fetched.Span<T>()[..count];
     }
 
     private void Launch<T>(string kernel, int blocks, in T args) where T : unmanaged

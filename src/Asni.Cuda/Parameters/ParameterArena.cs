@@ -19,4 +19,7 @@ internal readonly record struct ChunkArgs(int Segment, int First)
 {
     /// <summary>Elements of a chunk, and threads that share it.</summary>
     public const int Elements = 1024, Threads = 256;
+
+    /// <summary>Warps of a block, where each has a chunk of its own.</summary>
+    public const int Warps = Threads / 32;
 }
