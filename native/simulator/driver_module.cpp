@@ -75,20 +75,25 @@ bool declares(const std::string& text, const std::string& name) {
 }
 
 // Bytes of the static shared arrays that the kernel's PTX names, each behind the last as its alignment asks; 0 for text without kernels.
-// The arrays are declared before the kernels: ".shared .align 16 .b8 NAME[1024];". Dynamic memory's has no size.
+// The arrays are declared before the kernels: ".shared .align 16 .b8 NAME[1024];". Dynamic memory's has no size, and lies behind the others as its own
+// alignment asks: a driver counts the gap as static memory.
 unsigned static_shared_bytes(const std::string& text, const std::string& kernel) {
     std::smatch entry;
     if (!std::regex_search(text, entry, std::regex("\\.entry " + kernel + "\\("))) return 0;
     size_t start = size_t(entry.position()), end = text.find("\n}", start);
     const std::string body = text.substr(start, end - start);
-    static const std::regex array("\\.shared \\.align (\\d+) \\.b8 ([\\w$]+)\\[(\\d+)\\];");
-    unsigned bytes = 0;
+    static const std::regex array("\\.shared \\.align (\\d+) \\.b8 ([\\w$]+)\\[(\\d*)\\];");
+    unsigned bytes = 0, dynamic_alignment = 1;
     for (std::sregex_iterator each(text.begin(), text.end(), array), none; each != none; ++each) {
         if (body.find((*each)[2]) == std::string::npos) continue;
         unsigned alignment = unsigned(std::stoul((*each)[1]));
+        if ((*each)[3].length() == 0) {
+            dynamic_alignment = alignment;
+            continue;
+        }
         bytes = (bytes + alignment - 1) / alignment * alignment + unsigned(std::stoul((*each)[3]));
     }
-    return bytes;
+    return (bytes + dynamic_alignment - 1) / dynamic_alignment * dynamic_alignment;
 }
 
 // The bytes of the one argument, from either of the two ways to pass it; with a buffer its size is known and checked.
