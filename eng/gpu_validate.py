@@ -22,7 +22,6 @@ import sys
 import sysconfig
 import tarfile
 import tempfile
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -50,7 +49,6 @@ class Run:
         self.out, self.simulator = out, simulator
         self.work = tempfile.mkdtemp(prefix="asni-gpu-")
         self.deadline = 0.0
-        self.lock = threading.Lock()
         self.env = {**os.environ, "DOTNET_NOLOGO": "1", "TESTINGPLATFORM_TELEMETRY_OPTOUT": "1", "DOTNET_SYSTEM_GLOBALIZATION_INVARIANT": "1"}
         dotnet = os.path.join(HERE, "dotnet", "dotnet")
         self.dotnet = dotnet if os.path.exists(dotnet) else "dotnet"

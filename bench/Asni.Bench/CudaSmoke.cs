@@ -37,9 +37,7 @@ internal static class CudaSmoke
     {
         using Device owned = device;
         using var model = new Model(network, device);
-        Steps.Initialize(model);
-        using var plan = new Plan(model, Batch, true);
-        plan.Load(Answers.Random((long)Batch * network.Input.Elements, 1), [.. Enumerable.Range(0, Batch).Select(i => i % network.Classes)]);
+        using Plan plan = Steps.PlanOfRandomBatch(model, Batch, true);
         plan.RunTraining();
         double loss = plan.ReadLoss().Loss / Batch;
         float[][] gradients = [.. network.Parameters.Select(p => Gradient(model, p))];

@@ -87,9 +87,7 @@ internal static class Steps
     /// <param name="aroundUpdate">Runs the optimizer's part of a step; null: as it is.</param>
     public static Action Prepare(Model model, StepOptions o, out Plan made, Action<Action>? aroundUpdate = null)
     {
-        Initialize(model);
-        Plan plan = made = new Plan(model, o.Batch, o.Training);
-        plan.Load(Answers.Random((long)o.Batch * o.Input.Elements, 1), [.. Enumerable.Range(0, o.Batch).Select(i => i % o.Classes)]);
+        Plan plan = made = PlanOfRandomBatch(model, o.Batch, o.Training);
         if (!o.Training) return plan.RunEvaluation;
         var optimizer = new OptimizerSettings { Kind = o.Optimizer };
         long step = 0;
@@ -102,6 +100,15 @@ internal static class Steps
 
         // A rate this small keeps the weights where they are: on one batch a real one would soon train the gradients away.
         void Update() => model.Parameters.Update(optimizer.At(1e-9, ++step));
+    }
+
+    /// <summary>A plan with random numbers as its batch, of the freshly initialized model.</summary>
+    public static Plan PlanOfRandomBatch(Model model, int batch, bool training)
+    {
+        Initialize(model);
+        var plan = new Plan(model, batch, training);
+        plan.Load(Answers.Random((long)batch * model.Network.Input.Elements, 1), [.. Enumerable.Range(0, batch).Select(i => i % model.Network.Classes)]);
+        return plan;
     }
 
     public static void Initialize(Model model)

@@ -15,12 +15,6 @@ struct LossArgs {
 };
 
 template <class T>
-ASNI_DEVICE T warp_sum(T x) {
-    for (int step = warp_size / 2; step > 0; step /= 2) x += __shfl_xor_sync(all_lanes, x, step);
-    return x;
-}
-
-template <class T>
 ASNI_DEVICE void loss(const LossArgs& args) {
     int lane = lane_index();
     int64_t sample = int64_t(blockIdx.x) * (blockDim.x / warp_size) + warp_index();

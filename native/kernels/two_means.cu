@@ -22,17 +22,6 @@ struct SideSumsArgs {
     int count;              // of chunks
 };
 
-// To every lane, in an order that is always the same.
-ASNI_DEVICE double warp_sum(double value) {
-    for (int step = warp_size / 2; step > 0; step /= 2) value += __shfl_xor_sync(all_lanes, value, step);
-    return value;
-}
-
-ASNI_DEVICE int64_t warp_sum(int64_t value) {
-    for (int step = warp_size / 2; step > 0; step /= 2) value += __shfl_xor_sync(all_lanes, value, step);
-    return value;
-}
-
 ASNI_DEVICE void add_side(float w, float pivot, double& above, double& below, int& count_above, int& count_below) {
     if (w > pivot) {
         above += w;

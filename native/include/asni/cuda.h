@@ -45,4 +45,11 @@ ASNI_DEVICE int warp_index() {
 ASNI_DEVICE int64_t grid_thread() { return int64_t(blockIdx.x) * blockDim.x + threadIdx.x; }
 ASNI_DEVICE int64_t grid_threads() { return int64_t(gridDim.x) * blockDim.x; }
 
+// The sum over the warp, to every lane, in an order that is always the same.
+template <class T>
+ASNI_DEVICE T warp_sum(T value) {
+    for (int step = warp_size / 2; step > 0; step /= 2) value += __shfl_xor_sync(all_lanes, value, step);
+    return value;
+}
+
 }  // namespace asni

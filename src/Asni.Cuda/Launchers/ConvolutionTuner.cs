@@ -96,8 +96,8 @@ internal sealed class ConvolutionTuner(ConvolutionRuntime runtime, TuningCache? 
         var call = new ConvolutionCall(a.Pointer, b.Pointer, samples, result.Pointer);
         using CudaMemory? sums = statistics ? new CudaMemory(context, StatisticsBytes(shape, samples)) : null;
         // What batch-norm's own pass over the output takes: a copy of half of it moves as many bytes.
-        double reading = sums is null ? 0 : Milliseconds(() => runtime.Stream.Copy(y.Pointer, x.Pointer, Math.Min(input, output / 2)));
-        if (sums is not null) reading *= output / 2.0 / Math.Min(input, output / 2);
+        long half = output / 2;
+        double reading = statistics ? Milliseconds(() => runtime.Stream.Copy(y.Pointer + (ulong)half, y.Pointer, half)) : 0;
         var times = new double[candidates.Count];
         for (int i = 0; i < times.Length; i++)
         {
