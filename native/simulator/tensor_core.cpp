@@ -63,4 +63,24 @@ void multiply_tf32(void* const lanes[32]) {
     multiply<8>(lanes, a, b);
 }
 
+void multiply_rows(void* const lanes[32], const uint16_t (*a)[16], const uint16_t (*b)[16], int n) {
+    float rows[16][16];  // k first
+    for (int row = 0; row < 16; row++) {
+        for (int k = 0; k < 16; k++) rows[k][row] = float_of(uint32_t(a[row][k]) << 16);
+    }
+    for (int column = 0; column < n; column++) {
+        float* at[16];
+        float sums[16];
+        for (int row = 0; row < 16; row++) {
+            at[row] = static_cast<WarpgroupProduct*>(lanes[row % 8 * 4 + column % 8 / 2])->d + column / 8 * 4 + row / 8 * 2 + column % 2;
+            sums[row] = *at[row];
+        }
+        for (int k = 0; k < 16; k++) {
+            float factor = float_of(uint32_t(b[column][k]) << 16);
+            for (int row = 0; row < 16; row++) sums[row] += rows[k][row] * factor;
+        }
+        for (int row = 0; row < 16; row++) *at[row] = sums[row];
+    }
+}
+
 }  // namespace asni::sim

@@ -1,6 +1,7 @@
 // The loaders that bring the operand tiles of the implicit matrix products to shared memory, 16 bytes (a chunk) at a time.
 // A tile is either K-major (a row for each of the product's rows or columns, filled along the inner dimension) or not (a row for each inner index).
-// Chunks are stored permuted (swizzle) so that neither these stores nor the reads of tile_math.h meet bank conflicts.
+// Chunks are stored permuted (swizzle) so that neither these stores nor the reads of tile_math.h meet bank conflicts; a K-major tile with rows of
+// 128 bytes, and one of bf16 that is not K-major, lie as Hopper's wgmma reads them.
 // load() brings the present tile and advance() goes on to the next one along the inner dimension. Aligned loaders copy whole
 // chunks and need channel counts to match; the others gather element by element.
 #pragma once
@@ -14,10 +15,13 @@ ASNI_DEVICE int swizzle_along(int row, int chunk) {
     return row_bytes == 64 ? chunk ^ (row >> 1 & 3) : chunk ^ (row & 7);
 }
 
-// Chunk numbers of a tile that is not K-major: 8 rows (bf16, read by ldmatrix.trans) or 4 rows by two chunks (fp32, read as words).
-template <class T>
-ASNI_DEVICE int swizzle_across(int row, int chunk) {
-    return sizeof(T) == 2 ? chunk ^ (row & 7) : chunk ^ ((row & 3) << 1);
+// Where a chunk stands, in bytes, in a tile of inner rows of extent columns that is not K-major. bf16: panels of 64 columns, in each a row of 128
+// bytes for an inner index, any 8 successive ones in different bank groups (read by ldmatrix.trans); fp32: whole rows, 4 by two chunks (read as words).
+template <class T, int inner, int extent>
+ASNI_DEVICE int place_across(int row, int chunk) {
+    static_assert(sizeof(T) == 4 || extent % 64 == 0, "a tile of bf16 is made of panels");
+    return sizeof(T) == 2 ? chunk / 8 * (inner * 128) + row * 128 + (chunk % 8 ^ (row & 7)) * 16
+                          : row * (extent * 4) + (chunk ^ ((row & 3) << 1)) * 16;
 }
 
 // The threads of a block laid over the chunks of a tile: each has one column of chunks and every step-th row.
@@ -33,7 +37,7 @@ struct Lattice {
         return (row() + i * step) * row_bytes + swizzle_along<row_bytes>(row() + i * step, column()) * 16;
     }
     static ASNI_DEVICE int place_across(int i) {
-        return (row() + i * step) * row_bytes + swizzle_across<T>(row() + i * step, column()) * 16;
+        return asni::place_across<T, rows, row_bytes / int(sizeof(T))>(row() + i * step, column());
     }
 };
 

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "asni/mma.h"
+#include "asni/wgmma.h"
 #include "asni/convolution.h"
 #include "asni/convolution_loaders.h"
 #include "asni/tile_math.h"
@@ -258,21 +259,27 @@ ASNI_DEVICE void convolution_tile(const ConvolutionArgs& args) {
         copies.commit();
     };
 
-    // The first stages - 1 rounds only fill the pipeline; in the same loop, since the loaders' code is long.
+    // The first rounds only fill the pipeline; in the same loop, since the loaders' code is long. Products that lag read the stage before the
+    // present one while the next is brought: there is one stage less to bring ahead.
+    constexpr int ahead = Math::lags ? stages - 2 : stages - 1;
     Math math;
-    for (int tile = 1 - stages; tile < brought; tile++) {
+    for (int tile = -ahead; tile < brought; tile++) {
+        unsigned char* from = shared + tile % stages * (a_bytes + b_bytes);
         if (tile >= 0) {
-            copies.wait<stages - 2>();
+            copies.wait<ahead - 1>();
+            if constexpr (Math::lags) publish_to_warpgroup_products();
             __syncthreads();
+            if constexpr (Math::lags) math.add(from, from + a_bytes);
         }
         bring();
         if (tile >= 0) {
-            unsigned char* from = shared + tile % stages * (a_bytes + b_bytes);
-            math.add(from, from + a_bytes);
+            if constexpr (Math::lags) math.template settle<1>();
+            else math.add(from, from + a_bytes);
         }
     }
 
     copies.wait<0>();
+    if constexpr (Math::lags) math.template settle<0>();
     __syncthreads();
     float* staging = reinterpret_cast<float*>(shared);
     math.store(staging);

@@ -4,6 +4,8 @@
 
 #include <cstdint>
 
+#include "asni/simulator.h"
+
 namespace asni::sim {
 
 struct Mma {
@@ -14,5 +16,49 @@ struct Mma {
 // d += a b of all 32 lanes' tiles, each sum in the order of k; see asni/mma.h for who holds what.
 void multiply_bf16(void* const lanes[32]);
 void multiply_tf32(void* const lanes[32]);
+
+// An operand of wgmma.mma_async, see asni/wgmma.h.
+struct WarpgroupOperand {
+    const unsigned char* start;
+    int leading, stride;
+    bool along_inner;
+
+    // The chunk of 8 elements that begins at (row, k).
+    const unsigned char* chunk(int row, int k) const {
+        size_t offset = along_inner ? size_t(row) / 8 * stride + row % 8 * 128 + k * 2
+                                    : size_t(row) / 64 * leading + size_t(k) / 8 * stride + k % 8 * 128 + row % 64 * 2;
+        size_t address = size_t(start) + offset;
+        return reinterpret_cast<const unsigned char*>(address ^ (address >> 7 & 7) << 4);
+    }
+
+    // values[row][k] of count rows from the first on and 16 inner indices; the accesses are checked as a kernel's.
+    void read(uint16_t (*values)[16], int first_row, int count) const {
+        uint16_t eight[8];
+        for (int i = 0; i < count * 2; i++) {
+            int row = along_inner ? i / 2 : i / 16 * 8, k = along_inner ? i % 2 * 8 : i % 16;
+            copy(eight, chunk(first_row + row, k), 16);
+            for (int e = 0; e < 8; e++) values[along_inner ? row : row + e][along_inner ? k + e : k] = eight[e];
+        }
+    }
+};
+
+// What a lane brings to a product of its warpgroup: of d the elements that it holds.
+struct WarpgroupProduct {
+    float* d;
+    WarpgroupOperand a, b;
+    int n;
+};
+
+// d += a b for 16 rows of a and n of b, both bf16, each sum in the order of k.
+void multiply_rows(void* const lanes[32], const uint16_t (*a)[16], const uint16_t (*b)[16], int n);
+
+// The part of one warp in a 64 x n product over 16 inner indices.
+inline void multiply_warpgroup(void* const lanes[32]) {
+    const WarpgroupProduct& first = *static_cast<const WarpgroupProduct*>(lanes[0]);
+    uint16_t a[16][16], b[256][16];
+    first.a.read(a, int(current->warp) % 4 * 16, 16);
+    first.b.read(b, 0, first.n);
+    multiply_rows(lanes, a, b, first.n);
+}
 
 }  // namespace asni::sim

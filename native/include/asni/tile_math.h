@@ -1,6 +1,7 @@
 // The arithmetic of a block's tile: from operand tiles in shared memory, laid out as convolution_loaders.h writes them, to sums in registers.
-// Three ways with one interface: fp32 multiply-adds, and tensor cores in tf32 and in bf16 (both accumulate in fp32).
-//   add(a, b)      one stage: sums += A B over the stage's inner indices
+// With one interface: fp32 multiply-adds, tensor cores in tf32 and in bf16 (both accumulate in fp32), and Hopper's products of warpgroups in bf16.
+//   add(a, b)      one stage: sums += A B over the stage's inner indices; with lags, begins it
+//   settle<n>()    with lags: waits until at most n stages are still read
 //   store(staging) writes the sums as fp32 rows of staging_pitch
 #pragma once
 
@@ -10,6 +11,7 @@ namespace asni {
 template <int m_, int n_, int tm, int tn, bool a_inner, bool b_inner>
 struct FmaTile {
     using Element = float;
+    static constexpr bool lags = false;
     static constexpr int m = m_, n = n_, stage_row_bytes = 64, inner = 16, threads = (m / tm) * (n / tn), staging_pitch = n + 4;
     static constexpr int rows_apart = m / tm, columns_apart = n / tn;
     static_assert(tm % 4 == 0 && tn % 4 == 0, "a thread's part is made of 4x4 pieces");
@@ -49,8 +51,7 @@ struct FmaTile {
                 int row = chunk * 4 + k;
                 ASNI_UNROLL
                 for (int i = 0; i < count; i += 4) {
-                    int place = row * extent * 4 + swizzle_across<float>(row, i / 4 * apart + thread) * 16;
-                    float4 values = *reinterpret_cast<const float4*>(tile + place);
+                    float4 values = *reinterpret_cast<const float4*>(tile + place_across<float, inner, extent>(row, i / 4 * apart + thread));
                     part[i][k] = values.x;
                     part[i + 1][k] = values.y;
                     part[i + 2][k] = values.z;
@@ -100,7 +101,7 @@ struct Fragments {
     }
 
     static ASNI_DEVICE SharedAddress across(SharedAddress tile, int row, int chunk) {
-        return tile + row * extent * int(sizeof(T)) + swizzle_across<T>(row, chunk) * 16;
+        return tile + place_across<T, row_bytes / int(sizeof(T)), extent>(row, chunk);
     }
 
     static ASNI_DEVICE uint32_t word(SharedAddress tile, int k, int column) {
@@ -160,6 +161,7 @@ ASNI_DEVICE void mma(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[
 template <class T, int m_, int n_, int row_bytes, int warps_m, int warps_n, bool a_inner, bool b_inner>
 struct MmaTile {
     using Element = T;
+    static constexpr bool lags = false;
     static constexpr int m = m_, n = n_, stage_row_bytes = row_bytes, inner = row_bytes / int(sizeof(T));
     static constexpr int threads = warps_m * warps_n * 32, staging_pitch = n + 8;
     static constexpr int rows = m / warps_m / 16, columns = n / warps_n / 8;
@@ -205,6 +207,72 @@ struct MmaTile {
                 float* part = to + i * 16 * staging_pitch + j * 8;
                 *reinterpret_cast<float2*>(part) = make_float2(sums[i][j][0], sums[i][j][1]);
                 *reinterpret_cast<float2*>(part + 8 * staging_pitch) = make_float2(sums[i][j][2], sums[i][j][3]);
+            }
+        }
+    }
+};
+
+// m_ x n_ sums by groups_m x groups_n warpgroups, in bf16. Stages hold 64 inner indices.
+template <int m_, int n_, int groups_m, int groups_n, bool a_inner, bool b_inner>
+struct WarpgroupTile {
+    using Element = bf16;
+    static constexpr bool lags = true;
+    static constexpr int m = m_, n = n_, stage_row_bytes = 128, inner = 64, threads = groups_m * groups_n * 128, staging_pitch = n + 8;
+    static constexpr int parts = m / groups_m / 64, columns = n / groups_n;  // a warpgroup has parts products of 64 rows
+    static_assert(m % (groups_m * 64) == 0, "a product has 64 rows");
+
+    WarpgroupProducts products;
+    float sums[parts][columns / 2];
+
+    ASNI_DEVICE WarpgroupTile() {
+        ASNI_UNROLL
+        for (int i = 0; i < parts; i++) {
+            ASNI_UNROLL
+            for (int j = 0; j < columns / 2; j++) sums[i][j] = 0;
+        }
+    }
+
+    static ASNI_DEVICE int first_row() { return int(threadIdx.x) / 128 / groups_n * (m / groups_m); }
+    static ASNI_DEVICE int first_column() { return int(threadIdx.x) / 128 % groups_n * columns; }
+
+    // The part of an operand from one of its rows (a multiple of 64 unless K-major) and an inner index (a multiple of 16) on.
+    template <bool along_inner>
+    static ASNI_DEVICE SharedMatrix matrix(SharedAddress tile, int row, int k) {
+        return along_inner ? SharedMatrix(tile + row * 128 + k * 2, 0, 1024)
+                           : SharedMatrix(tile + row / 64 * (inner * 128) + k * 128, inner * 128, 1024);
+    }
+
+    ASNI_DEVICE void add(unsigned char* a, unsigned char* b) {
+        SharedAddress at = SharedAddress::of(a), bt = SharedAddress::of(b);
+        products.begin();
+        ASNI_UNROLL
+        for (int k = 0; k < inner; k += 16) {
+            ASNI_UNROLL
+            for (int i = 0; i < parts; i++) {
+                products.multiply<columns, a_inner, b_inner>(sums[i], matrix<a_inner>(at, first_row() + i * 64, k),
+                    matrix<b_inner>(bt, first_column(), k));
+            }
+        }
+        products.commit();
+    }
+
+    template <int pending>
+    ASNI_DEVICE void settle() {
+        products.wait<pending>();
+    }
+
+    ASNI_DEVICE void store(float* staging) {
+        ASNI_UNROLL
+        for (int i = 0; i < parts; i++) products.settled(sums[i]);
+        int lane = int(threadIdx.x) % 32, warp = int(threadIdx.x) / 32 % 4;
+        float* to = staging + (first_row() + warp * 16 + lane / 4) * staging_pitch + first_column() + lane % 4 * 2;
+        ASNI_UNROLL
+        for (int i = 0; i < parts; i++) {
+            ASNI_UNROLL
+            for (int j = 0; j < columns / 8; j++) {
+                float* part = to + i * 64 * staging_pitch + j * 8;
+                *reinterpret_cast<float2*>(part) = make_float2(sums[i][j * 4], sums[i][j * 4 + 1]);
+                *reinterpret_cast<float2*>(part + 8 * staging_pitch) = make_float2(sums[i][j * 4 + 2], sums[i][j * 4 + 3]);
             }
         }
     }

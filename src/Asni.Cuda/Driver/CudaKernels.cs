@@ -35,6 +35,9 @@ internal sealed class CudaKernels : IDisposable
             foreach (string kernel in Ptx.Kernels(text)) _fileOfKernel[kernel] = file;
     }
 
+    /// <summary>What their PTX is for, as "sm_90a"; null when the simulator runs without PTX.</summary>
+    public string? Architecture => _architecture;
+
     /// <summary>The names of all kernels; empty when the simulator runs without PTX.</summary>
     public IReadOnlyCollection<string> Names => _fileOfKernel.Keys;
 

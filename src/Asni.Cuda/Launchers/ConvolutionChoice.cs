@@ -40,10 +40,11 @@ internal sealed record TileChoice(ConvolutionTile Tile, int Splits) : Convolutio
 
     /// <summary>The default where nothing is measured: large tiles, as long as they give every multiprocessor something to do.</summary>
     public static TileChoice Default(CudaPrecision precision, ConvolutionPass pass, in ConvolutionShape shape, int samples,
-        int multiprocessors, int maxSharedBytes)
+        int multiprocessors, int maxSharedBytes, bool wgmma)
     {
         Product product = shape.ProductOf(pass, samples);
-        ConvolutionTile[] tiles = [.. ConvolutionTile.For(precision, pass, shape, maxSharedBytes).OrderByDescending(t => t.Rows * t.Columns)];
+        ConvolutionTile[] tiles = [.. ConvolutionTile.For(precision, pass, shape, maxSharedBytes, wgmma)
+            .OrderByDescending(t => t.Rows * t.Columns).ThenByDescending(t => t.Wgmma)];
         ConvolutionTile tile = tiles[^1];
         foreach (ConvolutionTile each in tiles)
         {

@@ -37,6 +37,7 @@ internal sealed class ConvolutionRuntime : IDisposable
         Addresses = addresses;
         Multiprocessors = stream.Context.MultiprocessorCount;
         MaxSharedBytes = stream.Context.MaxSharedBytes;
+        HasWgmma = kernels.Architecture is null or "sm_90a";
         Tuner = new ConvolutionTuner(this, cache);
         _cuBlas = new(() => CuBlas.Open(stream, precision));
         _cuDnn = new(() => CuDnn.Open(stream));
@@ -49,6 +50,9 @@ internal sealed class ConvolutionRuntime : IDisposable
     public int Multiprocessors { get; }
     public int MaxSharedBytes { get; }
     public ConvolutionTuner Tuner { get; }
+
+    /// <summary>Whether the kernels are those with Hopper's products of warpgroups.</summary>
+    public bool HasWgmma { get; }
 
     /// <summary>Null where the library is not.</summary>
     public CuBlas? CuBlas => _cuBlas.Value;

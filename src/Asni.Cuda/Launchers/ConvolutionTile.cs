@@ -8,7 +8,8 @@ namespace Asni.Cuda.Launchers;
 /// <param name="Stages">Of the pipeline.</param>
 /// <param name="Threads">A block.</param>
 /// <param name="Any">Takes channel counts that do not fill 16 bytes.</param>
-internal sealed record ConvolutionTile(CudaPrecision Precision, int Rows, int Columns, int Inner, int Stages, int Threads, bool Any)
+/// <param name="Wgmma">By Hopper's products of warpgroups; only in PTX for sm_90a.</param>
+internal sealed record ConvolutionTile(CudaPrecision Precision, int Rows, int Columns, int Inner, int Stages, int Threads, bool Any, bool Wgmma = false)
 {
     public static IReadOnlyList<ConvolutionTile> All { get; } =
     [
@@ -31,12 +32,18 @@ internal sealed record ConvolutionTile(CudaPrecision Precision, int Rows, int Co
         new(CudaPrecision.Bf16, 128, 64, 32, 4, 128, false),
         new(CudaPrecision.Bf16, 64, 64, 32, 4, 128, false),
         new(CudaPrecision.Bf16, 64, 64, 32, 2, 128, true),
+        new(CudaPrecision.Bf16, 128, 256, 64, 4, 256, false, true),
+        new(CudaPrecision.Bf16, 256, 128, 64, 4, 256, false, true),
+        new(CudaPrecision.Bf16, 128, 128, 64, 3, 256, false, true),
+        new(CudaPrecision.Bf16, 256, 64, 64, 4, 512, false, true),
+        new(CudaPrecision.Bf16, 128, 64, 64, 4, 256, false, true),
+        new(CudaPrecision.Bf16, 64, 128, 64, 3, 128, false, true),
     ];
 
-    public string Name => $"{Rows}x{Columns}{(IsDeep ? "_deep" : "")}{(Any ? "_any" : "")}";
+    public string Name => $"{Rows}x{Columns}{(IsDeep ? "_deep" : "")}{(Any ? "_any" : "")}{(Wgmma ? "_wgmma" : "")}";
 
     /// <summary>Stages of 128 bytes of inner indices instead of 64: half as many barriers, more shared memory.</summary>
-    private bool IsDeep => Inner * ElementBytes == 128;
+    private bool IsDeep => !Wgmma && Inner * ElementBytes == 128;
 
     private int ElementBytes => Precision == CudaPrecision.Bf16 ? 2 : 4;
 
@@ -80,13 +87,19 @@ internal sealed record ConvolutionTile(CudaPrecision Precision, int Rows, int Co
     /// <summary>Tiles that one product has.</summary>
     public long Tiles(in Product product) => ConvolutionShape.CeilDivide(product.Rows, Rows) * ConvolutionShape.CeilDivide(product.Columns, Columns);
 
-    /// <summary>The tiles that take this pass of the shape on a GPU whose blocks have so much shared memory.</summary>
+    /// <summary>The tiles that take this pass of the shape on a GPU.</summary>
+    /// <param name="precision">Of the operands.</param>
+    /// <param name="pass">Of the layer.</param>
+    /// <param name="shape">The layer.</param>
+    /// <param name="maxSharedBytes">Shared memory that a block may have.</param>
+    /// <param name="wgmma">Whether the kernels in use have those of Hopper.</param>
     public static IEnumerable<ConvolutionTile> For(CudaPrecision precision, ConvolutionPass pass, ConvolutionShape shape,
-        int maxSharedBytes = int.MaxValue)
+        int maxSharedBytes = int.MaxValue, bool wgmma = true)
     {
         int chunk = ChunkElements(precision);
         bool inputs = shape.GroupChannels % chunk == 0, outputs = shape.GroupOutChannels % chunk == 0;
         bool aligned = inputs && (outputs || pass == ConvolutionPass.Forward);
-        return All.Where(t => t.Precision == precision && t.Any == !aligned && t.SharedBytes + t.StaticSharedBytes(pass) <= maxSharedBytes);
+        return All.Where(t => t.Precision == precision && t.Any == !aligned && (wgmma || !t.Wgmma)
+            && t.SharedBytes + t.StaticSharedBytes(pass) <= maxSharedBytes);
     }
 }

@@ -55,7 +55,7 @@ internal sealed class ConvolutionTuner(ConvolutionRuntime runtime, TuningCache? 
 
     /// <summary>The choice without measuring.</summary>
     internal TileChoice Rule(in ConvolutionShape shape, ConvolutionPass pass, int samples) =>
-        Affordable(TileChoice.Default(runtime.Precision, pass, shape, samples, runtime.Multiprocessors, runtime.MaxSharedBytes),
+        Affordable(TileChoice.Default(runtime.Precision, pass, shape, samples, runtime.Multiprocessors, runtime.MaxSharedBytes, runtime.HasWgmma),
             shape, pass, samples);
 
     /// <summary>All tiles that take the shape, each with a few numbers of splits, and the libraries; the rule's own choice first.</summary>
@@ -63,7 +63,7 @@ internal sealed class ConvolutionTuner(ConvolutionRuntime runtime, TuningCache? 
     {
         var candidates = new List<ConvolutionChoice> { rule };
         Product product = shape.ProductOf(pass, samples);
-        foreach (ConvolutionTile tile in ConvolutionTile.For(runtime.Precision, pass, shape, runtime.MaxSharedBytes))
+        foreach (ConvolutionTile tile in ConvolutionTile.For(runtime.Precision, pass, shape, runtime.MaxSharedBytes, runtime.HasWgmma))
         {
             int most = TileChoice.MaxSplits(tile, product);
             long blocks = tile.Tiles(product) * product.Count;

@@ -82,7 +82,7 @@ public class ConvolutionKernelTests(CudaPrecision precision)
                 wp = _bench.Weights(_bench.Weights(w, spec.Filter));
             var naive = new NaiveConvolution(spec, spec.Batch, x, w, dy);
             foreach (ConvolutionPass pass in Enum.GetValues<ConvolutionPass>())
-                foreach (ConvolutionTile tile in ConvolutionTile.For(precision, pass, shape))
+                foreach (ConvolutionTile tile in ConvolutionTile.For(precision, pass, shape, wgmma: _bench.Runtime.HasWgmma))
                     foreach (int splits in (int[])[1, 3])
                     {
                         var product = new TileProduct(_bench.Runtime, shape, pass, spec.Batch, new(tile, splits));
@@ -172,7 +172,7 @@ public class ConvolutionKernelTests(CudaPrecision precision)
             ulong xp = At(_bench.Tensor(spec.Batch, spec.Input, x)), wp = _bench.Weights(_bench.Weights(w, spec.Filter));
             // A bias that is large beside the deviation: sums of squares would cancel.
             ulong bias = _bench.Parameter(_bench.Vector(_bench.Numbers(5, channels).Select(b => 100 * b).ToArray()));
-            foreach (ConvolutionTile tile in ConvolutionTile.For(precision, ConvolutionPass.Forward, shape))
+            foreach (ConvolutionTile tile in ConvolutionTile.For(precision, ConvolutionPass.Forward, shape, wgmma: _bench.Runtime.HasWgmma))
             {
                 int tiles = ConvolutionShape.CeilDivide(rows, tile.Rows);
                 DeviceTensor result = _bench.Tensor(spec.Batch, spec.Output, Nan(y.Length));
@@ -240,7 +240,7 @@ public class ConvolutionKernelTests(CudaPrecision precision)
     {
         using (Assert.EnterMultipleScope())
         {
-            foreach (ConvolutionTile tile in ConvolutionTile.All)
+            foreach (ConvolutionTile tile in ConvolutionTile.All.Where(t => !t.Wgmma || _bench.Runtime.HasWgmma))
                 foreach (ConvolutionPass pass in Enum.GetValues<ConvolutionPass>())
                     Assert.That(_bench.Runtime.Kernels.Get(tile.KernelName(pass)).MaxThreads, Is.EqualTo(tile.Threads), tile.KernelName(pass));
         }
@@ -252,7 +252,7 @@ public class ConvolutionKernelTests(CudaPrecision precision)
         if (_bench.Runtime.Kernels.Names.Count == 0) Assert.Ignore("The build has no PTX, which says so: install clang-19 or the CUDA toolkit.");
         using (Assert.EnterMultipleScope())
         {
-            foreach (ConvolutionTile tile in ConvolutionTile.All)
+            foreach (ConvolutionTile tile in ConvolutionTile.All.Where(t => !t.Wgmma || _bench.Runtime.HasWgmma))
                 foreach (ConvolutionPass pass in Enum.GetValues<ConvolutionPass>())
                     Assert.That(_bench.Runtime.Kernels.Get(tile.KernelName(pass)).SharedBytes, Is.EqualTo(tile.StaticSharedBytes(pass)), tile.KernelName(pass));
         }

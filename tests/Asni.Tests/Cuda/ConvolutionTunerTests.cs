@@ -23,7 +23,7 @@ public class ConvolutionTunerTests
         foreach (CudaPrecision precision in Enum.GetValues<CudaPrecision>())
             foreach (ConvolutionPass pass in Enum.GetValues<ConvolutionPass>())
             {
-                TileChoice choice = TileChoice.Default(precision, pass, shape, spec.Batch, 132, 227 << 10);
+                TileChoice choice = TileChoice.Default(precision, pass, shape, spec.Batch, 132, 227 << 10, true);
                 Product product = shape.ProductOf(pass, spec.Batch);
                 long blocks = choice.Tile.Tiles(product) * product.Count * choice.Splits;
                 long smallest = ConvolutionTile.For(precision, pass, shape).Max(t => t.Tiles(product)) * product.Count;
@@ -44,7 +44,7 @@ public class ConvolutionTunerTests
         ConvolutionShape shape = ConvolutionShape.Of(spec);
         foreach (CudaPrecision precision in Enum.GetValues<CudaPrecision>())
             foreach (ConvolutionPass pass in Enum.GetValues<ConvolutionPass>())
-                Assert.That(TileChoice.Default(precision, pass, shape, spec.Batch, 128, geforce).Tile.SharedBytes,
+                Assert.That(TileChoice.Default(precision, pass, shape, spec.Batch, 128, geforce, false).Tile.SharedBytes,
                     Is.LessThanOrEqualTo(geforce));
     }
 
@@ -68,7 +68,7 @@ public class ConvolutionTunerTests
                 Assert.That(candidates[0], Is.EqualTo(rule));
                 Assert.That(candidates, Is.Unique);
                 Assert.That(candidates.Select(c => c.ToString()), Is.Unique, "the cache tells them apart");
-                Assert.That(tiles.Select(c => c.Tile).Distinct(), Is.EquivalentTo(ConvolutionTile.For(CudaPrecision.Bf16, pass, shape)));
+                Assert.That(tiles.Select(c => c.Tile).Distinct(), Is.EquivalentTo(ConvolutionTile.For(CudaPrecision.Bf16, pass, shape, wgmma: bench.Runtime.HasWgmma)));
                 Assert.That(tiles.Select(c => TileProduct.PartialBytes(shape, pass, spec.Batch, c.Splits)),
                     Is.All.LessThanOrEqualTo(128L << 20));
             }
