@@ -98,4 +98,19 @@ union Chunk {
     T elements[count];
 };
 
+// The block's tile and its part of the inner dimension.
+struct Product {
+    int rows, columns, first_row, first_column, first_tile, tiles;
+
+    ASNI_DEVICE Product(int rows, int columns, int inner, int tile_rows, int tile_columns, int tile_inner, int splits)
+        : rows(rows), columns(columns) {
+        int across = ceil_divide(columns, tile_columns);
+        first_row = int(blockIdx.x) / across * tile_rows;
+        first_column = int(blockIdx.x) % across * tile_columns;
+        int total = ceil_divide(inner, tile_inner), each = ceil_divide(total, splits);
+        first_tile = int(blockIdx.y) * each;
+        tiles = min(each, total - first_tile);
+    }
+};
+
 }  // namespace asni

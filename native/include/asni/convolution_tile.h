@@ -10,23 +10,9 @@
 #include "asni/convolution.h"
 #include "asni/convolution_loaders.h"
 #include "asni/tile_math.h"
+#include "asni/tile_output.h"
 
 namespace asni {
-
-// The block's tile and its part of the inner dimension.
-struct Product {
-    int rows, columns, first_row, first_column, first_tile, tiles;
-
-    ASNI_DEVICE Product(int rows, int columns, int inner, int tile_rows, int tile_columns, int tile_inner, int splits)
-        : rows(rows), columns(columns) {
-        int across = ceil_divide(columns, tile_columns);
-        first_row = int(blockIdx.x) / across * tile_rows;
-        first_column = int(blockIdx.x) % across * tile_columns;
-        int total = ceil_divide(inner, tile_inner), each = ceil_divide(total, splits);
-        first_tile = int(blockIdx.y) * each;
-        tiles = min(each, total - first_tile);
-    }
-};
 
 // Which 64 x 64 blocks of the weights (outputs x filter elements) hold a live weight; only for a single group.
 struct LiveBlocks {
@@ -151,84 +137,6 @@ struct WeightGradientPass {
     }
 };
 
-// What happens to a sum on its way to memory.
-struct Epilogue {
-    const float* bias;  // of the group's first column, or null
-    int activation;
-    bool accumulate;
-
-    template <class Result>
-    ASNI_DEVICE float finished(float sum, int column, const Result* old) const {
-        if (bias != nullptr) sum += bias[column];
-        sum = activate(sum, activation);
-        return accumulate ? sum + Storage<Result>::load(old) : sum;
-    }
-};
-
-// Writes the staged tile, whole chunks where the rows of the result allow them.
-template <class Math, class Result, class Pass>
-ASNI_DEVICE void write_tile(const Pass& pass, const float* staging, const Epilogue& epilogue, Result* y) {
-    constexpr int width = Chunk<Result>::count, chunks = Math::n / width;
-    const Product& product = pass.product;
-    bool whole = product.columns % width == 0;
-    for (int i = int(threadIdx.x); i < Math::m * chunks; i += Math::threads) {
-        int row = i / chunks, column = i % chunks * width, count = min(width, product.columns - product.first_column - column);
-        if (product.first_row + row >= product.rows || count <= 0) continue;
-        const float* from = staging + row * Math::staging_pitch + column;
-        Result* to = y + pass.place(product.first_row + row) + product.first_column + column;
-        if (whole) {
-            Chunk<Result> chunk;
-            if (epilogue.accumulate) chunk.bits = *reinterpret_cast<const uint4*>(to);
-            ASNI_UNROLL
-            for (int e = 0; e < width; e++) {
-                Storage<Result>::store(&chunk.elements[e], epilogue.finished(from[e], product.first_column + column + e, &chunk.elements[e]));
-            }
-            *reinterpret_cast<uint4*>(to) = chunk.bits;
-        } else {
-            for (int e = 0; e < count; e++) Storage<Result>::store(to + e, epilogue.finished(from[e], product.first_column + column + e, to + e));
-        }
-    }
-}
-
-// Of each column of the staged tile, the sum of what write_tile stores and the squared deviations from its mean in the tile.
-template <class Math, class Result>
-ASNI_DEVICE void write_statistics(const Product& product, const float* staging, const Epilogue& epilogue, float* sums, int pitch) {
-    constexpr int lanes = Math::threads / Math::n;
-    static_assert(Math::threads % Math::n == 0, "every column needs a thread");
-    ASNI_SHARED(float, shared, 2 * Math::threads);
-    int at = int(threadIdx.x) % Math::n, lane = int(threadIdx.x) / Math::n, column = product.first_column + at;
-    int rows = min(Math::m, product.rows - product.first_row);
-    bool inside = column < product.columns;
-    auto value = [&](int row) __attribute__((always_inline)) {
-        return Storage<Result>::rounded(epilogue.finished<Result>(staging[row * Math::staging_pitch + at], column, nullptr));
-    };
-    auto total = [&](const float* of_lanes) __attribute__((always_inline)) {
-        float sum = 0;
-        ASNI_UNROLL
-        for (int i = 0; i < lanes; i++) sum += of_lanes[i * Math::n + at];
-        return sum;
-    };
-    float sum = 0, squares = 0;
-    if (inside) {
-        for (int row = lane; row < rows; row += lanes) sum += value(row);
-    }
-    shared[threadIdx.x] = sum;
-    __syncthreads();
-    sum = total(shared);
-    float mean = sum / float(rows);
-    if (inside) {
-        for (int row = lane; row < rows; row += lanes) {
-            float d = value(row) - mean;
-            squares = fmaf(d, d, squares);
-        }
-    }
-    shared[Math::threads + threadIdx.x] = squares;
-    __syncthreads();
-    if (lane != 0 || !inside) return;
-    sums[column] = sum;
-    sums[pitch + column] = total(shared + Math::threads);
-}
-
 template <template <class, bool> class Pass, class Math, int stages, bool aligned>
 ASNI_DEVICE void convolution_tile(const ConvolutionArgs& args) {
     constexpr int a_bytes = Math::m * Math::inner * int(sizeof(typename Math::Element)), b_bytes = a_bytes / Math::m * Math::n;
@@ -281,21 +189,30 @@ ASNI_DEVICE void convolution_tile(const ConvolutionArgs& args) {
     copies.wait<0>();
     if constexpr (Math::lags) math.template settle<0>();
     __syncthreads();
+    using Result = typename Pass<Math, aligned>::Result;
+    const float* bias = args.bias == nullptr ? nullptr : args.bias + pass.group * pass.product.columns;
+    Epilogue epilogue{bias, args.activation, args.accumulate != 0};
+    float* of_tile = nullptr;
+    if constexpr (Pass<Math, aligned>::leaves_statistics) {
+        int64_t before = int64_t(pass.product.first_row / Math::m) * 2 * pass.pitch + pass.group * pass.product.columns;
+        if (args.statistics != nullptr) of_tile = args.statistics + before;
+    }
+    if constexpr (sizeof(Result) == 2) {
+        if (args.splits == 1 && !epilogue.accumulate) {
+            output_packed<Math>(math, pass, shared, epilogue, static_cast<Result*>(args.y), of_tile);
+            return;
+        }
+    }
     float* staging = reinterpret_cast<float*>(shared);
     math.store(staging);
     __syncthreads();
     if (args.splits > 1) {
         write_tile<Math>(pass, staging, Epilogue{nullptr, activation_none, false}, args.partial + int64_t(blockIdx.y) * args.split_elements);
-    } else {
-        const float* bias = args.bias == nullptr ? nullptr : args.bias + pass.group * pass.product.columns;
-        using Result = typename Pass<Math, aligned>::Result;
-        Epilogue epilogue{bias, args.activation, args.accumulate != 0};
-        write_tile<Math>(pass, staging, epilogue, static_cast<Result*>(args.y));
-        if constexpr (Pass<Math, aligned>::leaves_statistics) {
-            if (args.statistics == nullptr) return;
-            float* of_tile = args.statistics + int64_t(pass.product.first_row / Math::m) * 2 * pass.pitch + pass.group * pass.product.columns;
-            write_statistics<Math, Result>(pass.product, staging, epilogue, of_tile, pass.pitch);
-        }
+        return;
+    }
+    write_tile<Math>(pass, staging, epilogue, static_cast<Result*>(args.y));
+    if constexpr (Pass<Math, aligned>::leaves_statistics && sizeof(Result) == 4) {
+        if (of_tile != nullptr) write_statistics<Math, Result>(pass.product, staging, epilogue, of_tile, pass.pitch);
     }
 }
 

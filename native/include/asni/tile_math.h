@@ -157,6 +157,13 @@ struct Fragments {
 ASNI_DEVICE void mma(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2], float) { mma_tf32(d, a, b); }
 ASNI_DEVICE void mma(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2], bf16) { mma_bf16(d, a, b); }
 
+template <class Math>
+ASNI_DEVICE void store_pairs(Math& math, float* staging) {
+    math.pairs([&](int row, int column, float first, float second) __attribute__((always_inline)) {
+        *reinterpret_cast<float2*>(staging + row * Math::staging_pitch + column) = make_float2(first, second);
+    });
+}
+
 // m_ x n_ sums by warps_m x warps_n warps. T = float computes in tf32.
 template <class T, int m_, int n_, int row_bytes, int warps_m, int warps_n, bool a_inner, bool b_inner>
 struct MmaTile {
@@ -197,19 +204,21 @@ struct MmaTile {
         }
     }
 
-    ASNI_DEVICE void store(float* staging) const {
-        int lane = int(threadIdx.x) % 32;
-        float* to = staging + (first_row() + lane / 4) * staging_pitch + first_column() + lane % 4 * 2;
+    // f(row, column, sum, sum of the next column) for all pairs that the thread has.
+    template <class F>
+    ASNI_DEVICE void pairs(F f) const {
+        int lane = int(threadIdx.x) % 32, row = first_row() + lane / 4, column = first_column() + lane % 4 * 2;
         ASNI_UNROLL
         for (int i = 0; i < rows; i++) {
             ASNI_UNROLL
             for (int j = 0; j < columns; j++) {
-                float* part = to + i * 16 * staging_pitch + j * 8;
-                *reinterpret_cast<float2*>(part) = make_float2(sums[i][j][0], sums[i][j][1]);
-                *reinterpret_cast<float2*>(part + 8 * staging_pitch) = make_float2(sums[i][j][2], sums[i][j][3]);
+                f(row + i * 16, column + j * 8, sums[i][j][0], sums[i][j][1]);
+                f(row + i * 16 + 8, column + j * 8, sums[i][j][2], sums[i][j][3]);
             }
         }
     }
+
+    ASNI_DEVICE void store(float* staging) const { store_pairs(*this, staging); }
 };
 
 // m_ x n_ sums by groups_m x groups_n warpgroups, in bf16. Stages hold 64 inner indices.
@@ -261,21 +270,21 @@ struct WarpgroupTile {
         products.wait<pending>();
     }
 
-    ASNI_DEVICE void store(float* staging) {
-        ASNI_UNROLL
-        for (int i = 0; i < parts; i++) products.settled(sums[i]);
-        int lane = int(threadIdx.x) % 32, warp = int(threadIdx.x) / 32 % 4;
-        float* to = staging + (first_row() + warp * 16 + lane / 4) * staging_pitch + first_column() + lane % 4 * 2;
+    template <class F>
+    ASNI_DEVICE void pairs(F f) {
+        int lane = int(threadIdx.x) % 32, row = first_row() + int(threadIdx.x) / 32 % 4 * 16 + lane / 4, column = first_column() + lane % 4 * 2;
         ASNI_UNROLL
         for (int i = 0; i < parts; i++) {
+            products.settled(sums[i]);
             ASNI_UNROLL
             for (int j = 0; j < columns / 8; j++) {
-                float* part = to + i * 64 * staging_pitch + j * 8;
-                *reinterpret_cast<float2*>(part) = make_float2(sums[i][j * 4], sums[i][j * 4 + 1]);
-                *reinterpret_cast<float2*>(part + 8 * staging_pitch) = make_float2(sums[i][j * 4 + 2], sums[i][j * 4 + 3]);
+                f(row + i * 64, column + j * 8, sums[i][j * 4], sums[i][j * 4 + 1]);
+                f(row + i * 64 + 8, column + j * 8, sums[i][j * 4 + 2], sums[i][j * 4 + 3]);
             }
         }
     }
+
+    ASNI_DEVICE void store(float* staging) { store_pairs(*this, staging); }
 };
 
 }  // namespace asni

@@ -58,10 +58,11 @@ internal sealed record ConvolutionTile(CudaPrecision Precision, int Rows, int Co
     }
 
     /// <summary>
-    /// Static shared memory of the pass's kernels, which the GPU counts together with the dynamic: a forward pass sums its statistics there. The dynamic
-    /// memory behind it begins at a multiple of 1,024 bytes.
+    /// Static shared memory of the pass's kernels, which the GPU counts together with the dynamic: a forward pass to fp32 sums its statistics there. The
+    /// dynamic memory behind it begins at a multiple of 1,024 bytes.
     /// </summary>
-    public int StaticSharedBytes(ConvolutionPass pass) => pass == ConvolutionPass.Forward ? Math.Max(2 * Threads * sizeof(float), 1024) : 0;
+    public int StaticSharedBytes(ConvolutionPass pass) =>
+        pass == ConvolutionPass.Forward && Precision != CudaPrecision.Bf16 ? Math.Max(2 * Threads * sizeof(float), 1024) : 0;
 
     public string KernelName(ConvolutionPass pass)
     {
