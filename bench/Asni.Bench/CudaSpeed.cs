@@ -98,7 +98,7 @@ internal sealed class CudaSpeed : IDisposable
         TileChoice rule = tuner.Rule(shape, pass, spec.Batch);
         List<ConvolutionChoice> candidates = _small ? [rule, .. LibraryChoice.For(_device.Runtime, pass, shape)] : tuner.Candidates(shape, pass, spec.Batch, rule, true);
         double[] times = tuner.Measure(candidates, shape, pass, spec.Batch);
-        int best = Enumerable.Range(0, times.Length).Where(i => candidates[i] is TileChoice).MinBy(i => times[i]);
+        int best = Enumerable.Range(0, times.Length).Where(i => candidates[i] is not LibraryChoice).MinBy(i => times[i]);
         int library = candidates.FindIndex(c => c is LibraryChoice);
         double bytes = (double)Element * (shape.InputElements(spec.Batch) + shape.OutputElements(spec.Batch))
             + shape.FilterElements * (pass == ConvolutionPass.WeightGradient ? sizeof(float) : Element);

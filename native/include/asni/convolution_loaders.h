@@ -238,6 +238,38 @@ struct FilterColumns {
     }
 };
 
+// The same where every tile lies in one tap: the output channels are a multiple of its rows.
+template <class T, int rows, int row_bytes, int threads>
+struct FilterTapColumns {
+    using On = Lattice<T, rows, row_bytes, threads>;
+    const T* filter;
+    bool inside;
+    int taps, tap_row_pitch, tap_pitch;
+    int64_t output_pitch;
+    Radix radix;
+    Place at;  // of the thread's first row
+
+    ASNI_DEVICE FilterTapColumns(const T* filter, int first_column, int columns, int outputs, int64_t output_pitch, int tap_row_pitch, int tap_pitch,
+        int taps_h, int taps_w, int first_k)
+        : filter(filter + first_column + On::column() * On::width), inside(first_column + On::column() * On::width < columns),
+          taps(taps_w > 0 ? taps_h : 0), tap_row_pitch(tap_row_pitch), tap_pitch(tap_pitch), output_pitch(output_pitch),
+          radix(outputs, taps_w > 0 ? taps_w : 1, rows) {
+        at.set(radix, first_k + On::row());
+    }
+
+    ASNI_DEVICE void load(unsigned char* tile, AsyncCopies& copies) {
+        bool valid = inside && at.z < taps;
+        const T* from = filter + (valid ? at.x * output_pitch + at.z * tap_row_pitch + at.y * tap_pitch : 0);
+        ASNI_UNROLL
+        for (int i = 0; i < On::count; i++) {
+            copies.copy16(SharedAddress::of(tile) + On::place_across(i), valid ? from : filter, valid);
+            from += On::step * output_pitch;
+        }
+    }
+
+    ASNI_DEVICE void advance() { at.advance(radix); }
+};
+
 // The input in the weight gradient: the inner index is an output pixel, the columns are taps and input channels.
 template <class T, int rows, int row_bytes, int threads, bool aligned>
 struct PixelColumns {

@@ -5,6 +5,8 @@
 // Grid: x = tiles of the result, columns first; y = splits of the inner dimension; z = groups (times the pixel classes).
 #pragma once
 
+#include <type_traits>
+
 #include "asni/mma.h"
 #include "asni/wgmma.h"
 #include "asni/convolution.h"
@@ -72,7 +74,8 @@ struct DataGradientPass {
     int64_t image_pitch;
     int pitch;
     PixelRows<T, Math::m, Math::stage_row_bytes, Math::threads, -1, aligned> a;
-    FilterColumns<T, Math::inner, Math::n * int(sizeof(T)), Math::threads, aligned> b;
+    std::conditional_t<Math::lags, FilterTapColumns<T, Math::inner, Math::n * int(sizeof(T)), Math::threads>,
+        FilterColumns<T, Math::inner, Math::n * int(sizeof(T)), Math::threads, aligned>> b;
 
     ASNI_DEVICE explicit DataGradientPass(const ConvolutionArgs& args)
         : group(int(blockIdx.z) % args.groups), tap_h(int(blockIdx.z) / args.groups / args.stride),

@@ -121,17 +121,10 @@ ASNI_DEVICE void write_packed(const Pass& pass, const unsigned char* staging, bf
             int i = round + part * Math::threads + int(threadIdx.x);
             int row = i / chunks, column = i % chunks * 8, count = min(8, product.columns - product.first_column - column);
             if (product.first_row + row >= product.rows || count <= 0) continue;
-            Chunk<bf16> chunk;
-            chunk.bits = *reinterpret_cast<const uint4*>(staging + row * packed_pitch<Math> + column * 2);
+            const unsigned char* from = staging + row * packed_pitch<Math> + column * 2;
             bf16* to = y + pass.place(product.first_row + row) + product.first_column + column;
-            if (whole) {
-                *reinterpret_cast<uint4*>(to) = chunk.bits;
-                continue;
-            }
-            ASNI_UNROLL
-            for (int e = 0; e < 8; e++) {
-                if (e < count) to[e] = chunk.elements[e];
-            }
+            if (whole) copy_chunk(to, from);
+            else for (int e = 0; e < count; e++) to[e] = reinterpret_cast<const bf16*>(from)[e];
         }
     }
 }

@@ -37,7 +37,7 @@ internal sealed class ConvolutionRuntime : IDisposable
         Addresses = addresses;
         Multiprocessors = stream.Context.MultiprocessorCount;
         MaxSharedBytes = stream.Context.MaxSharedBytes;
-        HasWgmma = kernels.Architecture is null or "sm_90a";
+        HasWgmma = kernels.Architecture is null or "sm_90a" && Environment.GetEnvironmentVariable("ASNI_CUDA_WGMMA") != "0";
         Tuner = new ConvolutionTuner(this, cache);
         _cuBlas = new(() => CuBlas.Open(stream, precision));
         _cuDnn = new(() => CuDnn.Open(stream));
@@ -51,7 +51,7 @@ internal sealed class ConvolutionRuntime : IDisposable
     public int MaxSharedBytes { get; }
     public ConvolutionTuner Tuner { get; }
 
-    /// <summary>Whether the kernels are those with Hopper's products of warpgroups.</summary>
+    /// <summary>Whether the kernels are those with Hopper's products of warpgroups; ASNI_CUDA_WGMMA=0 does without them, to compare.</summary>
     public bool HasWgmma { get; }
 
     /// <summary>Null where the library is not.</summary>

@@ -100,7 +100,9 @@ internal sealed record ConvolutionTile(CudaPrecision Precision, int Rows, int Co
         int chunk = ChunkElements(precision);
         bool inputs = shape.GroupChannels % chunk == 0, outputs = shape.GroupOutChannels % chunk == 0;
         bool aligned = inputs && (outputs || pass == ConvolutionPass.Forward);
-        return All.Where(t => t.Precision == precision && t.Any == !aligned && (wgmma || !t.Wgmma)
+        // In Hopper's data gradient a tile's inner indices are outputs of one tap.
+        bool warpgroups = wgmma && (pass != ConvolutionPass.DataGradient || shape.GroupOutChannels % 64 == 0);
+        return All.Where(t => t.Precision == precision && t.Any == !aligned && (warpgroups || !t.Wgmma)
             && t.SharedBytes + t.StaticSharedBytes(pass) <= maxSharedBytes);
     }
 }

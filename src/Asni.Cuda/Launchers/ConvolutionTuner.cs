@@ -58,10 +58,22 @@ internal sealed class ConvolutionTuner(ConvolutionRuntime runtime, TuningCache? 
         Affordable(TileChoice.Default(runtime.Precision, pass, shape, samples, runtime.Multiprocessors, runtime.MaxSharedBytes, runtime.HasWgmma),
             shape, pass, samples);
 
-    /// <summary>All tiles that take the shape, each with a few numbers of splits, and the libraries; the rule's own choice first.</summary>
+    /// <summary>
+    /// All tiles that take the shape, each with a few numbers of splits, as it is and with padded channels, and the libraries; the rule's own choice first.
+    /// </summary>
     internal List<ConvolutionChoice> Candidates(in ConvolutionShape shape, ConvolutionPass pass, int samples, TileChoice rule, bool plain)
     {
         var candidates = new List<ConvolutionChoice> { rule };
+        candidates.AddRange(TileChoices(shape, pass, samples).Where(c => c != rule));
+        if (PaddedChoice.Padded(runtime.Precision, pass, shape, samples) is { } padded)
+            candidates.AddRange(TileChoices(padded, pass, samples).Select(c => new PaddedChoice(c)));
+        if (plain) candidates.AddRange(LibraryChoice.For(runtime, pass, shape));
+        return candidates;
+    }
+
+    private List<TileChoice> TileChoices(in ConvolutionShape shape, ConvolutionPass pass, int samples)
+    {
+        var choices = new List<TileChoice>();
         Product product = shape.ProductOf(pass, samples);
         foreach (ConvolutionTile tile in ConvolutionTile.For(runtime.Precision, pass, shape, runtime.MaxSharedBytes, runtime.HasWgmma))
         {
@@ -72,11 +84,10 @@ internal sealed class ConvolutionTuner(ConvolutionRuntime runtime, TuningCache? 
                 long splits = waves == 0 ? 1 : Math.Min(most, (long)waves * runtime.Multiprocessors / blocks);
                 if (splits < 1) continue;
                 TileChoice choice = Affordable(new(tile, (int)splits), shape, pass, samples);
-                if (!candidates.Contains(choice)) candidates.Add(choice);
+                if (!choices.Contains(choice)) choices.Add(choice);
             }
         }
-        if (plain) candidates.AddRange(LibraryChoice.For(runtime, pass, shape));
-        return candidates;
+        return choices;
     }
 
     /// <summary>Milliseconds of each candidate; infinite where a library or the GPU refuses.</summary>

@@ -82,26 +82,25 @@ public class ConvolutionKernelTests(CudaPrecision precision)
                 wp = _bench.Weights(_bench.Weights(w, spec.Filter));
             var naive = new NaiveConvolution(spec, spec.Batch, x, w, dy);
             foreach (ConvolutionPass pass in Enum.GetValues<ConvolutionPass>())
-                foreach (ConvolutionTile tile in ConvolutionTile.For(precision, pass, shape, wgmma: _bench.Runtime.HasWgmma))
-                    foreach (int splits in (int[])[1, 3])
+                foreach (ConvolutionChoice choice in Choices(shape, pass, spec.Batch))
+                {
+                    using ConvolutionProduct product = choice.Create(_bench.Runtime, shape, pass, spec.Batch);
+                    string name = $"{pass} by {choice}, {spec}";
+                    int sumLength = (int)shape.ProductOf(pass, spec.Batch).Inner;
+                    if (pass == ConvolutionPass.WeightGradient)
                     {
-                        var product = new TileProduct(_bench.Runtime, shape, pass, spec.Batch, new(tile, splits));
-                        string name = $"{tile.KernelName(pass)} in {splits}, {spec}";
-                        int sumLength = (int)shape.ProductOf(pass, spec.Batch).Inner;
-                        if (pass == ConvolutionPass.WeightGradient)
-                        {
-                            ParameterTensor dw = _bench.Vector(Nan(w.Length));
-                            product.Run(new ConvolutionCall(dyp, xp, spec.Batch, _bench.Parameter(dw)));
-                            AssertClose(naive.Dw, _bench.Read(dw), sumLength, false, name);
-                            continue;
-                        }
-                        bool forward = pass == ConvolutionPass.Forward;
-                        Chw resultShape = forward ? spec.Output : spec.Input;
-                        DeviceTensor result = _bench.Tensor(spec.Batch, resultShape, Nan(spec.Batch * resultShape.Elements));
-                        product.Run(new ConvolutionCall(forward ? xp : dyp, wp, spec.Batch, At(result)));
-                        AssertClose(forward ? naive.Y : naive.Dx, _bench.Read(result),
-                            forward ? sumLength : sumLength * spec.Stride * spec.Stride, true, name);
+                        ParameterTensor dw = _bench.Vector(Nan(w.Length));
+                        product.Run(new ConvolutionCall(dyp, xp, spec.Batch, _bench.Parameter(dw)));
+                        AssertClose(naive.Dw, _bench.Read(dw), sumLength, false, name);
+                        continue;
                     }
+                    bool forward = pass == ConvolutionPass.Forward;
+                    Chw resultShape = forward ? spec.Output : spec.Input;
+                    DeviceTensor result = _bench.Tensor(spec.Batch, resultShape, Nan(spec.Batch * resultShape.Elements));
+                    product.Run(new ConvolutionCall(forward ? xp : dyp, wp, spec.Batch, At(result)));
+                    AssertClose(forward ? naive.Y : naive.Dx, _bench.Read(result),
+                        forward ? sumLength : sumLength * spec.Stride * spec.Stride, true, name);
+                }
         }
     }
 
@@ -256,6 +255,15 @@ public class ConvolutionKernelTests(CudaPrecision precision)
                 foreach (ConvolutionPass pass in Enum.GetValues<ConvolutionPass>())
                     Assert.That(_bench.Runtime.Kernels.Get(tile.KernelName(pass)).SharedBytes, Is.EqualTo(tile.StaticSharedBytes(pass)), tile.KernelName(pass));
         }
+    }
+
+    /// <summary>Every tile, whole and in three splits, as the layer is and with padded channels.</summary>
+    private IEnumerable<ConvolutionChoice> Choices(ConvolutionShape shape, ConvolutionPass pass, int samples)
+    {
+        TileChoice[] Tiles(ConvolutionShape of) =>
+            [.. ConvolutionTile.For(precision, pass, of, wgmma: _bench.Runtime.HasWgmma).SelectMany(tile => (TileChoice[])[new(tile, 1), new(tile, 3)])];
+        ConvolutionShape? padded = PaddedChoice.Padded(precision, pass, shape, samples);
+        return [.. Tiles(shape), .. padded is { } wider ? Tiles(wider).Select(inner => new PaddedChoice(inner)) : []];
     }
 
     private ulong At(DeviceTensor tensor) => _bench.Activations(tensor);
