@@ -40,7 +40,7 @@ NETWORKS = [
 SMALL = ("lenet300",)        # leave most of the GPU idle: all their runs go side by side
 FEWEST = 10                  # epochs that say anything of a schedule
 START_SECONDS = 6            # of a process whose kernels are in the driver's cache
-SPARE = 0.92                 # the part of a share that is planned: epochs side by side are not as long as those alone
+SPARE = 0.9                  # the part of a share that is planned: epochs side by side are not as long as those alone
 STOP_SECONDS = 10            # before the limit: what still runs is asked to stop, and the rest is written
 NAMES = {"dense": "dense", "asni1": "ASNI-I", "asni2": "ASNI-II"}
 
@@ -97,11 +97,14 @@ class Reproduction(Run):
 
     def archive(self):
         """The logs, and of the run folders what is small."""
+        def small(file):
+            return file if file.isdir() or file.name.endswith((".log", ".jsonl", ".json", ".csv", ".yaml")) else None
+
         tar = io.BytesIO()
         with tarfile.open(fileobj=tar, mode="w:gz") as archive:
             for part in ("logs", "runs"):
                 if os.path.isdir(os.path.join(self.folder, part)):
-                    archive.add(os.path.join(self.folder, part), part, filter=lambda f: f if f.isdir() or f.name.endswith((".log", ".jsonl", ".json", ".csv", ".yaml")) else None)
+                    archive.add(os.path.join(self.folder, part), part, filter=small)
         replace(os.path.join(self.out, "reproduce-logs.tar.gz"), tar.getvalue())
 
     def note(self, name, text):
@@ -208,12 +211,14 @@ def probe(run, network):
     shutil.rmtree(run.path(name), ignore_errors=True)
     begin, most, before = time.monotonic(), 0, 0 if run.simulator else memory_used()
     process = run.start(name, run.train(network, "dense", 1, 2, name))
-    while process.poll() is None:
-        if time.monotonic() > run.deadline:
-            stop([process])
-            raise Stopped()
-        most = 0 if run.simulator else max(most, memory_used())
-        time.sleep(0.2)
+    try:
+        while process.poll() is None:
+            if time.monotonic() > run.deadline:
+                raise Stopped()
+            most = 0 if run.simulator else max(most, memory_used())
+            time.sleep(0.5)
+    finally:
+        stop([process])
     rows = epochs_of(run.path(name)).get("dense", [])
     if process.returncode or len(rows) < 2:
         run.note(name, f"exit code {process.returncode}: {last_line(run.log(name))} | again: {shlex.join(run.train(network, 'dense', 1, 2, 'again'))}")
@@ -244,8 +249,8 @@ def choose_epochs(run, network, each, share):
 
 def train_all(run, network, epochs):
     """All trainings of a network, some at once; the results are written while they run."""
-    width = 6 if network.name in SMALL and not run.simulator else run.options.parallel
     waiting = [Job(run, network, "asni", seed, epochs) for seed in network.sparse] + [Job(run, network, "dense", seed, epochs) for seed in network.dense]
+    width = len(waiting) if network.name in SMALL and not run.simulator else run.options.parallel
     at_once, running, ended, written = min(width, len(waiting)), [], [], 0.0
     try:
         while waiting or running:
@@ -317,21 +322,50 @@ def reached_epochs(row):
     return text if row["planned"] == row["published"] else f"{text} (published {row['published']})"
 
 
-def result_tables(results):
-    """Accuracies, and the time that they took."""
+def sorted_runs(results):
     order = {n.name: i for i, n in enumerate(NETWORKS)}
-    runs = sorted(results["runs"].values(), key=lambda r: (order.get(r["network"], 99), list(NAMES).index(r["method"]), r["seed"]))
-    if not runs:
-        return [["No training ran to the end of an epoch."]]
-    rows = [(r["network"], r["data"], r["precision"], NAMES[r["method"]], r["seed"], reached_epochs(r), percent(r["sparsity"]) if r["method"] != "dense" else "",
-             percent(r["top1"]), percent(r.get("initial_top1")), r.get("numbers") or "", kib(r.get("initialization_bytes")), kib(r.get("file_bytes")),
-             f"{r['seconds']:.0f}", f"{r['seconds_per_epoch']:.3f}", r["at_once"]) for r in runs]
-    accuracy = table(["network", "data", "precision", "method", ">seed", ">epochs", ">sparsity", ">top-1", ">top-1 at the start", ">numbers", ">mask, signs, numbers",
-                      ">.asni file", ">seconds", ">s an epoch", ">side by side"], rows)
-    probes = [(name, f"{p['seconds_per_epoch']:.3f}", f"{p['images_per_second']:,.0f}", p["memory_mib"] or "", p["start_seconds"])
-              for name, p in results["probes"].items() if "failed" not in p]
-    alone = table(["alone on the GPU", ">s an epoch", ">training images/s", ">device memory, MiB", ">start, s"], probes)
-    return [accuracy, alone] if probes else [accuracy]
+    return sorted(results["runs"].values(), key=lambda r: (order.get(r["network"], 99), list(NAMES).index(r["method"]), r["seed"]))
+
+
+def unique(texts):
+    return ", ".join(dict.fromkeys(str(text) for text in texts if text))
+
+
+def mean(fractions):
+    """The mean, and in brackets each seed's where there are several."""
+    known = [f for f in fractions if f is not None]
+    each = f" ({', '.join(f'{100 * f:.2f}' for f in known)})" if len(known) > 1 else ""
+    return percent(statistics.fmean(known)) + each if known else ""
+
+
+def accuracies(results):
+    """A row a network and method: what all its seeds reached."""
+    groups = {}
+    for r in sorted_runs(results):
+        groups.setdefault((r["network"], r["method"]), []).append(r)
+    rows = []
+    for (network, method), runs in groups.items():
+        images = max(r["test_images"] or 0 for r in runs)
+        rows.append((network, runs[0]["data"] + (f", {images:,} test images" if images else ""), runs[0]["precision"], NAMES[method],
+                     unique(r["seed"] for r in runs), unique(map(reached_epochs, runs)), unique(percent(r["sparsity"]) for r in runs) if method != "dense" else "",
+                     mean([r["top1"] for r in runs]), mean([r.get("initial_top1") for r in runs]), unique(r.get("numbers") for r in runs),
+                     unique(kib(r.get("file_bytes")) for r in runs), f"{statistics.fmean(r['seconds'] for r in runs):.0f}"))
+    return table(["network", "data", "precision", "method", ">seeds", ">epochs", ">sparsity", ">top-1", ">top-1 before training", ">numbers at the start",
+                  ">.asni file", ">seconds"], rows) if rows else ["No training ran to the end of an epoch."]
+
+
+def alone(results):
+    rows = [(name, f"{p['seconds_per_epoch']:.3f}", f"{p['images_per_second']:,.0f}", p["memory_mib"] or "", p["start_seconds"])
+            for name, p in results["probes"].items() if "failed" not in p]
+    return table(["alone on the GPU", ">s an epoch, with the test", ">training images/s", ">device memory, MiB", ">start, s"], rows) if rows else []
+
+
+def single_runs(results):
+    rows = [(r["network"], NAMES[r["method"]], r["seed"], reached_epochs(r), f"{r['kept']:,}", percent(r["top1"]), percent(r.get("initial_top1")),
+             kib(r.get("initialization_bytes")), kib(r.get("dense_bytes")), f"{r['seconds']:.1f}", f"{r['seconds_per_epoch']:.3f}", r["at_once"],
+             r["gpu"], r["commit"]) for r in sorted_runs(results)]
+    return table(["network", "method", ">seed", ">epochs", ">kept", ">top-1", ">before training", ">mask, signs, numbers", ">dense weights",
+                  ">seconds", ">s an epoch", ">side by side", "GPU", "commit"], rows) if rows else []
 
 
 def origin(results):
@@ -342,21 +376,21 @@ def origin(results):
 
 
 def notes(results):
-    return [f"- {name}: {text}" for name, text in results["notes"].items()]
+    return [f"- {name}: {text.split(' | again')[0]}" for name, text in results["notes"].items()]
 
 
 def markdown(results):
     lines = ["# Trainings", "", origin(results)]
     if results["dry_run"]:
         lines += ["", "Dry run on the simulator, with a few images and epochs: that everything works, not what it reaches."]
-    for part in [*result_tables(results), notes(results)]:
+    for part in [accuracies(results), alone(results), single_runs(results), notes(results)]:
         lines += ["", *part] if part else []
     return "\n".join(lines) + "\n"
 
 
 def write_page(path, results):
     """Puts the tables between the page's <!-- gpu --> and <!-- /gpu -->."""
-    text = "\n\n".join(["\n".join(part) for part in [[origin(results)], *result_tables(results), notes(results)] if part])
+    text = "\n\n".join(["\n".join(part) for part in [[origin(results)], accuracies(results), alone(results), notes(results)] if part])
     new, count = re.subn(r"(<!-- gpu -->\n).*?(<!-- /gpu -->)", lambda m: f"{m[1]}{text}\n{m[2]}", read(path), flags=re.S)
     if count != 1:
         sys.exit(f"gpu_reproduce.py: {path} needs one line <!-- gpu --> with a line <!-- /gpu --> after it.")
