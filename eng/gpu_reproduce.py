@@ -239,7 +239,7 @@ def choose_epochs(run, network, each, share):
         return most
     phases = 2 * len(network.sparse) + len(network.dense)
     fit = int((share * SPARE - START_SECONDS) / (phases * each))
-    if fit < min(FEWEST, most):
+    if fit < min(1 if run.simulator else FEWEST, most):
         run.note(network.name, f"skipped: {share:.0f} s are left for it, {max(fit, 0)} epochs of {each:.2f} s in each of {phases} phases")
         return None
     if fit < most:
@@ -347,7 +347,8 @@ def accuracies(results):
     for (network, method), runs in groups.items():
         images = max(r["test_images"] or 0 for r in runs)
         rows.append((network, runs[0]["data"] + (f", {images:,} test images" if images else ""), runs[0]["precision"], NAMES[method],
-                     unique(r["seed"] for r in runs), unique(map(reached_epochs, runs)), unique(percent(r["sparsity"]) for r in runs) if method != "dense" else "",
+                     unique(r["seed"] for r in runs), unique(map(reached_epochs, runs)),
+                     unique(percent(r["sparsity"]) for r in runs) if method != "dense" else "",
                      mean([r["top1"] for r in runs]), mean([r.get("initial_top1") for r in runs]), unique(r.get("numbers") for r in runs),
                      unique(kib(r.get("file_bytes")) for r in runs), f"{statistics.fmean(r['seconds'] for r in runs):.0f}"))
     return table(["network", "data", "precision", "method", ">seeds", ">epochs", ">sparsity", ">top-1", ">top-1 before training", ">numbers at the start",
