@@ -24,3 +24,5 @@ ASNI_WGMMA_TILE(128, 128, 2, 1, 3, 2)
 ASNI_WGMMA_TILE(256, 64, 4, 1, 4, 1)
 ASNI_WGMMA_TILE(128, 64, 2, 1, 4, 2)
 ASNI_WGMMA_TILE(64, 128, 1, 1, 3, 3)
+// Many small blocks hide the latency of memory where there are few inner indices.
+ASNI_WGMMA_TILE(64, 64, 1, 1, 4, 5)

@@ -47,16 +47,25 @@ template <> struct Storage<bf16> {
     static ASNI_DEVICE float rounded(float x) { return bf16::from_float(x).to_float(); }
 };
 
-// Numbers in the mixed radix (z, y, x) with y < ny and x < nx that advance by a fixed step without dividing.
+// Numbers in the mixed radix (z, y, x) with y < ny and x < nx that advance by a fixed step without dividing. Divisions are passed over where all
+// threads see that they are not needed: a block of a 1x1 convolution would spend a large part of its time on them.
 struct Radix {
     int nx, ny, dx, dy, dz;
-    ASNI_DEVICE Radix(int nx, int ny, int step) : nx(nx), ny(ny), dx(step % nx), dy(step / nx % ny), dz(step / nx / ny) {}
+    ASNI_DEVICE Radix(int nx, int ny, int step) : nx(nx), ny(ny), dx(step), dy(0), dz(0) {
+        if (step < nx) return;
+        dx = step % nx;
+        dy = step / nx % ny;
+        dz = step / nx / ny;
+    }
 };
 
 struct Place {
     int x, y, z;
 
     ASNI_DEVICE void set(const Radix& radix, int number) {
+        x = y = 0;
+        z = number;
+        if (radix.nx == 1 && radix.ny == 1) return;
         x = number % radix.nx;
         y = number / radix.nx % radix.ny;
         z = number / radix.nx / radix.ny;

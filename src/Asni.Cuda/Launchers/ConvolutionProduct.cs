@@ -91,7 +91,7 @@ internal sealed class TileProduct : ConvolutionProduct
         args.LiveWords = call.Live?.Words ?? 0;
         args.Statistics = call.Statistics;
         var grid = new Dim3(checked((int)_choice.Tile.Tiles(product)), _choice.Splits, product.Count);
-        _kernel.Launch(_runtime.Stream, grid, _choice.Tile.Threads, _choice.Tile.SharedBytes, in args);
+        _kernel.Launch(_runtime.Stream, grid, _choice.Tile.Threads, _choice.Tile.SharedBytesFor(product, _choice.Splits), in args);
         _sum?.Run(_partial, _splitElements, _choice.Splits, call.Bias, _shape.OutChannels, call.Activation, call.Accumulate,
             _shape.ResultElements(_pass, call.Samples), call.Y);
     }

@@ -38,6 +38,7 @@ internal sealed record ConvolutionTile(CudaPrecision Precision, int Rows, int Co
         new(CudaPrecision.Bf16, 256, 64, 64, 4, 512, false, true),
         new(CudaPrecision.Bf16, 128, 64, 64, 4, 256, false, true),
         new(CudaPrecision.Bf16, 64, 128, 64, 3, 128, false, true),
+        new(CudaPrecision.Bf16, 64, 64, 64, 4, 128, false, true),
     ];
 
     public string Name => $"{Rows}x{Columns}{(IsDeep ? "_deep" : "")}{(Any ? "_any" : "")}{(Wgmma ? "_wgmma" : "")}";
@@ -48,13 +49,16 @@ internal sealed record ConvolutionTile(CudaPrecision Precision, int Rows, int Co
     private int ElementBytes => Precision == CudaPrecision.Bf16 ? 2 : 4;
 
     /// <summary>Dynamic shared memory of a block: the pipeline's stages, then the fp32 result on its way out, whichever is larger.</summary>
-    public int SharedBytes
+    public int SharedBytes => Shared(Stages);
+
+    /// <summary>The same where a block has so few inner indices that it never fills all stages: more blocks then fit in a multiprocessor.</summary>
+    public int SharedBytesFor(in Product product, int splits) =>
+        Shared((int)Math.Min(Stages, ConvolutionShape.CeilDivide(ConvolutionShape.CeilDivide(product.Inner, Inner), splits)));
+
+    private int Shared(int stages)
     {
-        get
-        {
-            int padding = Precision == CudaPrecision.Fp32 ? 4 : 8;
-            return Math.Max(Stages * (Rows + Columns) * Inner * ElementBytes, Rows * (Columns + padding) * sizeof(float));
-        }
+        int padding = Precision == CudaPrecision.Fp32 ? 4 : 8;
+        return Math.Max(stages * (Rows + Columns) * Inner * ElementBytes, Rows * (Columns + padding) * sizeof(float));
     }
 
     /// <summary>
