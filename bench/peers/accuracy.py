@@ -2,10 +2,11 @@
 """The same procedures in PyTorch, for accuracy and time: what Asni's runs are compared with.
 
     python3 bench/peers/accuracy.py lenet300 --data-dir DIR        ASNI-I and ASNI-II on MNIST (IDX files, gzipped or not), published recipe
-    python3 bench/peers/accuracy.py conv6 --data-dir DIR           2 epochs of dense training on CIFAR-10 (binary files); conv2, conv4, resnet20 too
+    python3 bench/peers/accuracy.py conv6 --data-dir DIR           2 epochs of dense training on CIFAR-10 (binary files); conv2, conv4, resnet20,
+                                                                   resnet18c too; --epochs N, --device cuda (convolutions in bf16, channels last)
 
 lenet300: batch 60, Adam 1.2e-4, 50 epochs a phase; after epoch e < 49 the largest K weights over all layers stay, sparsity 0.98 sigmoid((e - 25) / 5).
-CIFAR-10: crop with padding 4 and flip; conv nets Adam, batch 60; resnet20 SGD 0.9, batch 128, lr 0.05 cosine stretched by 1.06, weight decay 5e-4.
+CIFAR-10: crop with padding 4 and flip; conv nets Adam, batch 60; resnets SGD 0.9, batch 128, lr 0.05 cosine stretched by 1.06, weight decay 5e-4.
 """
 import argparse
 import gzip
@@ -51,30 +52,32 @@ def cifar(folder):
 
 
 def normalized(x):
-    mean, std = torch.tensor([0.4914, 0.4822, 0.4465]), torch.tensor([0.2023, 0.1994, 0.2010])
-    return (x.float() / 255 - mean.view(1, 3, 1, 1)) / std.view(1, 3, 1, 1)
+    mean, std = (torch.tensor(v, device=x.device).view(1, 3, 1, 1) for v in ([0.4914, 0.4822, 0.4465], [0.2023, 0.1994, 0.2010]))
+    return (x.float() / 255 - mean) / std
 
 
 def augmented(x):
-    padded, out = pad(x, (4, 4, 4, 4)), torch.empty_like(x)
-    for i, (a, b, flip) in enumerate(np.random.randint(0, [9, 9, 2], (len(x), 3))):
-        crop = padded[i, :, a:a + 32, b:b + 32]
-        out[i] = crop.flip(2) if flip else crop
-    return out
+    n, side = len(x), torch.arange(32, device=x.device)
+    top, left, flip = (torch.randint(0, most, (n, 1), device=x.device) for most in (9, 9, 2))
+    rows, columns = top + side, left + torch.where(flip == 1, 31 - side, side)
+    images = torch.arange(n, device=x.device).view(n, 1, 1)
+    return pad(x, (4, 4, 4, 4))[images, :, rows.view(n, 32, 1), columns.view(n, 1, 32)].permute(0, 3, 1, 2)
 
 
 def top1(net, x, y, prepare):
     net.eval()
-    with torch.no_grad():
+    with torch.no_grad(), torch.autocast(x.device.type, torch.bfloat16, enabled=x.is_cuda):
         right = sum((net(prepare(x[i:i + 500])).argmax(1) == y[i:i + 500]).sum().item() for i in range(0, len(x), 500))
     return right / len(x)
 
 
 def train_epoch(net, optimizer, x, y, batch, prepare, after_step):
     net.train()
-    for rows in torch.randperm(len(x)).split(batch):
+    for rows in torch.randperm(len(x), device=x.device).split(batch):
         optimizer.zero_grad(set_to_none=True)
-        cross_entropy(net(prepare(x[rows])), y[rows]).backward()
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=x.is_cuda):
+            loss = cross_entropy(net(prepare(x[rows])), y[rows])
+        loss.backward()
         optimizer.step()
         after_step()
 
@@ -113,9 +116,10 @@ def asni(data):
                 w.copy_(torch.where(w > 0, plus, torch.where(w < 0, minus, torch.zeros_like(w))))
 
 
-def dense(name, data, epochs=2):
-    x, y, xt, yt = data
-    net = networks.kaiming(networks.create(name, 10))
+def dense(name, data, epochs, device):
+    x, y, xt, yt = (part.to(device) for part in data)
+    net = networks.kaiming(networks.create(name, 10)).to(device, memory_format=torch.channels_last)
+    torch.backends.cudnn.benchmark = True
     conv_rate = {"conv2": 2e-4, "conv4": 3e-4, "conv6": 3e-4}
     optimizer = torch.optim.Adam(net.parameters(), conv_rate[name], foreach=True) if name in conv_rate else \
         torch.optim.SGD(net.parameters(), 0.05, momentum=0.9, weight_decay=5e-4, foreach=True)
@@ -129,17 +133,18 @@ def dense(name, data, epochs=2):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("net", choices=["lenet300", "conv2", "conv4", "conv6", "resnet20"])
+    parser.add_argument("net", choices=["lenet300", "conv2", "conv4", "conv6", "resnet20", "resnet18c"])
     parser.add_argument("--data-dir", required=True)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--epochs", type=int, default=2, help="of dense training (2)")
+    parser.add_argument("--device", default="cpu")
     options = parser.parse_args()
     torch.manual_seed(options.seed)
-    np.random.seed(options.seed)
     torch.set_num_threads(os.cpu_count())
     if options.net == "lenet300":
         asni(mnist(options.data_dir))
     else:
-        dense(options.net, cifar(options.data_dir))
+        dense(options.net, cifar(options.data_dir), options.epochs, options.device)
 
 
 main()
