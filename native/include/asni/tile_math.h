@@ -11,6 +11,7 @@ namespace asni {
 template <int m_, int n_, int tm, int tn, bool a_inner, bool b_inner>
 struct FmaTile {
     using Element = float;
+    static constexpr int chunks_together = 1;  // on their way out, as registers allow
     static constexpr bool lags = false;
     static constexpr int m = m_, n = n_, stage_row_bytes = 64, inner = 16, threads = (m / tm) * (n / tn), staging_pitch = n + 4;
     static constexpr int rows_apart = m / tm, columns_apart = n / tn;
@@ -168,6 +169,7 @@ ASNI_DEVICE void store_pairs(Math& math, float* staging) {
 template <class T, int m_, int n_, int row_bytes, int warps_m, int warps_n, bool a_inner, bool b_inner>
 struct MmaTile {
     using Element = T;
+    static constexpr int chunks_together = 2;
     static constexpr bool lags = false;
     static constexpr int m = m_, n = n_, stage_row_bytes = row_bytes, inner = row_bytes / int(sizeof(T));
     static constexpr int threads = warps_m * warps_n * 32, staging_pitch = n + 8;
@@ -225,6 +227,7 @@ struct MmaTile {
 template <int m_, int n_, int groups_m, int groups_n, bool a_inner, bool b_inner>
 struct WarpgroupTile {
     using Element = bf16;
+    static constexpr int chunks_together = 4;
     static constexpr bool lags = true;
     static constexpr int m = m_, n = n_, stage_row_bytes = 128, inner = 64, threads = groups_m * groups_n * 128, staging_pitch = n + 8;
     static constexpr int parts = m / groups_m / 64, columns = n / groups_n;  // a warpgroup has parts products of 64 rows

@@ -19,47 +19,63 @@ struct Epilogue {
     }
 };
 
-// Writes the staged tile, whole chunks where the rows of the result allow them.
+template <int width>
+ASNI_DEVICE void load_floats(float (&values)[width], const float* from) {
+    ASNI_UNROLL
+    for (int e = 0; e < width; e += 4) *reinterpret_cast<float4*>(values + e) = *reinterpret_cast<const float4*>(from + e);
+}
+
+ASNI_DEVICE void store_chunk(float* to, const float (&values)[4]) {
+    *reinterpret_cast<float4*>(to) = make_float4(values[0], values[1], values[2], values[3]);
+}
+
+ASNI_DEVICE void store_chunk(bf16* to, const float (&values)[8]) {
+    *reinterpret_cast<uint4*>(to) = make_uint4(pack_bf16(values[0], values[1]), pack_bf16(values[2], values[3]), pack_bf16(values[4], values[5]),
+        pack_bf16(values[6], values[7]));
+}
+
+// Writes the staged tile, whole chunks where the rows of the result allow them. What is added to is read for several chunks before the first is
+// written: one at a time, every chunk would wait for memory.
 template <class Math, class Result, class Pass>
 ASNI_DEVICE void write_tile(const Pass& pass, const float* staging, const Epilogue& epilogue, Result* y) {
-    constexpr int width = Chunk<Result>::count, chunks = Math::n / width;
+    constexpr int width = Chunk<Result>::count, chunks = Math::n / width, together = Math::chunks_together;
+    static_assert(Math::m * chunks % (together * Math::threads) == 0, "a thread has whole rounds of chunks");
     const Product& product = pass.product;
     bool whole = product.columns % width == 0;
-    for (int i = int(threadIdx.x); i < Math::m * chunks; i += Math::threads) {
-        int row = i / chunks, column = i % chunks * width, count = min(width, product.columns - product.first_column - column);
-        if (product.first_row + row >= product.rows || count <= 0) continue;
-        const float* from = staging + row * Math::staging_pitch + column;
-        Result* to = y + pass.place(product.first_row + row) + product.first_column + column;
-        if (whole) {
+    for (int round = 0; round < Math::m * chunks; round += together * Math::threads) {
+        Result* to[together];
+        int count[together];  // elements of the chunk that lie inside
+        Chunk<Result> old[together];
+        ASNI_UNROLL
+        for (int part = 0; part < together; part++) {
+            int i = round + part * Math::threads + int(threadIdx.x), row = i / chunks, column = i % chunks * width;
+            count[part] = product.first_row + row < product.rows ? min(width, product.columns - product.first_column - column) : 0;
+            to[part] = y + pass.place(product.first_row + row) + product.first_column + column;
+            if (epilogue.accumulate && whole && count[part] > 0) old[part].bits = *reinterpret_cast<const uint4*>(to[part]);
+        }
+        ASNI_UNROLL
+        for (int part = 0; part < together; part++) {
+            if (count[part] <= 0) continue;
+            int i = round + part * Math::threads + int(threadIdx.x), column = i % chunks * width;
             float values[width];
-            ASNI_UNROLL
-            for (int e = 0; e < width; e += 4) *reinterpret_cast<float4*>(values + e) = *reinterpret_cast<const float4*>(from + e);
+            load_floats(values, staging + i / chunks * Math::staging_pitch + column);
             if (!epilogue.plain()) {
                 ASNI_UNROLL
-                for (int e = 0; e < width; e++) values[e] = epilogue.finished(values[e], product.first_column + column + e);
+                for (int e = 0; e < width; e++) {
+                    if (e < count[part]) values[e] = epilogue.finished(values[e], product.first_column + column + e);
+                }
             }
-            if constexpr (width == 8) {
-                Chunk<Result> chunk;
+            if (whole) {
                 if (epilogue.accumulate) {
-                    chunk.bits = *reinterpret_cast<const uint4*>(to);
                     ASNI_UNROLL
-                    for (int e = 0; e < width; e++) values[e] += chunk.elements[e].to_float();
+                    for (int e = 0; e < width; e++) values[e] += Storage<Result>::load(old[part].elements + e);
                 }
-                chunk.bits = make_uint4(pack_bf16(values[0], values[1]), pack_bf16(values[2], values[3]), pack_bf16(values[4], values[5]),
-                    pack_bf16(values[6], values[7]));
-                *reinterpret_cast<uint4*>(to) = chunk.bits;
-            } else {
-                float4 result = make_float4(values[0], values[1], values[2], values[3]);
-                if (epilogue.accumulate) {
-                    float4 old = *reinterpret_cast<const float4*>(to);
-                    result = make_float4(result.x + old.x, result.y + old.y, result.z + old.z, result.w + old.w);
-                }
-                *reinterpret_cast<float4*>(to) = result;
+                store_chunk(to[part], values);
+                continue;
             }
-        } else {
-            for (int e = 0; e < count; e++) {
-                float value = epilogue.finished(from[e], product.first_column + column + e);
-                Storage<Result>::store(to + e, epilogue.accumulate ? value + Storage<Result>::load(to + e) : value);
+            ASNI_UNROLL
+            for (int e = 0; e < width; e++) {
+                if (e < count[part]) Storage<Result>::store(to[part] + e, epilogue.accumulate ? values[e] + Storage<Result>::load(to[part] + e) : values[e]);
             }
         }
     }
