@@ -57,7 +57,7 @@ internal static class Layers
         device.Upload(Answers.Random(x.Elements, 1), x);
         device.Upload(Answers.Random(y.Elements, 2), y);
         ParameterTensor w = model.Parameters.Value(weight.Index), dw = model.Parameters.Gradient(weight.Index);
-        operation.SetMask(model.Parameters.GetMask(weight.Index));
+        operation.SetMask(model.Parameters, weight.Index);
         double density = (double)model.Parameters.Live(weight.Index) / weight.Elements;
         SparsePath sparse = operation.Sparse;
         // What a sparse pass turned serves the next, in a step: x from the forward pass, dy from the weight gradient.

@@ -94,7 +94,7 @@ internal sealed class TimedDevice(Device device) : Device
             : $"convolution {inner.Spec.Input.Channels}-{inner.Spec.Filter.Out} {inner.Spec.Filter.Height}x{inner.Spec.Filter.Width}/{inner.Spec.Stride} on {inner.Spec.Input.Height}x{inner.Spec.Input.Width}";
 
         public ConvolutionOperation Inner => inner;
-        public override void SetMask(Mask? mask) => inner.SetMask(mask);
+        public override void SetMask(DeviceParameters parameters, int parameter) => inner.SetMask(parameters, parameter);
         public override void Forward(DeviceTensor x, ParameterTensor w, ParameterTensor? b, DeviceTensor y) =>
             timer.Time($"{_name}, forward", () => inner.Forward(x, w, b, y));
         public override void BackwardOutput(DeviceTensor y, ParameterTensor? db, DeviceTensor dy) =>

@@ -169,6 +169,7 @@ public sealed class CudaDevice : Device, ICudaAddresses
     ulong ICudaAddresses.Activations(DeviceTensor tensor) => At(tensor);
     ulong ICudaAddresses.Parameter(ParameterTensor parameter) => CudaBuffer.At(parameter.Buffer, parameter.ByteOffset);
     ulong ICudaAddresses.Weights(ParameterTensor parameter) => CudaParameters.Weights(parameter);
+    ulong ICudaAddresses.Mask(DeviceParameters parameters, int parameter) => ((CudaParameters)parameters).MaskAddress(parameter);
 
     protected override void Dispose(bool disposing)
     {

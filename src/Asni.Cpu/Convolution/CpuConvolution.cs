@@ -40,7 +40,7 @@ internal sealed unsafe class CpuConvolution : ConvolutionOperation
     /// <summary>For benchmarks, which ask it what it would take.</summary>
     internal SparsePath Sparse => _sparse;
 
-    public override void SetMask(Mask? mask) => _sparse.SetMask(mask);
+    public override void SetMask(DeviceParameters parameters, int parameter) => _sparse.SetMask(parameters.GetMask(parameter));
 
     public override void Forward(DeviceTensor x, ParameterTensor w, ParameterTensor? b, DeviceTensor y)
     {

@@ -15,6 +15,9 @@ internal interface ICudaAddresses
 
     /// <summary>Weights as the kernels multiply with them: the fp32 values, or in bf16 precision their bf16 copy, pruned weights being 0.</summary>
     ulong Weights(ParameterTensor parameter);
+
+    /// <summary>A parameter's mask: a bit an element in the order of the weights, from the first of a 32-bit word on; 0: all live.</summary>
+    ulong Mask(DeviceParameters parameters, int parameter);
 }
 
 /// <summary>What all convolutions of a device share: the stream, the kernels, scratch memory and the choice of tiles.</summary>

@@ -19,8 +19,7 @@ internal sealed class CudaConvolution : ConvolutionOperation
     {
         _runtime = runtime;
         _shape = shape;
-        // The filter's own height and width: the mask knows nothing of a shape that was flattened.
-        if (spec.Groups == 1) _live = new LiveBlocks(runtime, spec.Filter.Out, spec.Filter.In, spec.Filter.Height, spec.Filter.Width);
+        if (spec.Groups == 1) _live = new LiveBlocks(runtime, spec.Filter.Out, spec.Filter.FanIn);
         _forward = Product(ConvolutionPass.Forward);
         if (!spec.Training) return;
         _outputGradient = new OutputGradient(runtime, shape.OutChannels, shape.OutputRows(spec.Batch), spec.Activation);
@@ -28,7 +27,7 @@ internal sealed class CudaConvolution : ConvolutionOperation
         if (spec.InputGradient) _dataGradient = Product(ConvolutionPass.DataGradient);
     }
 
-    public override void SetMask(Mask? mask) => _live?.Set(mask);
+    public override void SetMask(DeviceParameters parameters, int parameter) => _live?.Set(_runtime.Addresses.Mask(parameters, parameter));
 
     public override void Forward(DeviceTensor x, ParameterTensor w, ParameterTensor? b, DeviceTensor y)
     {

@@ -69,18 +69,28 @@ internal sealed partial class CudaParameters : DeviceParameters
     public override void Upload(int parameter, ParameterSlot slot, ReadOnlySpan<float> values)
     {
         Parameter p = Parameters[parameter];
-        var ordered = new float[p.Elements];
-        for (int j = 0; j < ordered.Length; j++) ordered[DeviceOrder(p, j)] = values[j];
-        _stream.Upload<float>(Slot(slot).Pointer + (ulong)_offsets[parameter] * sizeof(float), ordered);
+        ReadOnlySpan<float> ordered = values[..(int)p.Elements];
+        if (!KeepsOrder(p))
+        {
+            var moved = new float[p.Elements];
+            int[] places = DevicePlaces(p);
+            for (int filter = 0, j = 0; j < moved.Length; filter += places.Length)
+                foreach (int place in places) moved[filter + place] = values[j++];
+            ordered = moved;
+        }
+        _stream.Upload(Slot(slot).Pointer + (ulong)_offsets[parameter] * sizeof(float), ordered);
         if (slot == ParameterSlot.Value) ApplyMasks(parameter);
     }
 
     public override void Download(int parameter, ParameterSlot slot, Span<float> values)
     {
         Parameter p = Parameters[parameter];
-        var ordered = new float[p.Elements];
-        _stream.Download<float>(ordered, Slot(slot).Pointer + (ulong)_offsets[parameter] * sizeof(float));
-        for (int j = 0; j < ordered.Length; j++) values[j] = ordered[DeviceOrder(p, j)];
+        Span<float> ordered = KeepsOrder(p) ? values[..(int)p.Elements] : new float[p.Elements];
+        _stream.Download(ordered, Slot(slot).Pointer + (ulong)_offsets[parameter] * sizeof(float));
+        if (KeepsOrder(p)) return;
+        int[] places = DevicePlaces(p);
+        for (int filter = 0, j = 0; j < ordered.Length; filter += places.Length)
+            foreach (int place in places) values[j++] = ordered[filter + place];
     }
 
     public override void SetMask(int parameter, Mask? mask)
@@ -89,11 +99,12 @@ internal sealed partial class CudaParameters : DeviceParameters
         var words = new uint[(p.Elements + 31) / 32];
         if (mask is null) Array.Fill(words, uint.MaxValue);
         else
-            for (long j = 0; j < p.Elements; j++)
-            {
-                long at = DeviceOrder(p, j);
-                if (mask[j]) words[at >> 5] |= 1u << (int)(at & 31);
-            }
+        {
+            int[] places = DevicePlaces(p);
+            for (long filter = 0, j = 0; j < p.Elements; filter += places.Length)
+                foreach (int place in places)
+                    if (mask[j++]) words[(filter + place) >> 5] |= 1u << (int)((filter + place) & 31);
+        }
         _stream.Upload<uint>(_masks.Pointer + (ulong)_offsets[parameter] / 8, words);
         _live[parameter] = mask?.Live ?? p.Elements;
         ApplyMasks(parameter);
@@ -106,15 +117,18 @@ internal sealed partial class CudaParameters : DeviceParameters
         var words = new uint[(p.Elements + 31) / 32];
         _stream.Download<uint>(words, _masks.Pointer + (ulong)_offsets[parameter] / 8);
         var mask = new Mask(p.Elements, live: false);
-        for (long j = 0; j < p.Elements; j++)
-        {
-            long at = DeviceOrder(p, j);
-            if ((words[at >> 5] >> (int)(at & 31) & 1) != 0) mask[j] = true;
-        }
+        int[] places = DevicePlaces(p);
+        for (long filter = 0, j = 0; j < p.Elements; filter += places.Length)
+            foreach (int place in places)
+                mask[j++] = (words[(filter + place) >> 5] >> (int)((filter + place) & 31) & 1) != 0;
         return mask;
     }
 
     public override long Live(int parameter) => _live[parameter];
+
+    /// <summary>Where the mask's bits lie, in the order of the values; 0 when all elements live.</summary>
+    public ulong MaskAddress(int parameter) =>
+        _live[parameter] == Parameters[parameter].Elements ? 0 : _masks.Pointer + (ulong)_offsets[parameter] / 8;
 
     public override void ResetState()
     {
@@ -131,13 +145,17 @@ internal sealed partial class CudaParameters : DeviceParameters
         base.Dispose();
     }
 
-    /// <summary>Place within its segment of PyTorch's j-th element: (output, input, position) becomes (output, position, input).</summary>
-    private static long DeviceOrder(Parameter p, long j)
+    /// <summary>Whether a parameter's elements lie in PyTorch's order.</summary>
+    private static bool KeepsOrder(Parameter p) => p.Filter.In == 1 || p.Filter.Height * p.Filter.Width == 1;
+
+    /// <summary>Where each element of a filter lies within it: (input, position), PyTorch's order, becomes (position, input).</summary>
+    private static int[] DevicePlaces(Parameter p)
     {
-        int positions = p.Filter.Height * p.Filter.Width, inputs = p.Filter.In, fanIn = positions * inputs;
-        long output = j / fanIn;
-        int rest = (int)(j - output * fanIn);
-        return output * fanIn + (long)(rest % positions) * inputs + rest / positions;
+        int positions = p.Filter.Height * p.Filter.Width, inputs = p.Filter.In;
+        var places = new int[p.Filter.FanIn];
+        for (int input = 0, j = 0; input < inputs; input++)
+            for (int position = 0; position < positions; position++) places[j++] = position * inputs + input;
+        return places;
     }
 
     private SegmentArgs Segment(Parameter p) => new()

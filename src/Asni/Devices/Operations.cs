@@ -24,8 +24,13 @@ public abstract class ConvolutionOperation(ConvolutionSpec spec) : IDisposable
 {
     public ConvolutionSpec Spec { get; } = spec;
 
-    /// <summary>Tells which weights live (null: all), so that the device may choose a sparse kernel. Pruned weights are also 0 in w.</summary>
-    public virtual void SetMask(Mask? mask) { }
+    /// <summary>
+    /// Tells that the weights have this parameter's mask as it is now, so that the device may choose a sparse kernel. Until the first call all
+    /// live. Pruned weights are also 0 in w.
+    /// </summary>
+    /// <param name="parameters">Of the same device.</param>
+    /// <param name="parameter">Index of the weights.</param>
+    public virtual void SetMask(DeviceParameters parameters, int parameter) { }
 
     public abstract void Forward(DeviceTensor x, ParameterTensor w, ParameterTensor? b, DeviceTensor y);
 

@@ -48,7 +48,7 @@ internal sealed class ConvolutionUnit : PlanUnit
         if (Dx is { } dx) Operation.BackwardData(dy, Weight, AccumulateDx, dx.WithBatch(batch));
     }
 
-    public override void MasksChanged(DeviceParameters parameters) => Operation.SetMask(parameters.GetMask(Weight.Parameter.Index));
+    public override void MasksChanged(DeviceParameters parameters) => Operation.SetMask(parameters, Weight.Parameter.Index);
     public override void Dispose() => Operation.Dispose();
 }
 

@@ -31,6 +31,7 @@ internal sealed class ConvolutionBench : ICudaAddresses, IDisposable
     public ulong Activations(DeviceTensor tensor) => ((Array)tensor.Buffer).Memory.Pointer;
     public ulong Parameter(ParameterTensor parameter) => ((Array)parameter.Buffer).Memory.Pointer;
     public ulong Weights(ParameterTensor parameter) => ((Array)parameter.Buffer).Memory.Pointer;
+    public ulong Mask(DeviceParameters parameters, int parameter) => ((CudaParameters)parameters).MaskAddress(parameter);
 
     /// <summary>Numbers that the precision's storage holds exactly.</summary>
     public float[] Numbers(ulong seed, long count) => [.. Values.Random(seed, count).Select(Stored)];
@@ -40,6 +41,15 @@ internal sealed class ConvolutionBench : ICudaAddresses, IDisposable
     public ParameterTensor Weights(float[] values, FilterShape filter) =>
         new(Activation(values), 0,
             new Parameter(0, "w", ParameterKind.Weight, new Shape(filter.Out, filter.In, filter.Height, filter.Width), filter));
+
+    /// <summary>The device's own parameters, which have masks: weights of these shapes.</summary>
+    public CudaParameters Parameters(params ReadOnlySpan<FilterShape> filters)
+    {
+        var parameters = new List<Parameter>();
+        foreach (FilterShape filter in filters)
+            parameters.Add(new Parameter(parameters.Count, $"w{parameters.Count}", ParameterKind.Weight, new Shape(filter.Out, filter.In, filter.Height, filter.Width), filter));
+        return new CudaParameters([.. parameters], _stream, _kernels, Precision);
+    }
 
     /// <summary>Values or gradients in fp32.</summary>
     public ParameterTensor Vector(float[] values) =>

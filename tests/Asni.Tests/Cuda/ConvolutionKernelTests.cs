@@ -201,23 +201,27 @@ public class ConvolutionKernelTests(CudaPrecision precision)
         spec = spec with { Activation = Activation.None };
         (float[] x, float[] w, float[] dy, _) = Operands(spec);
         int fanIn = spec.Filter.FanIn, taps = spec.Filter.Height * spec.Filter.Width;
-        // Whole blocks of 64 outputs by 64 filter elements die, as large as the tiles of so small a layer; their weights, which should be 0,
-        // are such that reading them shows.
-        var mask = new Mask(w.Length);
+        // Whole blocks of 64 outputs by 64 filter elements are pruned, as large as the tiles of so small a layer; their weights, which should be
+        // 0, are such that reading them shows.
+        var magnitudes = new float[w.Length];
         float[] seen = [.. w];
         for (int i = 0; i < w.Length; i++)
         {
             int output = i / fanIn, element = i % fanIn;
-            if ((output / 64 + element / 64) % 2 == 0) continue;
+            bool live = (output / 64 + element / 64) % 2 == 0;
+            magnitudes[output * fanIn + element % spec.Filter.In * taps + element / spec.Filter.In] = live ? 2 : 1;
+            if (live) continue;
             seen[i] = 0;
             w[i] = float.NaN;
-            mask[(long)output * fanIn + element % spec.Filter.In * taps + element / spec.Filter.In] = false;
         }
+        using CudaParameters parameters = _bench.Parameters(spec.Filter);
+        parameters.Upload(0, ParameterSlot.Value, magnitudes);
+        parameters.Prune([0], magnitudes.Count(m => m == 2), new long[1]);
         ConvolutionOperation operation = _bench.Runtime.Create(spec);
         DeviceTensor xt = _bench.Tensor(spec.Batch, spec.Input, x), yt = _bench.Tensor(spec.Batch, spec.Output, Nan(dy.Length));
         DeviceTensor dyt = _bench.Tensor(spec.Batch, spec.Output, dy), dxt = _bench.Tensor(spec.Batch, spec.Input, Nan(x.Length));
         ParameterTensor wt = _bench.Weights(w, spec.Filter), dw = _bench.Vector(Nan(w.Length));
-        operation.SetMask(mask);
+        operation.SetMask(parameters, 0);
         operation.Forward(xt, wt, null, yt);
         operation.BackwardWeights(xt, dyt, dw);
         operation.BackwardData(dyt, wt, false, dxt);
@@ -228,7 +232,8 @@ public class ConvolutionKernelTests(CudaPrecision precision)
         float[] gradient = _bench.Read(dw);
         AssertClose([.. naive.Dw.Where((_, i) => seen[i] != 0)], [.. gradient.Where((_, i) => seen[i] != 0)], dy.Length, false, "dw");
 
-        operation.SetMask(null);
+        parameters.SetMask(0, null);
+        operation.SetMask(parameters, 0);
         operation.Forward(xt, _bench.Weights(seen, spec.Filter), null, yt);
         AssertClose(naive.Y, _bench.Read(yt), fanIn, true, "y without a mask");
         operation.Dispose();

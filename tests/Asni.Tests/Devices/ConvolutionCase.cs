@@ -41,7 +41,7 @@ internal sealed record ConvolutionCase(ConvolutionSpec Spec, int Batch, bool Acc
         ConvolutionOperation convolution = bench.Own(bench.Device.CreateConvolution(Spec));
         Mask? mask = Density < 1 ? Values.Mask(3, p.Parameters[0].Elements, Density) : null;
         p.SetMask(0, mask);
-        convolution.SetMask(mask);
+        convolution.SetMask(p, 0);
 
         var outputs = new Outputs();
         DeviceTensor x = Partial(bench, Spec.Input, Values.Random(4, Batch * Spec.Input.Elements)), y = Unwritten(bench, Spec.Output);

@@ -60,7 +60,7 @@ internal sealed class SparseLayer : IDisposable
         else
         {
             _parameters.Prune([0], 20, new long[1]);
-            _operation.SetMask(_parameters.GetMask(0));
+            _operation.SetMask(_parameters, 0);
         }
     }
 
@@ -78,7 +78,7 @@ internal sealed class SparseLayer : IDisposable
         _parameters.SetMask(0, null);
         _parameters.Upload(0, ParameterSlot.Value, Random((int)mask.Length, 2));
         _parameters.SetMask(0, mask);
-        _operation.SetMask(mask);
+        _operation.SetMask(_parameters, 0);
     }
 
     public Dictionary<string, float[]> Run(bool sparse, int batch)
