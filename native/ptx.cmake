@@ -3,9 +3,11 @@ set(ptx_directory "${CMAKE_BINARY_DIR}/ptx")
 file(MAKE_DIRECTORY "${ptx_directory}/tests")
 string(REPLACE "." "" ptx_feature "${ASNI_PTX_VERSION}")
 
-# Where NVIDIA's assembler is, all PTX goes through it: only it looks inside inline assembly. Releases before 12.0 know no PTX 8.0.
+# Where NVIDIA's assembler is (in a toolkit, or fetched by eng/ptxas.sh), all PTX goes through it: only it looks inside inline assembly. Releases before
+# 12.0 know no PTX 8.0.
 get_filename_component(compiler_directory "${ASNI_CUDA_COMPILER_PATH}" DIRECTORY)
-find_program(ASNI_PTXAS ptxas HINTS "${compiler_directory}" ENV CUDA_HOME ENV CUDA_PATH PATHS /usr/local/cuda PATH_SUFFIXES bin)
+find_program(ASNI_PTXAS ptxas HINTS "${compiler_directory}" ENV CUDA_HOME ENV CUDA_PATH
+  PATHS /usr/local/cuda "$ENV{XDG_CACHE_HOME}/asni/cuda" "$ENV{HOME}/.cache/asni/cuda" PATH_SUFFIXES bin)
 set(assembles FALSE)
 if(ASNI_PTXAS)
   execute_process(COMMAND "${ASNI_PTXAS}" --version OUTPUT_VARIABLE banner ERROR_QUIET)
