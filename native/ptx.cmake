@@ -36,10 +36,12 @@ foreach(source IN LISTS kernel_files test_kernel_files)
       set(command "${ASNI_CUDA_COMPILER_PATH}" -x cuda --cuda-device-only -nocudainc -nocudalib -S -O3 -std=c++20
         "--cuda-gpu-arch=${architecture}" -Xclang -target-feature -Xclang "+ptx${ptx_feature}" -Wall -Wextra -Werror)
     endif()
-    set(assemble "")
+    # What each kernel takes, beside the PTX; where nobody assembles it, figures of an earlier build go.
+    set(registers "${ptx_directory}/${name}.${architecture}.registers")
+    set(assemble COMMAND "${CMAKE_COMMAND}" -E rm -f "${registers}")
     if(assembles)
-      set(assemble COMMAND "${ASNI_PTXAS}" "-arch=${architecture}" -o "${output}.cubin" "${output}.unchecked"
-        COMMAND "${CMAKE_COMMAND}" -E rm "${output}.cubin")
+      set(assemble COMMAND "${CMAKE_COMMAND}" "-DPTXAS=${ASNI_PTXAS}" "-DPTX=${output}.unchecked" "-DARCHITECTURE=${architecture}"
+        "-DALLOW_LOCAL=${CMAKE_CURRENT_SOURCE_DIR}/allow-local-memory.txt" "-DREGISTERS=${registers}" -P "${CMAKE_CURRENT_SOURCE_DIR}/assemble.cmake")
     endif()
     # Written aside first, so that a file that failed its checks is never taken for a good one.
     add_custom_command(OUTPUT "${output}"
@@ -49,7 +51,8 @@ foreach(source IN LISTS kernel_files test_kernel_files)
         -P "${CMAKE_CURRENT_SOURCE_DIR}/check-ptx.cmake"
       ${assemble}
       COMMAND "${CMAKE_COMMAND}" -E rename "${output}.unchecked" "${output}"
-      DEPENDS "${source}" ${header_files} "${CMAKE_CURRENT_SOURCE_DIR}/check-ptx.cmake" "${CMAKE_CURRENT_SOURCE_DIR}/allow-local-memory.txt"
+      DEPENDS "${source}" ${header_files} "${CMAKE_CURRENT_SOURCE_DIR}/check-ptx.cmake" "${CMAKE_CURRENT_SOURCE_DIR}/assemble.cmake"
+        "${CMAKE_CURRENT_SOURCE_DIR}/allow-local-memory.txt"
       COMMENT "PTX ${name} ${architecture}"
       VERBATIM)
     list(APPEND ptx_files "${output}")
@@ -58,9 +61,10 @@ endforeach()
 add_custom_target(ptx ALL DEPENDS ${ptx_files})
 
 # A PTX whose kernel file is gone would still be embedded.
-file(GLOB present_files "${ptx_directory}/*.ptx" "${ptx_directory}/tests/*.ptx")
+file(GLOB present_files "${ptx_directory}/*.ptx" "${ptx_directory}/tests/*.ptx" "${ptx_directory}/*.registers" "${ptx_directory}/tests/*.registers")
 foreach(file IN LISTS present_files)
-  if(NOT file IN_LIST ptx_files)
+  string(REGEX REPLACE "registers$" "ptx" ptx_file "${file}")
+  if(NOT ptx_file IN_LIST ptx_files)
     file(REMOVE "${file}")
   endif()
 endforeach()
