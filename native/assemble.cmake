@@ -7,6 +7,10 @@ file(REMOVE "${object}")
 if(NOT code EQUAL 0)
   message(FATAL_ERROR "${PTX}: ptxas refuses it: ${said}")
 endif()
+string(REGEX MATCHALL "[^\n]*(warning|Potential Performance Loss)[^\n]*" remarks "${said}")
+foreach(remark IN LISTS remarks)
+  message(WARNING "${PTX}: ${remark}")
+endforeach()
 
 # "NAME" allows any local memory, "NAME ARCHITECTURE BYTES" so much for one architecture.
 file(STRINGS "${ALLOW_LOCAL}" allowed REGEX "^[A-Za-z_]")

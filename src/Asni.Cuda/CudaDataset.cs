@@ -8,8 +8,6 @@ namespace Asni.Cuda;
 /// <summary>A dataset that lies in the GPU's memory as 8-bit pixels; a batch is gathered, moved, mirrored and normalised by one launch.</summary>
 internal sealed class CudaDataset : DeviceDataset
 {
-    private const int Threads = 256;
-
     private readonly CudaStream _stream;
     private readonly CudaBuffer _pixels, _labels, _draws, _table;
     private readonly CudaKernel _kernel;
@@ -58,7 +56,7 @@ internal sealed class CudaDataset : DeviceDataset
             Height = _shape.Height,
             Width = _shape.Width,
         };
-        _kernel.Launch(_stream, CudaDevice.Blocks((long)to.Batch * _shape.Positions, _multiprocessors), Threads, 0, in args);
+        _kernel.Launch(_stream, CudaDevice.Blocks((long)to.Batch * _shape.Positions, _multiprocessors), CudaDevice.Threads, 0, in args);
     }
 
     public override void Dispose()

@@ -14,7 +14,7 @@ namespace Asni.Cuda;
 /// </summary>
 public sealed class CudaDevice : Device, ICudaAddresses
 {
-    private const int Threads = 256;
+    internal const int Threads = 256;
 
     private readonly CudaContext _context;
     private readonly CudaStream _stream;

@@ -5,6 +5,9 @@ namespace Asni.Cuda.Driver;
 /// <summary>Blocks of a grid, or threads of a block.</summary>
 internal readonly record struct Dim3(int X, int Y = 1, int Z = 1)
 {
+    /// <summary>Blocks that a grid may have in y and in z; in x any int.</summary>
+    public const int MostYZ = 65_535;
+
     public static implicit operator Dim3(int x) => new(x);
 }
 
@@ -30,7 +33,7 @@ internal sealed unsafe class CudaKernel
         Name = name;
         ParameterBytes = ParameterSize(function);
         SharedBytes = Attribute(SharedSizeBytes);
-        _dynamicSharedBytes = SharedForAll - SharedBytes;
+        _dynamicSharedBytes = DynamicSharedForAll(SharedBytes);
     }
 
     public string Name { get; }
@@ -48,6 +51,9 @@ internal sealed unsafe class CudaKernel
 
     /// <summary>Static shared memory a block.</summary>
     public int SharedBytes { get; }
+
+    /// <summary>Dynamic shared memory that a kernel with so much static may have without asking for more.</summary>
+    internal static int DynamicSharedForAll(int staticBytes) => SharedForAll - staticBytes;
 
     /// <summary>How many blocks fit on one multiprocessor at once.</summary>
     public int BlocksPerMultiprocessor(int threads, int sharedBytes)

@@ -1,4 +1,5 @@
 using System.Numerics;
+using Asni.Cuda.Driver;
 
 namespace Asni.Cuda.Launchers;
 
@@ -12,12 +13,15 @@ internal readonly struct ChannelBlocks
 
     /// <param name="channels">Of the tensor.</param>
     /// <param name="width">Channels of a thread.</param>
+    /// <exception cref="AsniException">More channels than a grid has places for.</exception>
     public ChannelBlocks(int channels, int width)
     {
         int chunks = ConvolutionShape.CeilDivide(channels, width);
         int columns = (int)Math.Min(MaxColumns, BitOperations.RoundUpToPowerOf2((uint)chunks));
         _lanes = Threads / columns;
         Count = ConvolutionShape.CeilDivide(chunks, columns);
+        if (Count > Dim3.MostYZ)
+            throw new AsniException($"a layer of {channels:N0} channels is wider than the {(long)Dim3.MostYZ * columns * width:N0} that the GPU kernels take");
     }
 
     /// <summary>Blocks side by side along the channels.</summary>

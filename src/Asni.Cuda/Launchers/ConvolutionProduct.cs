@@ -74,6 +74,9 @@ internal sealed class TileProduct : ConvolutionProduct
     public static long PartialBytes(in ConvolutionShape shape, ConvolutionPass pass, int samples, int splits) =>
         splits == 1 ? 0 : SplitSum.Pitch(shape.ResultElements(pass, samples)) * splits * sizeof(float);
 
+    /// <summary>A block a tile, split and product.</summary>
+    public static Dim3 Grid(TileChoice choice, in Product product) => new(checked((int)choice.Tile.Tiles(product)), choice.Splits, product.Count);
+
     public override void Run(in ConvolutionCall call)
     {
         Product product = _shape.ProductOf(_pass, call.Samples);
@@ -90,8 +93,7 @@ internal sealed class TileProduct : ConvolutionProduct
         args.Live = call.Live?.Address ?? 0;
         args.LiveWords = call.Live?.Words ?? 0;
         args.Statistics = call.Statistics;
-        var grid = new Dim3(checked((int)_choice.Tile.Tiles(product)), _choice.Splits, product.Count);
-        _kernel.Launch(_runtime.Stream, grid, _choice.Tile.Threads, _choice.Tile.SharedBytesFor(product, _choice.Splits), in args);
+        _kernel.Launch(_runtime.Stream, Grid(_choice, product), _choice.Tile.Threads, _choice.Tile.SharedBytesFor(product, _choice.Splits), in args);
         _sum?.Run(_partial, _splitElements, _choice.Splits, call.Bias, _shape.OutChannels, call.Activation, call.Accumulate,
             _shape.ResultElements(_pass, call.Samples), call.Y);
     }
@@ -100,7 +102,8 @@ internal sealed class TileProduct : ConvolutionProduct
 /// <summary>y = activation(sum of partial results + bias) [+ y], the partial results summed in their order.</summary>
 internal sealed class SplitSum(ConvolutionRuntime runtime, string resultType)
 {
-    private const int Threads = 256, PerThread = 4;
+    public const int Threads = 256;
+    private const int PerThread = 4;
 
     private readonly CudaKernel _kernel = runtime.Kernels.Get($"convolution_combine_{resultType}");
 
@@ -122,9 +125,11 @@ internal sealed class SplitSum(ConvolutionRuntime runtime, string resultType)
             Activation = (int)activation,
             Accumulate = accumulate ? 1 : 0,
         };
-        long blocks = ConvolutionShape.CeilDivide(elements, Threads * PerThread);
-        _kernel.Launch(runtime.Stream, (int)Math.Min(blocks, runtime.Multiprocessors * 16L), Threads, 0, in args);
+        _kernel.Launch(runtime.Stream, Blocks(elements, runtime.Multiprocessors), Threads, 0, in args);
     }
+
+    public static int Blocks(long elements, int multiprocessors) =>
+        (int)Math.Min(ConvolutionShape.CeilDivide(elements, Threads * PerThread), multiprocessors * 16L);
 }
 
 /// <summary>dy *= activation'(y) and db = sum of dy over all rows; nothing at all when there is neither activation nor bias.</summary>

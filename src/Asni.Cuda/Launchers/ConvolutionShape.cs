@@ -1,3 +1,4 @@
+using Asni.Cuda.Driver;
 using Asni.Devices;
 
 namespace Asni.Cuda.Launchers;
@@ -31,12 +32,34 @@ internal readonly record struct ConvolutionShape(int Images, int Height, int Wid
             throw new AsniException($"A batch of {spec.Batch} makes a layer's activations longer than the {int.MaxValue} elements "
                 + $"that the GPU kernels count; use a batch of at most {int.MaxValue / perSample}.");
         }
+        ConvolutionShape shape = Flatten(spec);
+        CheckGrid(shape);
+        return shape;
+    }
+
+    private static ConvolutionShape Flatten(in ConvolutionSpec spec)
+    {
         bool covers = spec.Groups == 1 && spec.Padding == 0 && spec.Filter.Height == spec.Input.Height && spec.Filter.Width == spec.Input.Width;
         if (covers) return new(1, 1, 1, spec.Filter.FanIn, 1, 1, spec.Filter.Out, 1, 1, 1, 0, 1);
         bool pointwise = spec.Filter.Height == 1 && spec.Filter.Width == 1 && spec.Stride == 1 && spec.Padding == 0;
         if (pointwise) return new(spec.Input.Positions, 1, 1, spec.Input.Channels, 1, 1, spec.Filter.Out, 1, 1, 1, 0, spec.Groups);
         return new(1, spec.Input.Height, spec.Input.Width, spec.Input.Channels, spec.Output.Height, spec.Output.Width, spec.Filter.Out,
             spec.Filter.Height, spec.Filter.Width, spec.Stride, spec.Padding, spec.Groups);
+    }
+
+    /// <summary>A grid's z is a depthwise filter's taps, or the products of a pass, of which the data gradient has the most.</summary>
+    private static void CheckGrid(in ConvolutionShape shape)
+    {
+        if (shape.IsDepthwise)
+        {
+            if ((long)shape.FilterHeight * shape.FilterWidth > Dim3.MostYZ)
+                throw new AsniException($"a depthwise filter of {shape.FilterHeight}x{shape.FilterWidth} is larger than the {Dim3.MostYZ} taps that the GPU kernels take");
+        }
+        else if ((Int128)shape.Groups * shape.Stride * shape.Stride > Dim3.MostYZ)
+        {
+            throw new AsniException($"a convolution of {shape.Groups} groups and stride {shape.Stride} makes more than the {Dim3.MostYZ} products "
+                + "(groups times stride times stride) that the GPU kernels take at once");
+        }
     }
 
     public int GroupChannels => Channels / Groups;
@@ -92,7 +115,7 @@ internal readonly record struct ConvolutionShape(int Images, int Height, int Wid
     public override string ToString() =>
         $"{Images}x{Height}x{Width}x{Channels} to {OutChannels}, {FilterHeight}x{FilterWidth}/{Stride}, pad {Padding}, groups {Groups}";
 
-    public static int CeilDivide(int a, int b) => (a + b - 1) / b;
+    public static int CeilDivide(int a, int b) => (int)CeilDivide((long)a, b);
     public static long CeilDivide(long a, long b) => (a + b - 1) / b;
 }
 

@@ -12,13 +12,14 @@ internal sealed class CudaBatchNorm : BatchNormOperation
     // Twice as many as a multiprocessor's registers hold of most kernels in bf16.
     private const int BlocksOfMultiprocessor = 6;
 
-    private const int TotalThreads = 1024, TotalColumns = 32, MaxGroups = 512, TilesOfGroup = 32;
+    public const int TotalThreads = 1024;
+    private const int TotalColumns = 32, MaxGroups = 512, TilesOfGroup = 32;
 
     private readonly ConvolutionRuntime _runtime;
     private readonly CudaKernel _sums, _merge, _rows, _apply, _gradientSums, _gradientRows, _gradientApply;
     private readonly CudaBuffer _coefficients;
     private readonly CudaBuffer? _passes;
-    private readonly int _columnBlocks, _parts;
+    private readonly int _columnBlocks, _mergeBlocks, _parts;
     private readonly ulong _partial;
     private CudaConvolution? _producer;
     private ulong _merged;
@@ -39,6 +40,7 @@ internal sealed class CudaBatchNorm : BatchNormOperation
         int width = whole ? chunk : 1;
         var blocks = new ChannelBlocks(channels, width);
         _columnBlocks = blocks.Count;
+        _mergeBlocks = new ChannelBlocks(channels, 1).Count;
         long rows = (long)spec.Batch * spec.Shape.Positions;
         _parts = blocks.Shares(rows, runtime.Multiprocessors * BlocksOfMultiprocessor);
         _partial = runtime.Scratch(2L * _parts * channels * sizeof(float));
@@ -104,8 +106,8 @@ internal sealed class CudaBatchNorm : BatchNormOperation
         args.TileRows = producer.StatisticsRows;
         args.Merged = _merged;
         long tiles = ConvolutionShape.CeilDivide(args.Count, args.TileRows);
-        args.Parts = (int)Math.Clamp(ConvolutionShape.CeilDivide(tiles, TilesOfGroup), 1, MaxGroups);
-        _merge.Launch(_runtime.Stream, new Dim3(args.Parts, new ChannelBlocks(args.Channels, 1).Count), ChannelBlocks.Threads, 0, in args);
+        args.Parts = Groups(tiles);
+        _merge.Launch(_runtime.Stream, new Dim3(args.Parts, _mergeBlocks), ChannelBlocks.Threads, 0, in args);
     }
 
     private BatchNormArgs Forward(DeviceTensor x, BatchNormParameters p, DeviceTensor? skip, DeviceTensor y)
@@ -135,11 +137,17 @@ internal sealed class CudaBatchNorm : BatchNormOperation
         Momentum = Spec.Momentum,
     };
 
+    /// <summary>Blocks of batch_norm_merge along the tiles.</summary>
+    internal static int Groups(long tiles) => (int)Math.Clamp(ConvolutionShape.CeilDivide(tiles, TilesOfGroup), 1, MaxGroups);
+
+    /// <summary>Blocks of the kernels that have a channel's whole sum.</summary>
+    internal static int TotalBlocks(int channels) => ConvolutionShape.CeilDivide(channels, TotalColumns);
+
     private void Launch(CudaKernel kernel, in BatchNormArgs args) =>
         kernel.Launch(_runtime.Stream, new Dim3(_parts, _columnBlocks), ChannelBlocks.Threads, 0, in args);
 
     private void LaunchChannels(CudaKernel kernel, in BatchNormArgs args) =>
-        kernel.Launch(_runtime.Stream, ConvolutionShape.CeilDivide(Spec.Shape.Channels, TotalColumns), TotalThreads, 0, in args);
+        kernel.Launch(_runtime.Stream, TotalBlocks(Spec.Shape.Channels), TotalThreads, 0, in args);
 
     private struct BatchNormArgs
     {

@@ -168,9 +168,6 @@ internal sealed class CudaDepthwiseConvolution : ConvolutionOperation
         LaunchElements(_dataGradient!, args, _shape.InputElements(dy.Batch));
     }
 
-    private void LaunchElements(CudaKernel kernel, in ConvolutionArgs args, long elements)
-    {
-        long blocks = ConvolutionShape.CeilDivide(elements, (long)Threads * _width);
-        kernel.Launch(_runtime.Stream, (int)Math.Min(blocks, _runtime.Multiprocessors * 32L), Threads, 0, in args);
-    }
+    private void LaunchElements(CudaKernel kernel, in ConvolutionArgs args, long elements) =>
+        kernel.Launch(_runtime.Stream, CudaDevice.Blocks(elements / _width, _runtime.Multiprocessors), Threads, 0, in args);
 }

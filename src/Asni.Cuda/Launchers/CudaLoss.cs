@@ -6,7 +6,8 @@ namespace Asni.Cuda.Launchers;
 /// <summary>Softmax cross-entropy, a warp a sample; the sums stay on the GPU until they are read.</summary>
 internal sealed class CudaLoss : LossOperation
 {
-    private const int SumBytes = 32, Threads = 128, SamplesPerBlock = Threads / 32;
+    public const int Threads = 128, SumThreads = 256;
+    private const int SumBytes = 32, SamplesPerBlock = Threads / 32;
 
     private readonly ConvolutionRuntime _runtime;
     private readonly CudaKernel _kernel, _sum;
@@ -35,10 +36,12 @@ internal sealed class CudaLoss : LossOperation
             Classes = Classes,
             Smoothing = LabelSmoothing,
         };
-        _kernel.Launch(_runtime.Stream, (logits.Batch + SamplesPerBlock - 1) / SamplesPerBlock, Threads, 0, in args);
+        _kernel.Launch(_runtime.Stream, Blocks(logits.Batch), Threads, 0, in args);
         var sum = new SumArgs { Losses = _losses.Pointer, Hits = _hits.Pointer, Sums = _sums.Pointer, Samples = logits.Batch };
-        _sum.Launch(_runtime.Stream, 1, 256, 0, in sum);
+        _sum.Launch(_runtime.Stream, 1, SumThreads, 0, in sum);
     }
+
+    internal static int Blocks(int samples) => ConvolutionShape.CeilDivide(samples, SamplesPerBlock);
 
     public override LossSums ReadAndReset()
     {

@@ -6,8 +6,6 @@ namespace Asni.Cuda.Launchers;
 /// <summary>Max pooling, which keeps a byte for each output, and the mean over all positions.</summary>
 internal sealed class CudaPooling : PoolingOperation
 {
-    private const int Threads = 256;
-
     private readonly ConvolutionRuntime _runtime;
     private readonly CudaKernel _forward, _backward;
     private readonly CudaBuffer? _winners;
@@ -58,7 +56,7 @@ internal sealed class CudaPooling : PoolingOperation
             Padding = Spec.Padding,
             Accumulate = accumulate ? 1 : 0,
         };
-        kernel.Launch(_runtime.Stream, CudaDevice.Blocks(chunks, _runtime.Multiprocessors), Threads, 0, in args);
+        kernel.Launch(_runtime.Stream, CudaDevice.Blocks(chunks, _runtime.Multiprocessors), CudaDevice.Threads, 0, in args);
     }
 
     private struct PoolingArgs
