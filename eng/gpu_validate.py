@@ -28,6 +28,9 @@ from concurrent.futures import ThreadPoolExecutor
 HERE = os.path.dirname(os.path.abspath(__file__))
 STEPS = []  # (name, limit in seconds, function); by default those that are no extras, in this order: 480 s at most
 EXTRAS = ("cifar", "tf32")  # only where --only names them
+# Training steps that are compared with the CPU's, by whether it is a dry run.
+SMOKE = {dry: [(net, precision) for precision in ("fp32", "tf32", "bf16") for net in nets]
+         for dry, nets in ((True, ["lenet300", "resnet20"]), (False, ["lenet300", "conv2", "resnet20"]))}
 RESNET50 = ["--net", "resnet50", "--input", "3x224x224", "--classes", "1000", "--batch", "256", "--optimizer", "momentum"]
 
 
@@ -161,9 +164,8 @@ def modules(run):
 @step(30)
 def smoke(run):
     """A training step of small networks in each precision, with the rule's tiles, against the CPU."""
-    nets = ["lenet300", "resnet20"] if run.simulator else ["lenet300", "conv2", "resnet20"]
     wrong, worst = [], ""
-    cases = [(net, precision) for precision in ("fp32", "tf32", "bf16") for net in nets]
+    cases = SMOKE[bool(run.simulator)]
     with ThreadPoolExecutor(1 if run.simulator else 3) as pool:
         tasks = {case: pool.submit(run.call, "smoke-%s-%s" % case, run.program("bench", "cuda", "smoke", *case), 60, {"ASNI_AUTOTUNE": "0"})
                  for case in cases}

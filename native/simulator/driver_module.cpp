@@ -1,5 +1,8 @@
 // The driver's entry points for modules, functions and launches. A module's PTX is not run, only asked which kernels it has: their host
 // versions are in this library under the same names.
+#include <unistd.h>
+
+#include <cstdlib>
 #include <cstring>
 #include <map>
 #include <memory>
@@ -137,6 +140,13 @@ void check_shape(const Function& function, Index3 grid, Index3 block, unsigned d
     }
 }
 
+// ASNI_SIM_BREAK=KERNEL:refuse, :wrong or :hang breaks every launch of one kernel, so that tests see what its callers make of that. Returns the word.
+std::string broken(const char* kernel) {
+    const char* value = getenv("ASNI_SIM_BREAK");
+    size_t length = strlen(kernel);
+    return value != nullptr && strncmp(value, kernel, length) == 0 && value[length] == ':' ? value + length + 1 : "";
+}
+
 }  // namespace
 
 ASNI_EXPORT CUresult cuModuleLoadDataEx(void** handle, const void* image, unsigned count, int* options, void** values) {
@@ -234,6 +244,15 @@ ASNI_EXPORT CUresult cuLaunchKernel(void* handle, unsigned grid_x, unsigned grid
         Index3 grid{grid_x, grid_y, grid_z}, block{block_x, block_y, block_z};
         check_shape(*function, grid, block, dynamic_bytes);
         Launch launch{function->kernel, argument(*function->kernel, parameters, extra), grid, block, dynamic_bytes};
+        std::string fault = broken(function->kernel->name);
+        if (fault == "refuse") fail_call(CUDA_ERROR_INVALID_VALUE, "kernel %s: refused, because ASNI_SIM_BREAK says so", function->kernel->name);
+        if (fault == "wrong") return;
+        if (fault == "hang") {
+            enqueue(stream_of(stream), [] {
+                for (;;) pause();
+            });
+            return;
+        }
         enqueue(stream_of(stream), [launch = std::move(launch)] { run(launch); });
     });
 }
