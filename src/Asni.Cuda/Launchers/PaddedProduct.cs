@@ -33,7 +33,7 @@ internal sealed record PaddedChoice(TileChoice Inner) : ConvolutionChoice
 /// <summary>A pass over an input, weights or their gradient with padded channels, which it keeps in scratch memory.</summary>
 internal sealed class PaddedProduct : ConvolutionProduct
 {
-    private const int Threads = 256;
+    public const int Threads = 256;
 
     private readonly ConvolutionRuntime _runtime;
     private readonly ConvolutionShape _shape, _padded;
@@ -90,13 +90,15 @@ internal sealed class PaddedProduct : ConvolutionProduct
         base.Dispose();
     }
 
+    /// <summary>Of the copies that pad and drop.</summary>
+    public static int Blocks(long elements, int multiprocessors) => (int)Math.Min(ConvolutionShape.CeilDivide(elements, Threads), multiprocessors * 16L);
+
     private static long Aligned(long bytes) => (bytes + 255) / 256 * 256;
 
     private void Launch(CudaKernel kernel, ulong x, ulong y, long rows, int from, int to)
     {
         var args = new ChannelsArgs { X = x, Y = y, Rows = rows, From = from, To = to };
-        long blocks = ConvolutionShape.CeilDivide(rows * to, Threads);
-        kernel.Launch(_runtime.Stream, (int)Math.Min(blocks, _runtime.Multiprocessors * 16L), Threads, 0, in args);
+        kernel.Launch(_runtime.Stream, Blocks(rows * to, _runtime.Multiprocessors), Threads, 0, in args);
     }
 
     /// <summary>The argument of pad_channels and drop_channels.</summary>
