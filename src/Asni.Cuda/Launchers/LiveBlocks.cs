@@ -8,7 +8,8 @@ namespace Asni.Cuda.Launchers;
 /// </summary>
 internal sealed class LiveBlocks(ConvolutionRuntime runtime, int outputs, int fanIn) : IDisposable
 {
-    private const int Side = 64, Threads = 256, Warps = Threads / 32;
+    public const int Threads = 256;
+    private const int Side = 64, Warps = Threads / 32;
 
     /// <summary>Looking for empty blocks costs about as much as computing this share of all.</summary>
     private const double WorthwhileShare = 1.0 / 16;

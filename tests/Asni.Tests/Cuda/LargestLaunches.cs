@@ -39,6 +39,7 @@ internal static class LargestLaunches
             _ when Is("depthwise_forward_", "depthwise_data_gradient_", "max_pool_", "mean_pool_", "add_", "activate_backward_", "door_in_", "door_out_",
                 "images_in_", "sample_images_") => [new(kernel, CudaDevice.Blocks(long.MaxValue / 2, multiprocessors), CudaDevice.Threads)],
             _ when Is("pad_channels_", "drop_channels_") => [new(kernel, PaddedProduct.Blocks(long.MaxValue / 2, multiprocessors), PaddedProduct.Threads)],
+            "live_blocks" => [new(kernel, int.MaxValue, LiveBlocks.Threads)],
             "loss_sum" => [new(kernel, 1, CudaLoss.SumThreads)],
             "loss_fp32" or "loss_bf16" => [new(kernel, CudaLoss.Blocks(int.MaxValue), CudaLoss.Threads)],
             // A block a chunk of the parameters' elements, which an int counts, a few blocks, or one.
