@@ -14,6 +14,11 @@ if(ASNI_PTXAS)
   if(banner MATCHES "release ([0-9.]+)" AND CMAKE_MATCH_1 VERSION_GREATER_EQUAL 12.0)
     set(assembles TRUE)
     message(STATUS "PTX is assembled by ${ASNI_PTXAS} (${CMAKE_MATCH_1}) as a check")
+    # The list of spills was made with ptxas 12.4 and clang 19.
+    set(spills WARNING)
+    if(CMAKE_MATCH_1 VERSION_EQUAL 12.4 AND ASNI_CUDA_COMPILER_PATH MATCHES "clang(\\+\\+)?-19$")
+      set(spills FATAL_ERROR)
+    endif()
   endif()
 endif()
 
@@ -41,7 +46,7 @@ foreach(source IN LISTS kernel_files test_kernel_files)
     set(assemble COMMAND "${CMAKE_COMMAND}" -E rm -f "${registers}")
     if(assembles)
       set(assemble COMMAND "${CMAKE_COMMAND}" "-DPTXAS=${ASNI_PTXAS}" "-DPTX=${output}.unchecked" "-DARCHITECTURE=${architecture}"
-        "-DALLOW_LOCAL=${CMAKE_CURRENT_SOURCE_DIR}/allow-local-memory.txt" "-DREGISTERS=${registers}" -P "${CMAKE_CURRENT_SOURCE_DIR}/assemble.cmake")
+        "-DALLOW_LOCAL=${CMAKE_CURRENT_SOURCE_DIR}/allow-local-memory.txt" "-DREGISTERS=${registers}" "-DSPILLS=${spills}" -P "${CMAKE_CURRENT_SOURCE_DIR}/assemble.cmake")
     endif()
     # Written aside first, so that a file that failed its checks is never taken for a good one.
     add_custom_command(OUTPUT "${output}"

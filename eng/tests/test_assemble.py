@@ -20,7 +20,7 @@ ptxas info    : Used 255 registers, 80 bytes cumulative stack size, 480 bytes cm
 
 @unittest.skipUnless(shutil.which("cmake"), "needs cmake")
 class Assemble(unittest.TestCase):
-    def assemble(self, allowed, said=SAID, entries=("good", "spilling")):
+    def assemble(self, allowed, said=SAID, entries=("good", "spilling"), spills="FATAL_ERROR"):
         """The exit code, what was said, and the figures written."""
         with tempfile.TemporaryDirectory() as folder:
             ptxas, ptx, allow, registers = (os.path.join(folder, name) for name in ("ptxas", "file.ptx", "allow.txt", "file.registers"))
@@ -30,7 +30,7 @@ class Assemble(unittest.TestCase):
                     file.write(text)
             os.chmod(ptxas, 0o755)
             ran = subprocess.run(["cmake", "-DPTXAS=" + ptxas, "-DPTX=" + ptx, "-DARCHITECTURE=sm_80", "-DALLOW_LOCAL=" + allow, "-DREGISTERS=" + registers,
-                                  "-P", os.path.join(NATIVE, "assemble.cmake")], capture_output=True, text=True)
+                                  "-DSPILLS=" + spills, "-P", os.path.join(NATIVE, "assemble.cmake")], capture_output=True, text=True)
             figures = ""
             if os.path.exists(registers):
                 with open(registers) as file:
@@ -42,6 +42,12 @@ class Assemble(unittest.TestCase):
         self.assertNotEqual(code, 0)
         self.assertIn("spilling on sm_80: stack frame, spill stores, spill loads of 80, 96, 88 bytes, 0 allowed", said)
         self.assertEqual(figures, "")
+
+    def test_other_tools_only_warn_of_spills(self):
+        code, said, figures = self.assemble("", spills="WARNING")
+        self.assertEqual(code, 0)
+        self.assertIn("spilling on sm_80", said)
+        self.assertIn("spilling", figures)
 
     def test_the_list_allows_so_many_bytes_on_one_architecture(self):
         code, _, figures = self.assemble("spilling sm_80 80\n")
