@@ -255,8 +255,8 @@ def train_all(run, network, epochs):
     try:
         while waiting or running:
             while waiting and len(running) < width:
+                waiting[0].start(at_once)
                 running.append(waiting.pop(0))
-                running[-1].start(at_once)
             time.sleep(0.2)
             if time.monotonic() > run.deadline:
                 raise Stopped()
@@ -291,7 +291,8 @@ def train_all(run, network, epochs):
 
 def reproduce(run, networks):
     for position, network in enumerate(networks):
-        run.results["notes"].pop(network.name, None)
+        for name in [k for k in run.results["notes"] if k == network.name or k.startswith(network.name + "-")]:
+            del run.results["notes"][name]
         if run.simulator and network.data != "mnist":
             run.note(network.name, "skipped: too slow in the simulator")
             continue
@@ -301,8 +302,6 @@ def reproduce(run, networks):
         share = (run.deadline - time.monotonic()) * network.share / sum(n.share for n in networks[position:])
         epochs = choose_epochs(run, network, each, share)
         if epochs:
-            for job in [k for k in run.results["notes"] if k.startswith(network.name + "-")]:
-                del run.results["notes"][job]
             train_all(run, network, epochs)
 
 
@@ -434,7 +433,8 @@ def main():
     run.archive()
     shutil.rmtree(run.work, ignore_errors=True)
     print("\n" + markdown(run.results) + f"\n{run.out}/reproduce.json, reproduce.md, reproduce-logs.tar.gz.")
-    failed = [name for name, text in run.results["notes"].items() if text.startswith("exit code")]
+    tried = tuple(n.name for n in NETWORKS if n.name in only or not only)
+    failed = [name for name, text in run.results["notes"].items() if name.startswith(tried) and text.startswith("exit code")]
     sys.exit(0 if complete and not failed else 1)
 
 

@@ -1,7 +1,10 @@
 # Assembles one PTX file, writes what each kernel takes, and fails where one spills or has local memory that the list does not allow:
 #   cmake -DPTXAS=ptxas -DPTX=file -DARCHITECTURE=sm_80 -DALLOW_LOCAL=list -DREGISTERS=out [-DSPILLS=WARNING] -P assemble.cmake
-# SPILLS=WARNING only says it: for tools other than those the list was made with, which share out registers in their own way.
+# SPILLS=WARNING only says it, and ptxas's own warnings: for tools other than those the list was made with, which share out registers in their own way.
 cmake_minimum_required(VERSION 3.24)
+if(NOT SPILLS)
+  set(SPILLS FATAL_ERROR)
+endif()
 set(object "${REGISTERS}.cubin")
 execute_process(COMMAND "${PTXAS}" -v "-arch=${ARCHITECTURE}" -o "${object}" "${PTX}" RESULT_VARIABLE code OUTPUT_VARIABLE said ERROR_VARIABLE said)
 file(REMOVE "${object}")
@@ -10,7 +13,8 @@ if(NOT code EQUAL 0)
 endif()
 string(REGEX MATCHALL "[^\n]*(warning|Potential Performance Loss)[^\n]*" remarks "${said}")
 foreach(remark IN LISTS remarks)
-  message(WARNING "${PTX}: ${remark}")
+  # That products of warpgroups wait for each other, say.
+  message(${SPILLS} "${PTX}: ${remark}")
 endforeach()
 
 # "NAME" allows any local memory, "NAME ARCHITECTURE BYTES" so much for one architecture.
@@ -52,9 +56,6 @@ foreach(kernel IN LISTS kernels)
     string(APPEND wrong "\n${name} on ${ARCHITECTURE}: stack frame, spill stores, spill loads of ${figures} bytes, ${most} allowed")
   endif()
 endforeach()
-if(NOT SPILLS)
-  set(SPILLS FATAL_ERROR)
-endif()
 if(wrong)
   message(${SPILLS} "${PTX}: kernels keep registers in local memory:${wrong}\n"
     "Use fewer registers or ask for fewer blocks in its launch bounds, or write 'NAME ${ARCHITECTURE} BYTES' into native/allow-local-memory.txt if it must.")

@@ -1,5 +1,6 @@
 // Convolution and fully connected layers in bf16 on Hopper's products of warpgroups (wgmma, fp32 accumulation): forward, data gradient,
-// weight gradient (fp32). convolution_<pass>_bf16_<tile rows>x<tile columns>_wgmma; channel counts are multiples of 8.
+// weight gradient (fp32). convolution_<pass>_bf16_<tile rows>x<tile columns>_wgmma; input channels are multiples of 8, and
+// outputs of 64 in the data gradient.
 #include "asni/cuda.h"
 #include "asni/convolution_tile.h"
 

@@ -47,18 +47,45 @@ struct WarpgroupProduct {
     float* d;
     WarpgroupOperand a, b;
     int n;
+    uint64_t seen;  // in lane 0: a digest of the operands when the product began
+};
+
+// What a warp reads for a product over 16 inner indices.
+struct WarpgroupOperands {
+    uint16_t a[16][16], b[256][16];
+
+    explicit WarpgroupOperands(const WarpgroupProduct& product) : b{} {
+        product.a.read(a, int(current->warp) % 4 * 16, 16);
+        product.b.read(b, 0, product.n);
+    }
+
+    uint64_t digest() const {
+        uint64_t digest = 14695981039346656037u;  // FNV-1a
+        for (const auto& row : a) {
+            for (uint16_t element : row) digest = (digest ^ element) * 1099511628211u;
+        }
+        for (const auto& row : b) {
+            for (uint16_t element : row) digest = (digest ^ element) * 1099511628211u;
+        }
+        return digest;
+    }
 };
 
 // d += a b for 16 rows of a and n of b, both bf16, each sum in the order of k.
 void multiply_rows(void* const lanes[32], const uint16_t (*a)[16], const uint16_t (*b)[16], int n);
 
-// The part of one warp in a 64 x n product over 16 inner indices.
-inline void multiply_warpgroup(void* const lanes[32]) {
+// A product begins: on a GPU its operands may be read from here on.
+inline void begin_warpgroup_product(void* const lanes[32]) {
+    WarpgroupProduct& first = *static_cast<WarpgroupProduct*>(lanes[0]);
+    first.seen = WarpgroupOperands(first).digest();
+}
+
+// A product ends: on a GPU its operands may be read until here. The part of one warp, 16 inner indices.
+inline void end_warpgroup_product(void* const lanes[32]) {
     const WarpgroupProduct& first = *static_cast<const WarpgroupProduct*>(lanes[0]);
-    uint16_t a[16][16], b[256][16];
-    first.a.read(a, int(current->warp) % 4 * 16, 16);
-    first.b.read(b, 0, first.n);
-    multiply_rows(lanes, a, b, first.n);
+    WarpgroupOperands operands(first);
+    if (operands.digest() != first.seen) fail("wgmma.mma_async: an operand in shared memory changed between the product and the wait for it");
+    multiply_rows(lanes, operands.a, operands.b, first.n);
 }
 
 }  // namespace asni::sim

@@ -145,8 +145,8 @@ ASNI_DEVICE void write_packed(const Pass& pass, const unsigned char* staging, bf
     }
 }
 
-// Of each column of the packed tile, the sum and the squared deviations from the mean, about the tile's first row: it is as large as the others,
-// so that nothing cancels. A thread has two columns and every lanes-th row.
+// Of each column of the packed tile, the sum and the squared deviations from the mean, about the tile's first row: being one of them, it is so
+// near that at most a factor of the number of rows is lost in accuracy. A thread has two columns and every lanes-th row.
 template <class Math>
 ASNI_DEVICE void write_packed_statistics(const Product& product, const unsigned char* staging, float* shared, float* sums, int pitch) {
     constexpr int lanes = Math::threads / (Math::n / 2);
@@ -203,6 +203,7 @@ ASNI_DEVICE void output_packed(Math& math, const Pass& pass, unsigned char* shar
     write_packed<Math>(pass, shared, y);
     if constexpr (Pass::leaves_statistics) {
         if (statistics == nullptr) return;
+        static_assert(Math::m * packed_pitch<Math> + Math::threads * 16 <= Math::m * Math::staging_pitch * 4, "the sums lie behind the packed tile");
         float* sums = reinterpret_cast<float*>(shared + Math::m * packed_pitch<Math>);
         write_packed_statistics<Math>(product, shared, sums, statistics, pass.pitch);
     }

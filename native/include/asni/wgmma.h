@@ -24,8 +24,8 @@ struct SharedMatrix {
 
 #if defined(ASNI_SIMULATOR)
 
-// The products of a thread's warpgroup, committed in groups. wait<n> waits until at most n groups are under way. The simulator multiplies as late
-// as it may: a missing wait is seen, and so is a stage that is overwritten too early.
+// The products of a thread's warpgroup, committed in groups. wait<n> waits until at most n groups are under way. The simulator reads the operands
+// both when a product begins and when it is waited for: a missing wait is seen, and so is a stage that comes too late or is overwritten too early.
 struct WarpgroupProducts {
     std::vector<sim::WarpgroupProduct> open;
     std::vector<std::vector<sim::WarpgroupProduct>> groups;
@@ -35,7 +35,8 @@ struct WarpgroupProducts {
     // d += a b, 64 x n. Thread t of the warpgroup has of row t / 32 * 16 + t % 32 / 4 + 8 i the columns 8 j + t % 4 * 2 + e, in d[4 j + 2 i + e].
     template <int n, bool a_inner, bool b_inner>
     void multiply(float (&d)[n / 2], SharedMatrix a, SharedMatrix b) {
-        open.push_back({d, {a.start, a.leading, a.stride, a_inner}, {b.start, b.leading, b.stride, b_inner}, n});
+        open.push_back({d, {a.start, a.leading, a.stride, a_inner}, {b.start, b.leading, b.stride, b_inner}, n, 0});
+        sim::warp_operation(all_lanes, "wgmma.mma_async", &open.back(), sim::begin_warpgroup_product);
     }
 
     void commit() {
@@ -47,7 +48,7 @@ struct WarpgroupProducts {
     void wait() {
         while (groups.size() > size_t(pending)) {
             for (sim::WarpgroupProduct& product : groups.front()) {
-                sim::warp_operation(all_lanes, "wgmma.mma_async", &product, sim::multiply_warpgroup);
+                sim::warp_operation(all_lanes, "wgmma.wait_group", &product, sim::end_warpgroup_product);
             }
             groups.erase(groups.begin());
         }

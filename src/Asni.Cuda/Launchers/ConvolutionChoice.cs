@@ -7,6 +7,9 @@ internal abstract record ConvolutionChoice
 {
     /// <exception cref="Libraries.CudaLibraryException">The library has no such convolution.</exception>
     public abstract ConvolutionProduct Create(ConvolutionRuntime runtime, in ConvolutionShape shape, ConvolutionPass pass, int samples);
+
+    /// <summary>Scratch memory that the pass takes, in bytes.</summary>
+    public virtual long ScratchBytes(ConvolutionRuntime runtime, in ConvolutionShape shape, ConvolutionPass pass, int samples) => 0;
 }
 
 /// <summary>By a library of NVIDIA's that is here.</summary>
@@ -35,6 +38,9 @@ internal sealed record TileChoice(ConvolutionTile Tile, int Splits) : Convolutio
 {
     public override ConvolutionProduct Create(ConvolutionRuntime runtime, in ConvolutionShape shape, ConvolutionPass pass, int samples) =>
         new TileProduct(runtime, shape, pass, samples, this);
+
+    public override long ScratchBytes(ConvolutionRuntime runtime, in ConvolutionShape shape, ConvolutionPass pass, int samples) =>
+        TileProduct.PartialBytes(shape, pass, samples, Splits);
 
     public override string ToString() => $"{Tile.Name}/{Splits}";
 

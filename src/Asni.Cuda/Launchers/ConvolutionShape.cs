@@ -33,6 +33,7 @@ internal readonly record struct ConvolutionShape(int Images, int Height, int Wid
                 + $"that the GPU kernels count; use a batch of at most {int.MaxValue / perSample}.");
         }
         ConvolutionShape shape = Flatten(spec);
+        CheckSides(shape);
         CheckGrid(shape);
         return shape;
     }
@@ -45,6 +46,16 @@ internal readonly record struct ConvolutionShape(int Images, int Height, int Wid
         if (pointwise) return new(spec.Input.Positions, 1, 1, spec.Input.Channels, 1, 1, spec.Filter.Out, 1, 1, 1, 0, spec.Groups);
         return new(1, spec.Input.Height, spec.Input.Width, spec.Input.Channels, spec.Output.Height, spec.Output.Width, spec.Filter.Out,
             spec.Filter.Height, spec.Filter.Width, spec.Stride, spec.Padding, spec.Groups);
+    }
+
+    /// <summary>The matrix kernels keep a pixel's row and column in 16 bits each, those beside the image included.</summary>
+    private static void CheckSides(in ConvolutionShape shape)
+    {
+        const int most = 1 << 14;
+        int side = Math.Max(Math.Max(shape.Height, shape.Width), Math.Max(shape.OutHeight, shape.OutWidth));
+        int beside = Math.Max(shape.FilterHeight, shape.FilterWidth) + shape.Padding;
+        if (!shape.IsDepthwise && (long)side + beside > most)
+            throw new AsniException($"an image side of {side} with a filter and padding of {beside} is more than the {most} that the GPU kernels take");
     }
 
     /// <summary>A grid's z is a depthwise filter's taps, or the products of a pass, of which the data gradient has the most.</summary>

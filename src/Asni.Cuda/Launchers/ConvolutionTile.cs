@@ -48,7 +48,7 @@ internal sealed record ConvolutionTile(CudaPrecision Precision, int Rows, int Co
 
     private int ElementBytes => Precision == CudaPrecision.Bf16 ? 2 : 4;
 
-    /// <summary>Dynamic shared memory of a block: the pipeline's stages, then the fp32 result on its way out, whichever is larger.</summary>
+    /// <summary>Dynamic shared memory of a block: the pipeline's stages, then the result on its way out (fp32, or bf16 and its statistics, which are less), whichever is larger.</summary>
     public int SharedBytes => Shared(Stages);
 
     /// <summary>The same where a block has so few inner indices that it never fills all stages: more blocks then fit in a multiprocessor.</summary>

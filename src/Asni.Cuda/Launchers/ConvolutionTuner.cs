@@ -33,7 +33,8 @@ internal sealed class ConvolutionTuner(ConvolutionRuntime runtime, TuningCache? 
         TileChoice rule = Rule(shape, pass, samples);
         if (cache == null) return rule;
         string gpu = $"{runtime.Stream.Context.Name}, driver {CudaContext.DriverVersion()}, kernels {runtime.Kernels.Fingerprint}"
-            + (runtime.CuBlas is { } blas ? $", cuBLAS {blas.Version}" : "") + (runtime.CuDnn is not null ? $", cuDNN {CuDnn.Version}" : "");
+            + (runtime.CuBlas is { } blas ? $", cuBLAS {blas.Version}" : "") + (runtime.CuDnn is not null ? $", cuDNN {CuDnn.Version}" : "")
+            + (runtime.HasWgmma ? "" : ", without wgmma");
         string key = $"{ConvolutionTile.PrecisionName(runtime.Precision)} {pass}{(plain ? "" : " with epilogue")}{(statistics ? " with statistics" : "")}, {samples} of {shape}";
         List<ConvolutionChoice> candidates = Candidates(shape, pass, samples, rule, plain);
         string? known = cache.Find(gpu, key);
@@ -109,6 +110,7 @@ internal sealed class ConvolutionTuner(ConvolutionRuntime runtime, TuningCache? 
         // What batch-norm's own pass over the output takes: a copy of half of it moves as many bytes.
         long half = output / 2;
         double reading = statistics ? Milliseconds(() => runtime.Stream.Copy(y.Pointer + (ulong)half, y.Pointer, half)) : 0;
+        ReserveScratch(candidates, shape, pass, samples);
         var times = new double[candidates.Count];
         for (int i = 0; i < times.Length; i++)
         {
@@ -119,12 +121,27 @@ internal sealed class ConvolutionTuner(ConvolutionRuntime runtime, TuningCache? 
                 ConvolutionCall each = fused ? call with { Statistics = sums!.Pointer } : call;
                 times[i] = Milliseconds(() => product.Run(each)) + (fused ? 0 : reading);
             }
-            catch (AsniException e) when (e is CudaLibraryException or CudaException { IsRefusedLaunch: true })
+            catch (AsniException e) when (e is CudaLibraryException or DeviceMemoryException or CudaException { IsRefusedLaunch: true })
             {
                 times[i] = double.PositiveInfinity;
             }
         }
         return times;
+    }
+
+    /// <summary>Scratch memory is never given back: one piece for the neediest candidate, not a larger one for each.</summary>
+    private void ReserveScratch(IReadOnlyList<ConvolutionChoice> candidates, in ConvolutionShape shape, ConvolutionPass pass, int samples)
+    {
+        long most = 0;
+        foreach (ConvolutionChoice candidate in candidates) most = Math.Max(most, candidate.ScratchBytes(runtime, shape, pass, samples));
+        try
+        {
+            runtime.Scratch(most);
+        }
+        catch (DeviceMemoryException)
+        {
+            // Candidates that need less are timed all the same.
+        }
     }
 
     /// <summary>Of the smallest tiles' statistics.</summary>

@@ -27,6 +27,19 @@ internal sealed record PaddedChoice(TileChoice Inner) : ConvolutionChoice
     public override ConvolutionProduct Create(ConvolutionRuntime runtime, in ConvolutionShape shape, ConvolutionPass pass, int samples) =>
         new PaddedProduct(runtime, shape, pass, samples, Inner);
 
+    /// <summary>Of the inner product's partial results, behind them the padded input, then the padded weights or their gradient.</summary>
+    public override long ScratchBytes(ConvolutionRuntime runtime, in ConvolutionShape shape, ConvolutionPass pass, int samples)
+    {
+        (long partial, long input, long filter) = Parts(runtime, Padded(runtime.Precision, pass, shape, samples)!.Value, pass, samples);
+        return partial + input + filter;
+    }
+
+    internal (long Partial, long Input, long Filter) Parts(ConvolutionRuntime runtime, in ConvolutionShape padded, ConvolutionPass pass, int samples) =>
+        (Aligned(TileProduct.PartialBytes(padded, pass, samples, Inner.Splits)), Aligned(padded.InputElements(samples) * runtime.ElementBytes),
+            padded.FilterElements * sizeof(float));
+
+    private static long Aligned(long bytes) => (bytes + 255) / 256 * 256;
+
     public override string ToString() => $"padded {Inner}";
 }
 
@@ -57,9 +70,8 @@ internal sealed class PaddedProduct : ConvolutionProduct
         _forward = pass == ConvolutionPass.Forward;
         _pad = runtime.Kernels.Get($"pad_channels_{runtime.StorageName}");
         if (!_forward) _drop = runtime.Kernels.Get("drop_channels_fp32");
-        // The inner product begins its partial results where scratch memory begins: behind them is ours.
-        long partial = Aligned(TileProduct.PartialBytes(_padded, pass, samples, inner.Splits));
-        long input = Aligned(_padded.InputElements(samples) * runtime.ElementBytes), filter = _padded.FilterElements * sizeof(float);
+        // The inner product begins its partial results where scratch memory begins.
+        (long partial, long input, long filter) = new PaddedChoice(inner).Parts(runtime, _padded, pass, samples);
         _input = runtime.Scratch(partial + input + filter) + (ulong)partial;
         _filter = _input + (ulong)input;
         _inner = new TileProduct(runtime, _padded, pass, samples, inner);
@@ -92,8 +104,6 @@ internal sealed class PaddedProduct : ConvolutionProduct
 
     /// <summary>Of the copies that pad and drop.</summary>
     public static int Blocks(long elements, int multiprocessors) => (int)Math.Min(ConvolutionShape.CeilDivide(elements, Threads), multiprocessors * 16L);
-
-    private static long Aligned(long bytes) => (bytes + 255) / 256 * 256;
 
     private void Launch(CudaKernel kernel, ulong x, ulong y, long rows, int from, int to)
     {

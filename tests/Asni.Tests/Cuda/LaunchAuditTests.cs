@@ -155,6 +155,14 @@ public class LaunchAuditTests
         Assert.That(() => ConvolutionShape.Of(spec), Throws.InstanceOf<AsniException>().With.Message.Contains(reason));
     }
 
+    [TestCase(16_384, 1, 1)]
+    [TestCase(1, 16_380, 7)]
+    public void A_side_whose_pixels_do_not_fit_16_bits_is_refused(int height, int width, int filter)
+    {
+        var spec = new ConvolutionSpec(1, new Chw(1, height, width), new FilterShape(1, 1, filter, filter), 2, filter / 2, 1, false, Activation.None, true, true);
+        Assert.That(() => ConvolutionShape.Of(spec), Throws.InstanceOf<AsniException>().With.Message.Contains("is more than the 16384"));
+    }
+
     [TestCase(65_535 * 32 + 1, 1, "2,097,121 channels is wider than the 2,097,120")]
     [TestCase(65_535 * 32 * 8 + 8, 8, "is wider than the 16,776,960")]
     public void A_layer_of_more_channels_than_a_grid_has_places_is_refused(int channels, int width, string reason)
