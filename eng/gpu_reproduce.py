@@ -433,8 +433,8 @@ def main():
     run.archive()
     shutil.rmtree(run.work, ignore_errors=True)
     print("\n" + markdown(run.results) + f"\n{run.out}/reproduce.json, reproduce.md, reproduce-logs.tar.gz.")
-    tried = tuple(n.name for n in NETWORKS if n.name in only or not only)
-    failed = [name for name, text in run.results["notes"].items() if name.startswith(tried) and text.startswith("exit code")]
+    tried = {n.name for n in NETWORKS if n.name in only or not only}
+    failed = [name for name, text in run.results["notes"].items() if name.split("-")[0] in tried and text.startswith("exit code")]
     sys.exit(0 if complete and not failed else 1)
 
 
