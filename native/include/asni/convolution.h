@@ -39,12 +39,10 @@ template <class T> struct Storage;
 template <> struct Storage<float> {
     static ASNI_DEVICE float load(const float* p) { return *p; }
     static ASNI_DEVICE void store(float* p, float x) { *p = x; }
-    static ASNI_DEVICE float rounded(float x) { return x; }
 };
 template <> struct Storage<bf16> {
     static ASNI_DEVICE float load(const bf16* p) { return p->to_float(); }
     static ASNI_DEVICE void store(bf16* p, float x) { *p = bf16::from_float(x); }
-    static ASNI_DEVICE float rounded(float x) { return bf16::from_float(x).to_float(); }
 };
 
 // Numbers in the mixed radix (z, y, x) with y < ny and x < nx that advance by a fixed step without dividing. Divisions are passed over where all

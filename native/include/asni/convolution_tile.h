@@ -215,7 +215,7 @@ ASNI_DEVICE void convolution_tile(const ConvolutionArgs& args) {
     }
     write_tile<Math>(pass, staging, epilogue, static_cast<Result*>(args.y));
     if constexpr (Pass<Math, aligned>::leaves_statistics && sizeof(Result) == 4) {
-        if (of_tile != nullptr) write_statistics<Math, Result>(pass.product, staging, epilogue, of_tile, pass.pitch);
+        if (of_tile != nullptr) write_statistics<Math>(pass.product, staging, epilogue, of_tile, pass.pitch);
     }
 }
 

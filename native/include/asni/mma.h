@@ -30,6 +30,28 @@ struct SharedAddress {
     ASNI_DEVICE SharedAddress operator+(int bytes) const { return {address + bytes}; }
 };
 
+#if defined(ASNI_SIMULATOR)
+// What runs while its thread goes on, committed in groups and done in their order when it is waited for.
+template <class Item>
+struct CommitGroups {
+    std::vector<Item> open;
+    std::vector<std::vector<Item>> groups;
+
+    void commit() {
+        groups.push_back(std::move(open));
+        open.clear();
+    }
+
+    template <class F>
+    void wait(size_t pending, F finish) {
+        while (groups.size() > pending) {
+            for (Item& item : groups.front()) finish(item);
+            groups.erase(groups.begin());
+        }
+    }
+};
+#endif
+
 // Copies of 16 or 4 bytes from global to shared memory that run while the thread goes on. They are committed in groups, and wait<n> waits
 // until at most n of the thread's groups are still under way. The simulator copies as late as it may: a missing wait is seen.
 struct AsyncCopies {
@@ -40,32 +62,25 @@ struct AsyncCopies {
         bool valid;
         size_t bytes;
     };
-    std::vector<Copy> open;
-    std::vector<std::vector<Copy>> groups;
+    CommitGroups<Copy> copies;
 
     void copy(SharedAddress to, const void* from, bool valid, size_t bytes) {
         if (size_t(to.address) % bytes != 0 || (valid && size_t(from) % bytes != 0))
             sim::fail("cp.async of %zu bytes: an address is not a multiple of it", bytes);
-        open.push_back({to.address, from, valid, bytes});
+        copies.open.push_back({to.address, from, valid, bytes});
     }
 
     void copy16(SharedAddress to, const void* from, bool valid) { copy(to, from, valid, 16); }
     void copy4(SharedAddress to, const void* from, bool valid) { copy(to, from, valid, 4); }
 
-    void commit() {
-        groups.push_back(std::move(open));
-        open.clear();
-    }
+    void commit() { copies.commit(); }
 
     template <int pending>
     void wait() {
-        while (groups.size() > size_t(pending)) {
-            for (const Copy& copy : groups.front()) {
-                if (copy.valid) memcpy(copy.to, copy.from, copy.bytes);
-                else memset(copy.to, 0, copy.bytes);
-            }
-            groups.erase(groups.begin());
-        }
+        copies.wait(pending, [](const Copy& copy) {
+            if (copy.valid) memcpy(copy.to, copy.from, copy.bytes);
+            else memset(copy.to, 0, copy.bytes);
+        });
     }
 #else
     // Without valid nothing is read and the bytes become 0.

@@ -81,8 +81,8 @@ ASNI_DEVICE void write_tile(const Pass& pass, const float* staging, const Epilog
     }
 }
 
-// Of each column of the staged tile, the sum of what write_tile stores and the squared deviations from its mean in the tile.
-template <class Math, class Result>
+// Of each column of the staged tile, the sum of what write_tile stores as fp32 and the squared deviations from its mean in the tile.
+template <class Math>
 ASNI_DEVICE void write_statistics(const Product& product, const float* staging, const Epilogue& epilogue, float* sums, int pitch) {
     constexpr int lanes = Math::threads / Math::n;
     static_assert(Math::threads % Math::n == 0, "every column needs a thread");
@@ -91,7 +91,7 @@ ASNI_DEVICE void write_statistics(const Product& product, const float* staging, 
     int rows = min(Math::m, product.rows - product.first_row);
     bool inside = column < product.columns;
     auto value = [&](int row) __attribute__((always_inline)) {
-        return Storage<Result>::rounded(epilogue.finished(staging[row * Math::staging_pitch + at], column));
+        return epilogue.finished(staging[row * Math::staging_pitch + at], column);
     };
     auto total = [&](const float* of_lanes) __attribute__((always_inline)) {
         float sum = 0;

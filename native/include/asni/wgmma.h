@@ -27,31 +27,24 @@ struct SharedMatrix {
 // The products of a thread's warpgroup, committed in groups. wait<n> waits until at most n groups are under way. The simulator reads the operands
 // both when a product begins and when it is waited for: a missing wait is seen, and so is a stage that comes too late or is overwritten too early.
 struct WarpgroupProducts {
-    std::vector<sim::WarpgroupProduct> open;
-    std::vector<std::vector<sim::WarpgroupProduct>> groups;
+    CommitGroups<sim::WarpgroupProduct> products;
 
     void begin() {}
 
     // d += a b, 64 x n. Thread t of the warpgroup has of row t / 32 * 16 + t % 32 / 4 + 8 i the columns 8 j + t % 4 * 2 + e, in d[4 j + 2 i + e].
     template <int n, bool a_inner, bool b_inner>
     void multiply(float (&d)[n / 2], SharedMatrix a, SharedMatrix b) {
-        open.push_back({d, {a.start, a.leading, a.stride, a_inner}, {b.start, b.leading, b.stride, b_inner}, n, 0});
-        sim::warp_operation(all_lanes, "wgmma.mma_async", &open.back(), sim::begin_warpgroup_product);
+        products.open.push_back({d, {a.start, a.leading, a.stride, a_inner}, {b.start, b.leading, b.stride, b_inner}, n, 0});
+        sim::warp_operation(all_lanes, "wgmma.mma_async", &products.open.back(), sim::begin_warpgroup_product);
     }
 
-    void commit() {
-        groups.push_back(std::move(open));
-        open.clear();
-    }
+    void commit() { products.commit(); }
 
     template <int pending>
     void wait() {
-        while (groups.size() > size_t(pending)) {
-            for (sim::WarpgroupProduct& product : groups.front()) {
-                sim::warp_operation(all_lanes, "wgmma.wait_group", &product, sim::end_warpgroup_product);
-            }
-            groups.erase(groups.begin());
-        }
+        products.wait(pending, [](sim::WarpgroupProduct& product) {
+            sim::warp_operation(all_lanes, "wgmma.wait_group", &product, sim::end_warpgroup_product);
+        });
     }
 
     template <int count>

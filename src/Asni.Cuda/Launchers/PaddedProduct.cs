@@ -25,7 +25,7 @@ internal sealed record PaddedChoice(TileChoice Inner) : ConvolutionChoice
     }
 
     public override ConvolutionProduct Create(ConvolutionRuntime runtime, in ConvolutionShape shape, ConvolutionPass pass, int samples) =>
-        new PaddedProduct(runtime, shape, pass, samples, Inner);
+        new PaddedProduct(runtime, shape, pass, samples, this);
 
     /// <summary>Of the inner product's partial results, behind them the padded input, then the padded weights or their gradient.</summary>
     public override long ScratchBytes(ConvolutionRuntime runtime, in ConvolutionShape shape, ConvolutionPass pass, int samples)
@@ -46,8 +46,6 @@ internal sealed record PaddedChoice(TileChoice Inner) : ConvolutionChoice
 /// <summary>A pass over an input, weights or their gradient with padded channels, which it keeps in scratch memory.</summary>
 internal sealed class PaddedProduct : ConvolutionProduct
 {
-    public const int Threads = 256;
-
     private readonly ConvolutionRuntime _runtime;
     private readonly ConvolutionShape _shape, _padded;
     private readonly TileProduct _inner;
@@ -60,8 +58,8 @@ internal sealed class PaddedProduct : ConvolutionProduct
     /// <param name="shape">Of the convolution, without padding.</param>
     /// <param name="pass">Which product.</param>
     /// <param name="samples">The most it will run with.</param>
-    /// <param name="inner">Tiles and splits of the padded product.</param>
-    public PaddedProduct(ConvolutionRuntime runtime, in ConvolutionShape shape, ConvolutionPass pass, int samples, TileChoice inner)
+    /// <param name="choice">Tiles and splits of the padded product.</param>
+    public PaddedProduct(ConvolutionRuntime runtime, in ConvolutionShape shape, ConvolutionPass pass, int samples, PaddedChoice choice)
     {
         _runtime = runtime;
         _shape = shape;
@@ -71,10 +69,10 @@ internal sealed class PaddedProduct : ConvolutionProduct
         _pad = runtime.Kernels.Get($"pad_channels_{runtime.StorageName}");
         if (!_forward) _drop = runtime.Kernels.Get("drop_channels_fp32");
         // The inner product begins its partial results where scratch memory begins.
-        (long partial, long input, long filter) = new PaddedChoice(inner).Parts(runtime, _padded, pass, samples);
+        (long partial, long input, long filter) = choice.Parts(runtime, _padded, pass, samples);
         _input = runtime.Scratch(partial + input + filter) + (ulong)partial;
         _filter = _input + (ulong)input;
-        _inner = new TileProduct(runtime, _padded, pass, samples, inner);
+        _inner = new TileProduct(runtime, _padded, pass, samples, choice.Inner);
     }
 
     public override int StatisticsRows => _inner.StatisticsRows;
@@ -102,13 +100,10 @@ internal sealed class PaddedProduct : ConvolutionProduct
         base.Dispose();
     }
 
-    /// <summary>Of the copies that pad and drop.</summary>
-    public static int Blocks(long elements, int multiprocessors) => (int)Math.Min(ConvolutionShape.CeilDivide(elements, Threads), multiprocessors * 16L);
-
     private void Launch(CudaKernel kernel, ulong x, ulong y, long rows, int from, int to)
     {
         var args = new ChannelsArgs { X = x, Y = y, Rows = rows, From = from, To = to };
-        kernel.Launch(_runtime.Stream, Blocks(rows * to, _runtime.Multiprocessors), Threads, 0, in args);
+        kernel.Launch(_runtime.Stream, CudaDevice.Blocks(rows * to, _runtime.Multiprocessors), CudaDevice.Threads, 0, in args);
     }
 
     /// <summary>The argument of pad_channels and drop_channels.</summary>
