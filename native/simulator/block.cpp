@@ -215,10 +215,7 @@ void BlockRunner::warp_barrier(uint32_t mask) {
     warp_operation(mask, "__syncwarp", nullptr, [](void* const*) { runner->shared.races.warp_barrier(runner->warp_now); });
 }
 
-void BlockRunner::on_shared_access(uintptr_t address, size_t bytes, Access access) {
-    unsigned other = thread_now;
-    const char* wrong = shared.races.check(address, bytes, access, thread_now, other);
-    if (wrong == nullptr) return;
+void BlockRunner::abandon_access(const char* wrong, unsigned other, uintptr_t address) {
     std::string text = wrong;
     if (other != thread_now) text += " of thread " + place_of(other);
     abandon(CUDA_ERROR_LAUNCH_FAILED, text + ", " + shared.describe(address));

@@ -31,7 +31,11 @@ public:
     void* shared_memory(SharedArray& array);
     void* dynamic_shared_memory() { return dynamic_shared; }
     void warp_barrier(uint32_t mask);
-    void on_shared_access(uintptr_t address, size_t bytes, Access access);
+    void on_shared_access(uintptr_t address, size_t bytes, Access access) {
+        unsigned other = thread_now;
+        const char* wrong = shared.races.check(address, bytes, access, thread_now, other);
+        if (__builtin_expect(wrong != nullptr, 0)) abandon_access(wrong, other, address);
+    }
 
     // Leaves the running kernel with an error; the text is completed with kernel, block and thread.
     [[noreturn]] void abandon(CUresult code, const std::string& what);
@@ -64,6 +68,7 @@ private:
     void finish_thread();
     Fiber* free_fiber();
     [[noreturn]] void fail_stuck();
+    [[noreturn]] void abandon_access(const char* wrong, unsigned other, uintptr_t address);
     std::string place_of(unsigned thread) const;
 
     Random random{0};

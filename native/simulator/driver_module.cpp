@@ -6,12 +6,12 @@
 #include <cstring>
 #include <map>
 #include <memory>
-#include <regex>
 #include <set>
 #include <string>
 
 #include "error.h"
 #include "launch.h"
+#include "ptx.h"
 #include "stream.h"
 
 using namespace asni::sim;
@@ -28,7 +28,7 @@ struct Function {
 };
 
 struct Module {
-    std::string text;
+    Ptx ptx;
     std::map<std::string, std::unique_ptr<Function>> functions;
 };
 
@@ -63,40 +63,6 @@ void write_error_log(const char* log, unsigned count, const int* options, void**
         strncpy(buffer, log, bytes - 1);
         buffer[bytes - 1] = 0;
     }
-}
-
-// PTX that names its kernels must have the one asked for; text without any .entry stands for all kernels of the library.
-bool declares(const std::string& text, const std::string& name) {
-    if (text.find(".entry") == std::string::npos) return true;
-    size_t found = text.find(".entry " + name);
-    while (found != std::string::npos) {
-        char after = text[found + 7 + name.size()];
-        if (after == '(' || after == ' ' || after == '\n' || after == '\r') return true;
-        found = text.find(".entry " + name, found + 1);
-    }
-    return false;
-}
-
-// Bytes of the static shared arrays that the kernel's PTX names, each behind the last as its alignment asks; 0 for text without kernels.
-// The arrays are declared before the kernels: ".shared .align 16 .b8 NAME[1024];". Dynamic memory's has no size, and lies behind the others as its own
-// alignment asks: a driver counts the gap as static memory.
-unsigned static_shared_bytes(const std::string& text, const std::string& kernel) {
-    std::smatch entry;
-    if (!std::regex_search(text, entry, std::regex("\\.entry " + kernel + "\\("))) return 0;
-    size_t start = size_t(entry.position()), end = text.find("\n}", start);
-    const std::string body = text.substr(start, end - start);
-    static const std::regex array("\\.shared \\.align (\\d+) \\.b8 ([\\w$]+)\\[(\\d*)\\];");
-    unsigned bytes = 0, dynamic_alignment = 1;
-    for (std::sregex_iterator each(text.begin(), text.end(), array), none; each != none; ++each) {
-        if (body.find((*each)[2]) == std::string::npos) continue;
-        unsigned alignment = unsigned(std::stoul((*each)[1]));
-        if ((*each)[3].length() == 0) {
-            dynamic_alignment = alignment;
-            continue;
-        }
-        bytes = (bytes + alignment - 1) / alignment * alignment + unsigned(std::stoul((*each)[3]));
-    }
-    return (bytes + dynamic_alignment - 1) / dynamic_alignment * dynamic_alignment;
 }
 
 // The bytes of the one argument, from either of the two ways to pass it; with a buffer its size is known and checked.
@@ -157,7 +123,7 @@ ASNI_EXPORT CUresult cuModuleLoadDataEx(void** handle, const void* image, unsign
             write_error_log("ptxas fatal   : Missing .version directive at start of file", count, options, values);
             fail_call(CUDA_ERROR_INVALID_PTX, "a PTX JIT compilation failed");
         }
-        Module* module = new Module{std::move(text), {}};
+        Module* module = new Module{Ptx(std::move(text)), {}};
         modules.insert(module);
         *handle = module;
     });
@@ -177,11 +143,11 @@ ASNI_EXPORT CUresult cuModuleGetFunction(void** handle, void* module_handle, con
     return locked([&] {
         Module* module = static_cast<Module*>(module_handle);
         if (modules.count(module) == 0) fail_call(CUDA_ERROR_INVALID_HANDLE, "%p is no module of the simulator", module_handle);
-        const Kernel* kernel = declares(module->text, name) ? find_kernel(name) : nullptr;
+        const Kernel* kernel = module->ptx.declares(name) ? find_kernel(name) : nullptr;
         if (kernel == nullptr) fail_call(CUDA_ERROR_NOT_FOUND, "there is no kernel %s in the module", name);
         std::unique_ptr<Function>& function = module->functions[name];
         if (function == nullptr) {
-            unsigned bytes = static_shared_bytes(module->text, name);
+            unsigned bytes = module->ptx.static_shared_bytes(name);
             if (bytes > shared_for_all) fail_call(CUDA_ERROR_INVALID_PTX, "kernel %s has %u bytes of static shared memory", name, bytes);
             function = std::make_unique<Function>(Function{kernel, bytes, shared_for_all - bytes});
             functions.insert(function.get());

@@ -34,65 +34,6 @@ void RaceChecker::watch(uintptr_t from, size_t bytes) {
 
 void RaceChecker::begin_block() { block_epoch = ++epoch; }
 
-// Whether what other did then, in this epoch of the block, is before what thread does now.
-bool RaceChecker::ordered(unsigned thread, unsigned other, uint32_t then) const {
-    return thread == other || (thread / 32 == other / 32 && then < warp_epochs[thread / 32]);
-}
-
-const char* RaceChecker::check_word(Word& word, uint8_t mask, Access access, unsigned thread, unsigned& other) {
-    bool written = word.write_epoch >= block_epoch;
-    uint8_t initialised = written ? word.initialised : 0;
-    bool needs_value = access != Access::write;
-    if (needs_value && (initialised & mask) != mask) return "a read of shared memory that the block has not written";
-    if (word.write_epoch == epoch && (word.write_mask & mask) != 0 && !(access == Access::atomic && word.atomic) &&
-        !ordered(thread, word.writer, word.write_warp_epoch)) {
-        other = word.writer;
-        return access == Access::read ? "a race: no barrier between this read and the write" : "a race: no barrier between this write and the write";
-    }
-    bool read_now = word.read_epoch == epoch;
-    if (access == Access::read) {
-        uint32_t warp_epoch = warp_epochs[thread / 32];
-        if (!read_now) {
-            word.read_mask = 0;
-            word.several_readers = word.several_warps = 0;
-        } else if (word.reader != thread) {
-            word.several_readers = 1;
-            if (word.reader / 32 != thread / 32) word.several_warps = 1;
-        }
-        word.read_epoch = epoch;
-        word.reader = uint16_t(thread);
-        word.read_warp_epoch = warp_epoch;
-        word.read_mask |= mask;
-        return nullptr;
-    }
-    if (read_now && (word.read_mask & mask) != 0) {
-        bool others_read = word.several_readers || word.reader != thread;
-        bool before = !word.several_warps && word.reader / 32 == thread / 32 && word.read_warp_epoch < warp_epochs[thread / 32];
-        if (others_read && !before) {
-            other = word.reader;
-            return "a race: no barrier between this write and the read";
-        }
-    }
-    word.initialised = initialised | mask;
-    word.write_mask = word.write_epoch == epoch && word.writer == thread ? word.write_mask | mask : mask;
-    word.write_epoch = epoch;
-    word.writer = uint16_t(thread);
-    word.write_warp_epoch = warp_epochs[thread / 32];
-    word.atomic = access == Access::atomic;
-    return nullptr;
-}
-
-const char* RaceChecker::check(uintptr_t address, size_t bytes, Access access, unsigned thread, unsigned& other) {
-    const char* wrong = nullptr;
-    uintptr_t first = address & ~uintptr_t(3), end = address + bytes;
-    for (uintptr_t word = first; word < end && wrong == nullptr; word += 4) {
-        unsigned from = word < address ? unsigned(address - word) : 0, to = end - word < 4 ? unsigned(end - word) : 4;
-        uint8_t mask = uint8_t((1u << to) - (1u << from));
-        wrong = check_word(words[(word - low) / 4], mask, access, thread, other);
-    }
-    return wrong;
-}
-
 }  // namespace asni::sim
 
 // What the compilers call before each access of a kernel.
