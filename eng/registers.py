@@ -19,7 +19,7 @@ ARCHITECTURES = ("sm_80", "sm_90a")
 FAMILIES = [("convolutions in bf16, wgmma", "convolution_.*_wgmma$"), ("convolutions in bf16, mma.sync", "convolution_(forward|.*gradient)_bf16_[0-9]"),
             ("convolutions in TF32", "convolution_.*_tf32_"), ("convolutions in fp32", "convolution_(forward|.*gradient)_fp32_[0-9]"),
             ("depthwise convolutions", "depthwise_"), ("batch-norm", "batch_norm_"), ("pooling", "(max|mean)_pool_"), ("threshold", "threshold_"),
-            ("all others", "")]
+            ("limits, which only benchmarks launch", "limit_"), ("all others", "")]
 
 
 def figures():
