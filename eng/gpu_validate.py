@@ -31,6 +31,8 @@ EXTRAS = ("cifar", "tf32")  # only where --only names them
 # Training steps that are compared with the CPU's, by whether it is a dry run.
 SMOKE = {dry: [(net, precision) for precision in ("fp32", "tf32", "bf16") for net in nets]
          for dry, nets in ((True, ["lenet300", "resnet20"]), (False, ["lenet300", "conv2", "resnet20"]))}
+TEST_OPTIONS = ["--no-progress", "--no-ansi", "--output", "Detailed"]
+TILES = "FullyQualifiedName~ConvolutionKernelTests&FullyQualifiedName~Bf16&Name~Every_tile_agrees_whole_and_split"
 RESNET50 = ["--net", "resnet50", "--input", "3x224x224", "--classes", "1000", "--batch", "256", "--optimizer", "momentum"]
 
 
@@ -208,8 +210,12 @@ def peers(run, log, nets, seconds):
     options = ["--small"] if run.simulator else ["--asni", shlex.join(run.program("bench")), "--seconds", str(seconds - 10)]
     text = run.call(log, [sys.executable, os.path.join(HERE, "peers", "gpu.py"), *options, *nets], env={"PYTHONUNBUFFERED": "1"}, check=False)
     rows = {r.get("net", "threshold") + r.get("precision", ""): r for r in run.rows("peers", text) if r.get("ms")}.values()  # the last line of a case holds
-    summary = [f"{r['net']} {r['precision']}: " + ", ".join(f"{k} {v:.2f} ms" for k, v in r["ms"].items() if v)
-               + (f", PyTorch's best / ours {r['asni_over_torch']}" if r.get("asni_over_torch") else "") for r in rows if "steps" in r["what"]]
+    summary = []
+    for row in rows:
+        if "steps" in row["what"]:
+            said = [f"{k} {v:.2f} ms" for k, v in row["ms"].items() if v] + [f"{k}: {e}" for k, e in row.get("errors", {}).items()]
+            said += [f"PyTorch's best / ours {row['asni_over_torch']}"] if row.get("asni_over_torch") else []
+            summary.append(f"{row['net']} {row['precision']}: " + ", ".join(said))
     if not rows:
         raise Failed(last_line(text))
     return "; ".join(summary) or last_line(text)
@@ -230,7 +236,7 @@ def speed(run):
 @step(90)
 def tests(run):
     """Every device test."""
-    arguments = ["--no-progress", "--no-ansi", "--output", "Detailed", "--filter",
+    arguments = [*TEST_OPTIONS, "--filter",
                  "(FullyQualifiedName~Cuda|FullyQualifiedName~cuda)&FullyQualifiedName!~ArchitectureTests"
                  "&FullyQualifiedName!~PublicApiTests"]
     text = run.call("tests", run.program("tests", *arguments), check=False)
@@ -258,14 +264,22 @@ def determinism(run):
 
 @step(50)
 def sanitizer(run):
-    """NVIDIA's own checker on a training step in bf16."""
+    """NVIDIA's own checker on a training step in bf16, which is too small for wgmma kernels, and on those by themselves."""
     if run.simulator or not shutil.which("compute-sanitizer"):
         return None
-    said = []
-    for tool in ("memcheck", "racecheck"):
-        text = run.call(tool, ["compute-sanitizer", "--tool", tool, "--error-exitcode", "9", *run.program("bench", "cuda", "smoke", "resnet20", "bf16")],
-                        max(20, run.left() / (2 if tool == "memcheck" else 1)), {"ASNI_AUTOTUNE": "0"})
-        said.append(f"{tool}: " + last_line("\n".join(x for x in text.splitlines() if "=====" in x)).strip("= "))
+    said, failed = [], False
+    step, tiles = run.program("bench", "cuda", "smoke", "resnet20", "bf16"), run.program("tests", *TEST_OPTIONS, "--filter", TILES)
+    checks = [(tool, *each) for each in (("wgmma tiles", tiles), ("a step", step)) for tool in ("memcheck", "racecheck")]
+    for i, (tool, what, command) in enumerate(checks):
+        limit = run.left() / (len(checks) - i) * (1 if i == len(checks) - 1 else 1.5)  # none takes the others' time
+        try:
+            text = run.call("sanitizer", ["compute-sanitizer", "--tool", tool, "--error-exitcode", "9", *command], limit, {"ASNI_AUTOTUNE": "0"})
+            said.append(f"{tool} of {what}: " + last_line("\n".join(x for x in text.splitlines() if "=====" in x)).strip("= "))
+        except Failed as e:
+            said.append(f"{tool} of {what}: {e}")
+            failed = True
+    if failed:
+        raise Failed("; ".join(said))
     return "; ".join(said)
 
 
@@ -299,7 +313,7 @@ def table(header, rows):
 def whole_steps(results):
     """Steps beside PyTorch's: the last line of each case."""
     cases = {(r["net"], r["batch"], r["precision"]): r for r in results["rows"].get("peers", []) if r.get("what") == "steps"}
-    rows = [(*case, r["ms"].get("asni", ""), r["ms"].get("eager", ""), r["ms"].get("compile", ""), r.get("asni_over_torch", "")) for case, r in cases.items()]
+    rows = [(*case, r["ms"].get("asni", ""), r["ms"].get("eager", ""), r["ms"].get("compile") or r.get("errors", {}).get("compile", ""), r.get("asni_over_torch", "")) for case, r in cases.items()]
     return table(["network", ">batch", "precision", ">Asni, ms", ">PyTorch eager, ms", ">compiled, ms", ">its best / Asni"], rows) if rows else []
 
 
@@ -325,8 +339,9 @@ def limits(results):
     if not rows:
         return []
     r = rows[-1]
+    cublas = f", cuBLAS's product of 8192 x 8192 {r['cublas_bf16_tflops']}" if r["cublas_bf16_tflops"] else ""
     return [f"Limits of that run: copy {r['copy_gbytes_per_second']:,} GB/s read and written (the driver's own {r['driver_copy_gbytes_per_second']:,}), "
-            f"mma.sync in bf16 {r['mma_bf16_tflops']} TFLOP/s, a launch {r['launch_microseconds']} us, in a graph {r['graph_launch_microseconds']} us."]
+            f"in bf16 mma.sync {r['mma_bf16_tflops']} TFLOP/s, wgmma {r['wgmma_bf16_tflops']}{cublas}, a launch {r['launch_microseconds']} us, in a graph {r['graph_launch_microseconds']} us."]
 
 
 def markdown(results):

@@ -123,6 +123,8 @@ def compare(case, options, deadline):
         for label in labels:
             if label in errors or (done and time.perf_counter() > deadline):
                 continue
+            if not done and label == "compile":  # the last line of a case holds: where the time ends here it says why there is no figure
+                emit(result(case, times, {**errors, label: "did not finish in time"}))
             try:
                 times.setdefault(label, []).append(asni(options.asni.split(), case) if label == "asni" else eager_or_compiled(label))
             except Exception as e:  # a network that does not compile, or too little memory: the others still run

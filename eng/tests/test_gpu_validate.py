@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 import unittest
+import unittest.mock
 
 ROOT = os.path.realpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
 SIMULATOR = os.path.join(ROOT, "build", "native", "libasni_cuda_simulator.so")
@@ -22,6 +23,13 @@ BUILT = {name: os.path.join(ROOT, project, "bin", "Release", "net10.0") for name
 def results(out):
     with open(os.path.join(out, "results.json")) as file:
         return json.load(file)
+
+
+def script(folder):
+    spec = importlib.util.spec_from_file_location("gpu_validate", os.path.join(folder, "gpu_validate.py"))
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 class InFolder(unittest.TestCase):
@@ -40,9 +48,7 @@ class InFolder(unittest.TestCase):
 class BrokenKernel(InFolder):
     def validate(self, fault, *steps):
         """Runs steps, (name, limit in seconds), in this order with one kernel broken; the results and what was printed."""
-        spec = importlib.util.spec_from_file_location("gpu_validate", os.path.join(self.folder, "gpu_validate.py"))
-        validate = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(validate)
+        validate = script(self.folder)
         functions = {name: function for name, _, function in validate.STEPS}
         validate.STEPS[:] = [(name, limit / 6, functions[name]) for name, limit in steps]  # a dry run has six times as long
         validate.SMOKE = {True: [("lenet300", "fp32"), ("lenet300", "bf16")]}
@@ -89,6 +95,22 @@ class BrokenKernel(InFolder):
         found, said = self.validate("sample_images_fp32:hang", ("determinism", 6), ("smoke", 60))
         self.check(found, said, "determinism", "stopped after 6 s", "--data digits")
         self.assertLess(time.monotonic() - start, 60)
+
+
+class Peers(unittest.TestCase):
+    def test_a_compilation_that_does_not_finish_is_told(self):
+        """The last line of a case before the limit is the one that says so."""
+        validate = script(os.path.join(ROOT, "eng"))
+        row = {"what": "steps", "net": "resnet50", "batch": 256, "precision": "bf16", "ms": {"asni": 40.0, "eager": 60.0}, "asni_over_torch": 1.5}
+        run = validate.Run("unused", None)
+        self.addCleanup(shutil.rmtree, run.work)
+        said = [row, {**row, "errors": {"compile": "did not finish in time"}}]
+        run.call = lambda *_, **__: "\n".join(map(json.dumps, said))
+        run.program = lambda *_: ["asni"]
+        with unittest.mock.patch.object(validate.subprocess, "run", return_value=subprocess.CompletedProcess([], 0)):
+            summary = validate.peers(run, "pytorch", ["resnet50:bf16"], 100)
+        self.assertEqual(summary, "resnet50 bf16: asni 40.00 ms, eager 60.00 ms, compile: did not finish in time, PyTorch's best / ours 1.5")
+        self.assertIn("did not finish in time", "\n".join(validate.whole_steps(run.results)))
 
 
 class Killed(InFolder):
