@@ -17,15 +17,15 @@ function Build {
     } else {
         Write-Output 'cmake not found: GPU kernels will not be built (to have them: winget install Kitware.CMake Ninja-build.Ninja LLVM.LLVM).'
     }
-    Invoke-Step dotnet @('build', '-c', 'Release')
+    Invoke-Step dotnet @('build')
 }
 
 $verb = if ($args.Count -gt 0) { $args[0] } else { 'build' }
 $rest = @($args | Select-Object -Skip 1)
 switch -CaseSensitive ($verb) {
     'build' { Build }
-    'test' { Build; Invoke-Step dotnet (@('test', '-c', 'Release', '--no-build') + $rest) }
-    'bench' { Build; Invoke-Step dotnet (@('run', '-c', 'Release', '--no-build', '--project', 'bench/Asni.Bench', '--') + $rest) }
-    'pack' { Build; Invoke-Step dotnet @('pack', '-c', 'Release', '--no-build', '-o', 'artifacts') }
+    'test' { Build; Invoke-Step dotnet (@('test', '--no-build') + $rest) }
+    'bench' { Build; Invoke-Step dotnet (@('run', '--no-build', '--project', 'bench/Asni.Bench', '--') + $rest) }
+    'pack' { Build; Invoke-Step dotnet @('pack', '--no-build', '-o', 'artifacts') }
     default { [Console]::Error.WriteLine("build.ps1: there is no verb '$verb'; use build, test, bench or pack."); exit 2 }
 }

@@ -6,15 +6,15 @@ cd "$(dirname "$0")"
 
 build() {
     eng/native.sh
-    dotnet build -c Release
+    dotnet build
 }
 
 verb=${1:-build}
 [ $# -eq 0 ] || shift
 case $verb in
     build) build ;;
-    test) build; dotnet test -c Release --no-build "$@" ;;
-    bench) build; dotnet run -c Release --no-build --project bench/Asni.Bench -- "$@" ;;
-    pack) build; dotnet pack -c Release --no-build -o artifacts ;;
+    test) build; dotnet test --no-build "$@" ;;
+    bench) build; dotnet run --no-build --project bench/Asni.Bench -- "$@" ;;
+    pack) build; dotnet pack --no-build -o artifacts ;;
     *) echo "build.sh: there is no verb '$verb'; use build, test, bench or pack." >&2; exit 2 ;;
 esac

@@ -30,7 +30,7 @@ CASES = [Case(*c) for c in [
 def asni(*arguments):
     """One call of the benchmark program; its line of JSON."""
     if not os.path.exists(BENCH):
-        sys.exit(f"{BENCH} is missing; build it: dotnet build -c Release bench/Asni.Bench")
+        sys.exit(f"{BENCH} is missing; build it: dotnet build bench/Asni.Bench")
     run = subprocess.run(["dotnet", BENCH, *arguments], capture_output=True, text=True)
     if run.returncode:
         sys.exit(f"{' '.join(run.args)} failed: {run.stderr.strip()}")

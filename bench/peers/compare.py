@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Times whole training steps and inference of the same networks in Asni and in PyTorch, in turn, on this machine.
 
-    dotnet build -c Release bench/Asni.Bench
+    dotnet build bench/Asni.Bench
     python3 bench/peers/compare.py [--only conv6] [--rounds 3] [--seconds 3] [--markdown docs/performance.md]
     python3 bench/peers/compare.py --only conv6 --density 0.05          # pruned by magnitude; PyTorch stays dense
     python3 bench/peers/compare.py --masks RUN [--density 0.02]         # weights and masks of a run folder

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Inference in an application: calls of Asni's SparseModel, which folds batch-norm, against PyTorch's evaluation of the dense network.
 
-    dotnet build -c Release bench/Asni.Bench
+    dotnet build bench/Asni.Bench
     python3 bench/peers/latency.py [--masks RUN ...] [--density 0.05] [--batches 1 60] [--markdown docs/performance.md]
 
 Networks of runs are taken as they are; without --masks the initialized networks are pruned by global magnitude to the density. Rounds in turn, medians.

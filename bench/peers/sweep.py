@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Speed against sparsity: training steps and inference of pruned networks in Asni, against its own dense network and PyTorch's.
 
-    dotnet build -c Release bench/Asni.Bench
+    dotnet build bench/Asni.Bench
     python3 bench/peers/sweep.py [--only lenet300] [--masks RUN ...] [--markdown docs/performance.md] [--svg docs/speed-and-sparsity.svg]
 
 For each density the network is pruned by global magnitude. Weights come from the initialization or, with --masks, from a run of that network:
