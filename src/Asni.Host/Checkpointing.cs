@@ -15,8 +15,6 @@ internal sealed record RunStart(DeviceWords Device, string? DataDir);
 /// <summary>--resume, --checkpoint-minutes and --keep-checkpoints.</summary>
 internal sealed class Checkpointing
 {
-    private const string StartFile = "start.json";
-
     private readonly Option<string> _resume = new("--resume")
     {
         Description = "go on with the run in this folder, bit for bit, from its last checkpoint",
@@ -52,7 +50,7 @@ internal sealed class Checkpointing
     /// <summary>How the run in a folder was started.</summary>
     public static RunStart Start(string directory)
     {
-        string path = Path.Combine(directory, RunFolder.CheckpointFolder, StartFile);
+        string path = Path.Combine(directory, RunFolder.StartFile);
         try
         {
             if (File.Exists(path) && JsonSerializer.Deserialize<RunStart>(File.ReadAllText(path)) is { Device: not null } start) return start;
@@ -76,12 +74,7 @@ internal sealed class Checkpointing
         };
     }
 
-    public static void Write(string folder, RunStart start)
-    {
-        string directory = Path.Combine(folder, RunFolder.CheckpointFolder);
-        Directory.CreateDirectory(directory);
-        AtomicFile.WriteText(Path.Combine(directory, StartFile), JsonSerializer.Serialize(start));
-    }
+    public static void Write(RunFolder folder, RunStart start) => folder.WriteText(RunFolder.StartFile, JsonSerializer.Serialize(start));
 
     /// <summary>What must not change between the sessions of a run.</summary>
     private static string Identity(RunPlan plan) => string.Create(CultureInfo.InvariantCulture,

@@ -60,28 +60,29 @@ internal sealed class TrainCommand
         RunPlan plan = RunPlan.Make(file, Flags(parsed), DatasetLocator.ForUser(dataDir), request.Threads);
         using Device device = request.Open();
         RunDescription run = Describe(plan, device);
-        string directory = parsed.GetValue(_out) ?? run.DefaultFolder(DateTime.Now);
-        CheckpointKeeper checkpoints = _checkpointing.Keeper(parsed, plan, directory);
         // Before there is a folder: a signal never leaves one that cannot go on.
         using Interrupt interrupt = StopAfterStep();
-        using RunFolder folder = RunFolder.Create(directory, run);
+        using RunFolder folder = parsed.GetValue(_out) is { } directory ? RunFolder.Create(directory, run) : RunFolder.CreateNew(run.DefaultFolder(DateTime.Now), run);
         try
         {
+            CheckpointKeeper checkpoints = _checkpointing.Keeper(parsed, plan, folder.Path);
             folder.WriteText(RunFolder.Recipe, RecipeYaml.Format(plan.Settings, "asni --recipe recipe.yaml repeats this run"));
-            Checkpointing.Write(directory, new RunStart(request.Words, dataDir is null ? null : Path.GetFullPath(dataDir)));
+            Checkpointing.Write(folder, new RunStart(request.Words, dataDir is null ? null : Path.GetFullPath(dataDir)));
             Announce(plan, device, request.Note, folder);
             return Train(plan, device, folder, checkpoints, interrupt);
         }
-        finally
+        catch
         {
-            folder.DiscardIfEmpty();
+            if (folder.DiscardIfEmpty()) _console.Line($"what was trained is kept: asni --resume {folder.Path} goes on.");
+            throw;
         }
     }
 
     /// <summary>Goes on with the run in a folder from its newest checkpoint, or from its beginning when it was stopped before the first.</summary>
     private int Resume(ParseResult parsed, string directory)
     {
-        if (RunFolder.IsComplete(directory))
+        using RunLock? held = RunFolder.Take(directory);
+        if (held is null)
         {
             _console.Line($"the run in {directory} is complete: there is nothing to resume.");
             return 0;
@@ -94,7 +95,7 @@ internal sealed class TrainCommand
         CheckpointKeeper checkpoints = _checkpointing.Keeper(parsed, plan, directory);
         CheckpointPosition? at = checkpoints.FindNewest(plan.Network, note => _console.Line("note: " + note));
         using Interrupt interrupt = StopAfterStep();
-        using RunFolder folder = RunFolder.Reopen(directory, Describe(plan, device), at is null ? [] : at.Epochs);
+        using RunFolder folder = RunFolder.Reopen(held, Describe(plan, device), at is null ? [] : at.Epochs);
         Announce(plan, device, request.Note, folder);
         if (at is not null && at.Device != device.Description)
             _console.Line($"note: the run was on {at.Device}; on {device.Description} its numbers go on with other roundings.");
@@ -124,7 +125,6 @@ internal sealed class TrainCommand
         if (!interrupt.Requested)
         {
             folder.Complete();
-            checkpoints.Clear();
         }
         ResultTable.Write(_console, result!, folder);
         _console.Line($"run folder: {folder.Path}");

@@ -29,19 +29,24 @@ public sealed class RunFolder : IDisposable
     /// <summary>Folder of the checkpoints of a run that is not complete.</summary>
     public const string CheckpointFolder = "checkpoints";
 
+    /// <summary>How the run was started, beside its checkpoints.</summary>
+    public static readonly string StartFile = System.IO.Path.Combine(CheckpointFolder, "start.json");
+
     /// <summary>What ASNI-II started from, in little more room than its information.</summary>
     public const string AmenableFile = "asni2-init" + AsniFile.Extension;
 
     private readonly RunDescription _run;
+    private readonly RunLock _lock;
     private readonly string? _createdTop;
+    private readonly List<string> _made = [];
     private readonly List<PhaseResult> _phases = [];
     private readonly List<EpochRecord> _epochs = [];
     private FileStream? _metrics;
     private FileStream? _eventFile;
     private RunEvents? _events;
-    private bool _hasResults;
+    private bool _hasResults, _isGone;
 
-    private RunFolder(string path, string? createdTop, RunDescription run) => (Path, _createdTop, _run) = (path, createdTop, run);
+    private RunFolder(RunLock held, string? createdTop, RunDescription run) => (_lock, Path, _createdTop, _run) = (held, held.Directory, createdTop, run);
 
     public string Path { get; }
 
@@ -50,47 +55,80 @@ public sealed class RunFolder : IDisposable
 
     public static string NetworkFileName(string phase) => phase + ".safetensors";
 
-    /// <summary>Makes the folder, its parents included.</summary>
+    /// <summary>Makes the folder, its parents included, and holds it: no other process can take it.</summary>
     /// <exception cref="AsniException">It exists and is not empty, or cannot be made.</exception>
-    public static RunFolder Create(string directory, RunDescription run)
+    public static RunFolder Create(string directory, RunDescription run) => TryCreate(directory, run, out string refusal) ?? throw new UsageException(refusal);
+
+    /// <summary>Makes a folder of this name, or, where there is one, of the name with -2, -3, ...</summary>
+    /// <exception cref="AsniException">It cannot be made.</exception>
+    public static RunFolder CreateNew(string directory, RunDescription run)
     {
+        RunFolder? folder = TryCreate(directory, run, out _);
+        for (int i = 2; folder is null; i++) folder = TryCreate(string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{directory}-{i}"), run, out _);
+        return folder;
+    }
+
+    private static RunFolder? TryCreate(string directory, RunDescription run, out string refusal)
+    {
+        refusal = File.Exists(directory) ? $"{directory} is a file; give another folder for the run."
+            : $"{directory} exists and is not empty; give another folder for the run.";
+        if (File.Exists(directory) || !IsFree(directory)) return null;
+        string? top = FirstMissing(directory);
+        RunLock? held = null;
         try
         {
-            if (File.Exists(directory)) throw new UsageException($"{directory} is a file; give another folder for the run.");
-            if (Directory.Exists(directory) && Directory.EnumerateFileSystemEntries(directory).Any())
-                throw new UsageException($"{directory} exists and is not empty; give another folder for the run.");
-            string? top = FirstMissing(directory);
             Directory.CreateDirectory(directory);
-            var folder = new RunFolder(directory, top, run);
-            try
+            held = RunLock.TryCreate(directory);
+            if (held is not null && IsFree(directory))
             {
-                folder._metrics = new FileStream(folder.In(Metrics), FileMode.CreateNew, FileAccess.Write, FileShare.Read, bufferSize: 0);
+                var folder = new RunFolder(held, top, run);
+                folder._metrics = new FileStream(folder.Make(Metrics), FileMode.CreateNew, FileAccess.Write, FileShare.Read, bufferSize: 0);
+                return folder;
             }
-            catch
-            {
-                folder.Discard();
-                throw;
-            }
-            return folder;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
+            Leave();
             throw AtomicFile.Failure(directory, e);
+        }
+        // Another process was faster: what is there is its own.
+        Leave();
+        return null;
+
+        void Leave()
+        {
+            held?.Remove();
+            RemoveEmpty(directory, top);
         }
     }
 
-    /// <summary>
-    /// Opens the folder of a run that stopped, as it was after these epochs: rows and events that were written after them go.
-    /// </summary>
-    /// <exception cref="AsniException">It cannot be written.</exception>
-    public static RunFolder Reopen(string directory, RunDescription run, IReadOnlyList<EpochRecord> epochs)
+    /// <summary>Takes the folder of a run to go on with it; null when the run is complete, and nothing is left to do.</summary>
+    /// <exception cref="AsniException">Another process works in it, or it cannot be written.</exception>
+    public static RunLock? Take(string directory)
     {
-        var folder = new RunFolder(directory, null, run) { _hasResults = true };
-        AtomicFile.WriteText(folder.In(Metrics), string.Concat(epochs.Select(e => RunJson.Row(e) + "\n")));
+        if (IsComplete(directory) && !Directory.Exists(System.IO.Path.Combine(directory, CheckpointFolder))) return null;
+        RunLock held = RunLock.Take(directory);
+        if (!IsComplete(directory)) return held;
+        // It was completed meanwhile, or killed between its summary and the removal of its checkpoints.
+        RemoveCheckpoints(directory);
+        held.Remove();
+        return null;
+    }
+
+    /// <summary>
+    /// Goes on in the folder of a run that stopped, as it was after these epochs: rows and events that were written after them go.
+    /// </summary>
+    /// <param name="held">The folder, taken before anything in it was read; the run folder lets go of it.</param>
+    /// <exception cref="AsniException">It cannot be written.</exception>
+    public static RunFolder Reopen(RunLock held, RunDescription run, IReadOnlyList<EpochRecord> epochs)
+    {
+        var folder = new RunFolder(held, null, run) { _hasResults = true };
         try
         {
-            if (Directory.Exists(folder.In(EventFolder))) Directory.Delete(folder.In(EventFolder), recursive: true);
-            foreach (string part in Directory.EnumerateFiles(directory, "*" + AtomicFile.Aside, SearchOption.AllDirectories)) File.Delete(part);
+            AtomicFile.WriteText(folder.In(Metrics), string.Concat(epochs.Select(e => RunJson.Row(e) + "\n")));
+            foreach (string events in FilesIn(folder.In(EventFolder), EventWriter.Pattern)) File.Delete(events);
+            foreach (string part in FilesIn(folder.Path, "*" + AtomicFile.Aside).Concat(FilesIn(folder.In(CheckpointFolder), "*" + AtomicFile.Aside)))
+                File.Delete(part);
             folder._metrics = new FileStream(folder.In(Metrics), FileMode.Append, FileAccess.Write, FileShare.Read, bufferSize: 0);
             folder._epochs.AddRange(epochs);
             foreach (EpochRecord epoch in epochs) folder.Log(events => events.Epoch(epoch));
@@ -99,7 +137,7 @@ public sealed class RunFolder : IDisposable
         catch (Exception e)
         {
             folder.Dispose();
-            if (e is IOException or UnauthorizedAccessException) throw AtomicFile.Failure(directory, e);
+            if (e is IOException or UnauthorizedAccessException) throw AtomicFile.Failure(folder.Path, e);
             throw;
         }
     }
@@ -120,8 +158,20 @@ public sealed class RunFolder : IDisposable
         }
     }
 
-    /// <summary>A file of the caller's own, such as the resolved recipe.</summary>
-    public void WriteText(string name, string content) => AtomicFile.WriteText(In(name), content);
+    /// <summary>A file of the caller's own, such as the resolved recipe; its folder is made.</summary>
+    public void WriteText(string name, string content)
+    {
+        string path = Make(name);
+        try
+        {
+            Directory.CreateDirectory(System.IO.Path.GetDirectoryName(path)!);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw AtomicFile.Failure(path, e);
+        }
+        AtomicFile.WriteText(path, content);
+    }
 
     /// <summary>Adds a row to metrics.jsonl; it is in the file when this returns.</summary>
     public void Append(EpochRecord record)
@@ -157,19 +207,38 @@ public sealed class RunFolder : IDisposable
         Log(events => events.Phase(phase));
     }
 
-    /// <summary>All phases ran to their last epoch: marks the summary complete.</summary>
-    public void Complete() => WriteSummary(complete: true);
-
-    /// <summary>Removes the folder, and the parents made for it, unless training left something in it.</summary>
-    public void DiscardIfEmpty()
+    /// <summary>All phases ran to their last epoch: marks the summary complete, and removes the checkpoints.</summary>
+    public void Complete()
     {
-        if (!_hasResults) Discard();
+        WriteSummary(complete: true);
+        RemoveCheckpoints(Path);
+        _lock.Remove();
+    }
+
+    private static void RemoveCheckpoints(string directory)
+    {
+        string checkpoints = System.IO.Path.Combine(directory, CheckpointFolder);
+        foreach (string file in CheckpointKeeper.Files(checkpoints).Append(System.IO.Path.Combine(directory, StartFile)))
+            TryDelete(file);
+        RemoveIfEmpty(checkpoints);
+    }
+
+    /// <summary>
+    /// Removes what was made here, and the folders made for it, unless training left something: an epoch, or a checkpoint to go on from.
+    /// Returns whether the folder is kept.
+    /// </summary>
+    public bool DiscardIfEmpty()
+    {
+        if (_hasResults || CheckpointKeeper.Files(In(CheckpointFolder)).Any()) return true;
+        Discard();
+        return false;
     }
 
     public void Dispose()
     {
         _metrics?.Dispose();
         _eventFile?.Dispose();
+        _lock.Dispose();
     }
 
     /// <summary>A network of a run folder.</summary>
@@ -189,7 +258,7 @@ public sealed class RunFolder : IDisposable
             {
                 Directory.CreateDirectory(In(EventFolder));
                 string file = System.IO.Path.Combine(EventFolder, EventWriter.FileName(DateTimeOffset.UtcNow));
-                _eventFile = new FileStream(In(file), FileMode.Create, FileAccess.Write, FileShare.Read, bufferSize: 0);
+                _eventFile = new FileStream(Make(file), FileMode.Create, FileAccess.Write, FileShare.Read, bufferSize: 0);
                 _events = new RunEvents(_eventFile);
             }
             write(_events);
@@ -224,22 +293,61 @@ public sealed class RunFolder : IDisposable
 
     private string In(string name) => System.IO.Path.Combine(Path, name);
 
+    /// <summary>The path of a file that this run makes.</summary>
+    private string Make(string name)
+    {
+        _made.Add(In(name));
+        return In(name);
+    }
+
     private void Discard()
     {
-        Dispose();
-        if (_createdTop is not null)
+        if (_isGone) return;
+        _isGone = true;
+        _metrics?.Dispose();
+        _eventFile?.Dispose();
+        foreach (string file in _made) TryDelete(file);
+        RemoveIfEmpty(In(CheckpointFolder));
+        RemoveIfEmpty(In(EventFolder));
+        _lock.Remove();
+        RemoveEmpty(Path, _createdTop);
+    }
+
+    private static bool IsFree(string directory) =>
+        !Directory.Exists(directory) || !Directory.EnumerateFileSystemEntries(directory).Any(e => System.IO.Path.GetFileName(e) != RunLock.FileName);
+
+    private static IEnumerable<string> FilesIn(string directory, string pattern) => Directory.Exists(directory) ? Directory.EnumerateFiles(directory, pattern) : [];
+
+    /// <summary>Removes a folder and its parents up to the topmost that was made for it; what has something in it stays.</summary>
+    private static void RemoveEmpty(string directory, string? top)
+    {
+        if (top is null) return;
+        string? folder = System.IO.Path.GetFullPath(directory);
+        while (folder?.Length >= top.Length && RemoveIfEmpty(folder)) folder = System.IO.Path.GetDirectoryName(folder);
+    }
+
+    /// <summary>Clean-up: what cannot be removed stays, and the run's own end is what the user needs to hear.</summary>
+    internal static void TryDelete(string file)
+    {
+        try
         {
-            string full = System.IO.Path.GetFullPath(Path);
-            Directory.Delete(full, recursive: true);
-            string? parent = System.IO.Path.GetDirectoryName(full);
-            for (; parent?.Length >= _createdTop.Length && !Directory.EnumerateFileSystemEntries(parent).Any();
-                parent = System.IO.Path.GetDirectoryName(parent))
-                Directory.Delete(parent);
+            File.Delete(file);
         }
-        else
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            foreach (string file in Directory.EnumerateFiles(Path)) File.Delete(file);
-            foreach (string folder in Directory.EnumerateDirectories(Path)) Directory.Delete(folder, recursive: true);
+        }
+    }
+
+    private static bool RemoveIfEmpty(string directory)
+    {
+        try
+        {
+            Directory.Delete(directory);
+            return true;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return false;
         }
     }
 

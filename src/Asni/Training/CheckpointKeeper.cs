@@ -14,7 +14,7 @@ namespace Asni.Training;
 /// </summary>
 public sealed class CheckpointKeeper
 {
-    private const string Pattern = "*.safetensors";
+    private const string Extension = ".safetensors";
 
     /// <summary>Less time than this is not worth a file.</summary>
     private static readonly TimeSpan ShortEpoch = TimeSpan.FromSeconds(2);
@@ -52,8 +52,7 @@ public sealed class CheckpointKeeper
     /// <exception cref="AsniException">All are damaged, or the newest whole one is of another run.</exception>
     public CheckpointPosition? FindNewest(Network network, Action<string> note)
     {
-        if (!Directory.Exists(_directory)) return null;
-        string[] files = [.. Directory.EnumerateFiles(_directory, Pattern).OrderDescending(StringComparer.Ordinal)];
+        string[] files = [.. Files(_directory).OrderByDescending(NumberOf)];
         foreach (string file in files)
         {
             _number = Math.Max(_number, NumberOf(file));
@@ -75,11 +74,9 @@ public sealed class CheckpointKeeper
         return files.Length == 0 ? null : throw new AsniException($"no checkpoint in {_directory} can be read; start the run anew.");
     }
 
-    /// <summary>Removes the checkpoints: the run is complete.</summary>
-    public void Clear()
-    {
-        if (Directory.Exists(_directory)) Directory.Delete(_directory, recursive: true);
-    }
+    /// <summary>The checkpoints in a folder, in no order; other files are not ours.</summary>
+    internal static IEnumerable<string> Files(string directory) =>
+        Directory.Exists(directory) ? Directory.EnumerateFiles(directory, "*" + Extension).Where(f => NumberOf(f) > 0) : [];
 
     internal void EpochDone(EpochRecord record) => _epochs.Add(record);
 
@@ -116,11 +113,11 @@ public sealed class CheckpointKeeper
             throw AtomicFile.Failure(_directory, e);
         }
         Checkpoint.Take(model, optimizer, position(here)).Write(Path.Combine(_directory, FileName(++_number)));
-        foreach (string old in Directory.EnumerateFiles(_directory, Pattern).Where(f => NumberOf(f) <= _number - _keep)) File.Delete(old);
+        foreach (string old in Files(_directory).Where(f => NumberOf(f) <= _number - _keep)) File.Delete(old);
         _sinceSave.Restart();
     }
 
-    private static string FileName(int number) => number.ToString("D8", CultureInfo.InvariantCulture) + ".safetensors";
+    private static string FileName(int number) => number.ToString("D8", CultureInfo.InvariantCulture) + Extension;
 
     private static int NumberOf(string file) =>
         int.TryParse(Path.GetFileNameWithoutExtension(file), NumberStyles.None, CultureInfo.InvariantCulture, out int number) ? number : 0;

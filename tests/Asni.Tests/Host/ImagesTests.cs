@@ -42,6 +42,25 @@ public class ImagesTests
         CommandLine.ExpectFailure(2, "is 'cat', in images it is 'bird'", "eval", "--run", _folder["run"], "--data-dir", _folder["pictures"]);
     }
 
+    /// <summary>An image that cannot be decoded, in the first epoch, after checkpoints: the run is kept, and goes on once the image is replaced.</summary>
+    [Test]
+    public void A_failure_in_the_first_epoch_keeps_the_checkpoints()
+    {
+        for (int i = 3; i < 40; i++) File.Copy(_folder["pictures/train/dog/1.jpg"], _folder[$"pictures/train/dog/{i}.jpg"]);
+        string image = _folder["pictures/train/dog/39.jpg"];
+        byte[] good = File.ReadAllBytes(image);
+        File.WriteAllBytes(image, good[..(good.Length / 2)]);
+        CommandLine.Outcome failed = CommandLine.Run("--net", "conv2", "--data", "images", "--data-dir", _folder["pictures"], "--input", "3x32x32",
+            "--method", "dense", "--epochs", "1", "--batch", "1", "--no-augment", "--threads", "1", "--checkpoint-minutes", "0", "--out", _folder["run"]);
+        Assert.That(failed.ExitCode, Is.EqualTo(1));
+        Assert.That(failed.Error, Does.Contain("39.jpg"));
+        Assert.That(failed.Output, Does.Contain($"asni --resume {_folder["run"]} goes on"));
+        File.WriteAllBytes(image, good);
+        CommandLine.Outcome resumed = CommandLine.Run("--resume", _folder["run"]);
+        Assert.That(resumed.ExitCode, Is.Zero, resumed.Error);
+        Assert.That(resumed.Output, Does.Contain("resumed at epoch 1 of dense"));
+    }
+
     private void AssertPredicts()
     {
         string cat = _folder["pictures/val/cat/1.jpg"], dog = _folder["pictures/val/dog/1.jpg"];

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using Asni.Host;
+using Asni.Reports;
 using Asni.Tensors;
 
 namespace Asni.Tests.Host;
@@ -69,6 +70,18 @@ public partial class ResumeTests
         Assert.That(resumed.Output, Does.Contain("resumed at epoch"));
         AssertSame(_folder["whole"], _folder["a"]);
         Assert.That(CommandLine.Run("--resume", _folder["a"]).Output, Does.Contain("nothing to resume"));
+    }
+
+    [Test]
+    public void Two_processes_do_not_resume_one_run()
+    {
+        using var program = new ProgramProcess("--data", "digits", "--epochs", "1000", "--threads", "1", "--out", _folder["a"]);
+        program.WaitUntil(() => File.Exists(_folder["a/recipe.yaml"]));
+        CommandLine.ExpectFailure(2, "another process works on the run", "--resume", _folder["a"]);
+        CommandLine.ExpectFailure(2, "not empty", [.. s_run, "--out", _folder["a"]]);
+        program.Signal("KILL");
+        program.ExitCode();
+        Assert.That(() => RunFolder.Take(_folder["a"])!.Dispose(), Throws.Nothing, "a kill lets go of the folder");
     }
 
     [Test]

@@ -130,6 +130,99 @@ public class RunFolderTests
     }
 
     [Test]
+    public void A_run_that_never_trained_leaves_what_others_put_there()
+    {
+        using var run = RunFolder.Create(_folder["r"], s_run);
+        run.WriteText("recipe.yaml", "net: tiny\n");
+        run.WriteText(RunFolder.StartFile, "{}");
+        Directory.CreateDirectory(_folder["r/thesis"]);
+        File.WriteAllText(_folder["r/thesis/mine.txt"], "precious");
+        File.WriteAllText(_folder["r/checkpoints/notes.safetensors"], "not a checkpoint's name");
+        Assert.That(run.DiscardIfEmpty(), Is.False);
+        string[] left = [.. Directory.GetFiles(_folder.Path, "*", SearchOption.AllDirectories).Order(StringComparer.Ordinal)];
+        Assert.That(left, Is.EqualTo(new[] { _folder["r/checkpoints/notes.safetensors"], _folder["r/thesis/mine.txt"] }));
+    }
+
+    [Test]
+    public void A_run_with_a_checkpoint_keeps_its_folder()
+    {
+        using var run = RunFolder.Create(_folder["r"], s_run);
+        run.WriteText("recipe.yaml", "net: tiny\n");
+        run.WriteText(RunFolder.StartFile, "{}");
+        File.WriteAllText(_folder["r/checkpoints/00000001.safetensors"], "");
+        Assert.That(run.DiscardIfEmpty(), Is.True);
+        Assert.That(File.Exists(_folder["r/recipe.yaml"]) && File.Exists(_folder["r/checkpoints/start.json"]), Is.True);
+        run.Complete();
+        Assert.That(Directory.Exists(_folder["r/checkpoints"]), Is.False, "a complete run needs none");
+    }
+
+    /// <summary>Two starts at the same instant: one gets the folder, and the other touches nothing in it.</summary>
+    [Test]
+    public void Of_two_starts_one_gets_the_folder([Values] bool exists)
+    {
+        for (int round = 0; round < 200; round++)
+        {
+            string directory = _folder["runs" + round + "/r"];
+            if (exists) Directory.CreateDirectory(directory);
+            using var together = new Barrier(2);
+            RunFolder?[] folders = [.. Enumerable.Range(0, 2).AsParallel().WithDegreeOfParallelism(2).Select(_ =>
+            {
+                together.SignalAndWait();
+                try
+                {
+                    return RunFolder.Create(directory, s_run);
+                }
+                catch (UsageException)
+                {
+                    return null;
+                }
+            })];
+            RunFolder winner = folders.Single(f => f is not null)!;
+            winner.WriteText("recipe.yaml", "net: tiny\n");
+            string[] names = [.. Directory.GetFileSystemEntries(directory).Select(f => Path.GetFileName(f)).Order(StringComparer.Ordinal)];
+            Assert.That(names, Is.EqualTo(new[] { RunFolder.Metrics, RunFolder.Recipe, RunLock.FileName }));
+            winner.Dispose();
+        }
+    }
+
+    [Test]
+    public void Runs_that_start_in_the_same_second_get_different_folders()
+    {
+        using RunFolder first = RunFolder.CreateNew(_folder["r"], s_run), second = RunFolder.CreateNew(_folder["r"], s_run), third = RunFolder.CreateNew(_folder["r"], s_run);
+        Assert.That(new[] { first.Path, second.Path, third.Path }, Is.EqualTo(new[] { _folder["r"], _folder["r-2"], _folder["r-3"] }));
+    }
+
+    [Test]
+    public void One_process_at_a_time_works_in_a_folder()
+    {
+        using (var run = RunFolder.Create(_folder["r"], s_run))
+        {
+            Assert.That(() => RunFolder.Take(_folder["r"]), Throws.TypeOf<UsageException>().With.Message.Contains("another process works on the run in"));
+            run.Append(Epoch(0));
+        }
+        // The first has stopped; as after a kill, its lock file is there.
+        Assert.That(File.Exists(_folder["r/run.lock"]), Is.True);
+        using (RunLock held = RunFolder.Take(_folder["r"])!)
+        {
+            Assert.That(() => RunFolder.Take(_folder["r"]), Throws.TypeOf<UsageException>());
+            using var again = RunFolder.Reopen(held, s_run, []);
+            again.Complete();
+        }
+        Assert.That(File.Exists(_folder["r/run.lock"]), Is.False);
+        Assert.That(RunFolder.Take(_folder["r"]), Is.Null, "it is complete");
+    }
+
+    [Test]
+    public void Checkpoints_that_a_kill_left_in_a_complete_run_go()
+    {
+        using (var run = RunFolder.Create(_folder["r"], s_run)) run.Complete();
+        Directory.CreateDirectory(_folder["r/checkpoints"]);
+        File.WriteAllText(_folder["r/checkpoints/00000001.safetensors"], "");
+        Assert.That(RunFolder.Take(_folder["r"]), Is.Null);
+        Assert.That(Directory.Exists(_folder["r/checkpoints"]) || File.Exists(_folder["r/run.lock"]), Is.False);
+    }
+
+    [Test]
     public void A_run_that_trained_keeps_its_folder()
     {
         using var run = RunFolder.Create(_folder["r"], s_run);
@@ -144,7 +237,7 @@ public class RunFolderTests
         using var run = RunFolder.Create(_folder["r"], s_run);
         File.CreateSymbolicLink(_folder["r/asni1.safetensors.part"], "/dev/full");
         Assert.That(() => run.Record(Phase("asni1")), Throws.TypeOf<AsniException>().With.Message.Contains("No space left"));
-        Assert.That(Directory.GetFiles(_folder["r"]), Is.EqualTo(new[] { _folder["r/metrics.jsonl"] }));
+        Assert.That(Directory.GetFiles(_folder["r"]).Order(), Is.EqualTo(new[] { _folder["r/metrics.jsonl"], _folder["r/run.lock"] }));
     }
 
     [Test]

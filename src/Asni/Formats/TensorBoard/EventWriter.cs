@@ -22,6 +22,9 @@ public sealed class EventWriter
         Write(Event(0).Text(FileVersion, "brain.Event:2"));
     }
 
+    /// <summary>What the names of logs look like.</summary>
+    public const string Pattern = "events.out.tfevents.*";
+
     /// <summary>TensorBoard looks for files with "tfevents" in their name.</summary>
     public static string FileName(DateTimeOffset now) => $"events.out.tfevents.{now.ToUnixTimeSeconds()}.asni";
 
