@@ -73,6 +73,19 @@ public partial class RunReportTests
         }
     }
 
+    /// <summary>The mean of three equal values and their spread can differ from them in the last bit.</summary>
+    [TestCase(0.1, 0.10000000000000002)]
+    [TestCase(0.09999999999999998, 0.1)]
+    [TestCase(1e15, 1e15 + 0.25)]
+    [TestCase(-3e-320, 2e-320)]
+    [TestCase(-1.7e308, 1.7e308)]
+    public void An_axis_has_few_marks_however_near_or_far_its_values_lie(double low, double high)
+    {
+        Axis axis = Axis.Over([low, low, high], 0, 100, 5);
+        Assert.That(axis.Ticks, Has.Count.InRange(2, 20));
+        Assert.That(axis.Ticks.Select(axis.At), Is.All.InRange(-1e-6, 100 + 1e-6));
+    }
+
     [Test]
     public void A_browser_shows_it_without_a_complaint()
     {
