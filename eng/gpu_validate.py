@@ -32,6 +32,7 @@ EXTRAS = ("cifar", "tf32")  # only where --only names them
 SMOKE = {dry: [(net, precision) for precision in ("fp32", "tf32", "bf16") for net in nets]
          for dry, nets in ((True, ["lenet300", "resnet20"]), (False, ["lenet300", "conv2", "resnet20"]))}
 TEST_OPTIONS = ["--no-progress", "--no-ansi", "--output", "Detailed"]
+CHECKS = {"memcheck": ["--report-api-errors", "no"], "racecheck": []}  # tests provoke errors of the driver's functions
 TILES = "FullyQualifiedName~ConvolutionKernelTests&FullyQualifiedName~Bf16&Name~Every_tile_agrees_whole_and_split"
 RESNET50 = ["--net", "resnet50", "--input", "3x224x224", "--classes", "1000", "--batch", "256", "--optimizer", "momentum"]
 
@@ -273,7 +274,7 @@ def sanitizer(run):
     for i, (tool, what, command) in enumerate(checks):
         limit = run.left() / (len(checks) - i) * (1 if i == len(checks) - 1 else 1.5)  # none takes the others' time
         try:
-            text = run.call("sanitizer", ["compute-sanitizer", "--tool", tool, "--error-exitcode", "9", *command], limit, {"ASNI_AUTOTUNE": "0"})
+            text = run.call("sanitizer", ["compute-sanitizer", "--tool", tool, *CHECKS[tool], "--error-exitcode", "9", *command], limit, {"ASNI_AUTOTUNE": "0"})
             said.append(f"{tool} of {what}: " + last_line("\n".join(x for x in text.splitlines() if "=====" in x)).strip("= "))
         except Failed as e:
             said.append(f"{tool} of {what}: {e}")
