@@ -84,6 +84,7 @@ public class MmaTests
     public void Reading_a_copy_that_nothing_waited_for_is_an_error()
     {
         _test.NeedSimulator();
+        CudaTest.SetChecks(true);
         ushort[] x = [.. Enumerable.Range(1, 256).Select(i => (ushort)i)];
         Assert.That(() => Ldmatrix(x, wait: 0), Throws.TypeOf<CudaException>().With.Message.Contains("has not written"));
     }

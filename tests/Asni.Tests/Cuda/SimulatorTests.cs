@@ -13,6 +13,8 @@ public class SimulatorTests
     {
         _test = new TestKernels();
         _test.NeedSimulator();
+        // The environment may have turned them off.
+        CudaTest.SetChecks(true);
     }
 
     [TearDown]
