@@ -39,7 +39,8 @@ public static class AtomicFile
         return new AsniException($"cannot write {path} ({reason}); make room or choose another folder.", e);
     }
 
-    private static void TryDelete(string path)
+    /// <summary>Clean-up: what cannot be removed stays.</summary>
+    internal static void TryDelete(string path)
     {
         try
         {
@@ -47,7 +48,7 @@ public static class AtomicFile
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            // The write's own failure is what the user needs to hear.
+            // How the run or the write itself ended is what the user needs to hear.
         }
     }
 }

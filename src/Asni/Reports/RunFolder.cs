@@ -44,7 +44,7 @@ public sealed class RunFolder : IDisposable
     private FileStream? _metrics;
     private FileStream? _eventFile;
     private RunEvents? _events;
-    private bool _hasResults, _isGone;
+    private bool _hasResults;
 
     private RunFolder(RunLock held, string? createdTop, RunDescription run) => (_lock, Path, _createdTop, _run) = (held, held.Directory, createdTop, run);
 
@@ -70,13 +70,14 @@ public sealed class RunFolder : IDisposable
 
     private static RunFolder? TryCreate(string directory, RunDescription run, out string refusal)
     {
-        refusal = File.Exists(directory) ? $"{directory} is a file; give another folder for the run."
-            : $"{directory} exists and is not empty; give another folder for the run.";
-        if (File.Exists(directory) || !IsFree(directory)) return null;
-        string? top = FirstMissing(directory);
+        bool isFile = File.Exists(directory);
+        refusal = $"{directory} {(isFile ? "is a file" : "exists and is not empty")}; give another folder for the run.";
+        string? top = null;
         RunLock? held = null;
         try
         {
+            if (isFile || !IsFree(directory)) return null;
+            top = FirstMissing(directory);
             Directory.CreateDirectory(directory);
             held = RunLock.TryCreate(directory);
             if (held is not null && IsFree(directory))
@@ -219,7 +220,7 @@ public sealed class RunFolder : IDisposable
     {
         string checkpoints = System.IO.Path.Combine(directory, CheckpointFolder);
         foreach (string file in CheckpointKeeper.Files(checkpoints).Append(System.IO.Path.Combine(directory, StartFile)))
-            TryDelete(file);
+            AtomicFile.TryDelete(file);
         RemoveIfEmpty(checkpoints);
     }
 
@@ -302,11 +303,9 @@ public sealed class RunFolder : IDisposable
 
     private void Discard()
     {
-        if (_isGone) return;
-        _isGone = true;
         _metrics?.Dispose();
         _eventFile?.Dispose();
-        foreach (string file in _made) TryDelete(file);
+        foreach (string file in _made) AtomicFile.TryDelete(file);
         RemoveIfEmpty(In(CheckpointFolder));
         RemoveIfEmpty(In(EventFolder));
         _lock.Remove();
@@ -324,18 +323,6 @@ public sealed class RunFolder : IDisposable
         if (top is null) return;
         string? folder = System.IO.Path.GetFullPath(directory);
         while (folder?.Length >= top.Length && RemoveIfEmpty(folder)) folder = System.IO.Path.GetDirectoryName(folder);
-    }
-
-    /// <summary>Clean-up: what cannot be removed stays, and the run's own end is what the user needs to hear.</summary>
-    internal static void TryDelete(string file)
-    {
-        try
-        {
-            File.Delete(file);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-        }
     }
 
     private static bool RemoveIfEmpty(string directory)

@@ -1,3 +1,5 @@
+using Asni.Formats;
+
 namespace Asni.Reports;
 
 /// <summary>
@@ -22,10 +24,20 @@ public sealed class RunLock : IDisposable
     /// <summary>Takes the folder of a run that there is.</summary>
     /// <exception cref="UsageException">Another process works in it.</exception>
     /// <exception cref="AsniException">It cannot be written.</exception>
-    internal static RunLock Take(string directory) =>
-        Open(directory, FileMode.OpenOrCreate) ?? throw new UsageException($"another process works on the run in {directory}; wait for it, or stop it.");
+    internal static RunLock Take(string directory)
+    {
+        try
+        {
+            return Open(directory, FileMode.OpenOrCreate) ?? throw new UsageException($"another process works on the run in {directory}; wait for it, or stop it.");
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw AtomicFile.Failure(directory, e);
+        }
+    }
 
     /// <summary>Takes a folder for a new run; null when another run has taken it.</summary>
+    /// <exception cref="IOException">It cannot be written; so for UnauthorizedAccessException.</exception>
     internal static RunLock? TryCreate(string directory) => Open(directory, FileMode.CreateNew);
 
     /// <summary>Lets go of the folder; the file stays, for a later process to take.</summary>
@@ -35,7 +47,7 @@ public sealed class RunLock : IDisposable
     internal void Remove()
     {
         Dispose();
-        RunFolder.TryDelete(Path.Combine(Directory, FileName));
+        AtomicFile.TryDelete(Path.Combine(Directory, FileName));
     }
 
     private static RunLock? Open(string directory, FileMode mode)
@@ -48,10 +60,6 @@ public sealed class RunLock : IDisposable
         catch (IOException e) when (s_held.Contains(e.HResult) || (mode == FileMode.CreateNew && Path.Exists(path)))
         {
             return null;
-        }
-        catch (Exception e) when (e is UnauthorizedAccessException || (e is IOException and not DirectoryNotFoundException))
-        {
-            throw Formats.AtomicFile.Failure(path, e);
         }
     }
 }

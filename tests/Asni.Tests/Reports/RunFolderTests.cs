@@ -192,6 +192,15 @@ public class RunFolderTests
         Assert.That(new[] { first.Path, second.Path, third.Path }, Is.EqualTo(new[] { _folder["r"], _folder["r-2"], _folder["r-3"] }));
     }
 
+    [Test, Platform("Linux")]
+    public void A_place_that_cannot_be_written_is_one_sentence()
+    {
+        Assert.That(() => RunFolder.Create("/proc/asni-no-such-place", s_run), Throws.TypeOf<AsniException>().With.Message.Contains("cannot write"));
+        Assert.That(() => RunFolder.CreateNew("/proc/asni-no-such-place", s_run), Throws.TypeOf<AsniException>().With.Message.Contains("cannot write"));
+        Directory.CreateDirectory(_folder["r/run.lock"]);
+        Assert.That(() => RunFolder.Take(_folder["r"]), Throws.TypeOf<AsniException>().With.Message.Contains("cannot write"));
+    }
+
     [Test]
     public void One_process_at_a_time_works_in_a_folder()
     {
