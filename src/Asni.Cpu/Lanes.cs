@@ -23,7 +23,7 @@ internal unsafe interface ILanes<V> where V : struct
     static abstract V Multiply(V a, V b);
     static abstract V Divide(V a, V b);
 
-    /// <summary>a * b + c.</summary>
+    /// <summary>a * b + c: rounded once where the processor has fused multiply-adds, else after the product too, because to fuse in software is ten times slower.</summary>
     static abstract V Fma(V a, V b, V c);
     static abstract V Sqrt(V a);
     static abstract V Abs(V a);

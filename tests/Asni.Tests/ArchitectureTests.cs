@@ -88,6 +88,16 @@ public partial class ArchitectureTests
         Assert.That(longFiles, Is.Empty);
     }
 
+    /// <summary>Where the processor has none, FusedMultiplyAdd calls a function that is ten times slower than a product and a sum; MultiplyAddEstimate does those.</summary>
+    [Test]
+    public void No_kernel_fuses_in_software()
+    {
+        IEnumerable<string> named = from file in Sources(Path.Combine(Root, "src"))
+                                    where CodeOnly(File.ReadAllText(file)).Contains("FusedMultiplyAdd")
+                                    select Path.GetRelativePath(Root, file);
+        Assert.That(named, Is.Empty);
+    }
+
     [Test]
     public void The_reader_of_using_lines_sees_every_form()
     {

@@ -1,0 +1,12 @@
+using Asni;
+using Asni.Bench;
+
+try
+{
+    return Latency.Run(args);
+}
+catch (AsniException e)
+{
+    Console.Error.WriteLine(e.Message);
+    return e.ExitCode;
+}
