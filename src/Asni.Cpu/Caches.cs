@@ -2,7 +2,10 @@ using System.Runtime.Intrinsics.X86;
 
 namespace Asni.Cpu;
 
-/// <summary>A core's data caches, in bytes, as the processor tells them; what is common where it does not.</summary>
+/// <summary>
+/// Sizes of data caches, in bytes. What orders sums or chooses paths takes the sizes that are common for a processor's vectors, and not those of this processor:
+/// equal runs give equal bits on all processors of the same vectors.
+/// </summary>
 internal static class Caches
 {
     /// <summary>Bytes of a cache line.</summary>
@@ -10,11 +13,17 @@ internal static class Caches
 
     private const int DataCache = 1, UnifiedCache = 3;
 
-    public static int First { get; } = Find(1) ?? 32 * 1024;
-    public static int Second { get; } = Find(2) ?? 512 * 1024;
+    /// <summary>A core's first cache: of Zen 5 and Ice Lake for whole vectors of 512 bits, and of most others.</summary>
+    public static int First => Simd.Width == 512 && !Simd.SplitsVectors ? 48 * 1024 : 32 * 1024;
 
-    /// <summary>The last one, which cores share.</summary>
-    public static int Third { get; } = Find(3) ?? 32 * 1024 * 1024;
+    /// <summary>A core's second cache: of Zen 4, Zen 5 and Xeons for vectors of 512 bits, of Zen 2 and 3 for smaller ones.</summary>
+    public static int Second => Simd.Width == 512 ? 1024 * 1024 : 512 * 1024;
+
+    /// <summary>The last cache, which cores share.</summary>
+    public const int Third = 32 * 1024 * 1024;
+
+    /// <summary>The last cache of this processor, which decides only how a result is stored.</summary>
+    private static readonly int s_last = Find(3) ?? Third;
 
     /// <summary>Set by tests: the bytes from which a tensor counts as outgrown; null: those of the last cache.</summary>
     internal static long? Outgrows { get; set; }
@@ -24,7 +33,7 @@ internal static class Caches
     /// reading each line before it is written.
     /// </summary>
     public static unsafe bool Outgrown(float* tensor, long floats) =>
-        floats * sizeof(float) >= (Outgrows ?? Third) && (nint)tensor % Line == 0;
+        floats * sizeof(float) >= (Outgrows ?? s_last) && (nint)tensor % Line == 0;
 
     /// <summary>Cache parameters of the CPUID instruction: leaf 4 of Intel, 8000001Dh of AMD, in one format.</summary>
     private static int? Find(int level)

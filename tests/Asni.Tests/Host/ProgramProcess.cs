@@ -10,10 +10,14 @@ internal sealed class ProgramProcess : IDisposable
     private readonly Process _process;
     private readonly Task<string> _output, _error;
 
-    public ProgramProcess(params string[] args)
+    public ProgramProcess(params string[] args) : this([], args) { }
+
+    /// <param name="environment">Variables that it gets besides those of the tests.</param>
+    public ProgramProcess(Dictionary<string, string> environment, string[] args)
     {
         var start = new ProcessStartInfo("dotnet") { RedirectStandardOutput = true, RedirectStandardError = true };
         foreach (string arg in (string[])[Path.ChangeExtension(typeof(Entry).Assembly.Location, ".dll"), .. args]) start.ArgumentList.Add(arg);
+        foreach ((string name, string value) in environment) start.Environment[name] = value;
         _process = Process.Start(start)!;
         (_output, _error) = (_process.StandardOutput.ReadToEndAsync(), _process.StandardError.ReadToEndAsync());
     }
