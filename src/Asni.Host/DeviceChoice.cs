@@ -27,7 +27,7 @@ internal sealed class DeviceChoice
 
     private readonly Option<string> _device = new("--device")
     {
-        Description = "auto, cpu, cuda or cuda:N; auto is a GPU when one can be used",
+        Description = "auto, cpu, cuda (or gpu) or cuda:N; auto is a GPU when one can be used",
         HelpName = "device",
     };
     private readonly Option<string> _precision = new("--precision")
@@ -53,12 +53,14 @@ internal sealed class DeviceChoice
     public DeviceRequest Parse(ParseResult parsed, DeviceWords? before = null)
     {
         int threads = Threads(parsed.GetValue(_threads) ?? before?.Threads);
-        string name = parsed.GetValue(_device) ?? before?.Device ?? "auto";
+        string asked = parsed.GetValue(_device) ?? before?.Device ?? "auto";
         string? given = parsed.GetValue(_precision) ?? before?.Precision;
         CudaPrecision? precision = Precision(given);
+        // What other tools call it.
+        string name = asked == "gpu" || asked.StartsWith("gpu:", StringComparison.Ordinal) ? "cuda" + asked["gpu".Length..] : asked;
         if (name.StartsWith("cuda", StringComparison.Ordinal) && Ordinal(name) is { } ordinal) return new(ordinal, precision ?? CudaPrecision.Fp32, threads, null);
         if (!s_names.Contains(name))
-            throw new UsageException($"--device '{name}' is not one of {string.Join(", ", s_names)}, cuda:N{Suggestion.For(name, s_names)}.");
+            throw new UsageException($"--device '{asked}' is not one of {string.Join(", ", s_names)}, cuda:N{Suggestion.For(name, s_names)}.");
         string? reason = name == "cpu" ? null : WhyNoGpu();
         if (name == "auto" && reason is null) return new(0, precision ?? CudaPrecision.Fp32, threads, null);
         if (precision is not null && precision != CudaPrecision.Fp32)

@@ -35,6 +35,7 @@ internal sealed record RunPlan(RunSettings Settings, Recipe Recipe, Network Netw
         SettingsLayer stored = Datasets.IsOfAnySize(named ?? book.Data) ? init : init.Without("input");
         RunSettings settings = SettingsLayer.Apply(book.Layer, stored, file, flags);
         settings.Resolve();
+        flags.RequireEffect(settings);
 
         string data = named ?? (IsThere(book.Data, locator) ? book.Data : DataSource.StandIn(book.Data));
         var notes = new List<string>();
@@ -49,6 +50,7 @@ internal sealed record RunPlan(RunSettings Settings, Recipe Recipe, Network Netw
         string full = narrow is { Units.Count: > 0 } ? asked! : book.Network;
         settings = settings with { Recipe = settings.Recipe with { Network = full, Data = data } };
         Recipe recipe = settings.Resolve();
+        if (DescribeSparsity(book, recipe, settings.Sparsity is not null) is { } pruned) notes.Add(pruned);
         Chw? size = recipe.Input ?? (Datasets.IsOfAnySize(data) ? NetworkZoo.Find(book.Network).Input : null);
         DatasetSplit split = DataSource.Open(data, size, settings.Limit, locator);
         Network network = NetworkZoo.Create(full, recipe.Input ?? split.Train.Shape, split.Train.Classes);
@@ -63,7 +65,6 @@ internal sealed record RunPlan(RunSettings Settings, Recipe Recipe, Network Netw
 
     /// <summary>A folder that the user named must have it: opening it says what is missing.</summary>
     private static bool IsThere(string data, DatasetLocator locator) => locator.NamesFolder || locator.Find(data) is not null;
-
 
     /// <summary>The settings that make a run on drawn data suit the machine.</summary>
     private static SettingsLayer Shorten(BookRecipe book, string data, RunSettings settings, int threads)
@@ -102,5 +103,16 @@ internal sealed record RunPlan(RunSettings Settings, Recipe Recipe, Network Netw
         return $"to take minutes on {threads} threads, enough to learn something: "
             + $"{Show.Count(settings.Limit ?? 0)} images{size}, {recipe.Epochs} epochs, batches of {recipe.BatchSize} "
             + $"(the recipe has {published.Epochs} epochs, batches of {published.BatchSize}); --limit, --input, --epochs and --batch change it.";
+    }
+
+    /// <summary>One line when the run is too short for its schedule to prune as its recipe does and nobody said how much; null otherwise.</summary>
+    private static string? DescribeSparsity(BookRecipe book, Recipe recipe, bool asked)
+    {
+        const double most = 0.9;
+        double published = SettingsLayer.Apply(book.Layer).Resolve().Schedule.Final;
+        if (!recipe.Prunes || asked || recipe.Schedule.Final >= most * published) return null;
+        return recipe.Epochs == 1
+            ? "a run of one epoch prunes nothing: weights are pruned after each epoch but the last."
+            : $"in {recipe.Epochs} epochs this schedule prunes {Show.Percent(recipe.Schedule.Final)}, and the recipe's {Show.Percent(published)}; --sparsity says how much.";
     }
 }

@@ -4,7 +4,6 @@ using Asni.Cpu;
 using Asni.Cuda;
 using Asni.Data;
 using Asni.Devices;
-using Spectre.Console;
 
 namespace Asni.Host.Commands;
 
@@ -27,8 +26,8 @@ internal static class DoctorCommand
 
     private static void Write(HostConsole console, DatasetLocator locator)
     {
-        Table table = console.NewTable(s_columns);
-        void Row(string what, string found) => table.AddRow(new Text(what), new Text(found));
+        ConsoleTable table = console.NewTable(s_columns);
+        void Row(string what, string found) => table.AddRow(what, found);
         Row("asni", typeof(DoctorCommand).Assembly.GetName().Version?.ToString(3) ?? "");
         Row("runtime", $"{RuntimeInformation.FrameworkDescription}, {RuntimeInformation.OSDescription}, {RuntimeInformation.ProcessArchitecture}");
         Row("processors", Show.Count(Environment.ProcessorCount));
@@ -48,7 +47,7 @@ internal static class DoctorCommand
         foreach (DatasetStatus data in Datasets.List(locator))
             Row("data " + data.Name, data.Procedural
                 ? "always there (drawn from a seed)"
-                : data.Folder ?? $"not found; 'asni data get {data.Name}' downloads it");
+                : data.Folder ?? $"not found; {Datasets.HowToGet(data.Name)}");
         Row("data looked for in", string.Join(", ", locator.Folders));
         console.Write(table);
     }

@@ -27,7 +27,7 @@ internal static class Settings
             (s, t) => s with { Recipe = s.Recipe with { Data = t } }, s => s.Recipe.Data),
         new("input", "input as CxHxW; when absent the dataset's own, of image files the network's",
             (s, t) => s with { Recipe = s.Recipe with { Input = Chw(t) } }, s => s.Recipe.Input is { } c ? Text(c) : null),
-        new("limit", "train on the first N images only",
+        new("limit", "train on the first N images only; the test images stay as many as there are",
             (s, t) => s with { Limit = Integer(t) }, s => s.Limit is { } n ? Text(n) : null),
         new("init", "network file to start from, taken by names: .asni, .safetensors, .pt",
             (s, t) => s with { Init = FilePath(t) }, s => s.Init),

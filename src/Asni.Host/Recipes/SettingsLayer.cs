@@ -14,6 +14,17 @@ internal sealed class SettingsLayer(IReadOnlyDictionary<string, SettingValue> va
 
     public SettingsLayer Without(string key) => new(values.Where(v => v.Key != key).ToDictionary());
 
+    /// <summary>Refuses what this layer says and the finished settings ignore.</summary>
+    /// <exception cref="UsageException">Names the first such setting, and what it needs.</exception>
+    public void RequireEffect(RunSettings settings)
+    {
+        foreach (Setting setting in Settings.All)
+        {
+            if (this[setting.Key] is { } value && SettingConditions.Missing(setting.Key, settings) is { } missing)
+                throw new UsageException($"{value.Origin} would change nothing: it needs {missing}.");
+        }
+    }
+
     public static RunSettings Apply(params IEnumerable<SettingsLayer> layers)
     {
         var settings = new RunSettings();

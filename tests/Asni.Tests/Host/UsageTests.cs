@@ -33,7 +33,8 @@ public class UsageTests
     [TestCase("is not CxHxW", "--input", "32")]
     [TestCase("exclude each other", "--augment", "--no-augment")]
     [TestCase("--device 'cuda:x'", "--device", "cuda:x")]
-    [TestCase("--device 'gpu'", "--device", "gpu")]
+    [TestCase("--device 'gpu:x'", "--device", "gpu:x")]
+    [TestCase("--device 'tpu'", "--device", "tpu")]
     [TestCase("--precision 'fp16' is not one of fp32, tf32, bf16", "--precision", "fp16")]
     [TestCase("--precision bf16 needs a GPU", "--device", "cpu", "--precision", "bf16")]
     [TestCase("--threads '0'", "--threads", "0")]
@@ -67,6 +68,43 @@ public class UsageTests
             File.WriteAllBytes(_folder["mnist/" + name], [0, 0, 8, 3, 0, 0]);
         CommandLine.ExpectFailure(1, "ubyte", "--data", "mnist", "--data-dir", _folder.Path, "--out", _folder["run"]);
         Assert.That(Directory.Exists(_folder["run"]), Is.False);
+    }
+
+    [TestCase("--sparsity would change nothing: it needs --method asni or asni1", "--method", "dense", "--sparsity", "0.9")]
+    [TestCase("--prune-biases would change nothing: it needs --method asni or asni1", "--method", "dense", "--prune-biases")]
+    [TestCase("--min-kept would change nothing: it needs --method asni or asni1", "--method", "ispasp", "--min-kept", "3")]
+    [TestCase("--controls would change nothing: it needs --method asni", "--method", "asni1", "--controls", "ticket")]
+    [TestCase("--retrain-lr would change nothing: it needs --method asni or retrain", "--method", "dense", "--retrain-lr", "0.1")]
+    [TestCase("--ratio would change nothing: it needs --method ispasp", "--ratio", "0.5")]
+    [TestCase("--all-blocks would change nothing: it needs --method ispasp", "--all-blocks")]
+    [TestCase("--momentum would change nothing: it needs --optimizer momentum or nesterov", "--optimizer", "adam", "--momentum", "0.8")]
+    [TestCase("--lr-gamma would change nothing: it needs --lr-policy multistep", "--lr-policy", "cosine", "--lr-gamma", "0.5")]
+    [TestCase("--cosine-stretch would change nothing: it needs --lr-policy cosine", "--lr-policy", "constant", "--cosine-stretch", "2")]
+    [TestCase("--exponent would change nothing: it needs --schedule sine", "--exponent", "2")]
+    [TestCase("--trans1 would change nothing: it needs --schedule sigmoid", "--schedule", "sine", "--trans1", "0.4")]
+    [TestCase("--mag2 would change nothing: it needs a second phase", "--mag2", "0.1")]
+    public void A_flag_that_would_change_nothing_is_refused(string words, params string[] flags)
+    {
+        CommandLine.ExpectFailure(2, words, ["--data", "digits", .. flags, "--out", _folder["run"]]);
+        Assert.That(Directory.Exists(_folder["run"]), Is.False);
+    }
+
+    [Test]
+    public void A_recipe_file_may_hold_settings_that_a_flag_makes_idle()
+    {
+        File.WriteAllText(_folder["r.yaml"], "net: lenet300\ndata: digits\nsparsity: 0.9\nratio: 0.5\n");
+        CommandLine.Outcome run = CommandLine.Run("--recipe", _folder["r.yaml"], "--method", "dense", "--limit", "60", "--epochs", "1", "--threads", "1", "--device", "cpu",
+            "--out", _folder["run"]);
+        Assert.That(run.ExitCode, Is.Zero, run.Error);
+    }
+
+    [TestCase("1", "a run of one epoch prunes nothing")]
+    [TestCase("2", "in 2 epochs this schedule prunes 0.66 %, and the recipe's 97.02 %")]
+    public void A_run_too_short_to_prune_says_so(string epochs, string words)
+    {
+        CommandLine.Outcome run = CommandLine.Run("--data", "digits", "--limit", "60", "--epochs", epochs, "--method", "asni1", "--threads", "1", "--device", "cpu",
+            "--out", _folder["run"]);
+        Assert.That(run.Output, Does.Contain(words));
     }
 
     [Test]
