@@ -34,7 +34,8 @@ internal sealed class RunEvents(Stream stream)
             _events.Scalars(step, [($"{phase.Phase}/c_plus/{layer.Parameter.Name}", layer.CenterPlus),
                 ($"{phase.Phase}/c_minus/{layer.Parameter.Name}", layer.CenterMinus)]);
         Parameter first = phase.Model.Network.Weights.First();
-        _events.Picture(step, $"{phase.Phase}/{first.Name}", FilterPicture.Draw(first, phase.Model.Values[first.Index]));
+        // A tag of its own: TensorBoard keeps one kind of data a tag, and the distribution has the tensor's.
+        _events.Picture(step, $"{phase.Phase}/filters/{first.Name}", FilterPicture.Draw(first, phase.Model.Values[first.Index]));
     }
 
     /// <summary>The values of a tensor's live elements.</summary>

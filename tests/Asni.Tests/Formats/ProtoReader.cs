@@ -41,6 +41,8 @@ internal sealed class ProtoReader
 
     public IEnumerable<T> All<T>(int field) => _fields.Where(f => f.Field == field).Select(f => (T)f.Value);
 
+    public bool Has(int field) => _fields.Any(f => f.Field == field);
+
     public long Integer(int field) => All<long>(field).Single();
 
     public string Text(int field) => Texts(field).Single();

@@ -77,6 +77,10 @@ public class RunFolderTests
         Assert.That(tags, Is.SupersetOf(new[] { "asni1/test_top1", "asni1/sparsity", "asni1/fc1.weight", "asni2/fc2.weight",
             "asni2/c_plus/fc1.weight", "asni2/c_minus/fc1.weight" }));
         Assert.That(tags, Has.None.EqualTo("asni2/c_minus/fc2.weight"), "that layer has no negative weights");
+        // TensorBoard shows one kind of data a tag: fields 2 (a number), 4 (a picture) and 5 (a distribution) of a value.
+        var kinds = events.SelectMany(e => e.Messages(5)).SelectMany(s => s.Messages(1)).ToLookup(v => v.Text(1), v => new[] { 2, 4, 5 }.Single(v.Has));
+        Assert.That(kinds.Where(tag => tag.Distinct().Count() > 1).Select(tag => tag.Key), Is.Empty);
+        Assert.That(kinds["asni1/filters/fc1.weight"], Is.EqualTo(new[] { 4 }));
     }
 
     [Test]
