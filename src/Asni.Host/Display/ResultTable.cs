@@ -1,7 +1,6 @@
 using Asni.Methods;
 using Asni.Reports;
 using Asni.Training;
-using Spectre.Console;
 
 namespace Asni.Host.Display;
 
@@ -15,25 +14,31 @@ internal static class ResultTable
 
     public static void Write(HostConsole console, RunResult result, RunFolder folder)
     {
-        Table table = console.NewTable(s_columns, 1, 2, 3, 4);
+        ConsoleTable table = console.NewTable(s_columns, 1, 2, 3, 4);
         foreach (PhaseResult p in result.Phases)
-            table.AddRow(new Text(p.Complete ? p.Phase : p.Phase + " (cut short)"), new Text(Show.Percent(p.Top1)),
-                new Text(Show.Percent(p.Sparsity)), new Text(Show.Count(p.Kept)), new Text(Show.Number(p.Seconds, "0.0")));
+            table.AddRow(p.Complete ? p.Phase : p.Phase + " (cut short)", Show.Percent(p.Top1),
+                Show.Percent(p.Sparsity), Show.Count(p.Kept), Show.Number(p.Seconds, "0.0"));
         console.Line();
         console.Write(table);
         if (DenseCost(folder.Epochs) is { } note) console.Line(note);
         if (result["asni2"] is { } amenable) WriteSize(console, amenable, Path.Combine(folder.Path, RunFolder.AmenableFile));
     }
 
+    /// <summary>Epochs from which their speed has a median, and seconds that a clock and a warm-up do not blur.</summary>
+    private const int EnoughEpochs = 2;
+    private const double EnoughSeconds = 1;
+
     /// <summary>
     /// What training would have taken had every epoch run at the speed of the dense ones, the median of those that are nearly so: the first alone warms up.
-    /// Null when none was dense, or nothing was saved worth telling.
+    /// Null when too few were dense, or when the difference is within what their speeds differ among themselves.
     /// </summary>
     internal static string? DenseCost(IReadOnlyList<EpochRecord> epochs)
     {
         double[] dense = [.. epochs.Where(e => e.Sparsity <= NearlyDense).Select(e => e.ImagesPerSecond).Order()];
-        if (dense.Length == 0 || epochs[^1].Sparsity <= NearlyDense) return null;
+        if (dense.Length < EnoughEpochs || epochs[^1].Sparsity <= NearlyDense) return null;
         double rate = dense[dense.Length / 2], took = epochs.Sum(e => e.Seconds), wouldTake = epochs.Sum(e => e.Seconds * e.ImagesPerSecond / rate);
+        double deviation = dense.Select(r => Math.Abs(r - rate)).Order().ElementAt(dense.Length / 2) / rate;
+        if (took < EnoughSeconds || Math.Abs(wouldTake / took - 1) <= 2 * deviation) return null;
         return $"Epochs took {Show.Number(took, "0.0")} s; at the speed of the dense ones ({Show.Number(rate, "N0")} images/s, the median up to {Show.Number(100 * NearlyDense, "0")} % sparsity) they would have taken "
             + $"{Show.Number(wouldTake, "0.0")} s. The last ran at {Show.Number(epochs[^1].ImagesPerSecond, "N0")} images/s.";
     }
