@@ -74,7 +74,7 @@ internal static class Entry
                 console.Fail($"this should not have happened: {failure.Message.ReplaceLineEndings(" ").TrimEnd('.')} (--verbose shows where).");
                 break;
         }
-        if (verbose) console.Error.WriteLine(failure);
+        if (verbose) console.Error.WriteLine(Printable.Lines(failure.ToString()));
         return code;
     }
 

@@ -6,7 +6,7 @@ namespace Asni.Host;
 internal sealed class HostConsole
 {
     /// <summary>Wide enough that no table is folded in a file or a pipe.</summary>
-    private const int PlainWidth = 160;
+    private const int PlainWidth = 4096;
 
     private HostConsole(TextWriter output, TextWriter error, bool isLive)
     {
@@ -40,27 +40,38 @@ internal sealed class HostConsole
     /// <summary>Prints to the given writers, without colours or redrawing.</summary>
     public static HostConsole Plain(TextWriter output, TextWriter error) => new(output, error, isLive: false);
 
+    /// <summary>As a terminal of so many columns gets it.</summary>
+    public static HostConsole Terminal(TextWriter output, TextWriter error, int width)
+    {
+        var console = new HostConsole(output, error, isLive: true);
+        console.Screen.Profile.Width = width;
+        return console;
+    }
+
+    /// <summary>One line, whatever the text holds.</summary>
     public void Line(string text = "")
     {
+        text = Printable.Line(text);
         if (IsLive) Screen.WriteLine(text);
         else Output.WriteLine(text);
     }
 
-    public void Fail(string message) => Error.WriteLine("asni: " + message);
-
-    /// <summary>A table with these columns; those in <paramref name="right"/> hold numbers.</summary>
-    public Table NewTable(IReadOnlyList<string> columns, params IReadOnlyList<int> right)
+    /// <summary>A line that stands out on a terminal.</summary>
+    public void Note(string message)
     {
-        var table = new Table { Border = IsLive ? TableBorder.Rounded : TableBorder.Ascii2 };
-        for (int i = 0; i < columns.Count; i++)
-        {
-            var column = new TableColumn(new Text(columns[i])) { NoWrap = true };
-            table.AddColumn(right.Contains(i) ? column.RightAligned() : column);
-        }
-        return table;
+        if (IsLive) Screen.Write(new Text("note: " + Printable.Line(message) + Environment.NewLine, new Style(Color.Yellow)));
+        else Line("note: " + message);
     }
 
-    public void Write(Table table) => Screen.Write(table);
+    public void Fail(string message) => Error.WriteLine("asni: " + Printable.Line(message));
+
+    /// <summary>A table with these columns; those in <paramref name="right"/> hold numbers.</summary>
+    public ConsoleTable NewTable(IReadOnlyList<string> columns, params IReadOnlyList<int> right) => new(columns, right);
+
+    public void Write(ConsoleTable table) => table.Write(Screen, IsLive ? TableBorder.Rounded : TableBorder.Ascii2);
+
+    /// <summary>Characters of a line.</summary>
+    public int Width => Screen.Profile.Width;
 }
 
 /// <summary>Numbers as people read them, in invariant culture.</summary>

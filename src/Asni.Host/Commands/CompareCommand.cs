@@ -1,7 +1,6 @@
 using System.CommandLine;
 using Asni.Formats;
 using Asni.Reports;
-using Spectre.Console;
 
 namespace Asni.Host.Commands;
 
@@ -37,13 +36,13 @@ internal static class CompareCommand
 
     private static void Write(HostConsole console, Comparison comparison)
     {
-        Table table = console.NewTable(s_columns, 4, 5, 6, 7, 8, 9, 10);
+        ConsoleTable table = console.NewTable(s_columns, 4, 5, 6, 7, 8, 9, 10);
         foreach (ComparedPhase r in comparison.Rows)
-            table.AddRow(new Text(r.Network), new Text(r.Data), new Text(r.Complete ? r.Phase : r.Phase + " (cut short)"),
-                new Text(string.Join(",", r.Seeds)), new Text(Show.Percent(r.Sparsity)), new Text(r.Top1 is { } top1 ? Show.Percent(top1) : "-"),
-                new Text(r.Deviation is { } d ? Show.Number(100 * d, "0.00") : ""), new Text(Show.Count(r.Kept)),
-                new Text(Show.Bytes(r.DenseBytes)), new Text(r.AmenableBytes is { } b ? Show.Bytes(b) : ""),
-                new Text(Show.Number(r.Seconds, "0.0")));
+            table.AddRow(r.Network, r.Data, r.Complete ? r.Phase : r.Phase + " (cut short)",
+                string.Join(",", r.Seeds), Show.Percent(r.Sparsity), r.Top1 is { } top1 ? Show.Percent(top1) : "-",
+                r.Deviation is { } d ? Show.Number(100 * d, "0.00") : "", Show.Count(r.Kept),
+                Show.Bytes(r.DenseBytes), r.AmenableBytes is { } b ? Show.Bytes(b) : "",
+                Show.Number(r.Seconds, "0.0"));
         console.Write(table);
     }
 }

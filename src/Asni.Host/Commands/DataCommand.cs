@@ -19,10 +19,10 @@ internal static class DataCommand
         var command = new Command("list", "datasets, and where they were found") { dataDir };
         command.SetAction(parsed =>
         {
-            Table table = console.NewTable(s_columns);
+            ConsoleTable table = console.NewTable(s_columns);
             foreach (DatasetStatus data in Datasets.List(DatasetLocator.ForUser(parsed.GetValue(dataDir))))
-                table.AddRow(new Text(data.Name), new Text(data.Description),
-                    new Text(data.Procedural ? "drawn from a seed" : data.Folder ?? "not found"));
+                table.AddRow(data.Name, data.Description,
+                    data.Procedural ? "drawn from a seed" : data.Folder ?? "not found");
             console.Write(table);
             return 0;
         });

@@ -3,7 +3,6 @@ using Asni.Host.Display;
 using Asni.Host.Recipes;
 using Asni.Networks;
 using Asni.Tensors;
-using Spectre.Console;
 
 namespace Asni.Host.Commands;
 
@@ -56,9 +55,9 @@ internal static class InfoCommand
     private static void WriteLayers(HostConsole console, Network network)
     {
         NetworkAnalysis analysis = NetworkAnalysis.Of(network);
-        Table table = console.NewTable(s_layerColumns, 4, 5, 6);
+        ConsoleTable table = console.NewTable(s_layerColumns, 4, 5, 6);
         foreach (LayerInfo layer in analysis.Layers)
-            table.AddRow(new Text(layer.Name), new Text(layer.Kind), new Text(layer.Output.ToString()), new Text(layer.WeightShape?.ToString() ?? ""),
+            table.AddRow(layer.Name, layer.Kind, layer.Output.ToString(), layer.WeightShape?.ToString() ?? "",
                 Count(layer.Parameters), Count(layer.Weights), Count(layer.Macs));
         console.Write(table);
         console.Line($"{network.Name}: input {network.Input}, {network.Classes} classes, {Show.Count(analysis.Parameters)} parameters, "
@@ -69,24 +68,24 @@ internal static class InfoCommand
     private static void WriteGroups(HostConsole console, Network network)
     {
         PrunableGroups found = PrunableGroups.Find(network);
-        Table table = console.NewTable(["layer", "units", "read by", "by default"], 1);
+        ConsoleTable table = console.NewTable(["layer", "units", "read by", "by default"], 1);
         foreach (PrunableGroup group in found.Groups)
-            table.AddRow(new Text(group.Name), Count(group.Units), new Text(group.Consumer.Name), new Text(group.StaysBecause is { } why ? "stays: " + why : "is pruned"));
-        foreach ((string layer, string reason) in found.Fixed) table.AddRow(new Text(layer), new Text(""), new Text(""), new Text("cannot be: " + reason));
+            table.AddRow(group.Name, Count(group.Units), group.Consumer.Name, group.StaysBecause is { } why ? "stays: " + why : "is pruned");
+        foreach ((string layer, string reason) in found.Fixed) table.AddRow(layer, "", "", "cannot be: " + reason);
         console.Write(table);
     }
 
     private static void WriteNetworks(HostConsole console)
     {
-        Table table = console.NewTable(s_networkColumns, 3, 4);
+        ConsoleTable table = console.NewTable(s_networkColumns, 3, 4);
         foreach (ZooEntry entry in NetworkZoo.Entries)
         {
             NetworkAnalysis analysis = NetworkAnalysis.Of(NetworkZoo.Create(entry.Name));
-            table.AddRow(new Text(entry.Name), new Text(entry.Summary), new Text(entry.Input.ToString()),
+            table.AddRow(entry.Name, entry.Summary, entry.Input.ToString(),
                 Count(analysis.Parameters), Count(analysis.Macs));
         }
         console.Write(table);
     }
 
-    private static Text Count(long n) => new(n == 0 ? "" : Show.Count(n));
+    private static string Count(long n) => n == 0 ? "" : Show.Count(n);
 }

@@ -93,12 +93,12 @@ internal sealed class TrainCommand
         RunPlan plan = RunPlan.Make(RecipeYaml.Load(Path.Combine(directory, RunFolder.Recipe)), SettingsLayer.Empty, DatasetLocator.ForUser(dataDir), request.Threads);
         using Device device = request.Open();
         CheckpointKeeper checkpoints = _checkpointing.Keeper(parsed, plan, directory);
-        CheckpointPosition? at = checkpoints.FindNewest(plan.Network, note => _console.Line("note: " + note));
+        CheckpointPosition? at = checkpoints.FindNewest(plan.Network, _console.Note);
         using Interrupt interrupt = StopAfterStep();
         using RunFolder folder = RunFolder.Reopen(held, Describe(plan, device), at is null ? [] : at.Epochs);
         Announce(plan, device, request.Note, folder);
         if (at is not null && at.Device != device.Description)
-            _console.Line($"note: the run was on {at.Device}; on {device.Description} its numbers go on with other roundings.");
+            _console.Note($"the run was on {at.Device}; on {device.Description} its numbers go on with other roundings.");
         _console.Line(at is null ? "no checkpoint was saved yet: the run starts again" : string.Create(CultureInfo.InvariantCulture,
             $"resumed at epoch {at.Epoch + 1} of {at.Phase}, step {at.Progress.Step + 1}"));
         return Train(plan, device, folder, checkpoints, interrupt);
@@ -153,7 +153,7 @@ internal sealed class TrainCommand
     {
         Recipe r = plan.Recipe;
         string text(FormattableString s) => s.ToString(CultureInfo.InvariantCulture);
-        foreach (string note in plan.Notes) _console.Line("note: " + note);
+        foreach (string note in plan.Notes) _console.Note(note);
         _console.Line(text($"network     {plan.Network.Name}, input {plan.Network.Input}, {plan.Network.ParameterCount:N0} parameters, ")
             + text($"{plan.Network.WeightCount:N0} of them weights that can be pruned"));
         string part = plan.Settings.Limit is null || DataSource.IsDrawn(r.Data) ? "" : text($"; the first {plan.Data.Train.Count:N0} of them");

@@ -1,6 +1,5 @@
 using System.CommandLine;
 using Asni.Reports;
-using Spectre.Console;
 
 namespace Asni.Host.Commands;
 
@@ -24,10 +23,10 @@ internal static class VerifyCommand
         Verification v = Verification.Of(stored.Network, stored.Weights);
         console.Line($"{stored.Header.Phase} of {stored.Network.Name}, input {stored.Header.Input}, {stored.Header.Classes} classes: "
             + "the file is whole and its tensors are the network's.");
-        Table table = console.NewTable(s_columns, 1, 2, 3);
+        ConsoleTable table = console.NewTable(s_columns, 1, 2, 3);
         void Row(string what, LiveCount count) =>
-            table.AddRow(new Text(what), new Text(Show.Count(count.Elements)), new Text(Show.Count(count.Live)),
-                new Text(Show.Percent(count.Sparsity)));
+            table.AddRow(what, Show.Count(count.Elements), Show.Count(count.Live),
+                Show.Percent(count.Sparsity));
         Row("weights", v.Weights);
         Row("weights without the last layer", v.WithoutHead);
         Row("weights and biases", v.WithBiases);

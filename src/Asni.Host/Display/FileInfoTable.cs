@@ -2,7 +2,6 @@ using Asni.Formats;
 using Asni.Formats.Amenable;
 using Asni.Networks;
 using Asni.Tensors;
-using Spectre.Console;
 
 namespace Asni.Host.Display;
 
@@ -21,11 +20,11 @@ internal static class FileInfoTable
     private static void WriteAsni(HostConsole console, string path)
     {
         AsniContents contents = AsniFile.Describe(path);
-        Table table = console.NewTable(s_coded, 2, 3, 5, 6, 8);
+        ConsoleTable table = console.NewTable(s_coded, 2, 3, 5, 6, 8);
         foreach (AsniTensor t in contents.Tensors)
-            table.AddRow(new Text(t.Name), new Text(t.Shape.ToString()), new Text(Show.Count(t.Live)), Sparsity(t.Live, t.Shape.Elements),
-                new Text(Words(t.MaskCoding)), Bytes(t.MaskBytes), Bytes((long)Math.Ceiling(t.MaskEntropyBytes)),
-                new Text(Words(t.ValueCoding)), Bytes(t.ValueBytes));
+            table.AddRow(t.Name, t.Shape.ToString(), Show.Count(t.Live), Sparsity(t.Live, t.Shape.Elements),
+                Words(t.MaskCoding), Bytes(t.MaskBytes), Bytes((long)Math.Ceiling(t.MaskEntropyBytes)),
+                Words(t.ValueCoding), Bytes(t.ValueBytes));
         console.Write(table);
         NetworkFileHeader h = contents.Header;
         long dense = contents.Tensors.Sum(t => sizeof(float) * t.Shape.Elements);
@@ -39,13 +38,13 @@ internal static class FileInfoTable
     private static void WritePlain(HostConsole console, string path)
     {
         using NamedTensors file = NamedTensors.Open(path);
-        Table table = console.NewTable(s_plain, 2, 3, 4);
+        ConsoleTable table = console.NewTable(s_plain, 2, 3, 4);
         long dense = 0;
         foreach ((string name, var dims) in file.Shapes)
         {
             long elements = dims.Aggregate(1L, (n, d) => n * d), live = file.ReadMask(name)?.Live ?? elements;
             dense += sizeof(float) * elements;
-            table.AddRow(new Text(name), new Text(dims.IsEmpty ? "scalar" : string.Join('x', dims)), new Text(Show.Count(live)),
+            table.AddRow(name, dims.IsEmpty ? "scalar" : string.Join('x', dims), Show.Count(live),
                 Sparsity(live, elements), Bytes(sizeof(float) * elements));
         }
         console.Write(table);
@@ -57,9 +56,9 @@ internal static class FileInfoTable
         $"{Show.Bytes(bytes)} ({Show.Count(bytes)} bytes); dense 32-bit floats {Show.Bytes(dense)}, "
         + $"{Show.Number((double)dense / bytes, "0.0")} times as much";
 
-    private static Text Sparsity(long live, long elements) => new(live == elements ? "" : Show.Percent(1 - (double)live / elements));
+    private static string Sparsity(long live, long elements) => live == elements ? "" : Show.Percent(1 - (double)live / elements);
 
-    private static Text Bytes(long n) => new(n == 0 ? "" : Show.Count(n));
+    private static string Bytes(long n) => n == 0 ? "" : Show.Count(n);
 
     private static string Words(MaskCoding coding) => coding switch
     {

@@ -16,19 +16,38 @@ internal class TrainingDisplay(HostConsole console, int totalEpochs)
     /// <summary>Runs the training; live displays redraw while it runs.</summary>
     public virtual void Around(Action training) => training();
 
-    public virtual void Note(string message) => Console.Line("note: " + message);
+    public void Note(string message) => Console.Note(message);
 
-    public void PhaseStarted() =>
-        Console.Line(string.Create(System.Globalization.CultureInfo.InvariantCulture,
-            $"{"phase",-8}{"epoch",9}{"loss",10}{"test loss",11}{"top-1",10}{"sparsity",11}{"kept",13}{"images/s",11}{"left",9}"));
+    public void PhaseStarted() => Console.Line(Row(c => c.Head));
 
     public void EpochDone(EpochRecord r)
     {
         _left.EpochDone();
-        string left = Left(new StepProgress(r.Phase, r.Epoch, r.Epochs, 0, 1, r.ImagesPerSecond));
-        Console.Line(string.Create(System.Globalization.CultureInfo.InvariantCulture,
-            $"{r.Phase,-8}{$"{r.Epoch + 1}/{r.Epochs}",9}{Show.Loss(r.TrainLoss),10}{Show.Loss(r.TestLoss),11}{Show.Percent(r.TestTop1),10}"
-            + $"{Show.Percent(r.Sparsity),11}{r.Kept,13:N0}{r.ImagesPerSecond,11:N0}{left,9}"));
+        Console.Line(Row(c => c.Cell(r)));
+    }
+
+    /// <summary>A column, and its rank: those of higher rank go where a line does not have room for all.</summary>
+    private sealed record Column(string Head, int Width, int Rank, Func<EpochRecord, string> Cell);
+
+    private Column[] Columns() =>
+    [
+        new("phase", -8, 0, r => r.Phase),
+        new("epoch", 9, 1, r => $"{r.Epoch + 1}/{r.Epochs}"),
+        new("loss", 10, 4, r => Show.Loss(r.TrainLoss)),
+        new("test loss", 11, 7, r => Show.Loss(r.TestLoss)),
+        new("top-1", 10, 2, r => Show.Percent(r.TestTop1)),
+        new("sparsity", 11, 3, r => Show.Percent(r.Sparsity)),
+        new("kept", 13, 8, r => Show.Count(r.Kept)),
+        new("images/s", 11, 5, r => Show.Number(r.ImagesPerSecond, "N0")),
+        new("left", 9, 6, r => Left(new StepProgress(r.Phase, r.Epoch, r.Epochs, 0, 1, r.ImagesPerSecond))),
+    ];
+
+    /// <summary>What fits on a line, of the columns by their rank; all of a file's.</summary>
+    private string Row(Func<Column, string> cell)
+    {
+        Column[] columns = Columns();
+        int used = 0, ranks = columns.OrderBy(c => c.Rank).TakeWhile(c => (used += Math.Abs(c.Width)) < Console.Width).Count();
+        return string.Concat(columns.Where(c => c.Rank < ranks).Select(c => c.Width < 0 ? cell(c).PadRight(-c.Width) : cell(c).PadLeft(c.Width)));
     }
 
     public virtual void StepDone(in StepProgress progress)
