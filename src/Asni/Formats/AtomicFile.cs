@@ -14,7 +14,7 @@ public static class AtomicFile
         string aside = path + Aside;
         try
         {
-            using (var stream = new FileStream(aside, FileMode.Create, FileAccess.Write, FileShare.None, bufferSize: 1 << 16))
+            using (FileStream stream = CreateNew(aside, FileShare.None, bufferSize: 1 << 16))
             {
                 write(stream);
                 stream.Flush(flushToDisk: true);
@@ -31,6 +31,14 @@ public static class AtomicFile
 
     /// <summary>Text in UTF-8 without a byte-order mark.</summary>
     public static void WriteText(string path, string content) => Write(path, stream => stream.Write(System.Text.Encoding.UTF8.GetBytes(content)));
+
+    /// <summary>A new file of this name, whatever was there before: a link that somebody left there is removed, never followed.</summary>
+    /// <exception cref="IOException">It cannot be made; so for UnauthorizedAccessException.</exception>
+    internal static FileStream CreateNew(string path, FileShare share, int bufferSize)
+    {
+        File.Delete(path);
+        return new FileStream(path, FileMode.CreateNew, FileAccess.Write, share, bufferSize);
+    }
 
     /// <summary>One sentence for a failed write.</summary>
     internal static AsniException Failure(string path, Exception e)

@@ -259,7 +259,7 @@ public sealed class RunFolder : IDisposable
             {
                 Directory.CreateDirectory(In(EventFolder));
                 string file = System.IO.Path.Combine(EventFolder, EventWriter.FileName(DateTimeOffset.UtcNow));
-                _eventFile = new FileStream(Make(file), FileMode.Create, FileAccess.Write, FileShare.Read, bufferSize: 0);
+                _eventFile = AtomicFile.CreateNew(Make(file), FileShare.Read, bufferSize: 0);
                 _events = new RunEvents(_eventFile);
             }
             write(_events);

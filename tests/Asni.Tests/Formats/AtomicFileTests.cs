@@ -26,14 +26,31 @@ public class AtomicFileTests
         Assert.That(Directory.GetFiles(_folder.Path), Is.EqualTo(new[] { path }));
     }
 
-    [Test, Platform("Linux")]
+    [Test]
     public void A_full_disk_is_one_sentence_and_leaves_nothing()
     {
         string path = _folder["a.txt"];
-        File.CreateSymbolicLink(path + ".part", "/dev/full");
-        Assert.That(() => AtomicFile.Write(path, stream => stream.Write(new byte[1 << 20])),
-            Throws.TypeOf<AsniException>().With.Message.EqualTo($"cannot write {path} (No space left on device); make room or choose another folder."));
+        Assert.That(() => AtomicFile.Write(path, stream =>
+        {
+            stream.Write(new byte[1 << 20]);
+            throw new IOException($"No space left on device : '{path}.part'");
+        }), Throws.TypeOf<AsniException>().With.Message.EqualTo($"cannot write {path} (No space left on device); make room or choose another folder."));
         Assert.That(Directory.GetFiles(_folder.Path), Is.Empty);
+    }
+
+    [TestCase("there.txt")]
+    [TestCase("nowhere.txt")]
+    [Platform(Exclude = "Win")]
+    public void A_link_at_the_name_written_aside_is_not_followed(string target)
+    {
+        string path = _folder["a.txt"], there = _folder["there.txt"];
+        File.WriteAllText(there, "somebody's own");
+        File.CreateSymbolicLink(path + ".part", _folder[target]);
+        AtomicFile.WriteText(path, "new");
+        Assert.That(File.ReadAllText(path), Is.EqualTo("new"));
+        Assert.That(new FileInfo(path).LinkTarget, Is.Null);
+        Assert.That(File.ReadAllText(there), Is.EqualTo("somebody's own"));
+        Assert.That(Directory.GetFiles(_folder.Path).Order(), Is.EqualTo(new[] { path, there }), "nothing was made where the link points");
     }
 
     [Test]

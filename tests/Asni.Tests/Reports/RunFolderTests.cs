@@ -244,12 +244,12 @@ public class RunFolderTests
         Assert.That(File.Exists(_folder["r/metrics.jsonl"]), Is.True);
     }
 
-    [Test, Platform("Linux")]
-    public void A_full_disk_is_one_sentence_and_no_network_is_half_written()
+    [Test]
+    public void A_network_that_cannot_be_written_is_one_sentence_and_not_half_there()
     {
         using var run = RunFolder.Create(_folder["r"], s_run);
-        File.CreateSymbolicLink(_folder["r/asni1.safetensors.part"], "/dev/full");
-        Assert.That(() => run.Record(Phase("asni1")), Throws.TypeOf<AsniException>().With.Message.Contains("No space left"));
+        Directory.CreateDirectory(_folder["r/asni1.safetensors.part"]);
+        Assert.That(() => run.Record(Phase("asni1")), Throws.TypeOf<AsniException>().With.Message.StartsWith($"cannot write {_folder["r/asni1.safetensors"]}"));
         Assert.That(Directory.GetFiles(_folder["r"]).Order(), Is.EqualTo(new[] { _folder["r/metrics.jsonl"], _folder["r/run.lock"] }));
     }
 
