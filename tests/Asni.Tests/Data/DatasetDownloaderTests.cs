@@ -30,7 +30,7 @@ public class DatasetDownloaderTests
     private static string Sha256(byte[] bytes) => Convert.ToHexStringLower(SHA256.HashData(bytes));
 
     private DownloadSource Source(params string[] mirrors) =>
-        new("mnist", [new RemoteFile("a.gz", Sha256(Content), [.. mirrors.Select(m => new Uri(_server.Root, m))])], null);
+        new("mnist", [new RemoteFile("a.gz", Content.Length, Sha256(Content), [.. mirrors.Select(m => new Uri(_server.Root, m))])], null);
 
     private Task<string> Get(DownloadSource source, CancellationToken cancel, IProgress<DownloadProgress>? progress = null) =>
         _downloader.GetAsync(source, _folder.Path, progress, cancel);
@@ -131,6 +131,107 @@ public class DatasetDownloaderTests
     }
 
     [Test]
+    public async Task An_answer_without_end_is_left_at_the_known_size(CancellationToken cancel)
+    {
+        long sent = 0;
+        _server.Serve("m/a.gz", response =>
+        {
+            response.SendChunked = true;
+            for (var chunk = new byte[1 << 16]; ; sent += chunk.Length) response.OutputStream.Write(chunk);
+        });
+        Assert.That(async () => await Get(Source("m/a.gz"), cancel), Throws.TypeOf<AsniException>().With.Message.Contains($"sends more than the file's {Content.Length} bytes"));
+        Assert.That(new FileInfo(_folder.Combine("mnist", "a.gz.part")).Length, Is.LessThanOrEqualTo(Content.Length));
+
+        _server.Serve("good/a.gz", Content);
+        await Get(Source("m/a.gz", "good/a.gz"), cancel);
+        AssertWhole();
+    }
+
+    [TestCase(-1)]
+    [TestCase(1)]
+    [TestCase(1 << 30)]
+    public void A_file_of_another_size_is_refused_before_it_comes(int more, CancellationToken cancel)
+    {
+        _server.Serve("m/a.gz", response =>
+        {
+            response.ContentLength64 = Content.Length + (long)more;
+            response.OutputStream.Write(Content.AsSpan(0, 1000));
+        });
+        Assert.That(async () => await Get(Source("m/a.gz"), cancel), Throws.TypeOf<AsniException>().With.Message.Contains($"offers {Content.Length + (long)more} bytes"));
+        Assert.That(Directory.Exists(_folder.Combine("mnist")), Is.False, "nothing was kept");
+    }
+
+    [Test]
+    public void A_drip_is_given_up_on(CancellationToken cancel)
+    {
+        _server.Serve("m/a.gz", response =>
+        {
+            response.ContentLength64 = Content.Length;
+            foreach (byte one in Content)
+            {
+                response.OutputStream.WriteByte(one);
+                response.OutputStream.Flush();
+                Thread.Sleep(50);
+            }
+        });
+        Assert.That(async () => await Get(Source("m/a.gz"), cancel), Throws.TypeOf<AsniException>().With.Message.Contains("too slow"));
+    }
+
+    [TestCase("file:///etc/hostname", "redirects from http to file")]
+    [TestCase("ftp://127.0.0.1/a.gz", "redirects from http to ftp")]
+    [TestCase("gopher://127.0.0.1/a.gz", "redirects from http to gopher")]
+    [TestCase("http://[", "redirects to nowhere")]
+    [TestCase("a.gz", "redirects more than 10 times")]
+    public void A_redirect_to_anywhere_else_is_one_sentence(string location, string words, CancellationToken cancel)
+    {
+        _server.Serve("m/a.gz", response =>
+        {
+            response.StatusCode = 302;
+            response.Headers["Location"] = location;
+        });
+        Assert.That(async () => await Get(Source("m/a.gz"), cancel), Throws.TypeOf<AsniException>().With.Message.Contains(words));
+    }
+
+    [Test]
+    public async Task A_redirect_to_the_same_scheme_is_followed(CancellationToken cancel)
+    {
+        _server.Serve("n/a.gz", Content);
+        _server.Serve("m/a.gz", response =>
+        {
+            response.StatusCode = 307;
+            response.Headers["Location"] = "../n/a.gz";
+        });
+        await Get(Source("m/a.gz"), cancel);
+        AssertWhole();
+    }
+
+    [TestCase("there")]
+    [TestCase("nowhere")]
+    [Platform(Exclude = "Win")]
+    public async Task A_link_at_the_name_of_the_part_is_not_followed(string target, CancellationToken cancel)
+    {
+        _folder.Write("there", Content[..1000]);
+        _server.Serve("m/a.gz", Content);
+        Directory.CreateDirectory(_folder.Combine("mnist"));
+        File.CreateSymbolicLink(_folder.Combine("mnist", "a.gz.part"), _folder.Combine(target));
+        await Get(Source("m/a.gz"), cancel);
+        AssertWhole();
+        Assert.That(new FileInfo(_folder.Combine("mnist", "a.gz")).LinkTarget, Is.Null);
+        Assert.That(File.ReadAllBytes(_folder.Combine("there")), Is.EqualTo(Content[..1000]));
+        Assert.That(File.Exists(_folder.Combine("nowhere")), Is.False);
+    }
+
+    [Test]
+    public async Task A_part_longer_than_the_file_is_thrown_away(CancellationToken cancel)
+    {
+        _server.Serve("m/a.gz", Content);
+        _folder.Write("mnist/a.gz.part", new byte[Content.Length + 1]);
+        await Get(Source("m/a.gz"), cancel);
+        AssertWhole();
+        Assert.That(_server.Requests, Is.EqualTo((string[])["/m/a.gz"]));
+    }
+
+    [Test]
     public void When_every_mirror_fails_each_is_named_with_its_answer(CancellationToken cancel) =>
         Assert.That(async () => await Get(Source("x/a.gz", "y/a.gz"), cancel), Throws.TypeOf<AsniException>()
             .With.Message.Contains("a.gz").And.Message.Contains("404 NotFound; 127.0.0.1: answered 404")
@@ -209,7 +310,9 @@ public class DatasetDownloaderTests
             Assert.That(source.Files, Has.Length.EqualTo(files));
             foreach (RemoteFile file in source.Files)
             {
-                Assert.That(file.Sha256, Does.Match("^[0-9a-f]{64}$"));
+                Assert.That(file.Sha256, Does.Match("^[0-9a-f]{64}$"), "what allows plain http among the mirrors");
+                Assert.That(file.Bytes, Is.InRange(4_000, 200_000_000));
+                Assert.That(file.Addresses.Select(a => a.Scheme).Distinct(), Is.SubsetOf((string[])["https", "http"]));
                 Assert.That(file.Addresses.Select(a => a.AbsolutePath), Is.All.EndsWith("/" + file.Name));
             }
         }
@@ -231,7 +334,7 @@ public class DatasetDownloaderTests
                 tar.WriteEntry(new UstarTarEntry(TarEntryType.RegularFile, name) { DataStream = new MemoryStream(bytes) });
         byte[] archive = DataFiles.Gzip(memory.ToArray());
         _server.Serve("c.tar.gz", archive);
-        var file = new RemoteFile("c.tar.gz", Sha256(archive), [new Uri(_server.Root, "c.tar.gz")]);
+        var file = new RemoteFile("c.tar.gz", archive.Length, Sha256(archive), [new Uri(_server.Root, "c.tar.gz")]);
         return new DownloadSource("cifar10", [file], ("bin", ["one.bin", "two.bin"]));
     }
 }

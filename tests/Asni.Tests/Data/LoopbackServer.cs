@@ -9,6 +9,7 @@ internal sealed class LoopbackServer : IDisposable
 {
     private readonly HttpListener _listener = new();
     private readonly ConcurrentDictionary<string, byte[]> _files = new();
+    private readonly ConcurrentDictionary<string, Action<HttpListenerResponse>> _answers = new();
     private readonly Task _loop;
 
     public LoopbackServer()
@@ -35,6 +36,9 @@ internal sealed class LoopbackServer : IDisposable
 
     public void Serve(string path, byte[] content) => _files["/" + path] = content;
 
+    /// <summary>Answers a path as the test likes.</summary>
+    public void Serve(string path, Action<HttpListenerResponse> answer) => _answers["/" + path] = answer;
+
     public void Dispose()
     {
         _listener.Close();
@@ -53,6 +57,18 @@ internal sealed class LoopbackServer : IDisposable
         }
     }
 
+    private static void Misbehave(Action<HttpListenerResponse> answer, HttpListenerResponse response)
+    {
+        try
+        {
+            answer(response);
+        }
+        catch (Exception e) when (e is HttpListenerException or IOException or ObjectDisposedException or InvalidOperationException)
+        {
+            // The client had enough.
+        }
+    }
+
     private void Answer(HttpListenerContext context)
     {
         string path = context.Request.Url!.AbsolutePath;
@@ -60,6 +76,11 @@ internal sealed class LoopbackServer : IDisposable
         int from = range == null ? 0 : int.Parse(range["bytes=".Length..^1]);
         Requests.Enqueue(from == 0 ? path : $"{path} from {from}");
         using HttpListenerResponse response = context.Response;
+        if (_answers.TryGetValue(path, out Action<HttpListenerResponse>? answer))
+        {
+            Misbehave(answer, response);
+            return;
+        }
         if (!_files.TryGetValue(path, out byte[]? content))
         {
             response.StatusCode = 404;

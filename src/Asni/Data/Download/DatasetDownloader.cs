@@ -80,7 +80,7 @@ public sealed class DatasetDownloader
             {
                 string name = entry.Name[(entry.Name.LastIndexOf('/') + 1)..];
                 if (entry.DataStream == null || !missing.Remove(name)) continue;
-                await using FileStream file = File.Create(Path.Combine(aside, name));
+                await using var file = new FileStream(Path.Combine(aside, name), FileMode.CreateNew, FileAccess.Write);
                 await entry.DataStream.CopyToAsync(file, cancel);
                 file.Flush(flushToDisk: true);
             }
