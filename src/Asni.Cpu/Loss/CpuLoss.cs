@@ -20,12 +20,11 @@ internal sealed unsafe class CpuLoss(int batch, int classes, float labelSmoothin
         foreach (LossSums part in _partial) _sums = Sum(_sums, part);
     }
 
-    public override LossSums ReadAndReset()
-    {
-        LossSums sums = _sums;
-        _sums = default;
-        return sums;
-    }
+    public override bool IsAtHand => true;
+
+    public override LossSums Read() => _sums;
+
+    public override void Set(in LossSums sums) => _sums = sums;
 
     /// <summary>An exponential in double takes about as long as this many floats of a memory-bound pass.</summary>
     private const int ElementCost = 16;

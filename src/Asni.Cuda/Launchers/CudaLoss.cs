@@ -43,13 +43,18 @@ internal sealed class CudaLoss : LossOperation
 
     internal static int Blocks(int samples) => ConvolutionShape.CeilDivide(samples, SamplesPerBlock);
 
-    public override LossSums ReadAndReset()
+    public override LossSums Read()
     {
         // The GPU's struct has the record's own layout.
         Span<LossSums> sums = stackalloc LossSums[1];
         _runtime.Stream.Download(sums, _sums.Pointer);
-        _runtime.Stream.Fill32(_sums.Pointer, 0, SumBytes / sizeof(uint));
         return sums[0];
+    }
+
+    public override void Set(in LossSums sums)
+    {
+        if (sums == default) _runtime.Stream.Fill32(_sums.Pointer, 0, SumBytes / sizeof(uint));
+        else _runtime.Stream.Upload(_sums.Pointer, [sums]);
     }
 
     public override void Dispose()

@@ -124,8 +124,22 @@ public abstract class LossOperation(int batch, int classes, float labelSmoothing
     /// <summary>Adds the batch's loss and counts to the sums and, when asked, writes dlogits of the batch's mean loss.</summary>
     public abstract void Run(DeviceTensor logits, DeviceBuffer labels, DeviceTensor? dlogits);
 
+    /// <summary>True when reading the sums takes no time: there is nothing to wait for.</summary>
+    public virtual bool IsAtHand => false;
+
+    /// <summary>Waits and returns the sums.</summary>
+    public abstract LossSums Read();
+
+    /// <summary>Sets the sums that later batches are added to: 0, or what was read before, which goes on to the same last digit.</summary>
+    public abstract void Set(in LossSums sums);
+
     /// <summary>Waits, returns the sums, and sets them to 0.</summary>
-    public abstract LossSums ReadAndReset();
+    public LossSums ReadAndReset()
+    {
+        LossSums sums = Read();
+        Set(default);
+        return sums;
+    }
 
     public virtual void Dispose() => GC.SuppressFinalize(this);
 }

@@ -87,6 +87,15 @@ public sealed class Plan : IDisposable
     /// <summary>Waits and returns the sums over all batches run since the last read.</summary>
     public LossSums ReadLoss() => _loss.ReadAndReset();
 
+    /// <summary>The sums so far, which go on; waits for the device unless <see cref="LossOperation.IsAtHand"/>.</summary>
+    internal LossSums LossSoFar() => _loss.Read();
+
+    /// <summary>Sums that the batches to come are added to.</summary>
+    internal void StartLoss(in LossSums sums) => _loss.Set(sums);
+
+    /// <inheritdoc cref="LossOperation.IsAtHand"/>
+    internal bool IsLossAtHand => _loss.IsAtHand;
+
     /// <summary>Logits (N, classes) of the last run.</summary>
     public void ReadLogits(Span<float> logits) => Model.Device.Download(_logits.WithBatch(Count), logits);
 

@@ -65,6 +65,8 @@ public sealed class Trainer : IDisposable
     public Metrics TrainEpoch(EpochPlan epoch, EpochProgress from = default, Action<int>? afterStep = null, CancellationToken cancellation = default)
     {
         _progress = from;
+        // Sums go on where they were, so that their last digits do not depend on where the epoch was cut.
+        _training.StartLoss(from.Sums);
         var watch = Stopwatch.StartNew();
         TimeSpan told = TimeSpan.Zero;
         int step = from.Step, images = 0;
@@ -89,7 +91,7 @@ public sealed class Trainer : IDisposable
     }
 
     /// <summary>How far the epoch is that trains now or trained last. Waits for the device.</summary>
-    internal EpochProgress Progress() => _progress = _progress with { Sums = _progress.Sums + _training.ReadLoss() };
+    internal EpochProgress Progress() => _progress = _progress with { Sums = _training.LossSoFar() };
 
     /// <summary>One pass over the test set with running statistics.</summary>
     public Metrics Evaluate(CancellationToken cancellation = default)

@@ -172,7 +172,6 @@ public class ResumeTests
     private static void AssertSame(Session whole, Session resumed, object context)
     {
         Assert.That(resumed.Epochs.Select(Comparable), Is.EqualTo(whole.Epochs.Select(Comparable)), $"{context}");
-        Assert.That(resumed.Epochs.Zip(whole.Epochs, (a, b) => Math.Abs(a.TrainLoss / b.TrainLoss - 1)).Max(), Is.LessThan(1e-12), $"{context}: sums in parts");
         Assert.That(resumed.Result.Phases.Select(p => p.Phase), Is.EqualTo(whole.Result.Phases.Select(p => p.Phase)));
         foreach ((PhaseResult a, PhaseResult b) in resumed.Result.Phases.Zip(whole.Result.Phases))
         {
@@ -192,7 +191,7 @@ public class ResumeTests
         }
     }
 
-    private static EpochRecord Comparable(EpochRecord r) => r with { TrainLoss = 0, Seconds = 0, ImagesPerSecond = 0 };
+    private static EpochRecord Comparable(EpochRecord r) => r with { Seconds = 0, ImagesPerSecond = 0 };
 
     /// <summary>Asks for a stop after so many images were read.</summary>
     private sealed class StoppingDataset(Dataset inner, int stopAfter, CancellationTokenSource stop) : Dataset

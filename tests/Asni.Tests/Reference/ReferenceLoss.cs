@@ -34,10 +34,7 @@ internal sealed class ReferenceLoss(int batch, int classes, float labelSmoothing
         }
     }
 
-    public override LossSums ReadAndReset()
-    {
-        LossSums sums = _sums;
-        _sums = default;
-        return sums;
-    }
+    public override LossSums Read() => _sums;
+
+    public override void Set(in LossSums sums) => _sums = sums;
 }
