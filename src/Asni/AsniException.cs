@@ -12,6 +12,12 @@ public class AsniException : Exception
     public virtual int ExitCode => 1;
 }
 
+/// <summary>Training left the numbers: its loss or a weight became NaN or infinite. What was saved before that is finite.</summary>
+public sealed class DivergenceException : AsniException
+{
+    public DivergenceException(string message, Exception? inner = null) : base(message, inner) { }
+}
+
 /// <summary>The request itself is wrong (a flag, a recipe, a network name): nothing was started.</summary>
 public sealed class UsageException : AsniException
 {

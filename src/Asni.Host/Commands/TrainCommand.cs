@@ -71,9 +71,9 @@ internal sealed class TrainCommand
             Announce(plan, device, request.Note, folder);
             return Train(plan, device, folder, checkpoints, interrupt);
         }
-        catch
+        catch (Exception e)
         {
-            if (folder.DiscardIfEmpty()) _console.Line($"what was trained is kept: asni --resume {folder.Path} goes on.");
+            if (folder.DiscardIfEmpty()) _console.Line(HowToGoOn(e, folder));
             throw;
         }
     }
@@ -101,8 +101,21 @@ internal sealed class TrainCommand
             _console.Note($"the run was on {at.Device}; on {device.Description} its numbers go on with other roundings.");
         _console.Line(at is null ? "no checkpoint was saved yet: the run starts again" : string.Create(CultureInfo.InvariantCulture,
             $"resumed at epoch {at.Epoch + 1} of {at.Phase}, step {at.Progress.Step + 1}"));
-        return Train(plan, device, folder, checkpoints, interrupt);
+        try
+        {
+            return Train(plan, device, folder, checkpoints, interrupt);
+        }
+        catch (Exception e)
+        {
+            _console.Line(HowToGoOn(e, folder));
+            throw;
+        }
     }
+
+    /// <summary>After a failure that left something of the run. The same steps from the same checkpoint diverge again.</summary>
+    private static string HowToGoOn(Exception failure, RunFolder folder) => failure is DivergenceException
+        ? $"the checkpoints of before that are kept: start a new run with a lower --lr; asni --resume {folder.Path} repeats the steps since the last one."
+        : $"what was trained is kept: asni --resume {folder.Path} goes on.";
 
     private Interrupt StopAfterStep() => new(() => _console.Error.WriteLine("stopping after this step and saving; Ctrl-C again leaves at once"));
 

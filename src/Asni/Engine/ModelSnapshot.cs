@@ -11,4 +11,19 @@ public sealed record ModelSnapshot(Network Network, ImmutableArray<float[]> Valu
     public long Kept => Network.Weights.Sum(Live);
 
     public long Live(Parameter parameter) => Masks[parameter.Index]?.Live ?? parameter.Elements;
+
+    /// <summary>The first parameter with a value that is NaN or infinite; null when all are finite.</summary>
+    internal Parameter? FirstNotFinite()
+    {
+        foreach (Parameter p in Network.Parameters)
+        {
+            foreach (float value in Values[p.Index])
+                if (!float.IsFinite(value)) return p;
+        }
+        return null;
+    }
+
+    /// <exception cref="DivergenceException">A value is NaN or infinite.</exception>
+    internal ModelSnapshot RequireFinite(string phase) => FirstNotFinite() is not { } p ? this
+        : throw new DivergenceException($"{p.Name} became NaN or infinite in {phase}; lower the learning rate.");
 }

@@ -17,7 +17,8 @@ public static class MethodRunner
     /// <param name="phaseDone">Told of each phase as it ends, so that it can be written down before the next one starts.</param>
     /// <param name="start">The weights to start from; null for <see cref="InitialWeights"/>.</param>
     /// <param name="checkpoints">Saves the run's state and, when it found a checkpoint, goes on from there; null: neither.</param>
-    /// <exception cref="AsniException">The loss became NaN, the data does not fit the network, ...</exception>
+    /// <exception cref="DivergenceException">The loss or a weight became NaN or infinite.</exception>
+    /// <exception cref="AsniException">The data does not fit the network, ...</exception>
     /// <exception cref="UsageException">The recipe makes no sense, or asks to prune a network that is pruned already.</exception>
     public static RunResult Run(Recipe recipe, Network network, DatasetSplit data, Device device, ITrainingObserver? observer = null,
         Action<PhaseResult>? phaseDone = null, ModelSnapshot? start = null, CheckpointKeeper? checkpoints = null, CancellationToken cancellation = default)

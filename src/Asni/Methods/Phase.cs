@@ -47,6 +47,8 @@ internal sealed class Phase(string name, ulong stream, Recipe recipe, Trainer tr
                     if (_checkpoints is { IsDue: true }) Save(epoch, trainer.Progress());
                 }, cancellation);
                 test = trainer.Evaluate(cancellation);
+                // The epoch's last step may have made weights NaN that no loss has seen yet.
+                if (!double.IsFinite(test.Loss)) trainer.Model.Snapshot().RequireFinite(name);
                 Model model = trainer.Model;
                 var record = new EpochRecord(name, epoch, epochs, rate, train.Loss, test.Loss, test.Top1, test.Top5, model.Sparsity, model.Kept,
                     threshold, progress.Seconds + (watch.Elapsed - started).TotalSeconds, train.Samples / train.Seconds);
@@ -64,7 +66,7 @@ internal sealed class Phase(string name, ulong stream, Recipe recipe, Trainer tr
             test = trainer.Evaluate(CancellationToken.None);
         }
         return new PhaseResult(name, test.Top1, test.Top5, test.Loss, trainer.Model.Sparsity, trainer.Model.Kept, SecondsSoFar(),
-            initial, trainer.Model.Snapshot())
+            initial, trainer.Model.Snapshot().RequireFinite(name))
         { Complete = done == epochs };
 
         double SecondsSoFar() => (from?.Seconds ?? 0) + watch.Elapsed.TotalSeconds;

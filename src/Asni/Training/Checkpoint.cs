@@ -127,7 +127,9 @@ public sealed record Checkpoint(CheckpointPosition Position, ModelSnapshot Model
         try
         {
             CheckpointPosition position = JsonSerializer.Deserialize<CheckpointPosition>(text, s_json) ?? throw Bad("its position is empty");
-            return new Checkpoint(position, ReadModel(reader, network), ReadState(reader, network, State0Suffix), ReadState(reader, network, State1Suffix));
+            ModelSnapshot model = ReadModel(reader, network);
+            if (model.FirstNotFinite() is { } p) throw Bad($"its {p.Name} is NaN or infinite");
+            return new Checkpoint(position, model, ReadState(reader, network, State0Suffix), ReadState(reader, network, State1Suffix));
         }
         catch (Exception e) when (e is JsonException or KeyNotFoundException or ArgumentException)
         {

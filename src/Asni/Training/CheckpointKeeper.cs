@@ -100,10 +100,13 @@ public sealed class CheckpointKeeper
 
     /// <summary>Writes a checkpoint and removes the oldest.</summary>
     /// <param name="position">The place within its phase; the rest is added.</param>
+    /// <exception cref="DivergenceException">A weight is NaN or infinite: nothing is written, and earlier checkpoints are still there.</exception>
     /// <exception cref="AsniException">The disk is full, ...; earlier checkpoints are still there.</exception>
     internal void Save(Model model, OptimizerSettings optimizer, string phase, Func<CheckpointPosition, CheckpointPosition> position)
     {
         var here = new CheckpointPosition { Run = _run, Device = model.Device.Description, Phase = phase, Done = [.. _done], Epochs = [.. _epochs] };
+        Checkpoint state = Checkpoint.Take(model, optimizer, position(here));
+        state.Model.RequireFinite(phase);
         try
         {
             Directory.CreateDirectory(_directory);
@@ -112,7 +115,7 @@ public sealed class CheckpointKeeper
         {
             throw AtomicFile.Failure(_directory, e);
         }
-        Checkpoint.Take(model, optimizer, position(here)).Write(Path.Combine(_directory, FileName(++_number)));
+        state.Write(Path.Combine(_directory, FileName(++_number)));
         foreach (string old in Files(_directory).Where(f => NumberOf(f) <= _number - _keep)) File.Delete(old);
         _sinceSave.Restart();
     }

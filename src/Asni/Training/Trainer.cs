@@ -60,6 +60,9 @@ public sealed class Trainer : IDisposable
     public int StepsPerEpoch => (_data.Train.Count + _training.BatchSize - 1) / _training.BatchSize;
 
     /// <summary>One pass over the training set in the order of (seed, epoch). Throws OperationCanceledException between steps.</summary>
+    /// <exception cref="DivergenceException">
+    /// The loss became NaN or infinite: told before the step changes a weight where the loss is at hand, else at the end of the epoch.
+    /// </exception>
     /// <param name="from">What was done of this epoch before.</param>
     /// <param name="afterStep">Called with the number of steps done in this epoch.</param>
     public Metrics TrainEpoch(EpochPlan epoch, EpochProgress from = default, Action<int>? afterStep = null, CancellationToken cancellation = default)
@@ -74,6 +77,7 @@ public sealed class Trainer : IDisposable
         {
             cancellation.ThrowIfCancellationRequested();
             _training.RunTraining();
+            if (_training.IsLossAtHand) RequireFinite(_training.LossSoFar(), epoch, step);
             long optimizerStep = (long)epoch.Epoch * StepsPerEpoch + step + 1;
             Model.Parameters.Update(epoch.Optimizer.At(epoch.LearningRate, optimizerStep));
             step++;
@@ -85,8 +89,7 @@ public sealed class Trainer : IDisposable
             _observer.StepDone(new StepProgress(epoch.Phase, epoch.Epoch, epoch.Epochs, step, StepsPerEpoch, images / told.TotalSeconds));
         }
         LossSums sums = Progress().Sums;
-        if (!double.IsFinite(sums.Loss))
-            throw new AsniException($"the training loss became {sums.Loss} in epoch {epoch.Epoch + 1} of {epoch.Phase}; lower the learning rate (now {epoch.LearningRate:g4}).");
+        RequireFinite(sums, epoch);
         return Metrics.From(sums, from.Seconds + watch.Elapsed.TotalSeconds);
     }
 
@@ -111,6 +114,14 @@ public sealed class Trainer : IDisposable
         _evaluationFeed.Dispose();
         _training.Dispose();
         _evaluation.Dispose();
+    }
+
+    private static void RequireFinite(in LossSums sums, EpochPlan epoch, int? step = null)
+    {
+        if (double.IsFinite(sums.Loss)) return;
+        string where = step is { } s ? FormattableString.Invariant($", step {s + 1}") : "";
+        throw new DivergenceException(string.Create(System.Globalization.CultureInfo.InvariantCulture,
+            $"the training loss became {sums.Loss} in epoch {epoch.Epoch + 1} of {epoch.Phase}{where}; lower the learning rate (now {epoch.LearningRate:g4})."));
     }
 
     /// <summary>Names the batch that would fit, by halves: with room beside the activations for what operations take themselves.</summary>
