@@ -70,6 +70,7 @@ internal sealed class Checkpointing
         int keep = (int)Number(parsed.GetValue(_keep), _keep.Name, 2, 1, 1e6);
         return new CheckpointKeeper(Path.Combine(folder, RunFolder.CheckpointFolder), Identity(plan), keep, TimeSpan.FromMinutes(minutes))
         {
+            Inputs = Inputs(plan),
             Delivered = phase => RunFolder.Load(Path.Combine(folder, RunFolder.NetworkFileName(phase)), plan.Network),
         };
     }
@@ -79,6 +80,18 @@ internal sealed class Checkpointing
     /// <summary>What must not change between the sessions of a run.</summary>
     private static string Identity(RunPlan plan) => string.Create(CultureInfo.InvariantCulture,
         $"{RecipeYaml.Format(plan.Settings, "")}\n{plan.Network.Name} {plan.Network.Input} {plan.Network.Classes} {plan.Data.Train.Count} {plan.Data.Test.Count}");
+
+    /// <summary>SHA-256 of what the run reads, by what it is called in messages.</summary>
+    private static Dictionary<string, string> Inputs(RunPlan plan)
+    {
+        var inputs = new Dictionary<string, string>
+        {
+            [$"the training half of {plan.Recipe.Data}"] = plan.Data.Train.Sha256(),
+            [$"the test half of {plan.Recipe.Data}"] = plan.Data.Test.Sha256(),
+        };
+        if (plan.Start is { } start) inputs["the network of --init"] = start.Sha256();
+        return inputs;
+    }
 
     private static double Number(string? text, string flag, double otherwise, double least, double most)
     {

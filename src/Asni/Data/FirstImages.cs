@@ -25,5 +25,12 @@ public sealed class FirstImages : Dataset
     public override string ClassName(int label) => _all.ClassName(label);
     public override void Read(int index, Span<byte> chw) => _all.Read(index, chw);
     public override bool HasParts => _all.HasParts;
+
+    protected internal override void AddContent(ContentHash hash)
+    {
+        if (Pixels.IsEmpty) _all.AddContent(hash);
+        else base.AddContent(hash);
+    }
+
     public override void ReadPart(int index, ulong random, Span<byte> chw) => _all.ReadPart(index, random, chw);
 }

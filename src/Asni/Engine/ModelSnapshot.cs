@@ -12,6 +12,20 @@ public sealed record ModelSnapshot(Network Network, ImmutableArray<float[]> Valu
 
     public long Live(Parameter parameter) => Masks[parameter.Index]?.Live ?? parameter.Elements;
 
+    /// <summary>SHA-256 of names, shapes, values and masks, in lower-case hexadecimal.</summary>
+    public string Sha256()
+    {
+        using var hash = new ContentHash();
+        foreach (Parameter p in Network.Parameters)
+        {
+            hash.Add(p.Name);
+            hash.Add($"{p.Shape}");
+            hash.Add<float>(Values[p.Index]);
+            hash.Add(Masks[p.Index] is { } mask ? mask.Words : []);
+        }
+        return hash.Finish();
+    }
+
     /// <summary>The first parameter with a value that is NaN or infinite; null when all are finite.</summary>
     internal Parameter? FirstNotFinite()
     {

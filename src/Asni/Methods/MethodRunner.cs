@@ -36,7 +36,11 @@ public static class MethodRunner
             phases.Add(phase);
             phaseDone?.Invoke(phase);
             if (!phase.Complete) break;
-            checkpoints?.PhaseDone(new PhaseNumbers(phase.Phase, phase.Top1, phase.Top5, phase.TestLoss, phase.Sparsity, phase.Kept, phase.Seconds));
+            checkpoints?.PhaseDone(new PhaseNumbers(phase.Phase, phase.Top1, phase.Top5, phase.TestLoss, phase.Sparsity, phase.Kept, phase.Seconds)
+            {
+                Initial = phase.Initial.Sha256(),
+                Model = phase.Model.Sha256(),
+            });
         }
         return new RunResult(phases.ToImmutable());
     }

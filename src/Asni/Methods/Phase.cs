@@ -76,5 +76,9 @@ internal sealed class Phase(string name, ulong stream, Recipe recipe, Trainer tr
     }
 
     private PhaseResult Restored(PhaseNumbers p, ModelSnapshot initial) =>
-        new(name, p.Top1, p.Top5, p.TestLoss, p.Sparsity, p.Kept, p.Seconds, initial, _checkpoints!.Delivered!(name)) { Restored = true };
+        new(name, p.Top1, p.Top5, p.TestLoss, p.Sparsity, p.Kept, p.Seconds, initial, _checkpoints!.TakeDelivered(p))
+        {
+            Restored = true,
+            HasOwnInitial = p.Initial == initial.Sha256(),
+        };
 }

@@ -25,6 +25,9 @@ public sealed record PhaseResult(string Phase, double Top1, double Top5, double 
     /// <summary>True when the phase ended in an earlier session of a resumed run.</summary>
     public bool Restored { get; init; }
 
+    /// <summary>False when a restored phase started from other last digits than <see cref="Initial"/> has: another device computed it then.</summary>
+    public bool HasOwnInitial { get; init; } = true;
+
     /// <summary>Writes what the phase delivered to a safetensors file, which SparseModel and PyTorch read.</summary>
     /// <exception cref="AsniException">The file cannot be written; nothing is left behind.</exception>
     public void Save(string path) => NetworkFile.Write(path, Model.Network, new StoredWeights(Model.Values, Model.Masks), Phase);

@@ -200,8 +200,7 @@ public sealed class RunFolder : IDisposable
     public void Record(PhaseResult phase)
     {
         _hasResults = true;
-        // The files of a phase that ended before the run was resumed are there.
-        if (!phase.Restored) SaveNetworks(phase);
+        SaveNetworks(phase);
         _phases.Add(phase);
         AtomicFile.WriteText(In(LayerTable), LayersCsv.Text(_phases));
         WriteSummary(complete: false);
@@ -270,9 +269,10 @@ public sealed class RunFolder : IDisposable
         }
     }
 
+    /// <summary>Of a phase that ended before the run was resumed too: its files may have been damaged or lost since.</summary>
     private void SaveNetworks(PhaseResult phase)
     {
-        if (phase.Phase == "asni2")
+        if (phase is { Phase: "asni2", HasOwnInitial: true })
         {
             Save(phase.Initial, "asni2-init");
             AsniFile.Write(In(AmenableFile), phase.Initial.Network, new StoredWeights(phase.Initial.Values, phase.Initial.Masks), "asni2-init");

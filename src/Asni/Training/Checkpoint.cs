@@ -12,7 +12,14 @@ using Asni.Tensors;
 namespace Asni.Training;
 
 /// <summary>The numbers of a phase that ended; its network is in the run folder.</summary>
-public sealed record PhaseNumbers(string Phase, double Top1, double Top5, double TestLoss, double Sparsity, long Kept, double Seconds);
+public sealed record PhaseNumbers(string Phase, double Top1, double Top5, double TestLoss, double Sparsity, long Kept, double Seconds)
+{
+    /// <summary><see cref="ModelSnapshot.Sha256"/> of what the phase started from; null in checkpoints by older versions.</summary>
+    public string? Initial { get; init; }
+
+    /// <summary><see cref="ModelSnapshot.Sha256"/> of the network it delivered; null in checkpoints by older versions.</summary>
+    public string? Model { get; init; }
+}
 
 /// <summary>What one epoch has come to: steps done, sums over their samples, and seconds.</summary>
 public readonly record struct EpochProgress(int Step, LossSums Sums, double Seconds);
@@ -22,6 +29,9 @@ public sealed record CheckpointPosition
 {
     /// <summary>What the run depends on, word for word: recipe, network, data. A run goes on only from a checkpoint of its own.</summary>
     public required string Run { get; init; }
+
+    /// <summary>SHA-256 by name of what the run reads besides its recipe: data, the network it starts from. Null in checkpoints by older versions.</summary>
+    public IReadOnlyDictionary<string, string>? Inputs { get; init; }
 
     /// <summary>Of the device that trained; another one goes on with other roundings.</summary>
     public required string Device { get; init; }

@@ -38,6 +38,9 @@ public sealed class CheckpointKeeper
         (_directory, _run, _keep, _interval) = (directory, run, keep, interval);
     }
 
+    /// <summary>SHA-256 of what the run reads besides its recipe, by what it is called in messages; see <see cref="CheckpointPosition.Inputs"/>.</summary>
+    public IReadOnlyDictionary<string, string> Inputs { get; init; } = new Dictionary<string, string>();
+
     /// <summary>Fetches the network that a phase delivered, which later phases start from.</summary>
     public Func<string, ModelSnapshot>? Delivered { get; init; }
 
@@ -48,8 +51,8 @@ public sealed class CheckpointKeeper
     internal bool IsDueAfterEpoch => IsDue || _sinceSave.Elapsed >= ShortEpoch;
 
     /// <summary>Finds the newest checkpoint that is whole, from which the run then goes on; null when there is none at all.</summary>
-    /// <param name="note">Told of each damaged one that was passed over.</param>
-    /// <exception cref="AsniException">All are damaged, or the newest whole one is of another run.</exception>
+    /// <param name="note">Told of each damaged one that was passed over, and of what cannot be checked.</param>
+    /// <exception cref="AsniException">All are damaged, or the newest whole one is of another run or other data.</exception>
     public CheckpointPosition? FindNewest(Network network, Action<string> note)
     {
         string[] files = [.. Files(_directory).OrderByDescending(NumberOf)];
@@ -66,7 +69,8 @@ public sealed class CheckpointKeeper
                 continue;
             }
             if (_resume.Position.Run != _run)
-                throw new AsniException($"{file} was written with another recipe or other data than {Path.GetDirectoryName(_directory)} names now; put them back, or start a new run.");
+                throw new AsniException($"{file} was written with another recipe or other data than {RunDirectory} names now; put them back, or start a new run.");
+            CheckInputs(_resume.Position, note);
             _epochs.AddRange(_resume.Position.Epochs);
             _done.AddRange(_resume.Position.Done);
             return _resume.Position;
@@ -88,6 +92,16 @@ public sealed class CheckpointKeeper
     /// <summary>The numbers of a phase that need not run again.</summary>
     internal PhaseNumbers? Done(string phase) => _resume?.Position.Done.FirstOrDefault(p => p.Phase == phase);
 
+    /// <summary>The network that a phase delivered before the run was stopped.</summary>
+    /// <exception cref="AsniException">It cannot be read, or is another one.</exception>
+    internal ModelSnapshot TakeDelivered(PhaseNumbers phase)
+    {
+        ModelSnapshot model = Delivered!(phase.Phase);
+        if (phase.Model is not null && phase.Model != model.Sha256())
+            throw new AsniException($"the network of {phase.Phase} in {RunDirectory} is not the one that the run wrote there (its SHA-256 is another); put it back, or start a new run.");
+        return model;
+    }
+
     /// <summary>The state in which a phase goes on; given once.</summary>
     internal Checkpoint? TakeResume(string phase)
     {
@@ -104,7 +118,7 @@ public sealed class CheckpointKeeper
     /// <exception cref="AsniException">The disk is full, ...; earlier checkpoints are still there.</exception>
     internal void Save(Model model, OptimizerSettings optimizer, string phase, Func<CheckpointPosition, CheckpointPosition> position)
     {
-        var here = new CheckpointPosition { Run = _run, Device = model.Device.Description, Phase = phase, Done = [.. _done], Epochs = [.. _epochs] };
+        var here = new CheckpointPosition { Run = _run, Inputs = Inputs, Device = model.Device.Description, Phase = phase, Done = [.. _done], Epochs = [.. _epochs] };
         Checkpoint state = Checkpoint.Take(model, optimizer, position(here));
         state.Model.RequireFinite(phase);
         try
@@ -118,6 +132,20 @@ public sealed class CheckpointKeeper
         state.Write(Path.Combine(_directory, FileName(++_number)));
         foreach (string old in Files(_directory).Where(f => NumberOf(f) <= _number - _keep)) File.Delete(old);
         _sinceSave.Restart();
+    }
+
+    private string? RunDirectory => Path.GetDirectoryName(_directory);
+
+    private void CheckInputs(CheckpointPosition position, Action<string> note)
+    {
+        if (position.Inputs is not { } recorded)
+        {
+            note($"the checkpoints in {_directory} are by an older version, without the SHA-256 of data and networks: whether these are still the same is not checked.");
+            return;
+        }
+        foreach ((string what, string sha256) in Inputs)
+            if (recorded.TryGetValue(what, out string? before) && before != sha256)
+                throw new AsniException($"{what} is not what the run in {RunDirectory} was trained on so far (its SHA-256 is another); put it back, or start a new run.");
     }
 
     private static string FileName(int number) => number.ToString("D8", CultureInfo.InvariantCulture) + Extension;

@@ -128,6 +128,87 @@ public class ResumeTests
         }
     }
 
+    /// <summary>The loss is finite until the rate of the second epoch, or is NaN from the second step on: nothing of that is ever saved.</summary>
+    [TestCase(1e35, MethodKind.Dense)]
+    [TestCase(1e35, MethodKind.Asni)]
+    [TestCase(1e9, MethodKind.Dense)]
+    public void What_diverges_is_not_saved_and_what_was_before_is_kept(double factor, MethodKind method)
+    {
+        var c = (Case)Cases().First().Arguments[0]!;
+        c = c with
+        {
+            Recipe = c.Recipe with
+            {
+                Method = method,
+                Controls = ControlRuns.None,
+                Optimizer = new OptimizerSettings { Kind = OptimizerKind.Sgd },
+                LearningRate = new LearningRate { Kind = LearningRateKind.Multistep, Initial = 1e-2, Steps = [1], Gamma = factor },
+            },
+        };
+        var steps = new RecordingObserver();
+        CheckpointKeeper keeper = Keeper(_folder["a"]);
+        using var device = new CpuDevice(2);
+        Assert.That(() => MethodRunner.Run(c.Recipe, c.Network, c.Data, device, steps, checkpoints: keeper), Throws.TypeOf<DivergenceException>().With.Message.Contains("lower the learning rate"));
+        Assert.That(steps.Epochs, Has.Count.EqualTo(1), "no row for an epoch that diverged");
+        Checkpoint[] kept = [.. Directory.GetFiles(_folder["a"]).Select(f => Checkpoint.Read(f, c.Network))];
+        Assert.That(kept, Has.Length.EqualTo(2));
+        Assert.That(kept.SelectMany(k => k.Model.Values).SelectMany(v => v), Is.All.Matches<float>(float.IsFinite));
+        if (factor > 1e30) Assert.That(kept.Select(k => (k.Position.Epoch, k.Position.Progress.Step)), Has.Member((1, 0)), "the end of the first epoch is there");
+    }
+
+    [TestCase(float.NaN)]
+    [TestCase(float.PositiveInfinity)]
+    public void A_checkpoint_that_is_not_finite_is_passed_over(float value)
+    {
+        var c = (Case)Cases().First().Arguments[0]!;
+        Run(c, _folder["a"], stopAfter: 500);
+        string[] files = Directory.GetFiles(_folder["a"]).Order().ToArray();
+        Checkpoint newest = Checkpoint.Read(files[1], c.Network);
+        newest.Model.Values[0][3] = value;
+        newest.Write(files[1]);
+        var notes = new List<string>();
+        Keeper(_folder["a"]).FindNewest(c.Network, notes.Add);
+        Assert.That(notes, Has.Count.EqualTo(1));
+        Assert.That(notes[0], Does.Contain("NaN or infinite").And.Contain("the one before it is taken"));
+    }
+
+    [Test]
+    public void Another_network_of_an_ended_phase_is_refused()
+    {
+        var c = (Case)Cases().First().Arguments[0]!;
+        var delivered = new Dictionary<string, PhaseResult>();
+        for (int sessions = 1; delivered.GetValueOrDefault("asni2") is null; sessions++) Run(c, _folder["a"], 500 * sessions, delivered);
+        PhaseResult first = delivered["asni1"];
+        float[][] values = [.. first.Model.Values.Select(v => v.ToArray())];
+        values[0][0] = BitConverter.Int32BitsToSingle(BitConverter.SingleToInt32Bits(values[0][0]) ^ 1);
+        delivered["asni1"] = first with { Model = first.Model with { Values = [.. values] } };
+        Assert.That(() => Run(c, _folder["a"], int.MaxValue, delivered), Throws.TypeOf<AsniException>().With.Message.Contains("network of asni1"));
+        delivered["asni1"] = first;
+        Assert.That(Run(c, _folder["a"], int.MaxValue, delivered).Result.Phases[^1].Complete);
+    }
+
+    [Test]
+    public void Other_inputs_are_refused_and_checkpoints_without_them_are_taken_with_a_note()
+    {
+        var c = (Case)Cases().First().Arguments[0]!;
+        CheckpointKeeper With(params (string What, string Sha256)[] inputs) =>
+            new(_folder["a"], "run", 2, TimeSpan.Zero) { Inputs = inputs.ToDictionary(i => i.What, i => i.Sha256) };
+        using var device = new CpuDevice(2);
+        Recipe shorter = c.Recipe with { Method = MethodKind.Dense, Epochs = 1, Schedule = new SparsitySchedule { Epochs = 1 } };
+        MethodRunner.Run(shorter, c.Network, c.Data, device, checkpoints: With(("the data", "aa"), ("the network", "bb")));
+        var notes = new List<string>();
+        Assert.That(With(("the data", "aa"), ("the network", "bb")).FindNewest(c.Network, notes.Add), Is.Not.Null);
+        Assert.That(notes, Is.Empty);
+        Assert.That(() => With(("the data", "aa"), ("the network", "bc")).FindNewest(c.Network, notes.Add),
+            Throws.TypeOf<AsniException>().With.Message.StartsWith("the network is not what the run"));
+
+        string file = Directory.GetFiles(_folder["a"]).Order().Last();
+        Checkpoint old = Checkpoint.Read(file, c.Network);
+        (old with { Position = old.Position with { Inputs = null } }).Write(file);
+        Assert.That(With(("the data", "ab")).FindNewest(c.Network, notes.Add), Is.Not.Null);
+        Assert.That(notes, Has.Count.EqualTo(1).And.Some.Contains("older version"));
+    }
+
     [TestCaseSource(typeof(DeviceCase), nameof(DeviceCase.All))]
     public void Every_device_goes_on_bit_for_bit(DeviceCase device)
     {

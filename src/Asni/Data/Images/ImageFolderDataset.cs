@@ -21,6 +21,9 @@ internal sealed class ImageFolderDataset(string name, ImageList list, int height
 
     public override void Read(int index, Span<byte> chw) => ImageFile.Decode(list.PathOf(index)).TakeMiddle(width, height, chw);
 
+    /// <summary>Names and classes of all files, sizes of some, and the beginnings of a few: a million photographs would take many minutes to read.</summary>
+    protected internal override void AddContent(ContentHash hash) => list.AddContent(hash);
+
     public override void ReadPart(int index, ulong random, Span<byte> chw) =>
         ImageFile.Decode(list.PathOf(index)).TakePart(new SplitMix64(random), width, height, chw);
 }

@@ -10,6 +10,9 @@ namespace Asni.Data.Images;
 /// <param name="Files">Relative to <paramref name="Root"/>, in a fixed random order: the first of them are of all classes.</param>
 internal sealed record ImageList(string Root, ImmutableArray<string> Classes, string[] Files, int[] Labels)
 {
+    /// <summary>How many files' sizes and beginnings tell one set of images from another, and how long those are. The files are in random order.</summary>
+    private const int SizesInHash = 1000, BeginningsInHash = 100, BytesOfBeginning = 1 << 16;
+
     private static readonly string[] s_extensions = [".jpeg", ".jpg", ".png", ".bmp"];
 
     public string PathOf(int index) => Path.Combine(Root, Files[index]);
@@ -66,6 +69,32 @@ internal sealed record ImageList(string Root, ImmutableArray<string> Classes, st
             found.Add((file, label));
         }
         return Make(root, classes, found);
+    }
+
+    /// <exception cref="AsniException">A file cannot be read.</exception>
+    public void AddContent(ContentHash hash)
+    {
+        foreach (string name in Classes) hash.Add(name);
+        for (int i = 0; i < Files.Length; i++)
+        {
+            hash.Add(Files[i]);
+            hash.Add(Labels[i]);
+        }
+        var beginning = new byte[BytesOfBeginning];
+        for (int i = 0; i < Math.Min(SizesInHash, Files.Length); i++)
+        {
+            try
+            {
+                hash.Add(new FileInfo(PathOf(i)).Length);
+                if (i >= BeginningsInHash) continue;
+                using FileStream file = File.OpenRead(PathOf(i));
+                hash.Add<byte>(beginning.AsSpan(0, file.ReadAtLeast(beginning, beginning.Length, throwOnEndOfStream: false)));
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                throw new AsniException($"The image '{PathOf(i)}' cannot be read: {e.Message}", e);
+            }
+        }
     }
 
     private static IEnumerable<string> ImagesBelow(string root, string folder) =>
