@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Text;
 using YamlDotNet.Core;
 using YamlDotNet.RepresentationModel;
@@ -51,8 +52,26 @@ internal static class RecipeYaml
         return text.ToString();
     }
 
-    /// <summary>Names of files may hold what means something to YAML.</summary>
-    private static string Quoted(string value) => value.IndexOfAny([' ', '#', ':', '\'', '"']) < 0 ? value : $"'{value.Replace("'", "''")}'";
+    /// <summary>What needs no quotes: everything but the names of files that people choose.</summary>
+    private static readonly SearchValues<char> s_plain = SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789./_-+,=()");
+
+    /// <summary>Names of files may hold what means something to YAML, and even line breaks, which only double quotes keep.</summary>
+    private static string Quoted(string value)
+    {
+        if (value.Length > 0 && char.IsAsciiLetterOrDigit(value.TrimStart('-', '.', '/', '_') is [var first, ..] ? first : ' ') && !value.AsSpan().ContainsAnyExcept(s_plain))
+            return value;
+        if (!value.Any(NeedsEscape)) return $"'{value.Replace("'", "''")}'";
+        var text = new StringBuilder("\"");
+        foreach (char c in value)
+        {
+            if (NeedsEscape(c)) text.Append(System.Globalization.CultureInfo.InvariantCulture, $"\\u{(int)c:x4}");
+            else text.Append(c is '"' or '\\' ? $"\\{c}" : c);
+        }
+        return text.Append('"').ToString();
+    }
+
+    /// <summary>What YAML takes for a line's end or refuses in a file.</summary>
+    private static bool NeedsEscape(char c) => char.IsControl(c) || c is '\u2028' or '\u2029' or '\ufeff' or '\ufffe' or '\uffff';
 
     private static YamlMappingNode Root(string text, string name)
     {

@@ -74,6 +74,21 @@ public class SettingsTests
             "every setting but sparsity and those of structured pruning is in the file");
     }
 
+    [TestCase("/a\nb/c.asni")]
+    [TestCase("/a\r\n\tlr: 7\n---\n...")]
+    [TestCase("/it's \"both\" \\ and\u0085more\u2028\u2029")]
+    [TestCase("/\u001b[31m\u0007\u007f\ufeff")]
+    [TestCase("/[1].pt")]
+    [TestCase("/{a: 1}, &b *c !d | > % @ ` ? ~")]
+    [TestCase("/ends in a blank ")]
+    [TestCase("/\ud83d\ude00 \u00e4\u4e2d")]
+    public void Any_name_of_a_file_comes_back_from_a_saved_recipe(string name)
+    {
+        string yaml = RecipeYaml.Format(SettingsLayer.Apply(s_base) with { Init = name }, "test");
+        Assert.That(SettingsLayer.Apply(RecipeYaml.Parse(yaml, "saved")).Init, Is.EqualTo(Path.GetFullPath(name)));
+        Assert.That(RecipeYaml.Format(SettingsLayer.Apply(RecipeYaml.Parse(yaml, "saved")), "test"), Is.EqualTo(yaml));
+    }
+
     [Test]
     public void A_saved_recipe_of_structured_pruning_gives_the_same_recipe_back()
     {
