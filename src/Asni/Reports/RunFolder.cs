@@ -104,12 +104,17 @@ public sealed class RunFolder : IDisposable
     }
 
     /// <summary>Takes the folder of a run to go on with it; null when the run is complete, and nothing is left to do.</summary>
-    /// <exception cref="AsniException">Another process works in it, or it cannot be written.</exception>
+    /// <exception cref="AsniException">Another process works in it, it cannot be written, or it holds results but nothing to go on from.</exception>
     public static RunLock? Take(string directory)
     {
         if (IsComplete(directory) && !Directory.Exists(System.IO.Path.Combine(directory, CheckpointFolder))) return null;
         RunLock held = RunLock.Take(directory);
-        if (!IsComplete(directory)) return held;
+        if (!IsComplete(directory))
+        {
+            if (CanGoOn(directory)) return held;
+            held.Remove();
+            throw new AsniException($"{directory} holds networks but no checkpoint, and its {Summary} is missing or damaged: there is nothing to go on from, and the run is not started over where it has results.");
+        }
         // It was completed meanwhile, or killed between its summary and the removal of its checkpoints.
         RemoveCheckpoints(directory);
         held.Remove();
@@ -151,9 +156,10 @@ public sealed class RunFolder : IDisposable
         try
         {
             using var json = JsonDocument.Parse(File.ReadAllText(summary));
-            return json.RootElement.TryGetProperty("complete", out JsonElement complete) && complete.ValueKind == JsonValueKind.True;
+            return json.RootElement.ValueKind == JsonValueKind.Object && json.RootElement.TryGetProperty("complete", out JsonElement complete)
+                && complete.ValueKind == JsonValueKind.True;
         }
-        catch (JsonException)
+        catch (Exception e) when (e is JsonException or IOException or UnauthorizedAccessException)
         {
             return false;
         }
@@ -214,6 +220,11 @@ public sealed class RunFolder : IDisposable
         RemoveCheckpoints(Path);
         _lock.Remove();
     }
+
+    /// <summary>A run that is not complete has its checkpoints, or at least how it was started, until it is complete; before that, it has no network.</summary>
+    private static bool CanGoOn(string directory) =>
+        File.Exists(System.IO.Path.Combine(directory, StartFile)) || CheckpointKeeper.Files(System.IO.Path.Combine(directory, CheckpointFolder)).Any()
+        || !FilesIn(directory, "*.safetensors").Any();
 
     private static void RemoveCheckpoints(string directory)
     {

@@ -32,22 +32,34 @@ public sealed record RunSummary(string Folder, string Network, string Data, ulon
             using var json = JsonDocument.Parse(WholeFile.Read(path));
             JsonElement root = json.RootElement;
             string recipe = Path.Combine(folder, RunFolder.Recipe), amenable = Path.Combine(folder, RunFolder.AmenableFile);
-            return new RunSummary(folder, root.GetProperty("network").GetString()!, root.GetProperty("data").GetString()!,
+            return new RunSummary(folder, Text(root.GetProperty("network")), Text(root.GetProperty("data")),
                 root.GetProperty("seed").GetUInt64(),
                 root.GetProperty("parameters").GetInt64(), File.Exists(recipe) ? WithoutSeed(File.ReadLines(recipe)) : "",
                 [.. s_phases.Where(p => root.TryGetProperty(p, out _)).Select(p => Phase(p, root.GetProperty(p)))],
                 File.Exists(amenable) ? new FileInfo(amenable).Length : null)
             {
-                Normalization = root.TryGetProperty("mean", out JsonElement mean)
-                    ? new Normalization([.. mean.EnumerateArray().Select(m => m.GetSingle())], [.. root.GetProperty("std").EnumerateArray().Select(s => s.GetSingle())])
-                    : null,
-                ClassNames = root.TryGetProperty("class_names", out JsonElement names) ? [.. names.EnumerateArray().Select(n => n.GetString()!)] : [],
+                Normalization = root.TryGetProperty("mean", out JsonElement mean) ? ReadNormalization(mean, root.GetProperty("std")) : null,
+                ClassNames = root.TryGetProperty("class_names", out JsonElement names) ? [.. names.EnumerateArray().Select(Text)] : [],
             };
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new AsniException($"the run in {folder} cannot be read: {e.Message.TrimEnd('.')}.", e);
         }
         catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException or FormatException)
         {
             throw new AsniException($"{path} is damaged: it is not the JSON that a run writes.", e);
         }
+    }
+
+    private static string Text(JsonElement json) => json.GetString() ?? throw new FormatException("null where text was expected");
+
+    private static Normalization ReadNormalization(JsonElement mean, JsonElement std)
+    {
+        float[] means = [.. mean.EnumerateArray().Select(m => m.GetSingle())], deviations = [.. std.EnumerateArray().Select(s => s.GetSingle())];
+        if (means.Length == 0 || means.Length != deviations.Length || !means.All(float.IsFinite) || !deviations.All(s => float.IsFinite(s) && s > 0))
+            throw new FormatException("mean and std do not fit each other");
+        return new Normalization(means, deviations);
     }
 
     private static PhaseSummary Phase(string name, JsonElement json)

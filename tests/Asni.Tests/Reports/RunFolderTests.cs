@@ -253,6 +253,66 @@ public class RunFolderTests
         Assert.That(Directory.GetFiles(_folder["r"]).Order(), Is.EqualTo(new[] { _folder["r/metrics.jsonl"], _folder["r/run.lock"] }));
     }
 
+    [TestCase("")]
+    [TestCase("null")]
+    [TestCase("[1, 2]")]
+    [TestCase("7")]
+    [TestCase("{\"complete\": tr")]
+    [TestCase("{\"complete\": \"true\"}")]
+    [TestCase("\0\0\0\0")]
+    public void A_damaged_summary_is_one_sentence_and_no_complete_run(string text)
+    {
+        Directory.CreateDirectory(_folder["r"]);
+        File.WriteAllText(_folder["r/summary.json"], text);
+        Assert.That(RunFolder.IsComplete(_folder["r"]), Is.False);
+        Assert.That(() => RunSummary.Read(_folder["r"]), Throws.TypeOf<AsniException>().With.Message.Contains("is damaged"));
+    }
+
+    [TestCase("\"network\": \"tiny\"", "\"network\": null")]
+    [TestCase("\"seed\": 7", "\"seed\": -7")]
+    [TestCase("\"seed\": 7", "\"seed\": 1e99")]
+    [TestCase("\"mean\": [", "\"mean\": [0.5, ")]
+    [TestCase("\"std\": [", "\"std\": [0], \"x\": [")]
+    [TestCase("\"std\": [", "\"std\": [1e999], \"x\": [")]
+    [TestCase("\"class_names\": [", "\"class_names\": [null, ")]
+    [TestCase("\"kept\": 12", "\"kept\": \"12\"")]
+    public void A_summary_with_a_wrong_value_is_one_sentence(string was, string becomes)
+    {
+        RunDescription described = s_run with { ClassNames = ["a", "b"], Normalization = new Asni.Data.Normalization([0.5f], [0.25f]) };
+        using (var run = RunFolder.Create(_folder["r"], described)) run.Record(Phase("asni1"));
+        string text = System.Text.RegularExpressions.Regex.Replace(File.ReadAllText(_folder["r/summary.json"]), "\\[\\s+", "[");
+        Assert.That(RunSummary.Read(_folder["r"]).ClassNames, Has.Count.EqualTo(2));
+        Assert.That(text, Does.Contain(was));
+        File.WriteAllText(_folder["r/summary.json"], text.Replace(was, becomes));
+        Assert.That(() => RunSummary.Read(_folder["r"]), Throws.TypeOf<AsniException>().With.Message.Contains("is damaged"));
+    }
+
+    [Test]
+    public void A_folder_at_the_summarys_name_is_one_sentence()
+    {
+        Directory.CreateDirectory(_folder["r/summary.json"]);
+        Assert.That(RunFolder.IsComplete(_folder["r"]), Is.False);
+        Assert.That(() => RunSummary.Read(_folder["r"]), Throws.TypeOf<AsniException>());
+    }
+
+    [Test]
+    public void Results_without_checkpoints_are_not_written_over()
+    {
+        using (var run = RunFolder.Create(_folder["r"], s_run))
+        {
+            run.Record(Phase("asni1"));
+            run.Complete();
+        }
+        Assert.That(RunFolder.Take(_folder["r"]), Is.Null, "complete");
+        File.WriteAllText(_folder["r/summary.json"], "{");
+        Assert.That(() => RunFolder.Take(_folder["r"]), Throws.TypeOf<AsniException>().With.Message.Contains("nothing to go on from"));
+        Assert.That(File.Exists(_folder["r/run.lock"]), Is.False);
+        Directory.CreateDirectory(_folder["r/checkpoints"]);
+        File.WriteAllText(_folder["r/checkpoints/start.json"], "{}");
+        using RunLock? held = RunFolder.Take(_folder["r"]);
+        Assert.That(held, Is.Not.Null, "a run that was stopped before its first checkpoint");
+    }
+
     [Test]
     public void The_default_name_holds_network_data_and_time() =>
         Assert.That(s_run.DefaultFolder(new DateTime(2026, 3, 4, 5, 6, 7)), Is.EqualTo(Path.Combine("runs", "tiny-digits-20260304-050607")));
