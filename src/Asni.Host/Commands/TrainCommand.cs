@@ -181,10 +181,10 @@ internal sealed class TrainCommand
         _console.Line();
     }
 
-    private static int TotalEpochs(RunPlan plan) => plan.Recipe.Method switch
+    private static long TotalEpochs(RunPlan plan) => plan.Recipe.Method switch
     {
-        MethodKind.Asni => plan.Recipe.Epochs + Retraining(plan.Recipe) * (1 + System.Numerics.BitOperations.PopCount((uint)plan.Recipe.Controls)),
-        MethodKind.ISpaSP => plan.Recipe.Units.FinetuneEpochs + (plan.Start is null ? plan.Recipe.Epochs : 0),
+        MethodKind.Asni => plan.Recipe.Epochs + (long)Retraining(plan.Recipe) * (1 + System.Numerics.BitOperations.PopCount((uint)plan.Recipe.Controls)),
+        MethodKind.ISpaSP => plan.Recipe.Units.FinetuneEpochs + (plan.Start is null ? plan.Recipe.Epochs : 0L),
         _ => FirstPhase(plan.Recipe),
     };
 

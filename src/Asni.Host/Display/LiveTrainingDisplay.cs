@@ -4,7 +4,7 @@ using Spectre.Console;
 namespace Asni.Host.Display;
 
 /// <summary>The same lines, and under them one that moves: where the epoch is, how fast, how long to go.</summary>
-internal sealed class LiveTrainingDisplay(HostConsole console, int totalEpochs) : TrainingDisplay(console, totalEpochs)
+internal sealed class LiveTrainingDisplay(HostConsole console, long totalEpochs) : TrainingDisplay(console, totalEpochs)
 {
     private const int MaximalBar = 24;
     private LiveDisplayContext? _live;

@@ -4,13 +4,13 @@ using Asni.Training;
 namespace Asni.Host.Display;
 
 /// <summary>A line an epoch, in columns: all there is when the output is no terminal.</summary>
-internal class TrainingDisplay(HostConsole console, int totalEpochs)
+internal class TrainingDisplay(HostConsole console, long totalEpochs)
 {
     private readonly TimeLeft _left = new(totalEpochs);
 
     protected HostConsole Console { get; } = console;
 
-    public static TrainingDisplay For(HostConsole console, int totalEpochs) =>
+    public static TrainingDisplay For(HostConsole console, long totalEpochs) =>
         console.IsLive ? new LiveTrainingDisplay(console, totalEpochs) : new TrainingDisplay(console, totalEpochs);
 
     /// <summary>Runs the training; live displays redraw while it runs.</summary>

@@ -18,11 +18,11 @@ internal static class AsniI
         var pruner = new MagnitudePruner(trainer.Model, recipe.Pruning);
         int steps = trainer.StepsPerEpoch;
         int? every = recipe.Pruning.EverySteps;
-        int lastPruning = (recipe.Epochs - 1) * steps;
+        long lastPruning = (recipe.Epochs - 1L) * steps;
 
         PruneOutcome? AfterStep(int epoch, int step)
         {
-            int done = epoch * steps + step;
+            long done = (long)epoch * steps + step;
             // Every n steps the schedule is read between epochs: at the end of epoch e it says S(e), as when pruning by epochs.
             return done % every != 0 || done > lastPruning ? null : pruner.PruneTo(schedule.At(Math.Max(0, (double)done / steps - 1)), observer.Note);
         }

@@ -11,6 +11,9 @@ public sealed record SparsitySchedule
 {
     public ScheduleKind Kind { get; init; } = ScheduleKind.Sigmoid;
 
+    /// <summary>Of a sine: more waves than this makes in a run tell nothing.</summary>
+    private const double LeastSineScale = 1e-3;
+
     /// <summary>E.</summary>
     public required int Epochs { get; init; }
 
@@ -27,13 +30,7 @@ public sealed record SparsitySchedule
     /// <summary>
     /// The sparsity asked for after epoch <paramref name="epoch"/> (0-based; fractions of an epoch when pruning every n steps). Never falls.
     /// </summary>
-    public double At(double epoch)
-    {
-        double highest = Raw(epoch);
-        // Pruned weights stay pruned, so where the formula falls (a sine past its top) the target stays at the highest value so far.
-        for (int e = 0; e < epoch; e++) highest = Math.Max(highest, Raw(e));
-        return Math.Clamp(highest, 0, 1);
-    }
+    public double At(double epoch) => Math.Clamp(Highest(epoch), 0, 1);
 
     /// <summary>The sparsity of the delivered network: nothing is pruned after the last epoch, so S(E - 2); 0 for a single epoch.</summary>
     public double Final => Epochs < 2 ? 0 : At(Epochs - 2);
@@ -46,8 +43,7 @@ public sealed record SparsitySchedule
         if (sparsity == 0) return this with { Mag1 = 0, Mag2 = 0 };
         if (Epochs < 2) throw new UsageException($"a sparsity of {sparsity} needs at least 2 epochs: nothing is pruned after the last one.");
         SparsitySchedule unit = this with { Mag1 = 1, Mag2 = Mag1 > 0 ? Mag2 / Mag1 : Mag2 };
-        double reached = 0;
-        for (int e = 0; e <= Epochs - 2; e++) reached = Math.Max(reached, unit.Raw(e));
+        double reached = unit.Highest(Epochs - 2);
         if (!(reached > 0)) throw new UsageException("the schedule never rises above 0 before the last epoch; change its trans and scale.");
         double factor = sparsity / reached;
         return unit with { Mag1 = factor, Mag2 = unit.Mag2 * factor };
@@ -59,7 +55,26 @@ public sealed record SparsitySchedule
         if (Rest is < 1 || Rest > Epochs) throw new UsageException($"the schedule's rest of {Rest} epochs is not in 1 .. {Epochs}.");
         if (!(Scale1 > 0) || !(Scale2 > 0)) throw new UsageException($"schedule scales ({Scale1}, {Scale2}) must be above 0.");
         if (!(Mag1 >= 0) || !(Mag2 >= 0)) throw new UsageException($"schedule magnitudes ({Mag1}, {Mag2}) must not be negative.");
+        if (Kind == ScheduleKind.Sine && !(Scale1 >= LeastSineScale))
+            throw new UsageException($"a sine schedule's scale1 of {Scale1} makes {0.5 / Scale1:0} waves of one run; at least {LeastSineScale} is needed.");
+        if (!(Exponent >= 0)) throw new UsageException($"the sine's exponent {Exponent} must not be negative.");
         if (!(Final < 1)) throw new UsageException($"the schedule prunes everything (S = {Final:0.###}); lower mag1 or mag2.");
+    }
+
+    /// <summary>
+    /// The highest value at this epoch and the whole epochs before it: pruned weights stay pruned, so where the formula falls (a sine past its top) the target stays.
+    /// Sigmoids never fall; a sine is highest beside the tops of its waves. The number of epochs does not matter.
+    /// </summary>
+    private double Highest(double epoch)
+    {
+        double highest = Math.Max(Raw(0), Raw(epoch));
+        if (Kind != ScheduleKind.Sine) return highest;
+        for (double top = Scale1 * Epochs / 2; Math.Floor(top) < epoch; top += 2 * Math.Max(Scale1, LeastSineScale) * Epochs)
+        {
+            highest = Math.Max(highest, Raw(Math.Floor(top)));
+            if (Math.Ceiling(top) < epoch) highest = Math.Max(highest, Raw(Math.Ceiling(top)));
+        }
+        return highest;
     }
 
     private double Raw(double e)

@@ -4,10 +4,13 @@ using Asni.Training;
 namespace Asni.Reports;
 
 /// <summary>Estimates when a run will be done from the epochs that are still to come and the pace so far.</summary>
-public sealed class TimeLeft(int totalEpochs)
+public sealed class TimeLeft(long totalEpochs)
 {
+    /// <summary>A thousand years: a run of so many epochs is stopped by hand.</summary>
+    private const double MostSeconds = 1000 * 365.25 * 86_400;
+
     private readonly long _start = Stopwatch.GetTimestamp();
-    private int _done;
+    private long _done;
 
     public void EpochDone() => _done++;
 
@@ -19,5 +22,5 @@ public sealed class TimeLeft(int totalEpochs)
     }
 
     internal TimeSpan? Estimate(double epochsDone, TimeSpan elapsed) =>
-        epochsDone <= 0 ? null : elapsed * Math.Max(0, (totalEpochs - epochsDone) / epochsDone);
+        epochsDone <= 0 ? null : TimeSpan.FromSeconds(Math.Clamp(elapsed.TotalSeconds * (totalEpochs - epochsDone) / epochsDone, 0, MostSeconds));
 }

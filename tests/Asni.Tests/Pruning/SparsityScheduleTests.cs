@@ -4,6 +4,58 @@ namespace Asni.Tests.Pruning;
 
 public class SparsityScheduleTests
 {
+    private static IEnumerable<SparsitySchedule> Shapes() =>
+        from epochs in (int[])[1, 2, 7, 50, 333]
+        from shape in (SparsitySchedule[])
+        [
+            new() { Epochs = epochs, Scale1 = 0.4 },
+            new() { Epochs = epochs, Rest = (epochs + 1) / 2, Mag1 = 0.6, Mag2 = 0.3 },
+            .. ((double[])[1, 3, 0.5, 0.31, 0.1, 0.013, 1e-3]).Select(scale => new SparsitySchedule
+            {
+                Kind = ScheduleKind.Sine, Epochs = epochs, Scale1 = scale, Mag1 = 0.9, Exponent = epochs % 2 + 1,
+            }),
+        ]
+        select shape;
+
+    /// <summary>The maximum over all epochs before, one by one: what the formula's short way has to equal.</summary>
+    [TestCaseSource(nameof(Shapes))]
+    public void The_target_is_the_highest_value_so_far(SparsitySchedule schedule)
+    {
+        // Without their maximum, values before the first fall are the formula's own.
+        double Raw(double e)
+        {
+            if (schedule.Kind == ScheduleKind.Sine)
+                return schedule.Mag1 * Math.Pow(Math.Max(0, Math.Sin(Math.PI * e / (schedule.Scale1 * schedule.Epochs))), schedule.Exponent);
+            int rest = schedule.Rest ?? schedule.Epochs;
+            double Sigmoid(double x) => 1 / (1 + Math.Exp(-x));
+            double First(double at) => schedule.Mag1 * Sigmoid((at - schedule.Trans1 * rest) / schedule.Scale1);
+            return e < rest ? First(e) : First(rest - 1) + schedule.Mag2 * Sigmoid((e - rest - schedule.Trans2 * (schedule.Epochs - rest)) / schedule.Scale2);
+        }
+        double highest = 0;
+        for (int e = 0; e < schedule.Epochs; e++)
+        {
+            highest = Math.Max(highest, Raw(e));
+            Assert.That(schedule.At(e), Is.EqualTo(Math.Clamp(highest, 0, 1)).Within(1e-12), $"epoch {e}");
+            Assert.That(schedule.At(e + 0.25), Is.EqualTo(Math.Clamp(Math.Max(highest, Raw(e + 0.25)), 0, 1)).Within(1e-12), $"epoch {e} and a quarter");
+        }
+    }
+
+    [TestCase(ScheduleKind.Sigmoid, 5)]
+    [TestCase(ScheduleKind.Sine, 1)]
+    [TestCase(ScheduleKind.Sine, 1e-3)]
+    [CancelAfter(20_000)]
+    public void Two_thousand_million_epochs_take_no_longer(ScheduleKind kind, double scale)
+    {
+        SparsitySchedule schedule = new SparsitySchedule { Kind = kind, Epochs = 2_000_000_000, Scale1 = scale }.WithFinal(0.9);
+        schedule.Validate();
+        Assert.That(schedule.Final, Is.EqualTo(0.9).Within(1e-9));
+    }
+
+    [TestCase(9e-4, 1)]
+    [TestCase(1, -1)]
+    public void Sines_that_tell_nothing_are_refused(double scale, double exponent) =>
+        Assert.That(new SparsitySchedule { Kind = ScheduleKind.Sine, Epochs = 10, Scale1 = scale, Exponent = exponent }.Validate, Throws.TypeOf<UsageException>());
+
     private static readonly SparsitySchedule Published = new() { Epochs = 50, Mag1 = 0.98, Scale1 = 5, Trans1 = 0.5 };
 
     [Test]

@@ -331,6 +331,7 @@ public class RunFolderTests
     {
         var left = new TimeLeft(totalEpochs: 10);
         Assert.That(left.Estimate(0, TimeSpan.FromSeconds(3)), Is.Null);
+        Assert.That(new TimeLeft(8_000_000_000).Estimate(1e-6, TimeSpan.FromDays(1))!.Value.TotalDays, Is.GreaterThan(300_000), "no overflow");
         Assert.That(left.Estimate(2.5, TimeSpan.FromSeconds(5)), Is.EqualTo(TimeSpan.FromSeconds(15)));
         Assert.That(left.Estimate(11, TimeSpan.FromSeconds(5)), Is.EqualTo(TimeSpan.Zero));
     }
