@@ -7,6 +7,8 @@ namespace Asni.Host;
 /// <summary>The command line from arguments to exit code: 0 done, 1 failed, 2 wrong usage, 130 interrupted.</summary>
 internal static class Entry
 {
+    private const string TrainVerb = "train";
+
     public const int Failed = 1, WrongUsage = 2, Interrupted = 130;
 
     public static int Run(string[] args, HostConsole console)
@@ -21,13 +23,14 @@ internal static class Entry
         }
         try
         {
-            return parsed.Invoke(new InvocationConfiguration
+            int code = parsed.Invoke(new InvocationConfiguration
             {
                 Output = console.Output,
                 Error = console.Error,
                 EnableDefaultExceptionHandler = false,
                 ProcessTerminationTimeout = null,
             });
+            return ReportOutput(code, parsed, console);
         }
         catch (Exception e)
         {
@@ -43,7 +46,7 @@ internal static class Entry
         root.Add(verbose);
         // Training is what the program is for: its flags work without the verb.
         train.AddTo(root);
-        var trainVerb = new Command("train", "train a network (the default: the word may be left out)");
+        var trainVerb = new Command(TrainVerb, "train a network (the default: the word may be left out)");
         train.AddTo(trainVerb);
         root.Add(trainVerb);
         root.Add(InfoCommand.Create(console));
@@ -56,6 +59,16 @@ internal static class Entry
         root.Add(DataCommand.Create(console));
         root.Add(DoctorCommand.Create(console));
         return root;
+    }
+
+    /// <summary>Output that could not be written is told; a run is in its folder all the same, and did not fail.</summary>
+    private static int ReportOutput(int code, ParseResult parsed, HostConsole console)
+    {
+        if (console.OutputFailure is not { } failure) return code;
+        string reason = failure is IOException ? failure.Message.Split(" : ")[0].TrimEnd('.') : "it is closed";
+        console.Fail($"some of the output could not be written ({reason}).");
+        bool trains = parsed.CommandResult.Command is RootCommand or { Name: TrainVerb };
+        return code == 0 && !trains ? Failed : code;
     }
 
     private static int Report(Exception failure, HostConsole console, bool verbose)

@@ -34,8 +34,16 @@ internal sealed class HostConsole
     {
         bool plain = Console.IsOutputRedirected || !string.IsNullOrEmpty(Environment.GetEnvironmentVariable("NO_COLOR"))
             || Environment.GetEnvironmentVariable("TERM") is "dumb";
-        return new HostConsole(Console.Out, Console.Error, !plain);
+        var output = new LastingWriter(Console.Out);
+        // Set rather than only passed on: Spectre asks whether it writes to the terminal by comparing with Console.Out.
+        Console.SetOut(output);
+        return new HostConsole(Console.Out, new LastingWriter(Console.Error), !plain) { _lasting = output };
     }
+
+    /// <summary>Why some of the output could not be written; null when all was.</summary>
+    public Exception? OutputFailure => _lasting?.Failure;
+
+    private LastingWriter? _lasting;
 
     /// <summary>Prints to the given writers, without colours or redrawing.</summary>
     public static HostConsole Plain(TextWriter output, TextWriter error) => new(output, error, isLive: false);

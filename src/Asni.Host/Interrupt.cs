@@ -2,7 +2,7 @@ using System.Runtime.InteropServices;
 
 namespace Asni.Host;
 
-/// <summary>Ctrl-C and SIGTERM: the first asks the work to stop after its step, the second ends the process as usual.</summary>
+/// <summary>Ctrl-C, SIGTERM and, when the terminal goes, SIGHUP: the first asks the work to stop after its step, the second ends the process as usual.</summary>
 internal sealed class Interrupt : IDisposable
 {
     private readonly CancellationTokenSource _source = new();
@@ -20,7 +20,7 @@ internal sealed class Interrupt : IDisposable
             _source.Cancel();
             requested();
         }
-        _signals = [PosixSignalRegistration.Create(PosixSignal.SIGINT, Handle), PosixSignalRegistration.Create(PosixSignal.SIGTERM, Handle)];
+        _signals = [.. ((PosixSignal[])[PosixSignal.SIGINT, PosixSignal.SIGTERM, PosixSignal.SIGHUP]).Select(s => PosixSignalRegistration.Create(s, Handle))];
     }
 
     /// <summary>True once a signal came; <see cref="Stop"/> does not count.</summary>
