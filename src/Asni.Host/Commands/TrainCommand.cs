@@ -66,8 +66,9 @@ internal sealed class TrainCommand
         try
         {
             CheckpointKeeper checkpoints = _checkpointing.Keeper(parsed, plan, folder.Path);
-            folder.WriteText(RunFolder.Recipe, RecipeYaml.Format(plan.Settings, "asni --recipe recipe.yaml repeats this run"));
+            // The recipe last: where there is one the run can be resumed, and then with the threads and data that it was started with.
             Checkpointing.Write(folder, new RunStart(request.Words, dataDir is null ? null : Path.GetFullPath(dataDir)));
+            folder.WriteText(RunFolder.Recipe, RecipeYaml.Format(plan.Settings, "asni --recipe recipe.yaml repeats this run"));
             Announce(plan, device, request.Note, folder);
             return Train(plan, device, folder, checkpoints, interrupt);
         }

@@ -7,20 +7,28 @@ namespace Asni.Tests.Host;
 /// <summary>The program as a process of its own, to be sent signals.</summary>
 internal sealed class ProgramProcess : IDisposable
 {
+    private static readonly string s_program = Path.ChangeExtension(typeof(Entry).Assembly.Location, ".dll");
+
     private readonly Process _process;
     private readonly Task<string> _output, _error;
 
     public ProgramProcess(params string[] args) : this([], args) { }
 
     /// <param name="environment">Variables that it gets besides those of the tests.</param>
-    public ProgramProcess(Dictionary<string, string> environment, string[] args)
+    public ProgramProcess(Dictionary<string, string> environment, string[] args) : this("dotnet", environment, [s_program, .. args]) { }
+
+    private ProgramProcess(string file, Dictionary<string, string> environment, string[] args)
     {
-        var start = new ProcessStartInfo("dotnet") { RedirectStandardOutput = true, RedirectStandardError = true };
-        foreach (string arg in (string[])[Path.ChangeExtension(typeof(Entry).Assembly.Location, ".dll"), .. args]) start.ArgumentList.Add(arg);
+        var start = new ProcessStartInfo(file) { RedirectStandardOutput = true, RedirectStandardError = true };
+        foreach (string arg in args) start.ArgumentList.Add(arg);
         foreach ((string name, string value) in environment) start.Environment[name] = value;
         _process = Process.Start(start)!;
         (_output, _error) = (_process.StandardOutput.ReadToEndAsync(), _process.StandardError.ReadToEndAsync());
     }
+
+    /// <summary>The same with its output redirected as a shell does it.</summary>
+    public static ProgramProcess Redirected(string redirection, params string[] args) =>
+        new("sh", [], ["-c", $"exec dotnet \"$@\" {redirection}", "sh", s_program, .. args]);
 
     public string Output => _output.Result;
     public string Error => _error.Result;
@@ -36,7 +44,7 @@ internal sealed class ProgramProcess : IDisposable
         Assert.That(done(), "it comes as far; it printed: " + (_process.HasExited ? Output + Error : "nothing yet"));
     }
 
-    /// <param name="name">TERM, INT or KILL.</param>
+    /// <param name="name">TERM, HUP, INT or KILL.</param>
     public void Signal(string name)
     {
         using Process kill = Process.Start("kill", ["-" + name, _process.Id.ToString(CultureInfo.InvariantCulture)]);
