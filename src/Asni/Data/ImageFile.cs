@@ -1,14 +1,13 @@
 using Asni.Data.Images;
 using Asni.Tensors;
-using StbImageSharp;
 
 namespace Asni.Data;
 
-/// <summary>Reads a JPEG, PNG or BMP file as networks see it in evaluation.</summary>
+/// <summary>Reads a JPEG, PNG, BMP or WebP file as networks see it in evaluation.</summary>
 public static class ImageFile
 {
-    /// <summary>Along a side: sums of positions stay far from the largest int.</summary>
-    private const int MostPixels = 65_535;
+    /// <summary>Of a file: its bytes are held in memory.</summary>
+    private const int MostBytes = 1 << 30;
 
     /// <summary>Colours become luma where <paramref name="shape"/> has one channel.</summary>
     /// <param name="shape">1 or 3 channels, and any size.</param>
@@ -23,7 +22,7 @@ public static class ImageFile
     {
         if (shape.Channels is not (1 or 3)) throw new ArgumentException($"an image has 1 or 3 channels, not those of {shape}", nameof(shape));
         if (chw.Length != shape.Elements) throw new ArgumentException($"{chw.Length} pixels are not those of {shape}", nameof(chw));
-        ImageResult image = Decode(path);
+        using DecodedImage image = Decode(path);
         if (shape.Channels == 3)
         {
             Take(image, shape, whole, chw);
@@ -35,35 +34,40 @@ public static class ImageFile
         for (int i = 0; i < chw.Length; i++) chw[i] = (byte)((299 * rgb[i] + 587 * rgb[i + chw.Length] + 114 * rgb[i + 2 * chw.Length] + 500) / 1000);
     }
 
-    private static void Take(ImageResult image, Chw shape, bool whole, Span<byte> rgb)
+    private static void Take(DecodedImage image, Chw shape, bool whole, Span<byte> rgb)
     {
         if (whole) image.TakeAll(shape.Width, shape.Height, rgb);
         else image.TakeMiddle(shape.Width, shape.Height, rgb);
     }
 
-    /// <summary>As RGB.</summary>
-    internal static ImageResult Decode(string path)
+    /// <summary>The caller's to dispose.</summary>
+    internal static DecodedImage Decode(string path)
     {
-        byte[] file;
+        byte[] file = Bytes(path);
         try
         {
-            file = File.ReadAllBytes(path);
+            return ImageDecoder.Decode(file);
+        }
+        catch (Exception e) when (e is not OutOfMemoryException)
+        {
+            throw new AsniException($"'{path}' cannot be decoded as JPEG, PNG, BMP or WebP image: {e.Message.ReplaceLineEndings(" ").TrimEnd('.')}.", e);
+        }
+    }
+
+    private static byte[] Bytes(string path)
+    {
+        try
+        {
+            using FileStream stream = File.OpenRead(path);
+            if (!stream.CanSeek) throw new AsniException($"The image '{path}' cannot be read: it is no file.");
+            if (stream.Length > MostBytes) throw new AsniException($"The image '{path}' is not read: it has more than 1 GiB.");
+            var bytes = new byte[stream.Length];
+            stream.ReadExactly(bytes);
+            return bytes;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             throw new AsniException($"The image '{path}' cannot be read: {e.Message}", e);
-        }
-        try
-        {
-            if (JpegMarkers.IsCutOff(file)) throw new InvalidDataException("it ends before the image does");
-            ImageResult image = ImageResult.FromMemory(file, ColorComponents.RedGreenBlue);
-            if (Math.Max(image.Width, image.Height) > MostPixels) throw new InvalidDataException($"a side of it has more than {MostPixels:N0} pixels");
-            return image;
-        }
-        catch (Exception e) when (e is not OutOfMemoryException)
-        {
-            // The decoder throws whatever a damaged file leads it to.
-            throw new AsniException($"'{path}' cannot be decoded as JPEG, PNG or BMP image: {e.Message.ReplaceLineEndings(" ").TrimEnd('.')}.", e);
         }
     }
 }

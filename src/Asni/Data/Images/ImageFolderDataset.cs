@@ -19,11 +19,18 @@ internal sealed class ImageFolderDataset(string name, ImageList list, int height
 
     public override string ClassName(int label) => list.Classes[label];
 
-    public override void Read(int index, Span<byte> chw) => ImageFile.Decode(list.PathOf(index)).TakeMiddle(width, height, chw);
+    public override void Read(int index, Span<byte> chw)
+    {
+        using DecodedImage image = ImageFile.Decode(list.PathOf(index));
+        image.TakeMiddle(width, height, chw);
+    }
+
+    public override void ReadPart(int index, ulong random, Span<byte> chw)
+    {
+        using DecodedImage image = ImageFile.Decode(list.PathOf(index));
+        image.TakePart(new SplitMix64(random), width, height, chw);
+    }
 
     /// <summary>Names and classes of all files, sizes of some, and the beginnings of a few: a million photographs would take many minutes to read.</summary>
     protected internal override void AddContent(ContentHash hash) => list.AddContent(hash);
-
-    public override void ReadPart(int index, ulong random, Span<byte> chw) =>
-        ImageFile.Decode(list.PathOf(index)).TakePart(new SplitMix64(random), width, height, chw);
 }

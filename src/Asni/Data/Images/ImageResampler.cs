@@ -10,7 +10,8 @@ internal readonly record struct PixelBox(int Left, int Top, int Width, int Heigh
 /// </summary>
 internal sealed class ImageResampler
 {
-    private const int Channels = 3;
+    /// <summary>Of results; the source has a fourth, which is passed over.</summary>
+    private const int Channels = 3, SourceChannels = 4;
 
     /// <summary>Of a weight: 8 bits are the pixel's, 2 are spare for sums.</summary>
     private const int FractionBits = 32 - 8 - 2;
@@ -18,14 +19,14 @@ internal sealed class ImageResampler
     private readonly Weights _columns = new(), _rows = new();
     private byte[] _between = [];
 
-    /// <param name="rgb">8-bit pixels (row, column, channel).</param>
+    /// <param name="rgba">8-bit pixels (row, column, channel), four channels of which the first three are taken.</param>
     /// <param name="imageWidth">Pixels of one of its rows.</param>
     /// <param name="part">What is taken of it, as if cut out first.</param>
     /// <param name="width">The part's new width.</param>
     /// <param name="height">The part's new height.</param>
     /// <param name="window">What is computed of the result.</param>
     /// <param name="chw">The window as (channel, row, column).</param>
-    public void Run(ReadOnlySpan<byte> rgb, int imageWidth, PixelBox part, int width, int height, PixelBox window, Span<byte> chw)
+    public void Run(ReadOnlySpan<byte> rgba, int imageWidth, PixelBox part, int width, int height, PixelBox window, Span<byte> chw)
     {
         _columns.Set(part.Width, width, window.Left, window.Width);
         _rows.Set(part.Height, height, window.Top, window.Height);
@@ -33,7 +34,7 @@ internal sealed class ImageResampler
         int pitch = window.Width * Channels;
         if (_between.Length < (last - first) * pitch) _between = new byte[(last - first) * pitch];
         for (int row = first; row < last; row++)
-            AlongRow(rgb[(((part.Top + row) * imageWidth + part.Left) * Channels)..], _between.AsSpan((row - first) * pitch, pitch));
+            AlongRow(rgba[(((part.Top + row) * imageWidth + part.Left) * SourceChannels)..], _between.AsSpan((row - first) * pitch, pitch));
         for (int y = 0; y < window.Height; y++) AlongColumns(y, first, pitch, window, chw);
     }
 
@@ -43,13 +44,13 @@ internal sealed class ImageResampler
         {
             ReadOnlySpan<int> weights = _columns.Of(x);
             int r = 1 << FractionBits - 1, g = r, b = r;
-            ReadOnlySpan<byte> pixel = from.Slice(_columns.First(x) * Channels, weights.Length * Channels);
+            ReadOnlySpan<byte> pixel = from.Slice(_columns.First(x) * SourceChannels, weights.Length * SourceChannels);
             for (int k = 0; k < weights.Length; k++)
             {
                 int w = weights[k];
-                r += pixel[3 * k] * w;
-                g += pixel[3 * k + 1] * w;
-                b += pixel[3 * k + 2] * w;
+                r += pixel[SourceChannels * k] * w;
+                g += pixel[SourceChannels * k + 1] * w;
+                b += pixel[SourceChannels * k + 2] * w;
             }
             (to[3 * x], to[3 * x + 1], to[3 * x + 2]) = (Round(r), Round(g), Round(b));
         }

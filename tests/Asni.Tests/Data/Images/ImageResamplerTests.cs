@@ -91,7 +91,7 @@ public class ImageResamplerTests
         var to = new byte[pixels.Length];
         for (int y = 0; y < height; y++)
             for (int x = 0; x < width; x++)
-                for (int c = 0; c < 3; c++) to[(x * height + y) * 3 + c] = pixels[(y * width + x) * 3 + c];
+                for (int c = 0; c < 4; c++) to[(x * height + y) * 4 + c] = pixels[(y * width + x) * 4 + c];
         return to;
     }
 }

@@ -1,5 +1,5 @@
 using System.Reflection;
-using StbImageSharp;
+using Asni.Data.Images;
 
 namespace Asni.Tests.Data.Images;
 
@@ -16,14 +16,18 @@ internal static class Pictures
         return copy.ToArray();
     }
 
-    /// <summary>8-bit pixels (row, column, channel).</summary>
-    public static byte[] Pixels(string name) => ImageResult.FromMemory(File(name), ColorComponents.RedGreenBlue).Data;
+    /// <summary>8-bit pixels (row, column, channel): red, green, blue and alpha.</summary>
+    public static byte[] Pixels(string name)
+    {
+        using DecodedImage image = ImageDecoder.Decode(File(name));
+        return image.Rgba.ToArray();
+    }
 
-    /// <summary>The same as (channel, row, column).</summary>
+    /// <summary>Red, green and blue as (channel, row, column).</summary>
     public static byte[] Planes(string name)
     {
-        byte[] pixels = Pixels(name), planes = new byte[pixels.Length];
-        for (int i = 0; i < pixels.Length; i++) planes[i % 3 * (pixels.Length / 3) + i / 3] = pixels[i];
+        byte[] pixels = Pixels(name), planes = new byte[pixels.Length / 4 * 3];
+        for (int i = 0; i < planes.Length; i++) planes[i] = pixels[i % (pixels.Length / 4) * 4 + i / (pixels.Length / 4)];
         return planes;
     }
 }

@@ -1,4 +1,4 @@
-namespace Asni.Formats;
+namespace Asni;
 
 /// <summary>
 /// 32-bit cyclic redundancy checks, bits reflected, register and result inverted: the CRC-32 of zip files and the CRC-32C of TensorBoard's.
