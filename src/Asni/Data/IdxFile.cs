@@ -11,9 +11,6 @@ internal sealed record IdxFile(string Path, int[] Dims, byte[] Data)
 {
     private const int UnsignedByte = 0x08;
 
-    /// <summary>Deflate shrinks no more than this, so that a header's empty promise is known before memory is taken.</summary>
-    private const long MaxDeflateRatio = 1032;
-
     public static IdxFile Read(string path, int rank)
     {
         try
@@ -21,9 +18,9 @@ internal sealed record IdxFile(string Path, int[] Dims, byte[] Data)
             using FileStream file = File.OpenRead(path);
             bool gzip = file.ReadByte() == 0x1f && file.ReadByte() == 0x8b;
             file.Position = 0;
-            long limit = gzip ? checked(file.Length * MaxDeflateRatio) : file.Length;
+            var budget = new ReadBudget(file.Length, what => new AsniException($"'{path}' is no dataset's IDX file: {what}."));
             using Stream stream = gzip ? new GZipStream(file, CompressionMode.Decompress) : file;
-            return Parse(path, stream, limit, rank);
+            return Parse(path, stream, gzip ? long.MaxValue : file.Length, budget, rank);
         }
         catch (InvalidDataException e)
         {
@@ -35,7 +32,7 @@ internal sealed record IdxFile(string Path, int[] Dims, byte[] Data)
         }
     }
 
-    private static IdxFile Parse(string path, Stream stream, long limit, int rank)
+    private static IdxFile Parse(string path, Stream stream, long limit, ReadBudget budget, int rank)
     {
         byte[] header = new byte[4 + 4 * rank];
         int headerRead = stream.ReadAtLeast(header, header.Length, throwOnEndOfStream: false);
@@ -56,6 +53,8 @@ internal sealed record IdxFile(string Path, int[] Dims, byte[] Data)
                 throw new AsniException($"'{path}' has an impossible IDX header: dimension {i} is {dims[i]}; get the file again.");
         }
         if (header.Length + size > limit) throw CutShort(path, size, limit - header.Length);
+
+        budget.Take((UInt128)size, 1, $"its {string.Join(" x ", dims)} bytes");
 
         byte[] data = new byte[size];
         int read = stream.ReadAtLeast(data, data.Length, throwOnEndOfStream: false);

@@ -84,6 +84,7 @@ public sealed class SafetensorsReader : IDisposable
     public float[] ReadSingles(SafetensorsEntry entry)
     {
         if (entry.DType != "F32") throw Bad($"tensor {entry.Name} is {entry.DType}, F32 was expected");
+        CheckLength(entry);
         var values = new float[entry.Bytes / sizeof(float)];
         Read(entry, MemoryMarshal.AsBytes(values.AsSpan()));
         return values;
@@ -92,6 +93,7 @@ public sealed class SafetensorsReader : IDisposable
     /// <summary>The bytes of a tensor of any type.</summary>
     public byte[] ReadBytes(SafetensorsEntry entry)
     {
+        CheckLength(entry);
         var bytes = new byte[entry.Bytes];
         Read(entry, bytes);
         return bytes;
@@ -111,6 +113,11 @@ public sealed class SafetensorsReader : IDisposable
     }
 
     public void Dispose() => _stream.Dispose();
+
+    private void CheckLength(SafetensorsEntry entry)
+    {
+        if (entry.Bytes > Array.MaxLength) throw Bad($"tensor {entry.Name} has more than 2 GiB");
+    }
 
     private void Read(SafetensorsEntry entry, Span<byte> to)
     {

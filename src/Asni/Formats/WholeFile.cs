@@ -9,6 +9,7 @@ internal static class WholeFile
         try
         {
             using FileStream stream = Open(path);
+            if (!stream.CanSeek) throw new AsniException($"{path} is no file on a disk; such a one cannot be read whole.");
             if (stream.Length > Array.MaxLength) throw new AsniException($"{path} is larger than 2 GiB; such a file cannot be read whole.");
             var bytes = new byte[stream.Length];
             stream.ReadExactly(bytes);

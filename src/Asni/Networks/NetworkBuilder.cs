@@ -171,13 +171,13 @@ public sealed class NetworkBuilder
     private (int Height, int Width) Slide(string layer, string window, int size, int stride, int padding)
     {
         Chw input = Output;
-        int height = input.Height + 2 * padding - size, width = input.Width + 2 * padding - size;
+        long height = input.Height + 2L * padding - size, width = input.Width + 2L * padding - size;
         if (height < 0 || width < 0)
         {
             _misfit ??= $"layer '{layer}' of {_network}: a {window} does not fit a {Text(input)} input";
             _needed = Math.Max(_needed, InputSizeFor(size - 2 * padding));
         }
-        return (Math.Max(0, height) / stride + 1, Math.Max(0, width) / stride + 1);
+        return ((int)Math.Min(int.MaxValue, Math.Max(0, height) / stride + 1), (int)Math.Min(int.MaxValue, Math.Max(0, width) / stride + 1));
     }
 
     /// <summary>Smallest network input (height or width) for which the current node's output is at least <paramref name="size"/>.</summary>
@@ -200,7 +200,7 @@ public sealed class NetworkBuilder
         return full;
     }
 
-    private void CheckElements(string layer, Chw shape) => Require((long)shape.Channels * shape.Height * shape.Width <= int.MaxValue, layer,
+    private void CheckElements(string layer, Chw shape) => Require((Int128)shape.Channels * shape.Height * shape.Width <= int.MaxValue, layer,
         $"an activation of {Text(shape)} has more than 2^31 elements a sample; use a smaller input");
 
     private void Require(bool condition, string layer, string message)

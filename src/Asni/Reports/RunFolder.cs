@@ -159,7 +159,7 @@ public sealed class RunFolder : IDisposable
             return json.RootElement.ValueKind == JsonValueKind.Object && json.RootElement.TryGetProperty("complete", out JsonElement complete)
                 && complete.ValueKind == JsonValueKind.True;
         }
-        catch (Exception e) when (e is JsonException or IOException or UnauthorizedAccessException)
+        catch (Exception e) when (e is JsonException or InvalidOperationException or IOException or UnauthorizedAccessException)
         {
             return false;
         }

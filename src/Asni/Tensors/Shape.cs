@@ -17,13 +17,13 @@ public readonly struct Shape : IEquatable<Shape>
     public int this[int axis] => _dims[axis];
     public ImmutableArray<int> Dims => _dims.IsDefault ? [] : _dims;
 
-    /// <summary>Number of elements; 1 for a scalar (rank 0).</summary>
+    /// <summary>Number of elements; 1 for a scalar (rank 0), and the largest long where there are more than that.</summary>
     public long Elements
     {
         get
         {
             long n = 1;
-            foreach (int d in Dims) n *= d;
+            foreach (int d in Dims) n = n > long.MaxValue / d ? long.MaxValue : n * d;
             return n;
         }
     }

@@ -169,7 +169,7 @@ public sealed record Checkpoint(CheckpointPosition Position, ModelSnapshot Model
         foreach (Parameter p in network.Parameters)
         {
             values[p.Index] = ReadSingles(reader, p, p.Name) ?? throw new KeyNotFoundException($"it has no {p.Name}");
-            if (reader.Entries.TryGetValue(p.Name + NetworkFile.MaskSuffix, out SafetensorsEntry? mask) && mask.HasShape(p.Shape))
+            if (reader.Entries.TryGetValue(p.Name + NetworkFile.MaskSuffix, out SafetensorsEntry? mask) && mask.HasShape(p.Shape) && mask.DType == "BOOL")
                 masks[p.Index] = NetworkFile.ToMask(reader.ReadBytes(mask));
         }
         return new ModelSnapshot(network, [.. values], [.. masks]);

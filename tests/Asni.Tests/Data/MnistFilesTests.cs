@@ -110,6 +110,16 @@ public class MnistFilesTests
         Assert.That(OpenFails().Message, Does.Contain("impossible IDX header").Or.Contain("cut short"));
     }
 
+    /// <summary>Deflate can shrink more than a thousand times, images do not.</summary>
+    [Test]
+    public void A_gzip_file_that_swells_is_refused_before_memory_is_taken()
+    {
+        _folder.Write("train-images-idx3-ubyte", DataFiles.Gzip(DataFiles.Idx(new byte[784], 400_000, 28, 28)));
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        Assert.That(OpenFails().Message, Does.Contain("400000 x 28 x 28 bytes would take more memory"));
+        Assert.That(GC.GetAllocatedBytesForCurrentThread() - before, Is.LessThan(16 << 20));
+    }
+
     [Test]
     public void Counts_that_disagree_are_an_error_with_both_counts()
     {

@@ -36,9 +36,6 @@ public static class AsniFile
     internal const int ChecksumBytes = 32, HeadBytes = 16, MostDimensions = 8;
     private const int MostTensors = 1 << 16;
 
-    /// <summary>A file cannot ask for more memory than this many elements a byte (99.99 % sparsity needs fewer) and a few megabytes.</summary>
-    private const long MostElementsPerByte = 1 << 14, ElementsForFree = 1 << 22;
-
     internal static ReadOnlySpan<byte> Magic => "ASNI"u8;
 
     /// <param name="phase">What the network is: asni2-init, asni1, ...</param>
@@ -58,7 +55,12 @@ public static class AsniFile
     public static AsniContents Describe(string path)
     {
         var tensors = ImmutableArray.CreateBuilder<AsniTensor>();
-        NetworkFileHeader header = Walk(path, (tensor, _) => tensors.Add(tensor.Describe()), out long fileBytes);
+        NetworkFileHeader header = Walk(path, (tensor, budget, _) =>
+        {
+            // Whoever builds the network that the file describes takes memory for it.
+            tensor.TakeFrom(budget);
+            tensors.Add(tensor.Describe());
+        }, out long fileBytes);
         return new AsniContents(header, tensors.ToImmutable(), fileBytes);
     }
 
@@ -68,7 +70,7 @@ public static class AsniFile
     {
         var values = ImmutableArray.CreateBuilder<float[]>();
         var masks = ImmutableArray.CreateBuilder<Mask?>();
-        Walk(path, (tensor, bad) =>
+        Walk(path, (tensor, _, bad) =>
         {
             Parameter? expected = values.Count < network.Parameters.Length ? network.Parameters[values.Count] : null;
             if (expected?.Name != tensor.Name || expected.Shape != tensor.Shape)
@@ -87,8 +89,9 @@ public static class AsniFile
     internal static Dictionary<string, StoredTensor> ReadTensors(string path)
     {
         var tensors = new Dictionary<string, StoredTensor>();
-        Walk(path, (tensor, _) =>
+        Walk(path, (tensor, budget, _) =>
         {
+            tensor.TakeFrom(budget);
             if (!tensors.TryAdd(tensor.Name, tensor)) throw Bad(path, $"it has two tensors {tensor.Name}");
         }, out long _);
         return tensors;
@@ -96,7 +99,7 @@ public static class AsniFile
 
     internal static AsniException Bad(string path, string what) => new($"{path} is not a usable .asni file: {what}.");
 
-    private static NetworkFileHeader Walk(string path, Action<StoredTensor, Func<string, AsniException>> visit, out long fileBytes)
+    private static NetworkFileHeader Walk(string path, Action<StoredTensor, ReadBudget, Func<string, AsniException>> visit, out long fileBytes)
     {
         AsniException Fault(string what) => Bad(path, what);
         byte[] file = WholeFile.Read(path);
@@ -106,12 +109,11 @@ public static class AsniFile
         string network = reader.Text(), phase = reader.Text();
         var input = new Chw(reader.Count("channels"), reader.Count("rows"), reader.Count("columns"));
         int classes = reader.Count("classes"), count = reader.Count("tensors", MostTensors);
-        long elementsLeft = ElementsForFree + MostElementsPerByte * file.Length;
+        var budget = new ReadBudget(file.Length, Fault);
         for (int i = 0; i < count; i++)
         {
-            StoredTensor tensor = StoredTensor.Read(reader, elementsLeft, Fault);
-            elementsLeft -= tensor.Shape.Elements;
-            visit(tensor, what => Fault($"tensor {tensor.Name} has {what}"));
+            StoredTensor tensor = StoredTensor.Read(reader, Fault);
+            visit(tensor, budget, what => Fault($"tensor {tensor.Name} has {what}"));
         }
         if (reader.Left > 0) throw Fault($"{reader.Left} bytes after its last tensor belong to nothing");
         return new NetworkFileHeader(network, input, classes, phase);

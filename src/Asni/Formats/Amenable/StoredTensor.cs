@@ -6,8 +6,7 @@ namespace Asni.Formats.Amenable;
 internal sealed record StoredTensor(string Name, Shape Shape, MaskCoding MaskCoding, byte Parameter, long Live, byte[] Mask,
     ValueCoding ValueCoding, byte[] Values)
 {
-    /// <param name="mostElements">What the rest of the file may ask memory for.</param>
-    public static StoredTensor Read(ByteReader reader, long mostElements, Func<string, AsniException> bad)
+    public static StoredTensor Read(ByteReader reader, Func<string, AsniException> bad)
     {
         string name = reader.Text();
         int rank = reader.U8();
@@ -17,10 +16,9 @@ internal sealed record StoredTensor(string Name, Shape Shape, MaskCoding MaskCod
         for (int i = 0; i < rank; i++)
         {
             dims[i] = reader.Count($"as dimension {i} of tensor {name}");
-            if (elements > mostElements / dims[i]) throw bad($"tensor {name} is larger than such a file can hold");
+            if (elements > Array.MaxLength / dims[i]) throw bad($"tensor {name} is larger than such a file can hold");
             elements *= dims[i];
         }
-        if (elements > mostElements || elements > Array.MaxLength) throw bad($"tensor {name} is larger than such a file can hold");
         var maskCoding = (MaskCoding)reader.U8();
         byte parameter = reader.U8();
         ulong live = reader.U64();
@@ -30,6 +28,9 @@ internal sealed record StoredTensor(string Name, Shape Shape, MaskCoding MaskCod
         byte[] values = reader.Take(reader.U32()).ToArray();
         return new StoredTensor(name, new Shape(dims), maskCoding, parameter, (long)live, mask, valueCoding, values);
     }
+
+    /// <summary>Takes the memory of the tensor's values, of which the file may have no more than one.</summary>
+    public void TakeFrom(ReadBudget budget) => budget.Take((UInt128)Shape.Elements, sizeof(float), $"tensor {Name} of {Shape}");
 
     public AsniTensor Describe() => new(Name, Shape, Live, MaskCoding, Mask.Length, ValueCoding, Values.Length);
 

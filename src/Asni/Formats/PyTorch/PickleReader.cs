@@ -4,23 +4,32 @@ namespace Asni.Formats.PyTorch;
 
 /// <summary>
 /// Reads the pickle of a PyTorch archive (Python's pickletools documents the opcodes) as data. Nothing is imported or called: names stay names,
-/// calls are recognized only when they rebuild a tensor or an ordered dictionary, and everything else becomes a place holder. Each opcode takes
-/// bytes and adds a bounded amount of memory, so a hostile file cannot ask for more than a small multiple of its size.
+/// calls are recognized only when they rebuild a tensor or an ordered dictionary, and everything else becomes a place holder. An opcode adds a
+/// bounded amount of memory; what may be many times its own bytes (dictionaries, tensors with shapes that are recalled) is taken from the file's budget.
 /// </summary>
 internal sealed class PickleReader
 {
     private static readonly object s_mark = new();
     private static readonly object s_none = new PickleOpaque("None");
 
+    /// <summary>Of a tensor: PyTorch itself computes with no more.</summary>
+    private const int MostDimensions = 64;
+
+    /// <summary>Of an empty dictionary and one with an entry; of a tensor without its dimensions and strides, and of one of each.</summary>
+    private const int DictionaryBytes = 200, TensorBytes = 150, DimensionBytes = 16;
+
     private readonly ByteReader _bytes;
+    private readonly ReadBudget _budget;
     private readonly Func<string, AsniException> _bad;
     private readonly List<object> _stack = [];
     private readonly Dictionary<long, object> _memo = [];
 
-    private PickleReader(byte[] bytes, Func<string, AsniException> bad) => (_bytes, _bad) = (new ByteReader(bytes, bad), bad);
+    private PickleReader(byte[] bytes, ReadBudget budget, Func<string, AsniException> bad) =>
+        (_bytes, _budget, _bad) = (new ByteReader(bytes, bad), budget, bad);
 
     /// <summary>The object that was pickled: string, long, double, bool, object[] (tuple), List, Dictionary, or one of PickleValues.cs.</summary>
-    public static object Read(byte[] bytes, Func<string, AsniException> bad) => new PickleReader(bytes, bad).Run();
+    /// <param name="budget">The file's.</param>
+    public static object Read(byte[] bytes, ReadBudget budget, Func<string, AsniException> bad) => new PickleReader(bytes, budget, bad).Run();
 
     private object Run()
     {
@@ -73,7 +82,7 @@ internal sealed class PickleReader
             case 'l': Push(new List<object>(PopToMark())); break;
             case 'a': Append(PopLast(1)); break;
             case 'e': Append(PopToMark()); break;
-            case '}': Push(new Dictionary<object, object>()); break;
+            case '}': Push(NewDictionary()); break;
             case 'd': Dictionary(); break;
             case 's': SetItems(PopLast(2)); break;
             case 'u': SetItems(PopToMark()); break;
@@ -124,7 +133,7 @@ internal sealed class PickleReader
         object[] arguments = functionAndArguments[1] as object[] ?? [];
         Push((function as PickleGlobal)?.FullName switch
         {
-            "collections.OrderedDict" => new Dictionary<object, object>(),
+            "collections.OrderedDict" => NewDictionary(),
             "torch._utils._rebuild_tensor_v2" or "torch._utils._rebuild_tensor" => Tensor(arguments),
             "torch._utils._rebuild_parameter" or "torch._utils._rebuild_parameter_with_state" when arguments.Length > 0 => arguments[0],
             { } name => new PickleOpaque(name),
@@ -137,6 +146,7 @@ internal sealed class PickleReader
         if (arguments.Length < 4 || arguments[0] is not PickleStorage storage || arguments[1] is not long offset
             || Numbers(arguments[2]) is not { } dims || Numbers(arguments[3]) is not { } strides || dims.Length != strides.Length || offset < 0)
             throw _bad("its pickle rebuilds a tensor from something else than a storage, an offset, a shape and strides");
+        _budget.Take(1, TensorBytes + dims.Length * DimensionBytes, "its tensors");
         return new PickleTensor(storage, offset, dims, strides);
     }
 
@@ -148,8 +158,14 @@ internal sealed class PickleReader
         return new PickleStorage(type.Name, key, elements);
     }
 
-    /// <summary>A tuple of numbers that are not negative; null when it is something else.</summary>
-    private static long[]? Numbers(object value) => value is object[] items && items.All(i => i is long and >= 0) ? [.. items.Cast<long>()] : null;
+    private Dictionary<object, object> NewDictionary()
+    {
+        _budget.Take(1, DictionaryBytes, "its dictionaries");
+        return new Dictionary<object, object>(PickleKeys.Comparer);
+    }
+
+    /// <summary>A tuple of numbers that are not negative, as many as a tensor can have dimensions; null when it is something else.</summary>
+    private static long[]? Numbers(object value) => value is object[] { Length: <= MostDimensions } items && items.All(i => i is long and >= 0) ? [.. items.Cast<long>()] : null;
 
     private void StackGlobal()
     {
@@ -174,7 +190,7 @@ internal sealed class PickleReader
     private void Dictionary()
     {
         object[] items = PopToMark();
-        Push(new Dictionary<object, object>());
+        Push(NewDictionary());
         SetItems(items);
     }
 

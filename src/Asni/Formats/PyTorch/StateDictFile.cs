@@ -29,6 +29,14 @@ internal sealed class StateDictFile : NamedTensors
     private readonly ZipArchive _archive;
     private readonly string _folder;
     private readonly Dictionary<string, PickleTensor> _tensors = [];
+    private readonly long _fileBytes;
+    private readonly ReadBudget _budget;
+
+    /// <summary>Tensors whose memory was taken from the budget: reading one again costs nothing more.</summary>
+    private readonly HashSet<string> _taken = [];
+
+    /// <summary>The storage of the last view of a part: parts of one come one after the other.</summary>
+    private (PickleStorage Storage, float[] Values)? _last;
 
     /// <exception cref="AsniException">Missing, damaged, or not a state dict.</exception>
     public StateDictFile(string path)
@@ -37,6 +45,8 @@ internal sealed class StateDictFile : NamedTensors
         byte[] start = WholeFile.Start(path, 1);
         if (start is [PickleStart])
             throw Bad("it is in the format of PyTorch before 1.6; load it there and save it again with torch.save");
+        _fileBytes = new FileInfo(path).Length;
+        _budget = new ReadBudget(_fileBytes, Bad);
         _archive = OpenArchive(path);
         try
         {
@@ -45,7 +55,7 @@ internal sealed class StateDictFile : NamedTensors
             _folder = pickle.FullName[..^PickleName.Length];
             CheckByteOrder();
             if (pickle.Length > LargestPickle) throw Bad($"its pickle of {pickle.Length} bytes is too large for a state dict");
-            Collect(PickleReader.Read(ReadEntry(pickle, pickle.Length), Bad));
+            Collect(PickleReader.Read(ReadEntry(pickle, pickle.Length), _budget, Bad));
         }
         catch
         {
@@ -68,9 +78,16 @@ internal sealed class StateDictFile : NamedTensors
         ElementType element = ElementType.Of(type)!;
         long count = CheckExtent(name, tensor);
         if (tensor.Storage.Elements > Array.MaxLength / element.Bytes) throw Bad($"the data of tensor {name} are too large");
+        bool isWhole = IsPlain(tensor) && count == tensor.Storage.Elements;
+        bool isFirst = _taken.Add(name);
+        if (isFirst && !isWhole) _budget.Take((UInt128)count, sizeof(float), $"tensor {name}");
+        if (!isWhole && _last is { } last && last.Storage == tensor.Storage) return Gather(tensor, last.Values, count);
+        if (isFirst) _budget.Take((UInt128)tensor.Storage.Elements, sizeof(float), $"the data of tensor {name}");
         ZipArchiveEntry entry = Entry("data/" + tensor.Storage.Key) ?? throw Bad($"the data of tensor {name} are not in it");
         float[] storage = element.ToSingles(ReadEntry(entry, tensor.Storage.Elements * element.Bytes));
-        return IsPlain(tensor) && count == storage.Length ? storage : Gather(tensor, storage, count);
+        if (isWhole) return storage;
+        _last = (tensor.Storage, storage);
+        return Gather(tensor, storage, count);
     }
 
     public override void Dispose()
@@ -111,6 +128,7 @@ internal sealed class StateDictFile : NamedTensors
         // torch.save never compresses; refusing what is compressed refuses archives that swell.
         if (entry.Length != expected || entry.CompressedLength != expected || expected > Array.MaxLength)
             throw Bad($"its {entry.FullName} has {entry.CompressedLength} bytes for {entry.Length} where {expected} were expected");
+        if (expected > _fileBytes) throw Bad($"its {entry.FullName} has {expected} bytes, more than the file");
         try
         {
             var bytes = new byte[expected];
@@ -131,7 +149,8 @@ internal sealed class StateDictFile : NamedTensors
         if (!dictionary.Values.Any(v => v is PickleTensor))
             states = s_wrappers.Select(key => dictionary.GetValueOrDefault(key)).OfType<Dictionary<object, object>>().FirstOrDefault() ?? dictionary;
         foreach ((object key, object value) in states)
-            if (key is string name && value is PickleTensor tensor) _tensors[name] = tensor;
+            if (key is string name && value is PickleTensor tensor)
+                _tensors[name] = tensor.Storage.Elements <= _fileBytes ? tensor : throw Bad($"the data of tensor {name} are longer than the file");
         if (_tensors.Count == 0) throw Bad("it holds no tensor by a name");
     }
 

@@ -125,6 +125,60 @@ public class AsniFileTests
             Throws.TypeOf<AsniException>().With.Message.Contains("fc1.weight is larger than such a file can hold"));
     }
 
+    /// <summary>A constant takes four bytes in the file for any number of elements.</summary>
+    [TestCase("lenet300", 1, 1870, 1870)]
+    [TestCase("mlp300", 3, 500, 500)]
+    public void A_network_that_is_many_times_its_file_is_refused_before_memory_is_asked_for(string name, int channels, int height, int width)
+    {
+        Network large = NetworkZoo.Create(name, new Asni.Tensors.Chw(channels, height, width));
+        string path = _folder["large.asni"];
+        File.WriteAllBytes(path, Constant(large));
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        Assert.That(() => AsniFile.Describe(path), Throws.TypeOf<AsniException>().With.Message.Contains("more memory than a file of"));
+        Assert.That(() => NamedTensors.Open(path), Throws.TypeOf<AsniException>().With.Message.Contains("more memory than a file of"));
+        Assert.That(GC.GetAllocatedBytesForCurrentThread() - before, Is.LessThan(16 << 20));
+    }
+
+    [Test]
+    public void A_network_of_many_small_tensors_that_is_within_the_limit_is_read()
+    {
+        Network resnet = NetworkZoo.Create("resnet18c");
+        File.WriteAllBytes(_folder["zeros.asni"], Constant(resnet));
+        Assert.That(AsniFile.Describe(_folder["zeros.asni"]).Tensors, Has.Length.EqualTo(resnet.Parameters.Length));
+    }
+
+    /// <summary>A file of this network, all of whose tensors are one number.</summary>
+    private static byte[] Constant(Network network)
+    {
+        using var memory = new MemoryStream();
+        using var writer = new BinaryWriter(memory);
+        void Text(string text)
+        {
+            writer.Write((ushort)text.Length);
+            writer.Write(System.Text.Encoding.UTF8.GetBytes(text));
+        }
+        writer.Write("ASNI\u0001\0\0\0\0\0\0\0\0\0\0\0"u8);
+        Text(network.Name);
+        Text("asni1");
+        foreach (int n in (int[])[network.Input.Channels, network.Input.Height, network.Input.Width, network.Classes, network.Parameters.Length]) writer.Write(n);
+        foreach (Parameter p in network.Parameters)
+        {
+            Text(p.Name);
+            writer.Write((byte)p.Shape.Rank);
+            foreach (int d in p.Shape.Dims) writer.Write(d);
+            writer.Write((ushort)0);
+            writer.Write(p.Elements);
+            writer.Write(0);
+            writer.Write((byte)0);
+            writer.Write(4);
+            writer.Write(0.5f);
+        }
+        byte[] file = [.. memory.ToArray(), .. new byte[AsniFile.ChecksumBytes]];
+        BinaryPrimitives.WriteInt64LittleEndian(file.AsSpan(8), file.Length);
+        Seal(file);
+        return file;
+    }
+
     [Test]
     public void A_later_version_says_so()
     {
