@@ -3,6 +3,9 @@ namespace Asni;
 /// <summary>"Did you mean": the candidate with the fewest typing errors away. Case, hyphens and underscores do not matter.</summary>
 public static class Suggestion
 {
+    /// <summary>Nobody types more; text of files is not compared letter by letter.</summary>
+    private const int LongestName = 100;
+
     /// <summary>The name without what people write differently: "CIFAR-10" and "cifar_10" are "cifar10".</summary>
     public static string Plain(string name) => name.Replace("-", "").Replace("_", "").ToLowerInvariant();
 
@@ -11,6 +14,7 @@ public static class Suggestion
 
     public static string? Closest(string typed, IEnumerable<string> candidates)
     {
+        if (typed.Length > LongestName) return null;
         string plain = Plain(typed);
         int limit = Math.Max(1, plain.Length / 3);
         return candidates.Select(c => (Text: c, Distance: Distance(plain, Plain(c))))

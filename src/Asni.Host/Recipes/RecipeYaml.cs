@@ -1,27 +1,66 @@
 using System.Buffers;
 using System.Text;
 using YamlDotNet.Core;
-using YamlDotNet.RepresentationModel;
+using YamlDotNet.Core.Events;
 
 namespace Asni.Host.Recipes;
 
 /// <summary>Recipes as YAML: one flat mapping whose keys are the flags without their dashes.</summary>
 internal static class RecipeYaml
 {
+    /// <summary>Of a recipe in characters: many times what all settings take.</summary>
+    private const int Longest = 1 << 20;
+
     /// <param name="name">For messages: the file's name.</param>
     /// <exception cref="UsageException">Names the line and what is wrong there.</exception>
     public static SettingsLayer Parse(string text, string name)
     {
-        var values = new Dictionary<string, SettingValue>();
-        foreach ((YamlNode keyNode, YamlNode valueNode) in Root(text, name))
+        var parser = new Parser(new StringReader(text));
+        try
         {
-            string key = (keyNode as YamlScalarNode)?.Value ?? "";
-            string where = $"{name} line {keyNode.Start.Line}";
-            if (Settings.Find(key) is null)
-                throw new UsageException($"{where}: unknown key '{key}'{Suggestion.For(key, Settings.All.Select(s => s.Key))}.");
-            values[key] = new SettingValue(Text(valueNode, $"{where}: {key}"), $"{where}: {key}");
+            return Parse(parser, name);
         }
+        catch (Exception e) when (e is YamlException or ArgumentException or InvalidOperationException)
+        {
+            // The parser throws the latter two itself for some texts that are no YAML.
+            long line = (e as YamlException)?.Start.Line ?? parser.Current?.End.Line ?? 1;
+            throw new UsageException($"{name} line {line}: {e.Message.Split('\n')[0].TrimEnd('.')}.", e);
+        }
+    }
+
+    /// <summary>Event by event: what is nested is refused where it begins, however deep it goes.</summary>
+    private static SettingsLayer Parse(Parser parser, string name)
+    {
+        var values = new Dictionary<string, SettingValue>();
+        parser.Consume<StreamStart>();
+        if (!parser.TryConsume<DocumentStart>(out _)) return new SettingsLayer(values);
+        if (!parser.TryConsume<MappingStart>(out _)) throw new UsageException($"{name} is not a recipe: lines of the form 'key: value' were expected.");
+        while (!parser.TryConsume<MappingEnd>(out _))
+        {
+            long line = parser.Current!.Start.Line;
+            string where = $"{name} line {line}";
+            if (!parser.TryConsume<Scalar>(out var key)) throw new UsageException($"{where}: a key was expected, one word.");
+            if (Settings.Find(key.Value) is null)
+                throw new UsageException($"{where}: unknown key '{key.Value}'{Suggestion.For(key.Value, Settings.All.Select(s => s.Key))}.");
+            string origin = $"{where}: {key.Value}";
+            if (!values.TryAdd(key.Value, new SettingValue(Value(parser, origin), origin))) throw new UsageException($"{origin} is there twice.");
+        }
+        parser.Consume<DocumentEnd>();
+        if (!parser.TryConsume<StreamEnd>(out _)) throw new UsageException($"{name} line {parser.Current!.Start.Line}: a second document begins; a recipe is one.");
         return new SettingsLayer(values);
+    }
+
+    /// <summary>A value; those of a list with commas between them.</summary>
+    private static string Value(Parser parser, string origin)
+    {
+        if (parser.TryConsume<Scalar>(out var scalar)) return scalar.Value;
+        if (parser.Accept<AnchorAlias>(out _)) throw new UsageException($"{origin} refers to another value; write it out.");
+        if (!parser.TryConsume<SequenceStart>(out _)) throw Nested();
+        var items = new List<string>();
+        while (!parser.TryConsume<SequenceEnd>(out _)) items.Add(parser.TryConsume<Scalar>(out var item) ? item.Value : throw Nested());
+        return string.Join(',', items);
+
+        UsageException Nested() => new($"{origin} is nested; a value or a list was expected.");
     }
 
     /// <summary>Reads a recipe file.</summary>
@@ -30,7 +69,11 @@ internal static class RecipeYaml
     {
         try
         {
-            return Parse(File.ReadAllText(path), path);
+            using var reader = new StreamReader(path);
+            var text = new char[Longest + 1];
+            int length = reader.ReadBlock(text);
+            return length <= Longest ? Parse(new string(text, 0, length), path)
+                : throw new UsageException($"{path} is not a recipe: it has more than {Longest:N0} characters.");
         }
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
         {
@@ -72,27 +115,4 @@ internal static class RecipeYaml
 
     /// <summary>What YAML takes for a line's end or refuses in a file.</summary>
     private static bool NeedsEscape(char c) => char.IsControl(c) || c is '\u2028' or '\u2029' or '\ufeff' or '\ufffe' or '\uffff';
-
-    private static YamlMappingNode Root(string text, string name)
-    {
-        var stream = new YamlStream();
-        try
-        {
-            stream.Load(new StringReader(text));
-        }
-        catch (YamlException e)
-        {
-            throw new UsageException($"{name} line {e.Start.Line}: {e.Message.Split('\n')[0].TrimEnd('.')}.", e);
-        }
-        if (stream.Documents.Count == 0) return [];
-        return stream.Documents[0].RootNode as YamlMappingNode
-            ?? throw new UsageException($"{name} is not a recipe: lines of the form 'key: value' were expected.");
-    }
-
-    private static string Text(YamlNode node, string origin) => node switch
-    {
-        YamlScalarNode scalar => scalar.Value ?? "",
-        YamlSequenceNode list when list.All(item => item is YamlScalarNode) => string.Join(',', list.Select(item => ((YamlScalarNode)item).Value)),
-        _ => throw new UsageException($"{origin} is nested; a value or a list was expected."),
-    };
 }
