@@ -11,7 +11,7 @@ internal static class PredictCommand
 
     public static Command Create(HostConsole console)
     {
-        var files = new Argument<string[]>("file") { Description = "JPEG, PNG or BMP images", Arity = ArgumentArity.OneOrMore };
+        var files = new Argument<string[]>("file") { Description = "JPEG, PNG, BMP or WebP images", Arity = ArgumentArity.OneOrMore };
         var run = new Option<string>("--run") { Description = "run folder", HelpName = "dir", Required = true };
         var phase = new Option<string>("--phase")
         {
@@ -26,10 +26,25 @@ internal static class PredictCommand
             string folder = parsed.GetValue(run)!;
             _ = RunNetworks.PathOf(folder, parsed.GetValue(phase));
             using var classifier = ImageClassifier.Load(folder, device.Parse(parsed).Open(), parsed.GetValue(phase));
-            foreach (string file in parsed.GetValue(files)!)
-                console.Line($"{file}: {string.Join(", ", classifier.Classify(file, Most).Select(g => $"{g.Name} {Show.Percent(g.Probability)}"))}");
-            return 0;
+            bool all = true;
+            foreach (string file in parsed.GetValue(files)!) all &= Predict(console, classifier, file);
+            return all ? 0 : Entry.Failed;
         });
         return command;
+    }
+
+    /// <summary>Whether the file is an image; those after one that is not are predicted all the same.</summary>
+    private static bool Predict(HostConsole console, ImageClassifier classifier, string file)
+    {
+        try
+        {
+            console.Line($"{file}: {string.Join(", ", classifier.Classify(file, Most).Select(g => $"{g.Name} {Show.Percent(g.Probability)}"))}");
+            return true;
+        }
+        catch (AsniException e)
+        {
+            console.Fail(e.Message);
+            return false;
+        }
     }
 }

@@ -44,6 +44,9 @@ public abstract class Dataset
     /// <summary>Writes image <paramref name="index"/> in CHW order.</summary>
     public abstract void Read(int index, Span<byte> chw);
 
+    /// <summary>Files beside the images that are images and are not read, by extension; empty where there are none.</summary>
+    internal virtual string PassedOver => "";
+
     /// <summary>
     /// SHA-256, in lower-case hexadecimal, by which a run that goes on knows its data: of all pixels and labels of images that are held in memory, of less of those that
     /// would have to be read (<see cref="AddContent"/>).

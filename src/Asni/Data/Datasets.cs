@@ -80,7 +80,10 @@ public static class Datasets
         Require(dataset.Name, height, 1, 4096, "pixels of height");
         Require(dataset.Name, width, 1, 4096, "pixels of width");
         (Dataset train, Dataset test) = dataset.Open(folder, height, width);
-        return new DatasetSplit(train, test, $"{dataset.Name}: {train.Count:N0} training and {test.Count:N0} test images from {folder}");
+        string source = $"{dataset.Name}: {train.Count:N0} training and {test.Count:N0} test images from {folder}";
+        foreach ((string half, Dataset data) in (ReadOnlySpan<(string, Dataset)>)[("training", train), ("test", test)])
+            if (data.PassedOver.Length > 0) source += $"; not read in the {half} images: {data.PassedOver} (JPEG, PNG, BMP and WebP are)";
+        return new DatasetSplit(train, test, source);
     }
 
     private static DatasetSplit Draw(string name, ProceduralOptions options)

@@ -62,7 +62,7 @@ public sealed class ImageClassifier : IDisposable
     /// <summary>What images are brought to.</summary>
     public Chw Input => _model.Input;
 
-    /// <summary>The most probable classes of a JPEG, PNG or BMP file, best first.</summary>
+    /// <summary>The most probable classes of a JPEG, PNG, BMP or WebP file, best first.</summary>
     /// <param name="most">How many at most.</param>
     /// <exception cref="AsniException">The file cannot be read or decoded.</exception>
     public IReadOnlyList<ClassGuess> Classify(string path, int most = 5)

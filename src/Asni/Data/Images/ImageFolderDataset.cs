@@ -15,6 +15,8 @@ internal sealed class ImageFolderDataset(string name, ImageList list, int height
 
     public override bool HasParts => true;
 
+    internal override string PassedOver => list.PassedOver;
+
     public override int Label(int index) => list.Labels[index];
 
     public override string ClassName(int label) => list.Classes[label];

@@ -13,7 +13,14 @@ internal sealed record ImageList(string Root, ImmutableArray<string> Classes, st
     /// <summary>How many files' sizes and beginnings tell one set of images from another, and how long those are. The files are in random order.</summary>
     private const int SizesInHash = 1000, BeginningsInHash = 100, BytesOfBeginning = 1 << 16;
 
-    private static readonly string[] s_extensions = [".jpeg", ".jpg", ".png", ".bmp"];
+    private static readonly string[] s_extensions = [".jpeg", ".jpg", ".png", ".bmp", ".webp"];
+
+    /// <summary>Images that others read and this program does not: what is passed over is said.</summary>
+    private static readonly string[] s_otherExtensions =
+        [".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm", ".gif", ".avif", ".heic", ".heif", ".jxl", ".jp2", ".jfif", ".tga", ".psd", ".hdr", ".exr"];
+
+    /// <summary>Files by extension that are images and are not read, for example "2 .tif, 1 .gif"; empty where there are none.</summary>
+    public string PassedOver { get; private init; } = "";
 
     public string PathOf(int index) => Path.Combine(Root, Files[index]);
 
@@ -30,15 +37,16 @@ internal sealed record ImageList(string Root, ImmutableArray<string> Classes, st
     public static ImageList OfFolders(string root, ImmutableArray<string> classes, bool needsAll)
     {
         var found = new List<(string File, int Label)>();
+        var others = new SortedDictionary<string, int>(StringComparer.Ordinal);
         foreach (string folder in ClassesIn(root))
         {
             int label = classes.BinarySearch(folder, StringComparer.Ordinal);
             if (label < 0) throw new AsniException($"'{root}' has a class '{folder}' that the training images lack.");
             int before = found.Count;
-            found.AddRange(ImagesBelow(root, folder).Select(f => (f, label)));
+            found.AddRange(ImagesBelow(root, folder, others).Select(f => (f, label)));
             if (needsAll && found.Count == before) throw new AsniException($"The class '{Path.Combine(root, folder)}' has no image ({string.Join(", ", s_extensions)}).");
         }
-        return Make(root, classes, found);
+        return Make(root, classes, found, others);
     }
 
     /// <summary>All images in one place, their classes in a file of lines that begin with an image's name and its class.</summary>
@@ -62,13 +70,14 @@ internal sealed record ImageList(string Root, ImmutableArray<string> Classes, st
             if (label >= 0) labels[Path.GetFileNameWithoutExtension(fields[0])] = label;
         }
         var found = new List<(string File, int Label)>();
-        foreach (string file in ImagesBelow(root, ""))
+        var others = new SortedDictionary<string, int>(StringComparer.Ordinal);
+        foreach (string file in ImagesBelow(root, "", others))
         {
             if (!labels.TryGetValue(Path.GetFileNameWithoutExtension(file), out int label))
                 throw new AsniException($"'{labelFile}' has no class for the image '{Path.Combine(root, file)}'.");
             found.Add((file, label));
         }
-        return Make(root, classes, found);
+        return Make(root, classes, found, others);
     }
 
     /// <exception cref="AsniException">A file cannot be read.</exception>
@@ -97,16 +106,29 @@ internal sealed record ImageList(string Root, ImmutableArray<string> Classes, st
         }
     }
 
-    private static IEnumerable<string> ImagesBelow(string root, string folder) =>
-        Directory.EnumerateFiles(Path.Combine(root, folder), "*", SearchOption.AllDirectories)
-            .Where(f => s_extensions.Contains(Path.GetExtension(f).ToLowerInvariant()) && !Path.GetFileName(f).StartsWith('.'))
-            .Select(f => Path.GetRelativePath(root, f)).Order(StringComparer.Ordinal);
+    /// <summary>In the order of their names; images of other formats are counted by extension.</summary>
+    private static List<string> ImagesBelow(string root, string folder, SortedDictionary<string, int> others)
+    {
+        var images = new List<string>();
+        foreach (string file in Directory.EnumerateFiles(Path.Combine(root, folder), "*", SearchOption.AllDirectories))
+        {
+            if (Path.GetFileName(file).StartsWith('.')) continue;
+            string extension = Path.GetExtension(file).ToLowerInvariant();
+            if (s_extensions.Contains(extension)) images.Add(Path.GetRelativePath(root, file));
+            else if (s_otherExtensions.Contains(extension)) others[extension] = others.GetValueOrDefault(extension) + 1;
+        }
+        images.Sort(StringComparer.Ordinal);
+        return images;
+    }
 
-    private static ImageList Make(string root, ImmutableArray<string> classes, List<(string File, int Label)> found)
+    private static ImageList Make(string root, ImmutableArray<string> classes, List<(string File, int Label)> found, SortedDictionary<string, int> others)
     {
         if (found.Count == 0) throw new AsniException($"'{root}' has no images ({string.Join(", ", s_extensions)}).");
         (string File, int Label)[] images = [.. found];
         SplitMix64.Fork(0, 0).Shuffle(images.AsSpan());
-        return new ImageList(root, classes, [.. images.Select(i => i.File)], [.. images.Select(i => i.Label)]);
+        return new ImageList(root, classes, [.. images.Select(i => i.File)], [.. images.Select(i => i.Label)])
+        {
+            PassedOver = string.Join(", ", others.Select(o => $"{o.Value:N0} {o.Key}")),
+        };
     }
 }

@@ -81,6 +81,18 @@ public class ImageFoldersTests
     }
 
     [Test]
+    public void Images_of_formats_that_are_not_read_are_counted()
+    {
+        PutTraining();
+        Put("val/n00000001/a.jpg");
+        Assert.That(Open().Source, Does.Not.Contain("not read"));
+        foreach (string name in (string[])["a.tif", "b.TIF", "c.ppm", ".hidden.gif", "notes.txt"]) Put("train/n00000002/" + name);
+        Put("val/n00000001/d.gif");
+        Assert.That(Open().Source, Does.Contain("12 training and 1 test images").And.Contain("not read in the training images: 1 .ppm, 2 .tif (")
+            .And.Contain("not read in the test images: 1 .gif ("));
+    }
+
+    [Test]
     public void What_is_missing_is_said()
     {
         Put("train/a/1.jpg");
