@@ -1,0 +1,58 @@
+using System.Diagnostics;
+using System.Globalization;
+using Asni.Fuzz;
+
+// fuzz MINUTES [FORMAT...]: each format (all when none is named) for so many minutes, as many at once as there are processors, each in a process of its own.
+// fuzz read FORMAT FILE: one file, as after a fault. fuzz list: the formats.
+const string usage = "usage: fuzz MINUTES [FORMAT...] | read FORMAT FILE | list";
+const string output = "fuzz-out";
+
+if (args is ["list"])
+{
+    foreach (Format format in Format.All) Console.WriteLine($"{format.Name}: {format.Seeds.Length} seeds of {string.Join(", ", format.Seeds.Select(s => s.Length))} bytes");
+    return 0;
+}
+if (args is ["read", var named, var file])
+{
+    Find(named).Load(file);
+    Console.WriteLine("read");
+    return 0;
+}
+if (args is ["one", var name, var seconds, var seed]) return new Campaign(Find(name), Whole(seed), output).Run(Number(seconds)) ? 0 : 1;
+if (args.Length == 0 || !double.TryParse(args[0], NumberStyles.Float, CultureInfo.InvariantCulture, out double minutes))
+{
+    Console.Error.WriteLine(usage);
+    return 2;
+}
+string[] formats = args.Length > 1 ? args[1..] : [.. Format.All.Select(f => f.Name)];
+foreach (string format in formats) Find(format);
+// Every campaign has other inputs; the seed of one repeats it.
+int start = (int)(DateTime.UtcNow - DateTime.UnixEpoch).TotalMinutes;
+int faults = 0;
+Parallel.ForEach(formats, new ParallelOptions { MaxDegreeOfParallelism = Environment.ProcessorCount }, format =>
+{
+    if (!Attack(format, minutes * 60, start)) Interlocked.Increment(ref faults);
+});
+Console.WriteLine(faults == 0 ? $"{formats.Length} formats stood it." : $"{faults} of {formats.Length} formats did not; the inputs are in {output}.");
+return faults == 0 ? 0 : 1;
+
+static Format Find(string name) => Format.All.FirstOrDefault(f => f.Name == name) ?? throw new ArgumentException($"there is no format {name}; 'list' shows them");
+
+static double Number(string text) => double.Parse(text, CultureInfo.InvariantCulture);
+
+static int Whole(string text) => int.Parse(text, CultureInfo.InvariantCulture);
+
+// In a process of its own: a decoder outside of .NET, or a stack that overflows, takes the process with it.
+static bool Attack(string format, double seconds, int seed)
+{
+    string[] arguments = ["one", format, seconds.ToString(CultureInfo.InvariantCulture), seed.ToString(CultureInfo.InvariantCulture)];
+    using Process process = Process.Start(new ProcessStartInfo(Environment.ProcessPath!, Path.GetFileName(Environment.ProcessPath!).StartsWith("dotnet", StringComparison.Ordinal)
+        ? [typeof(Format).Assembly.Location, .. arguments] : arguments))!;
+    process.WaitForExit();
+    if (process.ExitCode is 0 or 1 or 3) return process.ExitCode == 0;
+    string running = Campaign.Running(output, format);
+    string kept = Path.Combine(output, $"{format}-{seed}-died");
+    if (File.Exists(running) && File.ReadAllText(running) is var input && File.Exists(input)) File.Copy(input, kept, overwrite: true);
+    Console.WriteLine($"{format}: the process died with {process.ExitCode}; its input is {kept}");
+    return false;
+}
