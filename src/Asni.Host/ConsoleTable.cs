@@ -25,6 +25,8 @@ internal sealed class ConsoleTable
         _right = [.. right];
     }
 
+    public int Rows => _rows.Count;
+
     public void AddRow(params IEnumerable<string> cells) => _rows.Add([.. cells.Select(Printable.Line)]);
 
     public void Write(IAnsiConsole screen, TableBorder border)

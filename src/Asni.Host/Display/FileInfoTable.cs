@@ -11,6 +11,9 @@ internal static class FileInfoTable
     private static readonly string[] s_coded = ["tensor", "shape", "live", "sparsity", "mask", "mask bytes", "entropy", "values", "value bytes"];
     private static readonly string[] s_plain = ["tensor", "shape", "live", "sparsity", "bytes"];
 
+    /// <summary>Many times what networks have; laying out a table of more takes longer than reading the file.</summary>
+    private const int MostRows = 2000;
+
     public static void Write(HostConsole console, string path)
     {
         if (NetworkFormats.Of(path) == NetworkFormat.Asni) WriteAsni(console, path);
@@ -21,11 +24,12 @@ internal static class FileInfoTable
     {
         AsniContents contents = AsniFile.Describe(path);
         ConsoleTable table = console.NewTable(s_coded, 2, 3, 5, 6, 8);
-        foreach (AsniTensor t in contents.Tensors)
+        foreach (AsniTensor t in contents.Tensors.Take(MostRows))
             table.AddRow(t.Name, t.Shape.ToString(), Show.Count(t.Live), Sparsity(t.Live, t.Shape.Elements),
                 Words(t.MaskCoding), Bytes(t.MaskBytes), Bytes((long)Math.Ceiling(t.MaskEntropyBytes)),
                 Words(t.ValueCoding), Bytes(t.ValueBytes));
         console.Write(table);
+        WriteRest(console, contents.Tensors.Length);
         NetworkFileHeader h = contents.Header;
         long dense = contents.Tensors.Sum(t => sizeof(float) * t.Shape.Elements);
         console.Line($"{h.Phase} of {h.Network}, input {h.Input}, {h.Classes} classes; checksum good.");
@@ -44,12 +48,19 @@ internal static class FileInfoTable
         {
             long elements = dims.Aggregate(1L, (n, d) => n * d), live = file.ReadMask(name)?.Live ?? elements;
             dense += sizeof(float) * elements;
+            if (table.Rows == MostRows) continue;
             table.AddRow(name, dims.IsEmpty ? "scalar" : string.Join('x', dims), Show.Count(live),
                 Sparsity(live, elements), Bytes(sizeof(float) * elements));
         }
         console.Write(table);
+        WriteRest(console, file.Shapes.Count);
         if (NetworkFormats.TryReadHeader(path) is { } h) console.Line($"{h.Phase} of {h.Network}, input {h.Input}, {h.Classes} classes.");
         console.Line($"{file.Shapes.Count} tensors; the file {Size(new FileInfo(path).Length, dense)}.");
+    }
+
+    private static void WriteRest(HostConsole console, int tensors)
+    {
+        if (tensors > MostRows) console.Line($"and {Show.Count(tensors - MostRows)} more tensors.");
     }
 
     private static string Size(long bytes, long dense) =>

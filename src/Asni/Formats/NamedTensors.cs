@@ -33,8 +33,10 @@ public abstract class NamedTensors : IDisposable
     {
         private readonly Dictionary<string, StoredTensor> _tensors = AsniFile.ReadTensors(path);
 
+        private Dictionary<string, ImmutableArray<long>>? _shapes;
+
         public override IReadOnlyDictionary<string, ImmutableArray<long>> Shapes =>
-            _tensors.ToDictionary(t => t.Key, t => t.Value.Shape.Dims.Select(d => (long)d).ToImmutableArray());
+            _shapes ??= _tensors.ToDictionary(t => t.Key, t => t.Value.Shape.Dims.Select(d => (long)d).ToImmutableArray());
 
         public override float[] Read(string name) => Decode(name).Values;
 
@@ -46,9 +48,10 @@ public abstract class NamedTensors : IDisposable
     private sealed class SafetensorsTensors(string path) : NamedTensors
     {
         private readonly SafetensorsReader _reader = SafetensorsReader.Open(path);
+        private Dictionary<string, ImmutableArray<long>>? _shapes;
 
         public override IReadOnlyDictionary<string, ImmutableArray<long>> Shapes =>
-            _reader.Entries.Values.Where(e => !IsMask(e.Name)).ToDictionary(e => e.Name, e => e.Dims);
+            _shapes ??= _reader.Entries.Values.Where(e => !IsMask(e.Name)).ToDictionary(e => e.Name, e => e.Dims);
 
         public override float[] Read(string name)
         {

@@ -25,6 +25,26 @@ public class NetworkBuilderTests
     public void A_max_pool_infers_its_output(int size, int? stride, int padding, int height, int width, int outHeight, int outWidth) =>
         Assert.That(Net(3, height, width).MaxPool("p", size, stride, padding).Output, Is.EqualTo(new Chw(3, outHeight, outWidth)));
 
+    [TestCase(65_536, 65_536, 65_536)]
+    [TestCase(int.MaxValue, int.MaxValue, int.MaxValue)]
+    [TestCase(117_440_513, 2_068_874_770, 1_620_116_094)]
+    [TestCase(2, 1, int.MaxValue)]
+    public void Shapes_whose_product_overflows_are_refused(int channels, int height, int width)
+    {
+        Assert.That(() => new NetworkBuilder("n", new Chw(channels, height, width)), Throws.TypeOf<UsageException>().With.Message.Contains("more than 2^31 elements"));
+        Assert.That(() => NetworkZoo.Create("lenet300", new Chw(channels, height, width)), Throws.TypeOf<UsageException>());
+        Assert.That(new Shape(channels, height, width, 8).Elements, Is.EqualTo(long.MaxValue).Or.EqualTo((long)channels * height * width * 8));
+    }
+
+    [TestCase(int.MaxValue, int.MaxValue, 3)]
+    [TestCase(1, int.MaxValue, 1 << 20)]
+    public void Weights_whose_number_overflows_are_refused(int inputs, int outputs, int kernel) => Assert.That(
+        () => new NetworkBuilder("n", new Chw(inputs, 1, 1)).Convolution("a", outputs, kernel, padding: kernel), Throws.TypeOf<UsageException>());
+
+    [Test]
+    public void The_largest_side_takes_padding() => Assert.That(
+        () => new NetworkBuilder("n", new Chw(1, int.MaxValue, 1)).Convolution("a", 1, 3, padding: 1).GlobalAveragePool("b").Build(), Throws.Nothing);
+
     [Test]
     public void The_first_misfit_is_named_with_an_input_size_that_suits_all_layers()
     {

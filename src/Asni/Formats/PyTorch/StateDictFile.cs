@@ -29,6 +29,7 @@ internal sealed class StateDictFile : NamedTensors
     private readonly ZipArchive _archive;
     private readonly string _folder;
     private readonly Dictionary<string, PickleTensor> _tensors = [];
+    private Dictionary<string, ImmutableArray<long>>? _shapes;
     private readonly long _fileBytes;
     private readonly ReadBudget _budget;
 
@@ -65,7 +66,7 @@ internal sealed class StateDictFile : NamedTensors
     }
 
     public override IReadOnlyDictionary<string, ImmutableArray<long>> Shapes =>
-        _tensors.ToDictionary(t => t.Key, t => t.Value.Dims.ToImmutableArray());
+        _shapes ??= _tensors.ToDictionary(t => t.Key, t => t.Value.Dims.ToImmutableArray());
 
     /// <summary>True for the first bytes of a zip archive, or of a pickle (which is refused with a reason).</summary>
     public static bool IsOne(ReadOnlySpan<byte> start) => start.StartsWith("PK\x03\x04"u8) || start.StartsWith((ReadOnlySpan<byte>)[PickleStart, 2]);
