@@ -29,8 +29,9 @@ internal sealed record StoredTensor(string Name, Shape Shape, MaskCoding MaskCod
         return new StoredTensor(name, new Shape(dims), maskCoding, parameter, (long)live, mask, valueCoding, values);
     }
 
-    /// <summary>Takes the memory of the tensor's values, of which the file may have no more than one.</summary>
-    public void TakeFrom(ReadBudget budget) => budget.Take((UInt128)Shape.Elements, sizeof(float), $"tensor {Name} of {Shape}");
+    /// <summary>Takes the memory of the tensor's values, of which the file may have no more than one: all, and beside them the live ones where others are pruned.</summary>
+    public void TakeFrom(ReadBudget budget) =>
+        budget.Take((UInt128)(Shape.Elements + (Live < Shape.Elements ? Live : 0)), sizeof(float), $"tensor {Name} of {Shape}");
 
     public AsniTensor Describe() => new(Name, Shape, Live, MaskCoding, Mask.Length, ValueCoding, Values.Length);
 

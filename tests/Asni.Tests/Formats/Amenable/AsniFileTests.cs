@@ -139,6 +139,18 @@ public class AsniFileTests
         Assert.That(GC.GetAllocatedBytesForCurrentThread() - before, Is.LessThan(16 << 20));
     }
 
+    /// <summary>Values are taken out of the code before they go to their places: both are there at once.</summary>
+    [TestCase(33_000_000, 1, true)]
+    [TestCase(45_000_000, 2_000_000, true)]
+    [TestCase(45_000_000, 44_000_000, false)]
+    [TestCase(66_000_000, 66_000_000, true)]
+    public void Live_elements_of_a_pruned_tensor_count_twice(int elements, long live, bool fits)
+    {
+        var tensor = new StoredTensor("t", new Asni.Tensors.Shape(elements), MaskCoding.PrunedGaps, 0, live, [], ValueCoding.Constant, new byte[4]);
+        var budget = new ReadBudget(1000, what => new AsniException(what));
+        Assert.That(() => tensor.TakeFrom(budget), fits ? Throws.Nothing : Throws.TypeOf<AsniException>());
+    }
+
     [Test]
     public void A_network_of_many_small_tensors_that_is_within_the_limit_is_read()
     {
