@@ -53,6 +53,61 @@ public class WorkersTests
         Assert.That(() => { var body = new ThrowBody(2); workers.Run(ref body); }, Throws.Nothing);
     }
 
+    /// <summary>More callers than teams: some do all shares themselves, and every worker still runs once.</summary>
+    [TestCase(2)]
+    [TestCase(3)]
+    public void Callers_at_the_same_time_share_the_threads(int threads)
+    {
+        Parallel.For(0, 6, new ParallelOptions { MaxDegreeOfParallelism = 6 }, _ =>
+        {
+            using var workers = new Workers(threads);
+            var counts = new long[threads * 16];
+            var taken = new int[100];
+            for (int round = 1; round <= 2000; round++)
+            {
+                var body = new CountBody(counts);
+                workers.Run(ref body);
+                var deal = new DealBody(workers.DealOut(taken.Length), taken);
+                workers.Run(ref deal);
+                Assert.That(Enumerable.Range(0, threads).All(i => counts[i * 16] == round) && taken.All(t => t == round), $"round {round}");
+            }
+        });
+    }
+
+    [Test]
+    public void A_share_whose_thread_is_held_up_before_it_begins_is_done_by_the_caller()
+    {
+        // Of 200 threads few get a processor in time for a region of nothing.
+        using var workers = new Workers(200);
+        var counts = new long[200 * 16];
+        for (int round = 1; round <= 50; round++)
+        {
+            var body = new CountBody(counts);
+            workers.Run(ref body);
+            Assert.That(Enumerable.Range(0, 200).All(i => counts[i * 16] == round));
+        }
+    }
+
+    [Test]
+    public void A_second_caller_of_the_same_workers_is_refused()
+    {
+        using var workers = new Workers(2);
+        var body = new NestedBody(workers);
+        workers.Run(ref body);
+        var counts = new long[2 * 16];
+        var next = new CountBody(counts);
+        workers.Run(ref next);
+        Assert.That(counts.Sum(), Is.EqualTo(2));
+    }
+
+    [Test]
+    public void Workers_that_were_disposed_of_say_so()
+    {
+        var workers = new Workers(2);
+        workers.Dispose();
+        Assert.That(() => { var body = new ThrowBody(2); workers.Run(ref body); }, Throws.InstanceOf<ObjectDisposedException>());
+    }
+
     [Test]
     public void Disposing_twice_is_harmless()
     {
@@ -81,6 +136,24 @@ public class WorkersTests
     private readonly struct CountBody(long[] counts) : IParallelBody
     {
         public void Execute(int worker, int workers) => counts[worker * 16]++;
+    }
+
+    private readonly struct DealBody(Deal deal, int[] taken) : IParallelBody
+    {
+        public void Execute(int worker, int workers)
+        {
+            for (int unit; (unit = deal.Next(worker)) >= 0;) taken[unit]++;
+        }
+    }
+
+    private readonly struct NestedBody(Workers same) : IParallelBody
+    {
+        public void Execute(int worker, int workers)
+        {
+            Workers busy = same;
+            Assert.That(() => { var body = new ThrowBody(2); busy.Run(ref body); }, Throws.InvalidOperationException);
+            Assert.That(() => busy.DealOut(1), Throws.InvalidOperationException);
+        }
     }
 
     /// <param name="failing">The worker that throws; -1 for all.</param>
