@@ -11,6 +11,7 @@ internal sealed unsafe class CpuBuffer : DeviceBuffer
 {
     private const int Alignment = 64;
     private static long s_changes;
+    private static long s_live;
     private byte* _pointer;
 
     public CpuBuffer(long bytes)
@@ -21,11 +22,15 @@ internal sealed unsafe class CpuBuffer : DeviceBuffer
         _pointer = (byte*)NativeMemory.AlignedAlloc(size, Alignment);
         NativeMemory.Clear(_pointer, size);
         GC.AddMemoryPressure((long)size);
+        Interlocked.Add(ref s_live, bytes);
     }
 
     ~CpuBuffer() => Free();
 
     public override long Bytes { get; }
+
+    /// <summary>Bytes of all buffers of the process, for tests and benchmarks.</summary>
+    internal static long LiveBytes => Interlocked.Read(ref s_live);
 
     /// <summary>Another number after each change of parameters' values in it, of no other buffer: what was made of them before no longer holds.</summary>
     public long Version { get; private set; }
@@ -49,5 +54,6 @@ internal sealed unsafe class CpuBuffer : DeviceBuffer
         NativeMemory.AlignedFree(_pointer);
         _pointer = null;
         GC.RemoveMemoryPressure(Bytes + Alignment);
+        Interlocked.Add(ref s_live, -Bytes);
     }
 }

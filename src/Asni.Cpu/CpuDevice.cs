@@ -10,13 +10,14 @@ namespace Asni.Cpu;
 
 /// <summary>
 /// The CPU as a device: SIMD kernels on a fixed team of threads. Activations are NHWC, filters HWIO. Results depend on the number of
-/// threads and the vector width, never on timing. Calls run to their end before they return.
+/// threads and the vector width, never on timing. Calls run to their end before they return. Devices of as many threads share those of the process, and a caller whose
+/// share nobody is free for does it itself.
 /// </summary>
 public sealed unsafe class CpuDevice : Device
 {
     private readonly Workers _workers;
     private readonly Scratch _scratch;
-    private readonly CpuBuffer _imageTable;
+    private CpuBuffer? _imageTable;
 
     /// <summary>A device that uses every processor.</summary>
     public CpuDevice() : this(Environment.ProcessorCount) { }
@@ -29,10 +30,12 @@ public sealed unsafe class CpuDevice : Device
         Threads = threads;
         _workers = new Workers(threads);
         _scratch = new Scratch(threads);
-        _imageTable = new CpuBuffer(MaximumImageChannels * 256 * sizeof(float));
     }
 
     private const int MaximumImageChannels = 256;
+
+    internal Workers Workers => _workers;
+    internal Scratch Scratch => _scratch;
 
     public int Threads { get; }
     public override string Name => "cpu";
@@ -63,6 +66,7 @@ public sealed unsafe class CpuDevice : Device
         if (channels > MaximumImageChannels || normalization.Mean.Length != channels || normalization.Std.Length != channels)
             throw new AsniException($"images of {channels} channels came with {normalization.Mean.Length} means and {normalization.Std.Length} " +
                 $"deviations, expected one a channel and at most {MaximumImageChannels} channels; correct the dataset's normalization");
+        _imageTable ??= new CpuBuffer(MaximumImageChannels * 256 * sizeof(float));
         fixed (byte* source = nchw)
             ImageConversion.Run(_workers, source, to.Batch, to.Shape, normalization, (float*)_imageTable.Pointer, CpuBuffer.Floats(to));
     }
@@ -117,12 +121,14 @@ public sealed unsafe class CpuDevice : Device
 
     public override void Synchronize() { }
 
+    public override Device ForAnotherCaller() => new CpuDevice(Threads);
+
     protected override void Dispose(bool disposing)
     {
         if (!disposing) return;
         _workers.Dispose();
         _scratch.Dispose();
-        _imageTable.Dispose();
+        _imageTable?.Dispose();
     }
 
     private static void RequireLength(long actual, long expected)

@@ -11,13 +11,16 @@ internal sealed unsafe class CpuConvolution : ConvolutionOperation
     private readonly DensePath _dense;
     private readonly OutputGradient? _output;
     private readonly SparsePath _sparse;
+    private readonly bool _borrows;
 
     /// <param name="spec">What the dense path computes.</param>
     /// <param name="sparse">The same work for live weights.</param>
-    private CpuConvolution(in ConvolutionSpec spec, SparsePath sparse, Workers workers, Scratch scratch) : base(spec)
+    /// <param name="like">The same operation of another caller; null: none.</param>
+    private CpuConvolution(in ConvolutionSpec spec, SparsePath sparse, Workers workers, Scratch scratch, CpuConvolution? like = null) : base(spec)
     {
         _sparse = sparse;
-        _dense = new DensePath(spec, workers, scratch);
+        _borrows = like is not null;
+        _dense = new DensePath(spec, workers, scratch, like?._dense);
         if (spec.Training) _output = new OutputGradient(spec.Filter.Out, workers);
     }
 
@@ -40,14 +43,24 @@ internal sealed unsafe class CpuConvolution : ConvolutionOperation
     /// <summary>For benchmarks, which ask it what it would take.</summary>
     internal SparsePath Sparse => _sparse;
 
-    public override void SetMask(DeviceParameters parameters, int parameter) => _sparse.SetMask(parameters.GetMask(parameter));
+    public override void SetMask(DeviceParameters parameters, int parameter)
+    {
+        if (_borrows) throw new InvalidOperationException("the mask of an operation for another caller was changed");
+        _sparse.SetMask(parameters.GetMask(parameter));
+    }
+
+    public override ConvolutionOperation ForAnotherCaller(Device device)
+    {
+        var cpu = (CpuDevice)device;
+        return new CpuConvolution(Spec, _sparse.ForAnotherCaller(cpu.Workers, cpu.Scratch), cpu.Workers, cpu.Scratch, this);
+    }
 
     public override void Forward(DeviceTensor x, ParameterTensor w, ParameterTensor? b, DeviceTensor y)
     {
         _sparse.Forget();
         float* bias = b is { } given ? CpuBuffer.Floats(given) : null;
         if (_sparse.TakesForward(x.Batch)) _sparse.Forward(CpuBuffer.Floats(x), WeightValues.Of(w), bias, x.Batch, CpuBuffer.Floats(y));
-        else _dense.Forward(CpuBuffer.Floats(x), CpuBuffer.Floats(w), bias, x.Batch, CpuBuffer.Floats(y));
+        else _dense.Forward(CpuBuffer.Floats(x), WeightValues.Of(w), bias, x.Batch, CpuBuffer.Floats(y));
     }
 
     public override void BackwardOutput(DeviceTensor y, ParameterTensor? db, DeviceTensor dy)
@@ -65,7 +78,7 @@ internal sealed unsafe class CpuConvolution : ConvolutionOperation
     public override void BackwardData(DeviceTensor dy, ParameterTensor w, bool accumulate, DeviceTensor dx)
     {
         if (_sparse.TakesBackwardData(dy.Batch)) _sparse.BackwardData(CpuBuffer.Floats(dy), WeightValues.Of(w), accumulate, dy.Batch, CpuBuffer.Floats(dx));
-        else _dense.BackwardData(CpuBuffer.Floats(dy), CpuBuffer.Floats(w), accumulate, dy.Batch, CpuBuffer.Floats(dx));
+        else _dense.BackwardData(CpuBuffer.Floats(dy), WeightValues.Of(w), accumulate, dy.Batch, CpuBuffer.Floats(dx));
     }
 
     public override void Dispose()

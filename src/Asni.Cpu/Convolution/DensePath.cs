@@ -14,11 +14,12 @@ internal sealed unsafe class DensePath : IDisposable
     private readonly WinogradGradient? _winogradWeights;
     private readonly bool _winogradPays, _winogradGradientPays;
 
-    public DensePath(in ConvolutionSpec spec, Workers workers, Scratch scratch)
+    /// <param name="like">That of the same layer of another caller, who lends what it made of the weights; null: none.</param>
+    public DensePath(in ConvolutionSpec spec, Workers workers, Scratch scratch, DensePath? like = null)
     {
         _spec = spec;
         Windows windows = Windows.Forward(spec);
-        _forward = new ImplicitGemm(spec, windows, spec.Filter.Out, transposed: false, workers);
+        _forward = new ImplicitGemm(spec, windows, spec.Filter.Out, transposed: false, workers, like?._forward);
         bool backward = spec.Training && spec.InputGradient;
         if (spec.Training) _weights = new WeightGradient(spec, windows, workers);
         if (backward) _backward = new ImplicitGemm(spec, Windows.Backward(spec), spec.Input.Channels, transposed: true, workers);
@@ -31,15 +32,15 @@ internal sealed unsafe class DensePath : IDisposable
         if (backward) _winogradBackward = new WinogradProduct(spec, transposed: true, workers, scratch);
     }
 
-    public void Forward(float* x, float* w, float* bias, int batch, float* y)
+    public void Forward(float* x, WeightValues w, float* bias, int batch, float* y)
     {
-        if (_winogradForward is not null && (Winograd.Forced ?? _winogradPays)) _winogradForward.Run(x, w, bias, false, _spec.Activation, batch, y);
+        if (_winogradForward is not null && (Winograd.Forced ?? _winogradPays)) _winogradForward.Run(x, w.Weights, bias, false, _spec.Activation, batch, y);
         else _forward.Run(x, w, bias, false, _spec.Activation, batch, y);
     }
 
-    public void BackwardData(float* dy, float* w, bool accumulate, int batch, float* dx)
+    public void BackwardData(float* dy, WeightValues w, bool accumulate, int batch, float* dx)
     {
-        if (_winogradBackward is not null && (Winograd.Forced ?? _winogradPays)) _winogradBackward.Run(dy, w, null, accumulate, Activation.None, batch, dx);
+        if (_winogradBackward is not null && (Winograd.Forced ?? _winogradPays)) _winogradBackward.Run(dy, w.Weights, null, accumulate, Activation.None, batch, dx);
         else _backward!.Run(dy, w, null, accumulate, Activation.None, batch, dx);
     }
 

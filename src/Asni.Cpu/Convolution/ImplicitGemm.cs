@@ -1,3 +1,4 @@
+using Asni.Cpu.Sparse;
 using Asni.Devices;
 
 namespace Asni.Cpu.Convolution;
@@ -17,6 +18,7 @@ internal sealed unsafe class ImplicitGemm : IDisposable
     private readonly Windows _windows;
     private readonly Workers _workers;
     private readonly WeightPacking? _packing;
+    private readonly bool _ownsPacking;
     private readonly Segment[][][] _blocks;
     private readonly CpuBuffer? _scratch;
     private readonly Panel[] _panels;
@@ -27,7 +29,8 @@ internal sealed unsafe class ImplicitGemm : IDisposable
 
     /// <param name="channels">N, columns of B in all groups.</param>
     /// <param name="transposed">B is the transposed filter (data gradient): always packed.</param>
-    public ImplicitGemm(in ConvolutionSpec spec, Windows windows, int channels, bool transposed, Workers workers)
+    /// <param name="like">The same product of another caller, who lends the packed weights.</param>
+    public ImplicitGemm(in ConvolutionSpec spec, Windows windows, int channels, bool transposed, Workers workers, ImplicitGemm? like = null)
     {
         _windows = windows;
         _workers = workers;
@@ -42,7 +45,8 @@ internal sealed unsafe class ImplicitGemm : IDisposable
         bool contiguous = _panels.Length == 1 && _panels[0].Columns == _panels[0].Vectors * lanes && !transposed;
         _positions = windows.Phases.Max(p => p.Positions);
         bool fewRows = (long)spec.Batch * _positions < 512;
-        if (transposed || !(contiguous || fewRows)) _packing = new WeightPacking(spec, windows.Phases, _panels, _groupChannels, lanes, transposed);
+        _ownsPacking = like is null;
+        if (transposed || !(contiguous || fewRows)) _packing = like?._packing ?? new WeightPacking(spec, windows.Phases, _panels, _groupChannels, lanes, transposed);
         _blocks = [.. windows.Phases.Select(p => CutBlocks(p, packed: _packing is not null))];
         if (windows.Padded) _scratch = new CpuBuffer(workers.Count * ScratchStride * sizeof(float));
     }
@@ -51,15 +55,15 @@ internal sealed unsafe class ImplicitGemm : IDisposable
 
     /// <param name="w">The filter, HWIO.</param>
     /// <param name="bias">May be null.</param>
-    public void Run(float* x, float* w, float* bias, bool accumulate, Activation activation, int batch, float* y)
+    public void Run(float* x, WeightValues w, float* bias, bool accumulate, Activation activation, int batch, float* y)
     {
-        if (_packing is not null) _workers.Vectorize(_packing.Size, new PackBody { Packing = _packing, Weights = w });
+        _packing?.Take(w, _workers);
         int shares = (int)Math.Clamp((long)batch * _positions / SharePositions, _workers.Count, SharesOfWorker * _workers.Count);
         var body = new Body
         {
             Gemm = this,
             X = x,
-            B = _packing is null ? w : _packing.Pointer,
+            B = _packing is null ? w.Weights : _packing.Pointer,
             Bias = bias,
             Accumulate = accumulate,
             Activation = activation,
@@ -76,7 +80,7 @@ internal sealed unsafe class ImplicitGemm : IDisposable
     public void Dispose()
     {
         _windows.Dispose();
-        _packing?.Dispose();
+        if (_ownsPacking) _packing?.Dispose();
         _scratch?.Dispose();
     }
 
@@ -104,13 +108,6 @@ internal sealed unsafe class ImplicitGemm : IDisposable
         }
         if (block.Count > 0) result.Add([.. block]);
         return [.. result];
-    }
-
-    private struct PackBody : IVectorBody
-    {
-        public WeightPacking Packing;
-        public float* Weights;
-        public readonly void Execute<L, V>(int worker, int workers) where L : struct, ILanes<V> where V : struct => Packing.Pack(Weights, worker, workers);
     }
 
     private struct Body : IVectorBody

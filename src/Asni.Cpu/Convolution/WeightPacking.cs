@@ -1,10 +1,11 @@
+using Asni.Cpu.Sparse;
 using Asni.Devices;
 
 namespace Asni.Cpu.Convolution;
 
 /// <summary>
 /// A filter rearranged for the tiles: for each phase and panel, the inner rows in the order in which the windows are read, each of the
-/// panel's full width with zeros past its last column. Done anew for each call, since an optimizer step lies between two.
+/// panel's full width with zeros past its last column. Done anew when the weights have changed, once for all callers that share it.
 /// </summary>
 internal sealed unsafe class WeightPacking : IDisposable
 {
@@ -16,6 +17,8 @@ internal sealed unsafe class WeightPacking : IDisposable
     private readonly bool _transposed;
     private readonly long[][] _offsets;
     private readonly CpuBuffer _buffer;
+    private readonly Lock _gate = new();
+    private WeightValues _packed;
 
     /// <param name="inner">Inner channels of a group: input channels, or output channels when transposed.</param>
     public WeightPacking(in ConvolutionSpec spec, List<Phase> phases, Panel[] panels, int inner, int lanes, bool transposed)
@@ -41,8 +44,19 @@ internal sealed unsafe class WeightPacking : IDisposable
     public float* PanelPointer(int phase, int panel) => Pointer + _offsets[phase][panel];
     public void Dispose() => _buffer.Dispose();
 
+    /// <summary>Packs these weights, unless it holds them.</summary>
+    public void Take(WeightValues weights, Workers workers)
+    {
+        lock (_gate)
+        {
+            if (_packed == weights) return;
+            workers.Vectorize(Size, new PackBody { Packing = this, Weights = weights.Weights });
+            _packed = weights;
+        }
+    }
+
     /// <summary>This worker's share: (phase, panel, tap) triples in turn.</summary>
-    public void Pack(float* weights, int worker, int workers)
+    private void Pack(float* weights, int worker, int workers)
     {
         int item = 0;
         for (int phase = 0; phase < _phases.Count; phase++)
@@ -60,6 +74,13 @@ internal sealed unsafe class WeightPacking : IDisposable
                         to += _inner * Width(panel);
                     }
             }
+    }
+
+    private struct PackBody : IVectorBody
+    {
+        public WeightPacking Packing;
+        public float* Weights;
+        public readonly void Execute<L, V>(int worker, int workers) where L : struct, ILanes<V> where V : struct => Packing.Pack(Weights, worker, workers);
     }
 
     private int Width(int panel) => _panels[panel].Vectors * _lanes;

@@ -24,9 +24,16 @@ internal sealed unsafe class SparseConvolution : SparsePath
     private readonly Workers _workers;
     private readonly Scratch _scratch;
     private readonly TapStorage _forwardTaps = new(), _backwardTaps = new(), _gradientTaps = new();
+    private readonly bool _borrows;
     private Direction? _forward, _backward, _gradient;
 
     public SparseConvolution(in ConvolutionSpec spec, Workers workers, Scratch scratch) => (_spec, _workers, _scratch) = (spec, workers, scratch);
+
+    /// <summary>For another caller.</summary>
+    private SparseConvolution(SparseConvolution like, Workers workers, Scratch scratch) : this(like._spec, workers, scratch) =>
+        (_forward, _borrows) = (like._forward, true);
+
+    public override SparsePath ForAnotherCaller(Workers workers, Scratch scratch) => new SparseConvolution(this, workers, scratch);
 
     public override void SetMask(Mask? mask)
     {
@@ -44,14 +51,15 @@ internal sealed unsafe class SparseConvolution : SparsePath
     {
         bool samples = (dense || geometry.ClassColumns <= NarrowColumns) && _spec.Batch >= Simd.Width / 32;
         var blocks = new Blocks(geometry, _spec.Batch, samples, _workers.Count, gradient);
-        return new Direction(blocks, mask, _spec, list, storage, _workers);
+        return new Direction(blocks, mask, _spec, list, storage, _workers.Count);
     }
 
     private delegate TapList ListTaps(Mask mask, in ConvolutionSpec spec, in Planes from, int blockChannels, TapStorage storage, Workers workers);
 
     /// <summary>How a pass would go; its taps are listed when it first does.</summary>
-    private sealed class Direction(Blocks blocks, Mask mask, ConvolutionSpec spec, ListTaps list, TapStorage storage, Workers workers)
+    private sealed class Direction(Blocks blocks, Mask mask, ConvolutionSpec spec, ListTaps list, TapStorage storage, int workers)
     {
+        private readonly Lock _gate = new();
         private readonly long _live = mask.Live;
         private readonly int _blockChannels = blocks.ChannelBlock(mask.Live);
         private TapList? _taps;
@@ -73,9 +81,13 @@ internal sealed unsafe class SparseConvolution : SparsePath
             Pass(_live * (blocks.Vectors(batch) * (blocks.From.Lanes == 1 ? SparseCost.UnalignedGradient : SparseCost.BlockedGradient) + blocks.Tasks(batch) * SparseCost.Dot), batch);
 
         private double Pass(double taps, int batch) =>
-            (taps + SparseCost.Turning(batch * ((double)spec.Input.Elements + spec.Output.Elements))) * blocks.Idle(batch, workers.Count);
+            (taps + SparseCost.Turning(batch * ((double)spec.Input.Elements + spec.Output.Elements))) * blocks.Idle(batch, workers);
 
-        public TapList Taps => _taps ??= list(mask, spec, blocks.From, _blockChannels, storage, workers);
+        /// <param name="by">Those of the caller, who may share the list.</param>
+        public TapList Taps(Workers by)
+        {
+            lock (_gate) return _taps ??= list(mask, spec, blocks.From, _blockChannels, storage, by);
+        }
     }
 
     public override bool TakesForward(int batch) => _forward is { } d && Pays(d.Product(batch), SparseCost.Dense(_spec, batch));
@@ -99,13 +111,14 @@ internal sealed unsafe class SparseConvolution : SparsePath
 
     private void Multiply(Direction direction, float* from, WeightValues w, in Epilogue epilogue, int batch, float* to)
     {
-        direction.Taps.Refresh(w, _workers);
+        TapList taps = direction.Taps(_workers);
+        taps.Refresh(w, _workers);
         Blocks blocks = direction.Blocks;
         int together = blocks.Together(batch, _workers.Count);
         _workers.Vectorize(long.MaxValue, new TapProduct
         {
             Blocks = blocks,
-            Taps = direction.Taps,
+            Taps = taps,
             Scratch = _scratch,
             Epilogue = epilogue,
             Batch = batch,
@@ -118,7 +131,7 @@ internal sealed unsafe class SparseConvolution : SparsePath
 
     public override void BackwardWeights(float* x, float* dy, int batch, float* dw)
     {
-        (TapList taps, Blocks blocks) = (_gradient!.Taps, _gradient.Blocks);
+        (TapList taps, Blocks blocks) = (_gradient!.Taps(_workers), _gradient.Blocks);
         int parts = (int)Math.Min(blocks.Tasks(batch), _workers.Count * (taps.Live <= FewSums ? 4 : 2));
         float* sums = _scratch.Shared((long)parts * taps.Live);
         _workers.Vectorize(long.MaxValue, new SampledGradient
@@ -140,6 +153,7 @@ internal sealed unsafe class SparseConvolution : SparsePath
     public override void Dispose()
     {
         SetMask(null);
+        if (_borrows) return;
         _forwardTaps.Dispose();
         _backwardTaps.Dispose();
         _gradientTaps.Dispose();

@@ -20,6 +20,9 @@ internal abstract unsafe class SparsePath : IDisposable
     /// <summary>Null: every weight lives, nothing pays.</summary>
     public abstract void SetMask(Mask? mask);
 
+    /// <summary>The same for another caller, who only runs forward, with this one's lists of live weights. The mask must stay as it is; this one is disposed of last.</summary>
+    public abstract SparsePath ForAnotherCaller(Workers workers, Scratch scratch);
+
     public abstract bool TakesForward(int batch);
     public abstract bool TakesBackwardWeights(int batch);
     public abstract bool TakesBackwardData(int batch);

@@ -18,15 +18,17 @@ internal sealed unsafe class SparseUnrolled : SparsePath
     private readonly ConvolutionSpec _spec;
     private readonly Workers _workers;
     private readonly int _pitch, _features, _lines;
-    private readonly CpuBuffer _inputs, _outputs, _bias, _zeros;
+    private readonly SparseUnrolled? _lender;
     private readonly Scratch _scratch;
     private readonly TapPairs _pairs;
     private readonly TapStorage _outputTaps = new(), _inputTaps = new();
+    private readonly Lock _gate = new();
     private Mask? _mask;
     private long _products;
     private TapList? _byOutput, _byInput;
     private LiveWeights? _live;
     private Turned _turnedInput, _turnedGradient;
+    private CpuBuffer? _inputs, _outputs, _bias, _zeros;
 
     /// <param name="spec">With the height and width of the input that a linear layer flattens.</param>
     public SparseUnrolled(in ConvolutionSpec spec, Workers workers, Scratch scratch)
@@ -34,11 +36,13 @@ internal sealed unsafe class SparseUnrolled : SparsePath
         (_spec, _workers, _scratch, _pairs) = (spec, workers, scratch, new TapPairs(spec));
         (_features, _lines) = (spec.Input.Elements, spec.Output.Elements);
         _pitch = (spec.Batch + BlockSamples - 1) / BlockSamples * BlockSamples;
-        _inputs = new CpuBuffer((long)_features * _pitch * sizeof(float));
-        _outputs = new CpuBuffer((long)_lines * _pitch * sizeof(float));
-        _bias = new CpuBuffer((long)_lines * sizeof(float));
-        _zeros = new CpuBuffer((long)Math.Max(_features, _lines) * sizeof(float));
     }
+
+    /// <summary>For another caller.</summary>
+    private SparseUnrolled(SparseUnrolled lender, Workers workers, Scratch scratch) : this(lender._spec, workers, scratch) =>
+        (_lender, _mask, _products) = (lender, lender._mask, lender._products);
+
+    public override SparsePath ForAnotherCaller(Workers workers, Scratch scratch) => new SparseUnrolled(_lender ?? this, workers, scratch);
 
     /// <summary>Whether a layer is one for this path: linear, or with up to four positions and samples enough to fill vectors.</summary>
     public static bool Suits(in ConvolutionSpec spec) =>
@@ -57,10 +61,24 @@ internal sealed unsafe class SparseUnrolled : SparsePath
         _products = _pairs.Count(mask, _spec);
     }
 
+    // Taken when a pass first takes this path.
+    private float* Inputs => Buffer(ref _inputs, (long)_features * _pitch);
+    private float* Outputs => Buffer(ref _outputs, (long)_lines * _pitch);
+    private float* Bias => Buffer(ref _bias, _lines);
+    private float* Zeros => Buffer(ref _zeros, Math.Max(_features, _lines));
+
+    private static float* Buffer(ref CpuBuffer? buffer, long floats) => (float*)(buffer ??= new CpuBuffer(floats * sizeof(float))).Pointer;
+
     // Listed when a pass first takes this path.
-    private TapList ByOutput => _byOutput ??= TapList.Unrolled(_mask!, _spec, _pairs, _pitch, transposed: false, BlockShift(_lines, _features), _outputTaps, _workers);
+    private TapList ByOutput => (_lender ?? this).ListByOutput(_workers);
     private TapList ByInput => _byInput ??= TapList.Unrolled(_mask!, _spec, _pairs, _pitch, transposed: true, BlockShift(_features, _lines), _inputTaps, _workers);
     private LiveWeights Live => _live ??= new LiveWeights(_mask!, _spec, _pairs, ByOutput, BlockShift(_lines, _features), _workers);
+
+    /// <param name="by">Those of the caller, who may share the list.</param>
+    private TapList ListByOutput(Workers by)
+    {
+        lock (_gate) return _byOutput ??= TapList.Unrolled(_mask!, _spec, _pairs, _pitch, transposed: false, BlockShift(_lines, _features), _outputTaps, by);
+    }
 
     /// <summary>
     /// Partners in a block, as a power of two: what the first cache holds of them for a tile of eight vectors, or more, so that each line has enough taps in a block.
@@ -89,14 +107,14 @@ internal sealed unsafe class SparseUnrolled : SparsePath
         Turn(x, batch, ref _turnedInput, default, ref _turnedGradient);
         if (bias != null)
             for (int line = 0; line < _lines; line += _spec.Filter.Out)
-                new Span<float>(bias, _spec.Filter.Out).CopyTo(new Span<float>((float*)_bias.Pointer + line, _spec.Filter.Out));
+                new Span<float>(bias, _spec.Filter.Out).CopyTo(new Span<float>(Bias + line, _spec.Filter.Out));
         Multiply(ByOutput, w, new TapProduct
         {
-            From = (float*)_inputs.Pointer,
-            Turned = (float*)_outputs.Pointer,
+            From = Inputs,
+            Turned = Outputs,
             Batch = batch,
             Lines = _lines,
-            Bias = bias != null ? (float*)_bias.Pointer : null,
+            Bias = bias != null ? Bias : null,
             Activation = _spec.Activation,
             To = y
         });
@@ -108,8 +126,8 @@ internal sealed unsafe class SparseUnrolled : SparsePath
         _turnedInput = default;
         Multiply(ByInput, w, new TapProduct
         {
-            From = (float*)_outputs.Pointer,
-            Turned = (float*)_inputs.Pointer,
+            From = Outputs,
+            Turned = Inputs,
             Batch = batch,
             Lines = _features,
             Accumulate = accumulate,
@@ -125,8 +143,8 @@ internal sealed unsafe class SparseUnrolled : SparsePath
             Taps = ByOutput,
             Live = IsLinear(_spec) ? null : Live,
             Scratch = _scratch,
-            X = (float*)_inputs.Pointer,
-            Dy = (float*)_outputs.Pointer,
+            X = Inputs,
+            Dy = Outputs,
             Pitch = _pitch,
             Batch = batch,
             Outputs = _spec.Filter.Out,
@@ -144,10 +162,10 @@ internal sealed unsafe class SparseUnrolled : SparsePath
         SetMask(null);
         _outputTaps.Dispose();
         _inputTaps.Dispose();
-        _inputs.Dispose();
-        _outputs.Dispose();
-        _bias.Dispose();
-        _zeros.Dispose();
+        _inputs?.Dispose();
+        _outputs?.Dispose();
+        _bias?.Dispose();
+        _zeros?.Dispose();
     }
 
     private long Work(int batch) => _products * batch + (long)batch * (_lines + _features);
@@ -155,6 +173,8 @@ internal sealed unsafe class SparseUnrolled : SparsePath
     private void Multiply(TapList taps, WeightValues w, TapProduct product)
     {
         product.Taps = taps;
+        // Training takes them up along with the product; for inference others may be waiting for them.
+        if (!_spec.Training) taps.Refresh(w, _workers);
         product.Weights = taps.TakesUp(w) ? w.Weights : null;
         product.Pitch = _pitch;
         _workers.Vectorize(Work(product.Batch), product);
@@ -168,9 +188,9 @@ internal sealed unsafe class SparseUnrolled : SparsePath
     {
         var body = new TurnBody
         {
-            TurnedX = (float*)_inputs.Pointer,
-            TurnedDy = (float*)_outputs.Pointer,
-            Zeros = (float*)_zeros.Pointer,
+            TurnedX = Inputs,
+            TurnedDy = Outputs,
+            Zeros = Zeros,
             Batch = batch,
             Pitch = _pitch,
             Features = _features,

@@ -41,6 +41,7 @@ internal sealed unsafe class TapList
 {
     private readonly TapStorage _storage;
     private int[]? _lineStarts;
+    private readonly Lock _gate = new();
     private WeightValues _values;
 
     private TapList(int[] starts, int channelBlocks, TapStorage storage)
@@ -209,12 +210,16 @@ internal sealed unsafe class TapList
         return true;
     }
 
-    /// <summary>Fetches the values from the filter, unless the list holds them.</summary>
+    /// <summary>Fetches the values from the filter, unless the list holds them: once for all callers that share it.</summary>
     public void Refresh(WeightValues weights, Workers workers)
     {
-        if (!TakesUp(weights)) return;
-        var body = new RefreshBody(weights.Weights, this);
-        workers.RunSized(8L * Live, ref body);
+        lock (_gate)
+        {
+            if (_values == weights) return;
+            var body = new RefreshBody(weights.Weights, this);
+            workers.RunSized(8L * Live, ref body);
+            _values = weights;
+        }
     }
 
     /// <summary>Fetches the values of some taps.</summary>

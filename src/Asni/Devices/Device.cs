@@ -8,7 +8,8 @@ namespace Asni.Devices;
 /// <summary>
 /// The contract a device implements: memory, prepared operations, and the multi-tensor work on parameters. Operations are prepared once
 /// for a maximal batch (so that a device may plan tiles, allocate scratch and choose kernels) and then run without allocating.
-/// Everything is ordered as issued; only Download, Read and Synchronize wait. Not thread-safe: one caller at a time.
+/// Everything is ordered as issued; only Download, Read and Synchronize wait. Not thread-safe: one caller at a time. A plan, trainer or model refuses a second one;
+/// calls of the device itself and of its operations are not all checked.
 /// Argument order everywhere: inputs, sizes, outputs.
 /// </summary>
 public abstract class Device : IDisposable
@@ -82,8 +83,19 @@ public abstract class Device : IDisposable
     /// <summary>Waits for everything issued.</summary>
     public abstract void Synchronize();
 
+    /// <summary>
+    /// The same device for one more caller at the same time: it works on this one's buffers and parameters, gives the same bits, and has only what a caller needs for
+    /// itself. To be disposed of before this one. Null: this device takes one caller at a time.
+    /// </summary>
+    public virtual Device? ForAnotherCaller() => null;
+
+    /// <summary>Who uses the device and what is on it.</summary>
+    internal SingleCaller Caller { get; } = new();
+
+    /// <exception cref="InvalidOperationException">Another thread is using it.</exception>
     public void Dispose()
     {
+        using SingleCaller.Call call = Caller.Enter();
         Dispose(true);
         GC.SuppressFinalize(this);
     }

@@ -32,6 +32,13 @@ public abstract class ConvolutionOperation(ConvolutionSpec spec) : IDisposable
     /// <param name="parameter">Index of the weights.</param>
     public virtual void SetMask(DeviceParameters parameters, int parameter) { }
 
+    /// <summary>
+    /// The same operation for another caller, who only runs Forward, at the same time as others; what the device made of the weights and their mask is shared where it can be.
+    /// Weights and masks must stay as they are from here on; this operation is disposed of last.
+    /// </summary>
+    /// <param name="device">Made by <see cref="Device.ForAnotherCaller"/> of this operation's device.</param>
+    public virtual ConvolutionOperation ForAnotherCaller(Device device) => device.CreateConvolution(Spec);
+
     public abstract void Forward(DeviceTensor x, ParameterTensor w, ParameterTensor? b, DeviceTensor y);
 
     /// <summary>

@@ -4,7 +4,7 @@ using Asni.Tensors;
 
 namespace Asni.Engine;
 
-/// <summary>A network's parameters on a device. Plans of any batch size share one model.</summary>
+/// <summary>A network's parameters on a device. Plans of any batch size share one model. One caller at a time, as its device.</summary>
 public sealed class Model : IDisposable
 {
     public Model(Network network, Device device)
@@ -33,6 +33,7 @@ public sealed class Model : IDisposable
     /// <summary>Takes values and masks; optimizer state becomes 0.</summary>
     public void Load(ModelSnapshot snapshot)
     {
+        using SingleCaller.Call call = Device.Caller.Enter();
         foreach (Parameter p in Network.Parameters)
         {
             Parameters.SetMask(p.Index, null);
@@ -46,6 +47,7 @@ public sealed class Model : IDisposable
     /// <summary>Copies values and masks to the host.</summary>
     public ModelSnapshot Snapshot()
     {
+        using SingleCaller.Call call = Device.Caller.Enter();
         var values = new float[Network.Parameters.Length][];
         var masks = new Mask?[Network.Parameters.Length];
         foreach (Parameter p in Network.Parameters)
@@ -57,5 +59,10 @@ public sealed class Model : IDisposable
         return new ModelSnapshot(Network, [.. values], [.. masks]);
     }
 
-    public void Dispose() => Parameters.Dispose();
+    /// <exception cref="InvalidOperationException">Another thread is using it.</exception>
+    public void Dispose()
+    {
+        using SingleCaller.Call call = Device.Caller.Enter();
+        Parameters.Dispose();
+    }
 }

@@ -8,6 +8,7 @@ namespace Asni.Engine;
 /// <summary>
 /// A network made ready for a device and a largest batch: fused units in order, operations prepared, all activations and their gradients
 /// in one arena planned from their lifetimes. Running it is a flat list of device calls that allocates nothing.
+/// One caller at a time, of all plans on a device: a second one gets an <see cref="InvalidOperationException"/>.
 /// </summary>
 public sealed class Plan : IDisposable
 {
@@ -19,23 +20,43 @@ public sealed class Plan : IDisposable
     private readonly DeviceTensor _logits;
     private readonly DeviceTensor _dlogits;
     private readonly RecordedWork _training, _evaluation;
+    private readonly Device _device;
     private int _maskVersion = -1;
+    private bool _disposed;
 
     /// <param name="batch">Largest number of samples a run can hold.</param>
     /// <param name="training">False: forward only, with running statistics and activation memory reused as soon as possible.</param>
-    public Plan(Model model, int batch, bool training, float labelSmoothing = 0)
+    public Plan(Model model, int batch, bool training, float labelSmoothing = 0) : this(model, model.Device, batch, training, labelSmoothing, null) { }
+
+    /// <param name="device">The model's, or one for another caller.</param>
+    /// <param name="like">A plan for inference of the same model and batch, which shares with this one what operations made of the weights; null: none.</param>
+    private Plan(Model model, Device device, int batch, bool training, float labelSmoothing, Plan? like)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(batch, 1);
-        Model = model;
+        (Model, _device) = (model, device);
         BatchSize = batch;
         Training = training;
-        var built = new PlanBuilder(model, batch, training).Build();
+        using SingleCaller.Call call = device.Caller.Enter();
+        var built = new PlanBuilder(model, device, batch, training, like?._units).Build();
         (_units, _arena, _input, _logits, _dlogits) = built;
-        _labels = model.Device.Allocate(sizeof(int) * (long)batch);
-        _loss = model.Device.CreateLoss(batch, model.Network.Classes, labelSmoothing);
+        _labels = device.Allocate(sizeof(int) * (long)batch);
+        _loss = device.CreateLoss(batch, model.Network.Classes, labelSmoothing);
         Count = batch;
-        _training = new RecordedWork(model.Device, IssueTraining);
-        _evaluation = new RecordedWork(model.Device, IssueEvaluation);
+        _training = new RecordedWork(device, IssueTraining);
+        _evaluation = new RecordedWork(device, IssueEvaluation);
+    }
+
+    /// <summary>
+    /// A plan for inference as this one is, for another caller at the same time. Weights and masks must stay as they are from here on; this plan is disposed of last.
+    /// </summary>
+    /// <param name="device">Made by <see cref="Device.ForAnotherCaller"/> of the model's device.</param>
+    internal Plan ForAnotherCaller(Device device) => new(Model, device, BatchSize, training: false, _loss.LabelSmoothing, this) { _maskVersion = Model.MaskVersion };
+
+    /// <summary>Tells operations of the masks as they are, as the first run would.</summary>
+    internal void TakeMasks()
+    {
+        using SingleCaller.Call call = Enter();
+        TakeChangedMasks();
     }
 
     public Model Model { get; }
@@ -51,16 +72,18 @@ public sealed class Plan : IDisposable
     /// <summary>Copies a batch of images and labels to the device.</summary>
     public void Load(Batch batch, Normalization normalization)
     {
+        using SingleCaller.Call call = Enter();
         SetCount(batch.Count);
         CheckLabels(batch.Labels.AsSpan(0, Count));
-        Model.Device.UploadImages(batch.Pixels.AsSpan(0, Count * Model.Network.Input.Elements), normalization, _input.WithBatch(Count));
-        Model.Device.UploadLabels(batch.Labels.AsSpan(0, Count), _labels);
+        _device.UploadImages(batch.Pixels.AsSpan(0, Count * Model.Network.Input.Elements), normalization, _input.WithBatch(Count));
+        _device.UploadLabels(batch.Labels.AsSpan(0, Count), _labels);
     }
 
     /// <summary>Makes a batch of a dataset's order on the device.</summary>
     /// <param name="first">Sample of the order.</param>
     public void Load(DeviceDataset data, int first, int count)
     {
+        using SingleCaller.Call call = Enter();
         SetCount(count);
         data.Load(first, _input.WithBatch(count), _labels);
     }
@@ -68,10 +91,11 @@ public sealed class Plan : IDisposable
     /// <summary>Copies ready inputs (N, C, H, W) and labels to the device; N is the number of labels.</summary>
     public void Load(ReadOnlySpan<float> nchw, ReadOnlySpan<int> labels)
     {
+        using SingleCaller.Call call = Enter();
         SetCount(labels.Length);
         CheckLabels(labels);
-        Model.Device.Upload(nchw, _input.WithBatch(Count));
-        Model.Device.UploadLabels(labels, _labels);
+        _device.Upload(nchw, _input.WithBatch(Count));
+        _device.UploadLabels(labels, _labels);
     }
 
     /// <summary>Forward, loss and backward of the loaded batch: afterwards the model's gradients are those of the batch's mean loss.</summary>
@@ -85,7 +109,11 @@ public sealed class Plan : IDisposable
     public void RunEvaluation() => Run(_evaluation);
 
     /// <summary>Waits and returns the sums over all batches run since the last read.</summary>
-    public LossSums ReadLoss() => _loss.ReadAndReset();
+    public LossSums ReadLoss()
+    {
+        using SingleCaller.Call call = Enter();
+        return _loss.ReadAndReset();
+    }
 
     /// <summary>The sums so far, which go on; waits for the device unless <see cref="LossOperation.IsAtHand"/>.</summary>
     internal LossSums LossSoFar() => _loss.Read();
@@ -97,10 +125,18 @@ public sealed class Plan : IDisposable
     internal bool IsLossAtHand => _loss.IsAtHand;
 
     /// <summary>Logits (N, classes) of the last run.</summary>
-    public void ReadLogits(Span<float> logits) => Model.Device.Download(_logits.WithBatch(Count), logits);
+    public void ReadLogits(Span<float> logits)
+    {
+        using SingleCaller.Call call = Enter();
+        _device.Download(_logits.WithBatch(Count), logits);
+    }
 
+    /// <exception cref="InvalidOperationException">Another thread is using it.</exception>
     public void Dispose()
     {
+        using SingleCaller.Call call = _device.Caller.Enter();
+        if (_disposed) return;
+        _disposed = true;
         _training.Dispose();
         _evaluation.Dispose();
         foreach (PlanUnit unit in _units) unit.Dispose();
@@ -112,15 +148,27 @@ public sealed class Plan : IDisposable
     /// <summary>Full batches, always the same calls, may be replayed from a recording.</summary>
     private void Run(RecordedWork recorded)
     {
-        if (_maskVersion != Model.MaskVersion)
-        {
-            foreach (PlanUnit unit in _units) unit.MasksChanged(Model.Parameters);
-            _maskVersion = Model.MaskVersion;
-            _training.Forget();
-            _evaluation.Forget();
-        }
+        using SingleCaller.Call call = Enter();
+        TakeChangedMasks();
         if (Count == BatchSize) recorded.Run();
         else recorded.RunDirectly();
+    }
+
+    private SingleCaller.Call Enter()
+    {
+        SingleCaller.Call call = _device.Caller.Enter();
+        if (!_disposed) return call;
+        call.Dispose();
+        throw new ObjectDisposedException(nameof(Plan));
+    }
+
+    private void TakeChangedMasks()
+    {
+        if (_maskVersion == Model.MaskVersion) return;
+        foreach (PlanUnit unit in _units) unit.MasksChanged(Model.Parameters);
+        _maskVersion = Model.MaskVersion;
+        _training.Forget();
+        _evaluation.Forget();
     }
 
     private void IssueTraining()

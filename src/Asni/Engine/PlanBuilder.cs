@@ -12,6 +12,8 @@ namespace Asni.Engine;
 internal sealed class PlanBuilder
 {
     private readonly Model _model;
+    private readonly Device _device;
+    private readonly PlanUnit[]? _like;
     private readonly int _batch;
     private readonly bool _training;
     private readonly List<FusedUnit> _fused;
@@ -20,9 +22,13 @@ internal sealed class PlanBuilder
     private readonly Dictionary<int, int> _valueBlock = [];
     private readonly Dictionary<int, int> _gradientBlock = [];
 
-    public PlanBuilder(Model model, int batch, bool training)
+    public PlanBuilder(Model model, int batch, bool training) : this(model, model.Device, batch, training, null) { }
+
+    /// <param name="device">The model's, or one for another caller.</param>
+    /// <param name="like">Units of a plan as this one, for another caller.</param>
+    public PlanBuilder(Model model, Device device, int batch, bool training, PlanUnit[]? like)
     {
-        _model = model;
+        (_model, _device, _like) = (model, device, like);
         _batch = batch;
         _training = training;
         _fused = Fusion.Fuse(model.Network);
@@ -46,7 +52,7 @@ internal sealed class PlanBuilder
         PlaceValues();
         if (_training) PlaceGradients();
         (long[] offsets, long bytes) = Arena.Place(_blocks);
-        DeviceBuffer arena = _model.Device.Allocate(bytes);
+        DeviceBuffer arena = _device.Allocate(bytes);
         try
         {
             DeviceTensor Tensor(int block, int node) => new(arena, offsets[block], _batch, Nodes[node].Output);
@@ -136,7 +142,7 @@ internal sealed class PlanBuilder
 
     private int AddBlock(int node, int from, int to)
     {
-        _blocks.Add(new Lifetime(_model.Device.ActivationBytes(_batch, Nodes[node].Output), from, to));
+        _blocks.Add(new Lifetime(_device.ActivationBytes(_batch, Nodes[node].Output), from, to));
         return _blocks.Count - 1;
     }
 
@@ -154,9 +160,9 @@ internal sealed class PlanBuilder
         switch (f.Main)
         {
             case ConvolutionNode c:
-                return BindConvolution(c, c.Weight, c.Bias, c.Stride, c.Padding, c.Groups, f.Activation, x, y, dy, dx, accumulate);
+                return BindConvolution(index, c, c.Weight, c.Bias, c.Stride, c.Padding, c.Groups, f.Activation, x, y, dy, dx, accumulate);
             case LinearNode l:
-                return BindConvolution(l, l.Weight, l.Bias, 1, 0, 1, f.Activation, x, y, dy, dx, accumulate);
+                return BindConvolution(index, l, l.Weight, l.Bias, 1, 0, 1, f.Activation, x, y, dy, dx, accumulate);
             case BatchNormNode b:
                 return BindBatchNorm(b, f, x, y, dy, dx, value, gradient, index);
             case MaxPoolNode p:
@@ -167,7 +173,7 @@ internal sealed class PlanBuilder
                 return new ElementwiseUnit
                 {
                     Node = f.Main,
-                    Device = _model.Device,
+                    Device = _device,
                     Activation = f.Activation,
                     X = x,
                     Y = y,
@@ -184,7 +190,7 @@ internal sealed class PlanBuilder
         }
     }
 
-    private ConvolutionUnit BindConvolution(Node node, Parameter weight, Parameter? bias, int stride, int padding, int groups, Activation activation,
+    private ConvolutionUnit BindConvolution(int index, Node node, Parameter weight, Parameter? bias, int stride, int padding, int groups, Activation activation,
         DeviceTensor x, DeviceTensor y, DeviceTensor dy, DeviceTensor? dx, bool accumulate)
     {
         DeviceParameters parameters = _model.Parameters;
@@ -197,7 +203,7 @@ internal sealed class PlanBuilder
             Dy = dy,
             Dx = dx,
             AccumulateDx = accumulate,
-            Operation = _model.Device.CreateConvolution(spec),
+            Operation = _like?[index] is ConvolutionUnit like ? like.Operation.ForAnotherCaller(_device) : _device.CreateConvolution(spec),
             Weight = parameters.Value(weight.Index),
             Bias = bias is null ? null : parameters.Value(bias.Index),
             WeightGradient = parameters.Gradient(weight.Index),
@@ -218,7 +224,7 @@ internal sealed class PlanBuilder
             Y = y,
             Dy = dy,
             Dx = dx,
-            Operation = _model.Device.CreateBatchNorm(
+            Operation = _device.CreateBatchNorm(
                 new BatchNormSpec(_batch, x.Shape, node.Epsilon, node.Momentum, f.Skip is not null, f.Activation, _training)),
             Parameters = new BatchNormParameters(parameters.Value(node.Weight.Index), parameters.Value(node.Bias.Index),
                 parameters.Value(node.RunningMean.Index), parameters.Value(node.RunningVariance.Index)),
@@ -238,6 +244,6 @@ internal sealed class PlanBuilder
         Dy = dy,
         Dx = dx,
         AccumulateDx = accumulate,
-        Operation = _model.Device.CreatePooling(spec),
+        Operation = _device.CreatePooling(spec),
     };
 }

@@ -15,7 +15,7 @@ public readonly record struct Metrics(double Loss, double Top1, double Top5, lon
 
 /// <summary>
 /// Trains and evaluates one model: an epoch at a time, for any method. Deterministic for a given seed and device configuration.
-/// It knows masks only in that the device's update respects them.
+/// It knows masks only in that the device's update respects them. One caller at a time: a second one gets an <see cref="InvalidOperationException"/>.
 /// </summary>
 public sealed class Trainer : IDisposable
 {
@@ -67,6 +67,7 @@ public sealed class Trainer : IDisposable
     /// <param name="afterStep">Called with the number of steps done in this epoch.</param>
     public Metrics TrainEpoch(EpochPlan epoch, EpochProgress from = default, Action<int>? afterStep = null, CancellationToken cancellation = default)
     {
+        using SingleCaller.Call call = Model.Device.Caller.Enter();
         _progress = from;
         // Sums go on where they were, so that their last digits do not depend on where the epoch was cut.
         _training.StartLoss(from.Sums);
@@ -99,6 +100,7 @@ public sealed class Trainer : IDisposable
     /// <summary>One pass over the test set with running statistics.</summary>
     public Metrics Evaluate(CancellationToken cancellation = default)
     {
+        using SingleCaller.Call call = Model.Device.Caller.Enter();
         var watch = Stopwatch.StartNew();
         foreach (int _ in _evaluationFeed.Epoch(seed: 0, epoch: 0))
         {
@@ -108,8 +110,10 @@ public sealed class Trainer : IDisposable
         return Metrics.From(_evaluation.ReadLoss(), watch.Elapsed.TotalSeconds);
     }
 
+    /// <exception cref="InvalidOperationException">Another thread is using it.</exception>
     public void Dispose()
     {
+        using SingleCaller.Call call = Model.Device.Caller.Enter();
         _trainingFeed.Dispose();
         _evaluationFeed.Dispose();
         _training.Dispose();
