@@ -1,3 +1,4 @@
+using System.Buffers;
 using Asni.Data;
 using Asni.Devices;
 using Asni.Reports;
@@ -11,7 +12,7 @@ public readonly record struct ClassGuess(int Class, string Name, double Probabil
 
 /// <summary>
 /// A run's network that says what is on an image: files are read as evaluation reads them (<see cref="ImageFile"/>), normalized as in training, and run sparse
-/// (<see cref="SparseModel"/>). One caller at a time.
+/// (<see cref="SparseModel"/>). Any number of threads may call it at once.
 /// <code>
 /// using var classifier = ImageClassifier.Load("runs/pets", new CpuDevice());
 /// string animal = classifier.Classify("garden.jpg")[0].Name;
@@ -22,22 +23,20 @@ public sealed class ImageClassifier : IDisposable
     private readonly SparseModel _model;
     private readonly Normalization _normalization;
     private readonly IReadOnlyList<string> _names;
-    private readonly byte[] _pixels;
-    private readonly float[] _image, _logits;
     private readonly bool _whole;
 
     private ImageClassifier(SparseModel model, Normalization normalization, RunSummary run)
     {
         (_model, _normalization, _names) = (model, normalization, run.ClassNames);
         _whole = !Datasets.IsOfAnySize(run.Data);
-        (_pixels, _image, _logits) = (new byte[model.Input.Elements], new float[model.Input.Elements], new float[model.Classes]);
     }
 
     /// <param name="folder">A run folder.</param>
     /// <param name="device">Where it runs; belongs to the classifier from here on, also when loading fails.</param>
+    /// <param name="maximalCallers">Calls that run at the same time, as <see cref="SparseModel.Load"/> has it; files are read and decoded before a call waits for its turn.</param>
     /// <param name="phase">Whose network: "asni1", ...; null for the last phase's.</param>
     /// <exception cref="AsniException">No network or summary there, damaged ones, or a summary that does not say how images were normalized.</exception>
-    public static ImageClassifier Load(string folder, Device device, string? phase = null)
+    public static ImageClassifier Load(string folder, Device device, string? phase = null, int? maximalCallers = null)
     {
         string network = folder;
         RunSummary run;
@@ -53,7 +52,7 @@ public sealed class ImageClassifier : IDisposable
             device.Dispose();
             throw;
         }
-        SparseModel model = SparseModel.Load(network, device);
+        SparseModel model = SparseModel.Load(network, device, maximalCallers: maximalCallers);
         if (run.Normalization.Mean.Length == model.Input.Channels && model.Input.Channels is 1 or 3) return new ImageClassifier(model, run.Normalization, run);
         model.Dispose();
         throw new AsniException($"The network in {folder} reads {model.Input}, which is no image, or not the one that its summary is of.");
@@ -65,15 +64,33 @@ public sealed class ImageClassifier : IDisposable
     /// <summary>The most probable classes of a JPEG, PNG, BMP or WebP file, best first.</summary>
     /// <param name="most">How many at most.</param>
     /// <exception cref="AsniException">The file cannot be read or decoded.</exception>
+    /// <exception cref="ObjectDisposedException">The classifier is disposed of, or was while the call waited for its turn.</exception>
     public IReadOnlyList<ClassGuess> Classify(string path, int most = 5)
     {
-        ImageFile.Read(path, Input, _whole, _pixels);
-        _normalization.Apply(_pixels, _image);
-        _model.Run(_image, _logits);
-        // Softmax, safe from overflow.
-        double largest = _logits.Max(), sum = _logits.Sum(l => Math.Exp(l - largest));
-        return [.. _logits.Select((l, c) => new ClassGuess(c, c < _names.Count ? _names[c] : $"{c}", Math.Exp(l - largest) / sum)).OrderByDescending(g => g.Probability).Take(most)];
+        var logits = new float[_model.Classes];
+        byte[] pixels = ArrayPool<byte>.Shared.Rent(Input.Elements);
+        float[] image = ArrayPool<float>.Shared.Rent(Input.Elements);
+        try
+        {
+            ImageFile.Read(path, Input, _whole, pixels.AsSpan(0, Input.Elements));
+            _normalization.Apply(pixels.AsSpan(0, Input.Elements), image.AsSpan(0, Input.Elements));
+            _model.Run(image.AsSpan(0, Input.Elements), logits);
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(pixels);
+            ArrayPool<float>.Shared.Return(image);
+        }
+        return Guesses(logits, most);
     }
 
+    private ClassGuess[] Guesses(float[] logits, int most)
+    {
+        // Softmax, safe from overflow.
+        double largest = logits.Max(), sum = logits.Sum(l => Math.Exp(l - largest));
+        return [.. logits.Select((l, c) => new ClassGuess(c, c < _names.Count ? _names[c] : $"{c}", Math.Exp(l - largest) / sum)).OrderByDescending(g => g.Probability).Take(most)];
+    }
+
+    /// <inheritdoc cref="SparseModel.Dispose"/>
     public void Dispose() => _model.Dispose();
 }

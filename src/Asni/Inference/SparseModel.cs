@@ -1,3 +1,4 @@
+using System.Buffers;
 using Asni.Devices;
 using Asni.Engine;
 using Asni.Formats;
@@ -9,10 +10,11 @@ namespace Asni.Inference;
 
 /// <summary>
 /// A trained network that runs sparse inside a .NET application: batch-norm folded into the layers, bias and ReLU fused, pruned weights
-/// skipped where that is faster. After the first call nothing is allocated. One caller at a time.
+/// skipped where that is faster. Any number of threads may call it at once: weights are shared, and each call has activations of its own. A plan of these that was used
+/// once is kept, and from then on nothing is allocated.
 /// <code>
 /// using var model = SparseModel.Load("runs/lenet300", new CpuDevice(threads: 2));
-/// int digit = model.Predict(image);      // normalized floats, (C, H, W)
+/// int digit = model.Predict(image);      // normalized floats, (C, H, W); from any thread
 /// </code>
 /// </summary>
 public sealed class SparseModel : IDisposable
@@ -22,34 +24,41 @@ public sealed class SparseModel : IDisposable
 
     private readonly Device _device;
     private readonly Model _model;
-    private readonly Plan _plan;
-    private readonly int[] _labels;
-    private readonly float[] _logits;
+    private readonly PlanPool _plans;
 
-    private SparseModel(ModelSnapshot snapshot, Device device, int maximalBatch)
+    /// <summary>No class is known: they are read only.</summary>
+    private readonly int[] _labels;
+
+    private int _disposed;
+
+    private SparseModel(ModelSnapshot snapshot, Device device, int maximalBatch, int? maximalCallers)
     {
         _device = device;
         _model = new Model(snapshot.Network, device);
         _model.Load(snapshot);
-        _plan = new Plan(_model, maximalBatch, training: false);
+        _plans = new PlanPool(_model, maximalBatch, maximalCallers ?? Environment.ProcessorCount);
         _labels = new int[maximalBatch];
-        _logits = new float[snapshot.Network.Classes];
+        Sparsity = _model.Sparsity;
     }
 
     /// <summary>Reads a run folder's network (the last phase's), or a network file of Asni (safetensors, .asni).</summary>
     /// <param name="path">The folder or file.</param>
     /// <param name="device">Where it runs; belongs to the model from here on, also when loading fails.</param>
     /// <param name="maximalBatch">Samples of the largest batch; memory is planned for it.</param>
+    /// <param name="maximalCallers">
+    /// Calls that run at the same time. Each beyond the first takes memory for its own activations, when it is first needed and until the model is disposed of; further callers
+    /// wait for their turn. 1: no more memory than one caller's. Null: as many as there are processors, for more would not be faster. A GPU runs one call at a time, whatever is given.
+    /// </param>
     /// <exception cref="AsniException">No network there, or a damaged one.</exception>
-    public static SparseModel Load(string path, Device device, int maximalBatch = 1)
+    public static SparseModel Load(string path, Device device, int maximalBatch = 1, int? maximalCallers = null)
     {
         try
         {
-            ArgumentOutOfRangeException.ThrowIfLessThan(maximalBatch, 1);
+            CheckSizes(maximalBatch, maximalCallers);
             string file = Directory.Exists(path) ? NetworkOf(path) : path;
             NetworkFileHeader header = NetworkFormats.ReadHeader(file);
             Network network = NetworkZoo.Create(header.Network, header.Input, header.Classes);
-            return new SparseModel(FoldedNetwork.Of(network, NetworkFormats.Read(file, network)), device, maximalBatch);
+            return new SparseModel(FoldedNetwork.Of(network, NetworkFormats.Read(file, network)), device, maximalBatch, maximalCallers);
         }
         catch
         {
@@ -60,25 +69,34 @@ public sealed class SparseModel : IDisposable
 
     /// <summary>A network that is in memory, such as what a phase of a run delivered.</summary>
     /// <inheritdoc cref="Load" path="/param"/>
-    public static SparseModel Of(ModelSnapshot model, Device device, int maximalBatch = 1)
+    public static SparseModel Of(ModelSnapshot model, Device device, int maximalBatch = 1, int? maximalCallers = null)
     {
-        ArgumentOutOfRangeException.ThrowIfLessThan(maximalBatch, 1);
-        return new SparseModel(FoldedNetwork.Of(model.Network, new StoredWeights(model.Values, model.Masks)), device, maximalBatch);
+        try
+        {
+            CheckSizes(maximalBatch, maximalCallers);
+            return new SparseModel(FoldedNetwork.Of(model.Network, new StoredWeights(model.Values, model.Masks)), device, maximalBatch, maximalCallers);
+        }
+        catch
+        {
+            device.Dispose();
+            throw;
+        }
     }
 
     /// <summary>One sample's input.</summary>
     public Chw Input => _model.Network.Input;
 
     public int Classes => _model.Network.Classes;
-    public int MaximalBatch => _plan.BatchSize;
+    public int MaximalBatch => _plans.BatchSize;
 
     /// <summary>Pruned share of the weights.</summary>
-    public double Sparsity => _model.Sparsity;
+    public double Sparsity { get; }
 
     /// <summary>Runs a batch.</summary>
     /// <param name="images">(N, C, H, W), normalized as in training; N at most <see cref="MaximalBatch"/>.</param>
     /// <param name="logits">(N, classes).</param>
     /// <exception cref="ArgumentException">Lengths that do not fit.</exception>
+    /// <exception cref="ObjectDisposedException">The model is disposed of, or was while the call waited for its turn.</exception>
     public void Run(ReadOnlySpan<float> images, Span<float> logits)
     {
         int count = images.Length / Input.Elements;
@@ -86,28 +104,54 @@ public sealed class SparseModel : IDisposable
             throw new ArgumentException($"{images.Length} numbers are not 1 to {MaximalBatch} images of {Input}, {Input.Elements} numbers each", nameof(images));
         if (logits.Length != count * Classes)
             throw new ArgumentException($"{logits.Length} logits do not hold {count} x {Classes}", nameof(logits));
-        _plan.Load(images, _labels.AsSpan(0, count));
-        _plan.RunEvaluation();
-        _plan.ReadLogits(logits);
+        Plan plan = _plans.Take();
+        try
+        {
+            plan.Load(images, _labels.AsSpan(0, count));
+            plan.RunEvaluation();
+            plan.ReadLogits(logits);
+        }
+        finally
+        {
+            _plans.GiveBack(plan);
+        }
     }
 
     /// <summary>The class of the largest logit of one image (C, H, W).</summary>
     /// <exception cref="ArgumentException">Another number of elements than the input has.</exception>
+    /// <exception cref="ObjectDisposedException">The model is disposed of, or was while the call waited for its turn.</exception>
     public int Predict(ReadOnlySpan<float> image)
     {
         if (image.Length != Input.Elements) throw new ArgumentException($"{image.Length} numbers are no image of {Input}", nameof(image));
-        Run(image, _logits);
-        int best = 0;
-        for (int c = 1; c < _logits.Length; c++)
-            if (_logits[c] > _logits[best]) best = c;
-        return best;
+        float[] rented = ArrayPool<float>.Shared.Rent(Classes);
+        try
+        {
+            Span<float> logits = rented.AsSpan(0, Classes);
+            Run(image, logits);
+            int best = 0;
+            for (int c = 1; c < logits.Length; c++)
+                if (logits[c] > logits[best]) best = c;
+            return best;
+        }
+        finally
+        {
+            ArrayPool<float>.Shared.Return(rented);
+        }
     }
 
+    /// <summary>Waits for calls that run; those that wait for their turn, and later ones, get an <see cref="ObjectDisposedException"/>.</summary>
     public void Dispose()
     {
-        _plan.Dispose();
+        if (Interlocked.Exchange(ref _disposed, 1) != 0) return;
+        _plans.Dispose();
         _model.Dispose();
         _device.Dispose();
+    }
+
+    private static void CheckSizes(int maximalBatch, int? maximalCallers)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(maximalBatch, 1);
+        if (maximalCallers is { } callers) ArgumentOutOfRangeException.ThrowIfLessThan(callers, 1, nameof(maximalCallers));
     }
 
     private static string NetworkOf(string folder)

@@ -33,6 +33,27 @@ public class ImageClassifierTests
         }
     }
 
+    [Test]
+    public void Threads_at_the_same_time_get_what_one_gets()
+    {
+        using var folder = new TemporaryFolder();
+        CommandLine.Outcome run = CommandLine.Run("--net", "lenet300", "--data", "digits", "--limit", "300", "--epochs", "2", "--sparsity", "0.5", "--method", "asni1", "--threads", "1", "--out", folder["run"]);
+        Assert.That(run.ExitCode, Is.Zero, run.Error);
+        using var classifier = ImageClassifier.Load(folder["run"], new CpuDevice(2), maximalCallers: 3);
+        var pixels = new byte[classifier.Input.Elements];
+        ClassGuess[][] expected = [.. Enumerable.Range(0, 8).Select(i =>
+        {
+            new Random(i).NextBytes(pixels);
+            File.WriteAllBytes(folder[$"{i}.bmp"], Bitmap(pixels, classifier.Input));
+            return classifier.Classify(folder[$"{i}.bmp"], 10).ToArray();
+        })];
+        Parallel.For(0, 800, new ParallelOptions { MaxDegreeOfParallelism = 8 }, i =>
+        {
+            if (i % 50 == 49) Assert.That(() => classifier.Classify(folder["missing.bmp"]), Throws.InstanceOf<AsniException>());
+            Assert.That(classifier.Classify(folder[$"{i % 8}.bmp"], 10), Is.EqualTo(expected[i % 8]));
+        });
+    }
+
     /// <summary>24-bit BMP; one channel as grey.</summary>
     private static byte[] Bitmap(byte[] chw, Asni.Tensors.Chw shape)
     {
