@@ -20,9 +20,30 @@ public static class ImageFile
     /// <exception cref="ArgumentException">Another number of channels, or of pixels than the shape has.</exception>
     public static void Read(string path, Chw shape, bool whole, Span<byte> chw)
     {
+        CheckShape(shape, chw);
+        using DecodedImage image = Decode(path);
+        Put(image, shape, whole, chw);
+    }
+
+    /// <summary>The same for a file that is in memory.</summary>
+    /// <param name="file">The bytes of the file.</param>
+    /// <param name="name">What messages call it.</param>
+    /// <inheritdoc cref="Read(string, Chw, bool, Span{byte})"/>
+    public static void Read(byte[] file, string name, Chw shape, bool whole, Span<byte> chw)
+    {
+        CheckShape(shape, chw);
+        using DecodedImage image = Decode(file, name);
+        Put(image, shape, whole, chw);
+    }
+
+    private static void CheckShape(Chw shape, Span<byte> chw)
+    {
         if (shape.Channels is not (1 or 3)) throw new ArgumentException($"an image has 1 or 3 channels, not those of {shape}", nameof(shape));
         if (chw.Length != shape.Elements) throw new ArgumentException($"{chw.Length} pixels are not those of {shape}", nameof(chw));
-        using DecodedImage image = Decode(path);
+    }
+
+    private static void Put(DecodedImage image, Chw shape, bool whole, Span<byte> chw)
+    {
         if (shape.Channels == 3)
         {
             Take(image, shape, whole, chw);
@@ -41,21 +62,23 @@ public static class ImageFile
     }
 
     /// <summary>The caller's to dispose.</summary>
-    internal static DecodedImage Decode(string path)
+    internal static DecodedImage Decode(string path) => Decode(Bytes(path), $"'{path}'");
+
+    private static DecodedImage Decode(byte[] file, string name)
     {
-        byte[] file = Bytes(path);
         try
         {
             return ImageDecoder.Decode(file);
         }
         catch (Exception e) when (e is not OutOfMemoryException)
         {
-            throw new AsniException($"'{path}' cannot be decoded as JPEG, PNG, BMP or WebP image: {e.Message.ReplaceLineEndings(" ").TrimEnd('.')}.", e);
+            throw new AsniException($"{name} cannot be decoded as JPEG, PNG, BMP or WebP image: {e.Message.ReplaceLineEndings(" ").TrimEnd('.')}.", e);
         }
     }
 
     private static byte[] Bytes(string path)
     {
+        if (Directory.Exists(path)) throw new AsniException($"'{path}' is a folder; an image was expected.");
         try
         {
             using FileStream stream = File.OpenRead(path);

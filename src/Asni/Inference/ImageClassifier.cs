@@ -65,14 +65,24 @@ public sealed class ImageClassifier : IDisposable
     /// <param name="most">How many at most.</param>
     /// <exception cref="AsniException">The file cannot be read or decoded.</exception>
     /// <exception cref="ObjectDisposedException">The classifier is disposed of, or was while the call waited for its turn.</exception>
-    public IReadOnlyList<ClassGuess> Classify(string path, int most = 5)
+    public IReadOnlyList<ClassGuess> Classify(string path, int most = 5) => Classify(path, null, most);
+
+    /// <summary>The same for a file that is in memory, such as an upload.</summary>
+    /// <param name="file">The bytes of the file.</param>
+    /// <param name="name">What messages call it.</param>
+    /// <inheritdoc cref="Classify(string, int)"/>
+    public IReadOnlyList<ClassGuess> Classify(byte[] file, string name, int most = 5) => Classify(name, file, most);
+
+    /// <param name="file">Null: the file of that name.</param>
+    private ClassGuess[] Classify(string name, byte[]? file, int most)
     {
         var logits = new float[_model.Classes];
         byte[] pixels = ArrayPool<byte>.Shared.Rent(Input.Elements);
         float[] image = ArrayPool<float>.Shared.Rent(Input.Elements);
         try
         {
-            ImageFile.Read(path, Input, _whole, pixels.AsSpan(0, Input.Elements));
+            if (file is null) ImageFile.Read(name, Input, _whole, pixels.AsSpan(0, Input.Elements));
+            else ImageFile.Read(file, name, Input, _whole, pixels.AsSpan(0, Input.Elements));
             _normalization.Apply(pixels.AsSpan(0, Input.Elements), image.AsSpan(0, Input.Elements));
             _model.Run(image.AsSpan(0, Input.Elements), logits);
         }

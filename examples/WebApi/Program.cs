@@ -1,0 +1,39 @@
+using Asni;
+using Asni.Cpu;
+using Asni.Inference;
+
+// What is on an image, over HTTP, by the network of a run folder:
+//     dotnet run --project src/Asni.Host -- --net lenet300 --data digits --epochs 5 --out runs/digits
+//     dotnet run --project examples/WebApi -- runs/digits
+//     curl --data-binary @digit.png http://localhost:5000/classify
+if (args.Length == 0)
+{
+    Console.Error.WriteLine("A run folder is missing: dotnet run --project examples/WebApi -- FOLDER [--urls http://localhost:5000]");
+    return 2;
+}
+try
+{
+    // Requests run side by side, each on one thread: that serves more of them than all threads on one after the other.
+    using var classifier = ImageClassifier.Load(args[0], new CpuDevice(threads: 1));
+    WebApplication app = WebApplication.CreateBuilder(args[1..]).Build();
+    app.MapPost("/classify", async (HttpRequest request) =>
+    {
+        using var file = new MemoryStream();
+        await request.Body.CopyToAsync(file, request.HttpContext.RequestAborted);
+        try
+        {
+            return Results.Ok(classifier.Classify(file.ToArray(), "the image"));
+        }
+        catch (AsniException e)
+        {
+            return Results.Problem(e.Message, statusCode: StatusCodes.Status400BadRequest);
+        }
+    });
+    app.Run();
+    return 0;
+}
+catch (AsniException e)
+{
+    Console.Error.WriteLine(e.Message);
+    return e.ExitCode;
+}
