@@ -29,7 +29,7 @@ internal static class Latency
     }
 
     /// <summary>The network that was asked for, and the same values with all weights live.</summary>
-    private static (ModelSnapshot Pruned, ModelSnapshot Dense, double Density) Networks(Network network, StepOptions o)
+    public static (ModelSnapshot Pruned, ModelSnapshot Dense, double Density) Networks(Network network, StepOptions o)
     {
         using var device = new CpuDevice(o.Threads);
         using var model = new Model(network, device);

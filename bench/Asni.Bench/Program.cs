@@ -2,7 +2,7 @@ using Asni;
 using Asni.Bench;
 
 // `steps` times whole training steps or inference, `layers` each layer of a pruned network on its dense and its sparse path,
-// `profile` the operations of a step, `latency` calls of a SparseModel, `limits` the machine: a line of JSON each, read by bench/peers. `kernels` runs all benchmarks
+// `profile` the operations of a step, `latency` calls of a SparseModel, `callers` those of several threads at once, `web` requests to examples/WebApi, `limits` the machine: a line of JSON each, read by bench/peers. `kernels` runs all benchmarks
 // and prints or writes their table; `cuda limits`, `cuda kernels`, `cuda speed` and `cuda smoke` tell of the GPU. Anything else is BenchmarkDotNet's.
 try
 {
@@ -12,6 +12,8 @@ try
         case ["layers", ..]: return Layers.Run(args[1..]);
         case ["profile", ..]: return Profile.Run(args[1..]);
         case ["latency", ..]: return Latency.Run(args[1..]);
+        case ["callers", ..]: return Callers.Run(args[1..]);
+        case ["web", ..]: return Web.Run(args[1..]);
         case ["limits"]: return Limits.Print();
         case ["cuda", ..]: return CudaLimits.Run(args[1..]);
         case ["kernels", ..]: return Kernels.Run(args[1..]);
