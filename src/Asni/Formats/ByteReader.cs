@@ -35,10 +35,13 @@ internal sealed class ByteReader(ReadOnlyMemory<byte> bytes, Func<string, AsniEx
 
     public void Skip(long length) => Take(length);
 
-    public ReadOnlySpan<byte> Take(long length)
+    public ReadOnlySpan<byte> Take(long length) => Slice(length).Span;
+
+    /// <summary>As <see cref="Take"/>, to keep.</summary>
+    public ReadOnlyMemory<byte> Slice(long length)
     {
         if (length < 0 || length > Left) throw bad($"it ends where {length} more bytes were expected");
-        ReadOnlySpan<byte> taken = bytes.Span.Slice(Position, (int)length);
+        ReadOnlyMemory<byte> taken = bytes.Slice(Position, (int)length);
         Position += (int)length;
         return taken;
     }

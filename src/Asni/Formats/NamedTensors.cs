@@ -16,6 +16,9 @@ public abstract class NamedTensors : IDisposable
     /// <summary>Values in row-major order as 32-bit floats, whatever the file has them as.</summary>
     public abstract float[] Read(string name);
 
+    /// <summary>As <see cref="Read"/>, of tensors of integers and booleans too.</summary>
+    public virtual float[] ReadNumbers(string name) => Read(name);
+
     /// <summary>Which elements live; null when the file says nothing or all.</summary>
     public virtual Mask? ReadMask(string name) => null;
 
@@ -25,7 +28,7 @@ public abstract class NamedTensors : IDisposable
     public static NamedTensors Open(string path) => NetworkFormats.Of(path) switch
     {
         NetworkFormat.Asni => new AsniTensors(path),
-        NetworkFormat.PyTorch => new StateDictFile(path),
+        NetworkFormat.PyTorch => PickledTensors.OpenFile(path),
         _ => new SafetensorsTensors(path),
     };
 
@@ -57,10 +60,13 @@ public abstract class NamedTensors : IDisposable
         {
             SafetensorsEntry entry = _reader.Entries[name];
             if (entry.DType == "F32") return _reader.ReadSingles(entry);
-            return ElementType.Of(entry.DType) is { } type
+            return ElementType.Of(entry.DType) is { IsFloat: true } type
                 ? type.ToSingles(_reader.ReadBytes(entry))
                 : throw new AsniException($"tensor {name} of {path} is {entry.DType}; weights as F16, BF16, F32 or F64 were expected.");
         }
+
+        public override float[] ReadNumbers(string name) =>
+            ElementType.Of(_reader.Entries[name].DType) is { } type ? type.ToSingles(_reader.ReadBytes(_reader.Entries[name])) : Read(name);
 
         public override Mask? ReadMask(string name) =>
             _reader.Entries.TryGetValue(name + NetworkFile.MaskSuffix, out SafetensorsEntry? entry) && IsMask(entry.Name)
@@ -79,33 +85,39 @@ public abstract class NamedTensors : IDisposable
     }
 }
 
-/// <summary>A floating-point format of foreign files and how it becomes 32-bit floats. Data are little-endian.</summary>
-internal sealed record ElementType(string Name, int Bytes)
+/// <summary>A format of numbers in foreign files and how they become 32-bit floats. Data are little-endian.</summary>
+internal sealed record ElementType(string Name, int Bytes, bool IsFloat)
 {
-    private static readonly ElementType[] s_all = [new("F16", 2), new("BF16", 2), new("F32", 4), new("F64", 8)];
+    private static readonly ElementType[] s_all =
+    [
+        new("F16", 2, true), new("BF16", 2, true), new("F32", 4, true), new("F64", 8, true),
+        new("BOOL", 1, false), new("U8", 1, false), new("I8", 1, false), new("I16", 2, false), new("I32", 4, false), new("I64", 8, false),
+    ];
 
-    /// <summary>By safetensors' name; null when it is no floating-point format.</summary>
+    /// <summary>By safetensors' name; null when it is none of these.</summary>
     public static ElementType? Of(string name) => Array.Find(s_all, t => t.Name == name);
 
     public float[] ToSingles(ReadOnlySpan<byte> bytes)
     {
         var values = new float[bytes.Length / Bytes];
-        switch (Name)
+        if (Name == "F32")
         {
-            case "F16":
-                for (int i = 0; i < values.Length; i++) values[i] = (float)BinaryPrimitives.ReadHalfLittleEndian(bytes[(2 * i)..]);
-                break;
-            case "BF16":
-                for (int i = 0; i < values.Length; i++)
-                    values[i] = BitConverter.UInt32BitsToSingle((uint)BinaryPrimitives.ReadUInt16LittleEndian(bytes[(2 * i)..]) << 16);
-                break;
-            case "F64":
-                for (int i = 0; i < values.Length; i++) values[i] = (float)BinaryPrimitives.ReadDoubleLittleEndian(bytes[(8 * i)..]);
-                break;
-            default:
-                bytes.CopyTo(MemoryMarshal.AsBytes(values.AsSpan()));
-                break;
+            bytes.CopyTo(MemoryMarshal.AsBytes(values.AsSpan()));
+            return values;
         }
+        for (int i = 0; i < values.Length; i++) values[i] = ToSingle(bytes.Slice(i * Bytes, Bytes));
         return values;
     }
+
+    private float ToSingle(ReadOnlySpan<byte> bytes) => Name switch
+    {
+        "F16" => (float)BinaryPrimitives.ReadHalfLittleEndian(bytes),
+        "BF16" => BitConverter.UInt32BitsToSingle((uint)BinaryPrimitives.ReadUInt16LittleEndian(bytes) << 16),
+        "F64" => (float)BinaryPrimitives.ReadDoubleLittleEndian(bytes),
+        "I8" => (sbyte)bytes[0],
+        "I16" => BinaryPrimitives.ReadInt16LittleEndian(bytes),
+        "I32" => BinaryPrimitives.ReadInt32LittleEndian(bytes),
+        "I64" => BinaryPrimitives.ReadInt64LittleEndian(bytes),
+        _ => bytes[0],
+    };
 }

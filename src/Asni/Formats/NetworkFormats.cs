@@ -10,13 +10,15 @@ public enum NetworkFormat { Safetensors, Asni, PyTorch }
 /// <summary>Network files of any format, told apart by their first bytes rather than by their names.</summary>
 public static class NetworkFormats
 {
-    private const int StartBytes = 8;
-
-    /// <exception cref="AsniException">The file cannot be read.</exception>
+    /// <exception cref="AsniException">The file cannot be read, or is something else than a network.</exception>
     public static NetworkFormat Of(string path)
     {
-        byte[] start = WholeFile.Start(path, StartBytes);
-        return AsniFile.IsOne(start) ? NetworkFormat.Asni : StateDictFile.IsOne(start) ? NetworkFormat.PyTorch : NetworkFormat.Safetensors;
+        byte[] start = WholeFile.Start(path, ForeignFile.StartBytes);
+        if (AsniFile.IsOne(start)) return NetworkFormat.Asni;
+        if (StateDictFile.IsOne(start) || LegacyStateDictFile.IsOne(start)) return NetworkFormat.PyTorch;
+        if (!SafetensorsReader.MayBeOne(start) && ForeignFile.Describe(start) is { } what)
+            throw new AsniException($"{path} is {what}; a network was expected as .safetensors, .pt or .asni.");
+        return NetworkFormat.Safetensors;
     }
 
     /// <summary>What the file says about its network.</summary>
@@ -25,7 +27,7 @@ public static class NetworkFormats
     {
         NetworkFormat.Asni => AsniFile.Describe(path).Header,
         NetworkFormat.PyTorch => throw new AsniException(
-            $"{path} is a PyTorch state dict, which does not say what network it belongs to; start a run from it with --init and --net."),
+            $"{path} is a PyTorch state dict, which does not say what network it belongs to; --net names it."),
         _ => NetworkFile.ReadHeader(path),
     };
 

@@ -65,20 +65,22 @@ public sealed class SafetensorsReader : IDisposable
     /// <exception cref="AsniException">The file is missing, cut short, or not a valid safetensors file.</exception>
     public static SafetensorsReader Open(string path)
     {
-        FileStream? stream = null;
+        FileStream stream = WholeFile.Open(path);
         try
         {
-            stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read);
             return new SafetensorsReader(path, stream);
         }
         catch (Exception e)
         {
-            stream?.Dispose();
-            if (e is FileNotFoundException or DirectoryNotFoundException) throw new AsniException($"{path} does not exist.", e);
-            if (e is IOException or UnauthorizedAccessException) throw new AsniException($"cannot read {path}: {e.Message.TrimEnd('.')}.", e);
+            stream.Dispose();
+            if (e is IOException) throw new AsniException($"cannot read {path}: {e.Message.TrimEnd('.')}.", e);
             throw;
         }
     }
+
+    /// <summary>True for first bytes with a length that is possible and a header that begins as one.</summary>
+    internal static bool MayBeOne(ReadOnlySpan<byte> start) =>
+        start.Length > sizeof(ulong) && BinaryPrimitives.ReadUInt64LittleEndian(start) <= MaximumHeaderBytes && start[sizeof(ulong)] == '{';
 
     /// <summary>The values of an F32 tensor.</summary>
     public float[] ReadSingles(SafetensorsEntry entry)

@@ -1,4 +1,6 @@
 using System.Collections.Immutable;
+using System.Globalization;
+using Asni.Formats.Naming;
 using Asni.Networks;
 using Asni.Tensors;
 
@@ -13,46 +15,114 @@ namespace Asni.Formats;
 public sealed record WeightsByName(StoredWeights Weights, int Loaded, ImmutableArray<string> Missing, ImmutableArray<string> Misshapen,
     ImmutableArray<string> Unused)
 {
-    /// <summary>What torch.nn.DataParallel puts before every name.</summary>
-    private const string ParallelPrefix = "module.";
+    private const int NamesInMessage = 4, MostClasses = 1 << 20;
 
-    /// <summary>PyTorch's count of batches, which no computation here reads.</summary>
-    private const string BatchCounter = ".num_batches_tracked";
+    /// <summary>The share of zeros from which on a network looks pruned.</summary>
+    private const double NoticeableZeros = 0.01;
 
-    private const int NamesInMessage = 4;
+    private long _weights;
 
+    /// <summary>Every tensor of the network is in the file.</summary>
     public bool IsComplete => Missing.IsEmpty && Misshapen.IsEmpty;
 
     /// <summary>True when a weight of the file is pruned.</summary>
     public bool IsPruned { get; private init; }
 
-    /// <param name="fresh">Values and masks of tensors that the file does not give.</param>
-    /// <exception cref="AsniException">The file is missing or damaged, or none of its tensors is of this network.</exception>
-    public static WeightsByName Load(string path, Network network, StoredWeights fresh)
+    /// <summary>Tensors that were taken in order since no name fits: the network's name, then the file's.</summary>
+    public ImmutableArray<(string Parameter, string InFile)> InOrder { get; private init; } = [];
+
+    /// <summary>Tensors that <see cref="WeightMatching.InOrder"/> would take; 0 when their shapes do not fit either.</summary>
+    public int FitInOrder { get; private init; }
+
+    /// <summary>Weights that are 0 in a file without masks.</summary>
+    public long Zeros { get; private init; }
+
+    /// <summary>What <see cref="Zeros"/> were taken for.</summary>
+    public ZeroWeights ZerosAre { get; private init; }
+
+    /// <summary>What a strict reader objects to, as a clause that names tensors; null when everything fits and nothing is left over.</summary>
+    public string? Shortfall
     {
-        using NamedTensors file = NamedTensors.Open(path);
-        Dictionary<string, string> names = PlainNames(file);
-        float[][] values = [.. fresh.Values];
-        Mask?[] masks = [.. fresh.Masks];
-        var missing = ImmutableArray.CreateBuilder<string>();
-        var misshapen = ImmutableArray.CreateBuilder<string>();
-        foreach (Parameter p in network.Parameters)
+        get
         {
-            if (!names.Remove(p.Name, out string? name)) missing.Add(p.Name);
-            else if (!file.Shapes[name].SequenceEqual(p.Shape.Dims.Select(d => (long)d)))
-                misshapen.Add($"{p.Name} is [{string.Join(", ", file.Shapes[name])}] instead of [{string.Join(", ", p.Shape.Dims)}]");
-            else (values[p.Index], masks[p.Index]) = (file.Read(name), file.ReadMask(name));
+            if (IsComplete && Unused.IsEmpty) return null;
+            IEnumerable<string> faults = [List("not in the file: ", Missing), List("of another shape: ", Misshapen), List("only in the file: ", Unused),
+                FitInOrder > 0 ? OrderWouldFit() : ""];
+            return string.Join("; ", faults.Where(f => f.Length > 0));
         }
-        int loaded = values.Length - missing.Count - misshapen.Count;
-        if (loaded == 0) throw NothingFits(path, network, file, misshapen);
-        return new WeightsByName(new StoredWeights([.. values], [.. masks]), loaded, missing.ToImmutable(), misshapen.ToImmutable(),
-            [.. names.Keys.Order(StringComparer.Ordinal)])
-        {
-            IsPruned = masks.Any(m => m is not null && m.Live < m.Length),
-        };
     }
 
-    /// <summary>One line on what was loaded, and one for each kind of thing that was not.</summary>
+    /// <summary>
+    /// Reads a file of any format. Names are PyTorch's, as the network has them or as torchvision, timm and others are known to have them; a prefix that
+    /// all names share is dropped, WEIGHT_orig and WEIGHT_mask of torch.nn.utils.prune become a weight and its mask.
+    /// </summary>
+    /// <param name="fresh">Values and masks of tensors that the file does not give; null: it must give all.</param>
+    /// <param name="matching">The default when null.</param>
+    /// <exception cref="AsniException">
+    /// The file is missing or damaged, none of its tensors is of this network, a value is NaN or infinite, or something does not fit and the matching is strict.
+    /// </exception>
+    public static WeightsByName Load(string path, Network network, StoredWeights? fresh = null, WeightMatching? matching = null)
+    {
+        matching ??= new WeightMatching();
+        using NamedTensors file = NamedTensors.Open(path);
+        ImmutableArray<ModuleTensor> tensors = ModuleTensors.Of(file, path);
+        NameMatch match = NameMatch.Of(network, tensors);
+        ImmutableArray<(Parameter Parameter, ModuleTensor Tensor)> inOrder = match.InOrder(network, tensors);
+        if (matching.InOrder) match = Apply(match, inOrder, tensors);
+        float[][] values = fresh is null ? new float[network.Parameters.Length][] : [.. fresh.Values];
+        Mask?[] masks = fresh is null ? new Mask?[network.Parameters.Length] : [.. fresh.Masks];
+        var missing = ImmutableArray.CreateBuilder<string>();
+        var misshapen = ImmutableArray.CreateBuilder<string>();
+        var taken = new List<Parameter>();
+        foreach (Parameter p in network.Parameters)
+        {
+            if (match.Found[p.Index] is not { } tensor) missing.Add(p.Name);
+            else if (!NameMatch.HasShape(tensor, p)) misshapen.Add($"{p.Name} is {tensor.ShapeText} instead of [{string.Join(", ", p.Shape.Dims)}]");
+            else
+            {
+                (values[p.Index], masks[p.Index]) = ModuleTensors.Read(file, tensor, path);
+                taken.Add(p);
+            }
+        }
+        (long zeros, ZeroWeights zerosAre) = taken.Exists(p => masks[p.Index] is not null) ? (0, ZeroWeights.Live) : (CountZeros(taken, values), matching.Zeros);
+        if (zerosAre == ZeroWeights.Pruned && zeros > 0) PruneZeros(taken, values, masks);
+        var loaded = new WeightsByName(new StoredWeights([.. values], [.. masks]), taken.Count, missing.ToImmutable(), misshapen.ToImmutable(),
+            [.. match.Unused.Select(t => t.Source).Order(StringComparer.Ordinal)])
+        {
+            IsPruned = masks.Any(m => m is not null && m.Live < m.Length),
+            InOrder = matching.InOrder ? [.. inOrder.Select(pair => (pair.Parameter.Name, pair.Tensor.Source))] : [],
+            FitInOrder = matching.InOrder ? 0 : inOrder.Length,
+            Zeros = zeros,
+            ZerosAre = zerosAre,
+            _weights = taken.Where(p => p.IsWeight).Sum(p => p.Elements),
+        };
+        loaded.Check(path, network, tensors, matching.Strict || fresh is null);
+        return loaded;
+    }
+
+    /// <summary>How many classes a file's last linear layer tells apart; null when it has none by a name that fits.</summary>
+    /// <param name="network">For any number of classes.</param>
+    /// <exception cref="AsniException">The file is missing or damaged.</exception>
+    public static int? ClassesOf(string path, Network network)
+    {
+        if (network.Nodes.OfType<LinearNode>().LastOrDefault() is not { } last) return null;
+        using NamedTensors file = NamedTensors.Open(path);
+        ModuleTensor? head = NameMatch.Of(network, ModuleTensors.Of(file, path)).Found[last.Weight.Index];
+        return head is not null && head.Dims.Length == 2 && head.Dims[1] == last.Weight.Shape.Dims[1] && head.Dims[0] <= MostClasses ? (int)head.Dims[0] : null;
+    }
+
+    /// <summary>Says which tensor of which file cannot be used.</summary>
+    /// <exception cref="AsniException">Values that are NaN or infinite.</exception>
+    public static void RequireFinite(float[] values, string name, string path)
+    {
+        int first = Array.FindIndex(values, v => !float.IsFinite(v));
+        if (first < 0) return;
+        int count = values.Count(v => !float.IsFinite(v));
+        throw new AsniException($"tensor {name} of {path} holds {count} of {values.Length} values that are NaN or infinite, the first at element {first}: "
+            + "the file is of no use.");
+    }
+
+    /// <summary>One line on what was loaded, and one for each kind of thing that was not or needs a word.</summary>
     public IEnumerable<string> Describe(string path)
     {
         int all = Weights.Values.Length;
@@ -60,23 +130,62 @@ public sealed record WeightsByName(StoredWeights Weights, int Loaded, ImmutableA
         if (!Missing.IsEmpty) yield return $"not in the file: {string.Join(", ", Missing)}.";
         if (!Misshapen.IsEmpty) yield return $"of another shape: {string.Join(", ", Misshapen)}.";
         if (!Unused.IsEmpty) yield return $"in the file but not in the network: {string.Join(", ", Unused)}.";
+        if (FitInOrder > 0) yield return OrderWouldFit() + ".";
+        foreach (var layer in InOrder.GroupBy(pair => (Layer.Split(pair.Parameter).Layer, Layer.Split(pair.InFile).Layer)))
+            yield return $"taken in order: {Place(layer.Key.Item1)} from {Place(layer.Key.Item2)} ({string.Join(", ", layer.Select(pair => Layer.Split(pair.Parameter).Leaf))}).";
+        if (Zeros > 0 && (ZerosAre == ZeroWeights.Pruned || Zeros >= NoticeableZeros * _weights))
+            yield return string.Create(CultureInfo.InvariantCulture, $"{Zeros:N0} weights of the file, which has no masks, are 0: ")
+                + (ZerosAre == ZeroWeights.Pruned ? "they count as pruned (--zeros live: as weights like the others)." : "they are weights like the others (--zeros pruned: they stay 0).");
     }
 
-    /// <summary>The file's names by what PyTorch's module itself would call them.</summary>
-    private static Dictionary<string, string> PlainNames(NamedTensors file)
+    /// <exception cref="AsniException">Nothing fits, or something does not where all has to.</exception>
+    private void Check(string path, Network network, ImmutableArray<ModuleTensor> tensors, bool strict)
     {
-        var names = file.Shapes.Keys.Where(n => !n.EndsWith(BatchCounter, StringComparison.Ordinal)).ToList();
-        bool wrapped = names.Count > 0 && names.TrueForAll(n => n.StartsWith(ParallelPrefix, StringComparison.Ordinal));
-        return names.ToDictionary(n => wrapped ? n[ParallelPrefix.Length..] : n);
+        if (Loaded == 0) throw NothingFits(path, network, tensors);
+        if (strict && Shortfall is { } shortfall) throw new AsniException($"{path} does not fit network {network.Name} tensor by tensor: {shortfall}.");
     }
 
-    private static AsniException NothingFits(string path, Network network, NamedTensors file, IReadOnlyList<string> misshapen)
+    private AsniException NothingFits(string path, Network network, ImmutableArray<ModuleTensor> tensors)
     {
-        string difference = misshapen.Count > 0 ? string.Join(", ", misshapen.Take(NamesInMessage))
-            : $"the file has {Names(file.Shapes.Keys.Order(StringComparer.Ordinal))}; "
+        string difference = Misshapen.Length > 0 ? string.Join(", ", Misshapen.Take(NamesInMessage))
+            : $"the file has {Names(tensors.Select(t => t.Source).Order(StringComparer.Ordinal))}; "
               + $"the network has {Names(network.Parameters.Select(p => p.Name))}";
-        return new AsniException($"no tensor of {path} fits network {network.Name}: {difference}.");
+        return new AsniException($"no tensor of {path} fits network {network.Name}: {difference}{(FitInOrder > 0 ? "; " + OrderWouldFit() : "")}.");
     }
+
+    private string OrderWouldFit() => $"the shapes of {FitInOrder} fit in order, and --match order takes them so";
+
+    private static NameMatch Apply(NameMatch match, ImmutableArray<(Parameter Parameter, ModuleTensor Tensor)> pairs, ImmutableArray<ModuleTensor> tensors)
+    {
+        ModuleTensor?[] found = [.. match.Found];
+        foreach ((Parameter parameter, ModuleTensor tensor) in pairs) found[parameter.Index] = tensor;
+        var used = found.ToHashSet();
+        return new NameMatch([.. found], [.. tensors.Where(t => !used.Contains(t))]);
+    }
+
+    private static long CountZeros(List<Parameter> taken, float[][] values) => taken.Where(p => p.IsWeight).Sum(p => values[p.Index].LongCount(v => v == 0));
+
+    private static void PruneZeros(List<Parameter> taken, float[][] values, Mask?[] masks)
+    {
+        foreach (Parameter p in taken.Where(p => p.IsWeight))
+        {
+            float[] of = values[p.Index];
+            var mask = new Mask(of.Length);
+            for (int i = 0; i < of.Length; i++)
+            {
+                if (of[i] != 0) continue;
+                mask[i] = false;
+                // A pruned weight is +0.
+                of[i] = 0;
+            }
+            if (mask.Live < mask.Length) masks[p.Index] = mask;
+        }
+    }
+
+    private static string Place(string layer) => layer.Length == 0 ? "the network" : layer;
+
+    private static string List(string what, ImmutableArray<string> names) => names.IsEmpty ? ""
+        : what + string.Join(", ", names.Take(NamesInMessage)) + (names.Length > NamesInMessage ? $" and {names.Length - NamesInMessage} more" : "");
 
     private static string Names(IEnumerable<string> names) =>
         string.Join(", ", names.Take(NamesInMessage)) is { Length: > 0 } some ? some + ", ..." : "no tensor";

@@ -36,8 +36,10 @@ internal static class WholeFile
         }
     }
 
-    private static FileStream Open(string path)
+    /// <exception cref="AsniException">It does not exist, is a folder, or cannot be read.</exception>
+    public static FileStream Open(string path)
     {
+        if (Directory.Exists(path)) throw new AsniException($"{path} is a folder; a file was expected.");
         try
         {
             return new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read);

@@ -23,13 +23,22 @@ internal sealed class PickleReader
     private readonly Func<string, AsniException> _bad;
     private readonly List<object> _stack = [];
     private readonly Dictionary<long, object> _memo = [];
+    private readonly Dictionary<string, PickleStorage> _storages = [];
 
-    private PickleReader(byte[] bytes, ReadBudget budget, Func<string, AsniException> bad) =>
+    private PickleReader(ReadOnlyMemory<byte> bytes, ReadBudget budget, Func<string, AsniException> bad) =>
         (_bytes, _budget, _bad) = (new ByteReader(bytes, bad), budget, bad);
 
     /// <summary>The object that was pickled: string, long, double, bool, object[] (tuple), List, Dictionary, or one of PickleValues.cs.</summary>
     /// <param name="budget">The file's.</param>
-    public static object Read(byte[] bytes, ReadBudget budget, Func<string, AsniException> bad) => new PickleReader(bytes, budget, bad).Run();
+    public static object Read(ReadOnlyMemory<byte> bytes, ReadBudget budget, Func<string, AsniException> bad) => ReadFirst(bytes, budget, bad).Root;
+
+    /// <summary>The first pickle of several that follow one another.</summary>
+    public static Pickle ReadFirst(ReadOnlyMemory<byte> bytes, ReadBudget budget, Func<string, AsniException> bad)
+    {
+        var reader = new PickleReader(bytes, budget, bad);
+        object root = reader.Run();
+        return new Pickle(root, reader._bytes.Position, reader._storages);
+    }
 
     private object Run()
     {
@@ -60,9 +69,9 @@ internal sealed class PickleReader
             case 'X': Push(Text(_bytes.U32())); break;
             case '\x8c': Push(Text(_bytes.U8())); break;
             case '\x8d': Push(Text(Length64())); break;
-            case 'U' or 'C': Bytes(_bytes.U8()); break;
-            case 'T' or 'B': Bytes(_bytes.U32()); break;
-            case '\x8e': Bytes(Length64()); break;
+            case 'U' or 'C': Push(new PickleBytes(_bytes.Slice(_bytes.U8()))); break;
+            case 'T' or 'B': Push(new PickleBytes(_bytes.Slice(_bytes.U32()))); break;
+            case '\x8e': Push(new PickleBytes(_bytes.Slice(Length64()))); break;
             default: return false;
         }
         return true;
@@ -115,13 +124,12 @@ internal sealed class PickleReader
     {
         switch (opcode)
         {
-            case 'c': Push(new PickleGlobal(Line(), Line())); break;
+            case 'c': Push(Global(Line(), Line())); break;
             case '\x93': StackGlobal(); break;
             case 'Q': Push(Storage(Pop())); break;
             case 'R' or '\x81': Call(PopLast(2)); break;
             case '\x92': Call(PopLast(3)); break;
-            // The state that it would give to the object below it (an ordered dictionary's metadata, a foreign object's attributes) is not needed.
-            case 'b': Pop(); break;
+            case 'b': Build(Pop()); break;
             default: return false;
         }
         return true;
@@ -129,16 +137,35 @@ internal sealed class PickleReader
 
     private void Call(object[] functionAndArguments)
     {
-        object function = functionAndArguments[0];
+        string function = (functionAndArguments[0] as PickleGlobal)?.FullName ?? "a call";
         object[] arguments = functionAndArguments[1] as object[] ?? [];
-        Push((function as PickleGlobal)?.FullName switch
+        Push(function switch
         {
-            "collections.OrderedDict" => NewDictionary(),
+            "collections.OrderedDict" => OrderedDictionary(arguments),
             "torch._utils._rebuild_tensor_v2" or "torch._utils._rebuild_tensor" => Tensor(arguments),
-            "torch._utils._rebuild_parameter" or "torch._utils._rebuild_parameter_with_state" when arguments.Length > 0 => arguments[0],
-            { } name => new PickleOpaque(name),
-            null => new PickleOpaque("a call"),
+            "torch._utils._rebuild_parameter" or "torch._utils._rebuild_parameter_with_state" or "torch.Size" when arguments.Length > 0 => arguments[0],
+            // Bytes as protocol 2 has them: a text whose characters are the bytes.
+            "_codecs.encode" when arguments is [string text, "latin1"] => text,
+            _ => new PickleCall(function, arguments),
         });
+    }
+
+    /// <summary>Empty, or of the pairs that Python 2 gives it.</summary>
+    private Dictionary<object, object> OrderedDictionary(object[] arguments)
+    {
+        Dictionary<object, object> dictionary = NewDictionary();
+        if (arguments is [List<object> pairs])
+            foreach (object pair in pairs)
+                if (pair is List<object> { Count: 2 } items) dictionary[Key(items[0])] = items[1];
+        return dictionary;
+    }
+
+    /// <summary>
+    /// The state of a foreign object is kept beside it, the items of an ordered dictionary are in it already, and anything else needs none.
+    /// </summary>
+    private void Build(object state)
+    {
+        if (Peek() is PickleCall call) call.State = state;
     }
 
     private PickleTensor Tensor(object[] arguments)
@@ -147,16 +174,28 @@ internal sealed class PickleReader
             || Numbers(arguments[2]) is not { } dims || Numbers(arguments[3]) is not { } strides || dims.Length != strides.Length || offset < 0)
             throw _bad("its pickle rebuilds a tensor from something else than a storage, an offset, a shape and strides");
         _budget.Take(1, TensorBytes + dims.Length * DimensionBytes, "its tensors");
-        return new PickleTensor(storage, offset, dims, strides);
+        return offset <= long.MaxValue - storage.First
+            ? new PickleTensor(storage, storage.First + offset, dims, strides)
+            : throw _bad("its pickle has a tensor that begins beyond any storage");
     }
 
-    private PickleStorage Storage(object id)
+    /// <summary>A storage, or before 1.6 also a part of one: ("storage", type, key, place, elements[, (key of the part, first element, elements)]).</summary>
+    private object Storage(object id)
     {
-        if (id is not object[] { Length: >= 5 } parts || parts[0] is not "storage" || parts[1] is not PickleGlobal type || parts[2] is not string key
-            || parts[4] is not long elements || elements < 0)
-            throw _bad("its pickle names a storage in a way that torch.save does not");
-        return new PickleStorage(type.Name, key, elements);
+        if (id is not object[] { Length: > 0 } parts) throw BadStorage();
+        if (TextOf(parts[0]) is not { } kind) throw BadStorage();
+        if (kind == "module") return new PickleOpaque("a module");
+        if (parts.Length < 5 || kind != "storage" || parts[1] is not PickleGlobal type || TextOf(parts[2]) is not { } key
+            || parts[4] is not long elements || elements < 0) throw BadStorage();
+        var storage = new PickleStorage(type.Name, key, elements, 0);
+        if (_storages.TryGetValue(key, out PickleStorage? known) && known != storage) throw _bad($"its pickle has the storage {key} in two sizes or types");
+        _storages[key] = storage;
+        if (parts.Length < 6 || parts[5] is not object[] view) return storage;
+        if (view is not [_, long and >= 0, long and >= 0] || (long)view[1] > elements || (long)view[2] > elements - (long)view[1]) throw BadStorage();
+        return storage with { First = (long)view[1] };
     }
+
+    private AsniException BadStorage() => _bad("its pickle names a storage in a way that torch.save does not");
 
     private Dictionary<object, object> NewDictionary()
     {
@@ -170,9 +209,22 @@ internal sealed class PickleReader
     private void StackGlobal()
     {
         object[] names = PopLast(2);
-        Push(names[0] is string module && names[1] is string name
-            ? new PickleGlobal(module, name)
+        Push(TextOf(names[0]) is { } module && TextOf(names[1]) is { } name
+            ? Global(module, name)
             : throw _bad("its pickle names something by no name"));
+    }
+
+    private PickleGlobal Global(string module, string name)
+    {
+        _budget.Take((UInt128)module.Length + (UInt128)name.Length, sizeof(char), "its names");
+        return new PickleGlobal(module, name);
+    }
+
+    /// <summary>A text of either kind, null for anything else: bytes may be recalled any number of times, and each time are a new text.</summary>
+    private string? TextOf(object value)
+    {
+        if (value is PickleBytes bytes) _budget.Take((UInt128)bytes.Bytes.Length, sizeof(char), "its texts");
+        return PickleBytes.TextOf(value);
     }
 
     private void Append(object[] items)
@@ -184,8 +236,11 @@ internal sealed class PickleReader
     {
         if (items.Length % 2 != 0) throw _bad("its pickle has a key without a value");
         if (Peek() is not Dictionary<object, object> dictionary) return;
-        for (int i = 0; i < items.Length; i += 2) dictionary[items[i]] = items[i + 1];
+        for (int i = 0; i < items.Length; i += 2) dictionary[Key(items[i])] = items[i + 1];
     }
+
+    /// <summary>Texts of Python 2 are bytes: a key of either kind is a text here.</summary>
+    private object Key(object key) => TextOf(key) ?? key;
 
     private void Dictionary()
     {
@@ -230,12 +285,6 @@ internal sealed class PickleReader
     private string Text(long length) => length <= _bytes.Left
         ? _bytes.Text((int)length)
         : throw _bad($"its pickle announces a text of {length} bytes and ends before");
-
-    private void Bytes(long length)
-    {
-        _bytes.Skip(length);
-        Push(new PickleOpaque("bytes"));
-    }
 
     private long Length64()
     {

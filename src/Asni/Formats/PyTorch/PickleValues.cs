@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Text;
 
 namespace Asni.Formats.PyTorch;
 
@@ -9,11 +10,34 @@ internal sealed record PickleGlobal(string Module, string Name)
     public string FullName { get; } = $"{Module}.{Name}";
 }
 
-/// <summary>Something a pickle would have Python build that a state dict does not need: kept as a place holder, never built.</summary>
+/// <summary>A pickle that was read: its object, how many bytes it took, and the storages it names, by key.</summary>
+internal sealed record Pickle(object Root, int Length, IReadOnlyDictionary<string, PickleStorage> Storages);
+
+/// <summary>Something a pickle would have Python build that is not needed: kept as a place holder, never built.</summary>
 internal sealed record PickleOpaque(string What);
 
-/// <summary>A storage of the archive: its elements' type, the entry "data/KEY", and how many elements there are.</summary>
-internal sealed record PickleStorage(string Type, string Key, long Elements);
+/// <summary>A call a pickle would have Python make: kept as function and arguments, never made. State is what the result would be given after it.</summary>
+internal sealed class PickleCall(string function, object[] arguments)
+{
+    public string Function => function;
+    public object[] Arguments => arguments;
+    public object? State { get; set; }
+}
+
+/// <summary>Bytes, which are a text too where Python 2 wrote them: a part of the pickle, not a copy.</summary>
+internal sealed class PickleBytes(ReadOnlyMemory<byte> bytes)
+{
+    public ReadOnlyMemory<byte> Bytes => bytes;
+
+    /// <summary>A text of either kind; null for anything else.</summary>
+    public static string? TextOf(object value) => value as string ?? (value is PickleBytes b ? Encoding.Latin1.GetString(b.Bytes.Span) : null);
+}
+
+/// <summary>
+/// A storage of the archive: its elements' type, its key, how many elements there are, and the element that offsets count from
+/// (not 0 for the parts of a storage that files before 1.6 have).
+/// </summary>
+internal sealed record PickleStorage(string Type, string Key, long Elements, long First);
 
 /// <summary>A view of a storage: offset and strides in elements.</summary>
 internal sealed record PickleTensor(PickleStorage Storage, long Offset, long[] Dims, long[] Strides);

@@ -2,6 +2,7 @@ using System.IO.Compression;
 using System.Text;
 using Asni.Formats;
 using Asni.Networks;
+using Asni.Tensors;
 
 namespace Asni.Tests.Formats.PyTorch;
 
@@ -38,9 +39,53 @@ public class StateDictFileTests
     }
 
     [TestCase("module.pt", "holds no state dict but something else")]
-    [TestCase("legacy.pt", "the format of PyTorch before 1.6")]
+    [TestCase("coo.pt", "its tensor fc1.weight is a sparse tensor; save it dense")]
+    [TestCase("csr.pt", "its tensor fc1.weight is a sparse tensor (CSR); save it dense")]
+    [TestCase("quantized.pt", "its tensor fc1.weight is quantized; save it as tensor.dequantize()")]
     public void What_holds_no_state_dict_is_refused_with_the_remedy(string fixture, string words) =>
         Assert.That(() => NamedTensors.Open(Fixture(fixture)), Throws.TypeOf<AsniException>().With.Message.Contains(words).And.Message.EndsWith("."));
+
+    [Test]
+    public void Weights_that_torch_prune_masks_are_weights_and_masks()
+    {
+        WeightsByName loaded = WeightsByName.Load(Fixture("pruned.pt"), TinyNetwork.Network);
+        StoredWeights w = loaded.Weights;
+        Assert.That((loaded.IsPruned, loaded.Unused.Length, w.Masks[0]!.Live, w.Masks[1], w.Masks[2], w.Masks[3]!.Live), Is.EqualTo((true, 0, 6L, (Mask?)null, (Mask?)null, 1L)));
+        for (int i = 0; i < 12; i++) Assert.That(w.Values[0][i], Is.EqualTo(w.Masks[0]![i] ? i + 1 : 0));
+        for (int i = 0; i < 2; i++) Assert.That(w.Values[3][i], Is.EqualTo(w.Masks[3]![i] ? 301 + i : 0));
+    }
+
+    [TestCase("state_dict", "best_acc1")]
+    [TestCase("model_state", "rng_state")]
+    [TestCase("anything", "best_acc1")]
+    [TestCase("ema", "epoch")]
+    public void The_state_dict_is_found_beside_other_tensors(string key, string other)
+    {
+        string path = Saved(d => Tensor(d.Text(other), "1").Text(key).Dictionary(inner => Tensor(inner.Text("fc1.bias"), "0"))
+            .Text("optimizer").Dictionary(o => o.Text("state").Dictionary(s => s.Number(0).Dictionary(m => Tensor(m.Text("exp_avg"), "1")))));
+        using NamedTensors file = NamedTensors.Open(path);
+        Assert.That(file.Shapes.Keys, Is.EqualTo(new[] { "fc1.bias" }));
+    }
+
+    [Test]
+    public void Two_state_dicts_of_which_neither_is_usual_are_named()
+    {
+        string path = Saved(d => d.Text("student").Dictionary(inner => Tensor(inner.Text("fc1.bias"), "0")).Text("teacher").Dictionary(inner => Tensor(inner.Text("fc1.bias"), "1")));
+        Assert.That(() => NamedTensors.Open(path), Throws.TypeOf<AsniException>().With.Message.Contains("several state dicts, under student, teacher"));
+    }
+
+    [TestCase("torch._utils", "_rebuild_nested_tensor", "a nested tensor")]
+    [TestCase("torch._tensor", "_rebuild_from_type_v2", "of a kind that is not read (torch._tensor._rebuild_from_type_v2)")]
+    [TestCase("torch._utils", "_rebuild_wrapper_subclass", "of a kind that is not read")]
+    public void Tensors_of_other_kinds_are_refused_by_name(string module, string function, string words)
+    {
+        string path = Saved(d => d.Text("conv.weight").Global(module, function).Tuple(_ => { }).Call());
+        Assert.That(() => NamedTensors.Open(path), Throws.TypeOf<AsniException>().With.Message.Contains("its tensor conv.weight is " + words));
+    }
+
+    private string Saved(Action<PickleWriter> items) => Archive(Encoding.Latin1.GetString(new PickleWriter().Dictionary(items).ToArray()));
+
+    private static PickleWriter Tensor(PickleWriter pickle, string key) => pickle.Tensor("FloatStorage", key, 3, 0, [3], [1]);
 
     [Test]
     public void A_pickle_that_would_run_a_program_runs_nothing()
@@ -130,7 +175,7 @@ public class StateDictFileTests
     private float[] Singles(string name) => System.Runtime.InteropServices.MemoryMarshal.Cast<byte,
         float>(File.ReadAllBytes(_folder[name])).ToArray();
 
-    private static void TryReadAll(string path)
+    internal static void TryReadAll(string path)
     {
         try
         {
@@ -158,9 +203,11 @@ public class StateDictFileTests
 
     private static StoredWeights Zeros() => new([.. TinyNetwork.Network.Parameters.Select(p => new float[p.Elements])], [null, null, null, null]);
 
-    private string Fixture(string name)
+    private string Fixture(string name) => Fixture(_folder, name);
+
+    internal static string Fixture(TemporaryFolder folder, string name)
     {
-        string path = _folder[name];
+        string path = folder[name];
         using Stream source = typeof(StateDictFileTests).Assembly.GetManifestResourceStream("Asni.Tests.Formats.PyTorch." + name)!;
         using FileStream file = File.Create(path);
         source.CopyTo(file);
