@@ -15,7 +15,8 @@ public partial class ArchitectureTests
     {
         ["Tensors"] = [],
         ["Networks"] = ["Tensors"],
-        ["Data"] = ["Networks", "Tensors"],
+        // CIFAR's Python version is pickled, as PyTorch's files are.
+        ["Data"] = ["Formats", "Networks", "Tensors"],
         ["Formats"] = ["Networks", "Tensors"],
         // A device turns 8-bit images into inputs and for that knows Data's Normalization; it knows nothing else of Data (see below).
         ["Devices"] = ["Data", "Networks", "Tensors"],

@@ -37,6 +37,15 @@ public static class Datasets
     /// <summary>Whether this is a dataset of image files of any size, which are brought to the size asked for.</summary>
     public static bool IsOfAnySize(string name) => name is ImageFolders.ImageNet or ImageFolders.Any;
 
+    /// <summary>How a dataset's images are normalized, and what its classes are called: empty where they are numbers, or as its folders are called.</summary>
+    /// <exception cref="UsageException">No dataset has this name.</exception>
+    public static (Normalization Normalization, IReadOnlyList<string> ClassNames) Describe(string name)
+    {
+        string proper = KnownDatasets.Resolve(name);
+        return KnownDatasets.File(proper) is { } dataset ? (dataset.Normalization, dataset.ClassNames)
+            : proper == Digits.Name ? (Digits.Normalization, []) : (ShapesDataset.NormalizationOfAll, ShapeField.Names);
+    }
+
     /// <summary>How to come by a dataset of files, as a clause; null for those that are drawn.</summary>
     /// <inheritdoc cref="Open" path="/exception"/>
     public static string? HowToGet(string name) => KnownDatasets.File(KnownDatasets.Resolve(name))?.HowToGet();

@@ -20,6 +20,12 @@ internal sealed record FileDataset(
     /// <summary>Whether another dataset has files of the same names, so that a folder called after that one does not hold this one.</summary>
     public bool SharesNames { get; init; }
 
+    /// <summary>Of its training set.</summary>
+    public required Normalization Normalization { get; init; }
+
+    /// <summary>Empty where they are numbers, or what folders are called.</summary>
+    public ImmutableArray<string> ClassNames { get; init; } = [];
+
     /// <summary>A clause that says how to come by it.</summary>
     /// <param name="dataDir">The folder that the user named; null when none was.</param>
     public string HowToGet(string? dataDir = null) => Source ??
@@ -39,16 +45,17 @@ internal static class KnownDatasets
         Idx("mnist", "handwritten digits, 28x28 grey, 60,000 + 10,000", "MNIST", new Normalization([0.1307f], [0.3081f])),
         Idx("fashion-mnist", "clothes, 28x28 grey, 60,000 + 10,000", "FashionMNIST", new Normalization([0.2860f], [0.3530f]),
             "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
+        Emnist(),
         Cifar(CifarFiles.Cifar10, "objects of 10 classes, 32x32 RGB, 50,000 + 10,000"),
         Cifar(CifarFiles.Cifar100, "objects of 100 classes, 32x32 RGB, 50,000 + 10,000"),
         new(ImageFolders.ImageNet, "photographs of 1,000 classes, RGB of any size, 1,281,167 + 50,000",
             ["imagenet", "ILSVRC2012", Path.Combine("imagenet", s_kaggle), s_kaggle, ""], ImageFolders.IsImageNetIn, ImageLayout,
             (folder, height, width) => ImageFolders.Open(ImageFolders.ImageNet, folder, height, width), ShapesDataset.DatasetName,
-            "https://image-net.org gives it to those who register, --data-dir says where it is"),
+            "https://image-net.org gives it to those who register, --data-dir says where it is") { Normalization = ImageFolders.Normalization },
         new(ImageFolders.Any, "your own: train/CLASS/*.jpg and val/CLASS/*.jpg, RGB of any size",
             ["images", ""], ImageFolders.IsIn, ImageLayout,
             (folder, height, width) => ImageFolders.Open(ImageFolders.Any, folder, height, width), ShapesDataset.DatasetName,
-            "--data-dir names your folder of them"),
+            "--data-dir names your folder of them") { Normalization = ImageFolders.Normalization },
     ];
 
     public static ImmutableArray<FileDataset> FromFiles { get; } = [.. Files];
@@ -84,10 +91,36 @@ internal static class KnownDatasets
         "the file 'train-images-idx3-ubyte'", (folder, _, _) => MnistFiles.Open(name, folder, normalization, classNames), Digits.Name)
     {
         SharesNames = true,
+        Normalization = normalization,
+        ClassNames = [.. classNames],
     };
 
+    /// <summary>The letters of EMNIST (Cohen et al., 2017), capital and small ones in one class; the files' labels are 1 to 26.</summary>
+    private static FileDataset Emnist()
+    {
+        const string name = "emnist-letters", start = "emnist-letters-train";
+        var layout = new IdxLayout(start, "emnist-letters-test", Classes: 26, FirstLabel: 1);
+        var normalization = new Normalization([0.1722f], [0.3309f]);
+        string[] letters = [.. Enumerable.Range('A', layout.Classes).Select(c => $"{(char)c}")];
+        return new(name, "handwritten letters, 28x28 grey, 124,800 + 20,800", [name, Path.Combine("EMNIST", "raw"), "EMNIST", "gzip", ""],
+            folder => MnistFiles.Find(folder, start, "images") != null, $"the file '{start}-images-idx3-ubyte'",
+            (folder, _, _) => MnistFiles.Open(name, folder, layout, normalization, letters), Digits.Name,
+            "https://www.nist.gov/itl/products-and-services/emnist-dataset has it as gzip.zip, --data-dir says where it is unpacked")
+        {
+            Normalization = normalization,
+            ClassNames = [.. letters],
+        };
+    }
+
     private static FileDataset Cifar(CifarFiles files, string description) => new(
-        files.Name, description, [Path.Combine(files.Name, files.Folder), files.Name, files.Folder, ""],
-        folder => System.IO.File.Exists(Path.Combine(folder, files.TrainFiles[0])), $"the file '{files.TrainFiles[0]}'",
-        (folder, _, _) => files.Open(folder), ShapesDataset.DatasetName);
+        files.Name, description,
+        [
+            .. new[] { files.Folder, files.PythonFolder }.Select(f => Path.Combine(files.Name, f)), files.Name, files.Folder, files.PythonFolder, "",
+        ],
+        files.IsIn, $"the file '{files.TrainFiles[0]}' of the binary version or '{CifarFiles.PythonName(files.TrainFiles[0])}' of the Python version",
+        (folder, _, _) => files.Open(folder), ShapesDataset.DatasetName)
+    {
+        Normalization = files.Normalization,
+        ClassNames = [.. files.ClassNames],
+    };
 }

@@ -167,7 +167,7 @@ public class DatasetsTests
     [Test]
     public void An_unknown_name_far_from_all_gets_the_list() =>
         Assert.That(() => Datasets.Open("places365", Locator()), Throws.TypeOf<UsageException>()
-            .With.Message.Contains("mnist, fashion-mnist, cifar10, cifar100, imagenet, images, digits, shapes").And.Message.Not.Contains("did you mean"));
+            .With.Message.Contains("mnist, fashion-mnist, emnist-letters, cifar10, cifar100, imagenet, images, digits, shapes").And.Message.Not.Contains("did you mean"));
 
     [Test]
     public void The_list_shows_each_dataset_and_its_place()

@@ -37,6 +37,39 @@ public class MnistFilesTests
         }
     }
 
+    [TestCase("EMNIST/raw", "")]
+    [TestCase("emnist-letters", ".gz")]
+    public void The_letters_of_EMNIST_begin_at_label_1(string under, string extension)
+    {
+        WriteLetters(under, extension, first: 1);
+        DatasetSplit letters = Datasets.Open("EMNIST-letters", new DatasetLocator(_folder.Path, null, "none", "none"));
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That((letters.Train.Count, letters.Test.Count, letters.Train.Classes), Is.EqualTo((26, 26, 26)));
+            Assert.That(Enumerable.Range(0, 26).Select(letters.Train.Label), Is.EqualTo(Enumerable.Range(0, 26)));
+            Assert.That((letters.Train.ClassName(0), letters.Test.ClassName(25)), Is.EqualTo(("A", "Z")));
+        }
+    }
+
+    [TestCase(0, "expected labels 1 to 26, found 0 for image 0")]
+    [TestCase(2, "expected labels 1 to 26, found 27 for image 25")]
+    public void Letters_with_other_labels_are_refused(int first, string words)
+    {
+        WriteLetters("emnist-letters", "", first);
+        Assert.That(() => Datasets.Open("emnist-letters", new DatasetLocator(_folder.Path, null, "none", "none")), Throws.TypeOf<AsniException>().With.Message.Contains(words));
+    }
+
+    private void WriteLetters(string under, string extension, int first)
+    {
+        foreach (string split in new[] { "train", "test" })
+        {
+            string name = Path.Combine(under, $"emnist-letters-{split}");
+            byte[] images = DataFiles.Idx(new byte[26 * 784], 26, 28, 28), labels = DataFiles.Idx(DataFiles.Bytes(26, i => first + i), 26);
+            _folder.Write(name + "-images-idx3-ubyte" + extension, extension == "" ? images : DataFiles.Gzip(images));
+            _folder.Write(name + "-labels-idx1-ubyte" + extension, extension == "" ? labels : DataFiles.Gzip(labels));
+        }
+    }
+
     [TestCase("train-images-idx3-ubyte", "train-images.idx3-ubyte")]
     [TestCase("t10k-labels-idx1-ubyte", "t10k-labels.idx1-ubyte")]
     public void The_spelling_with_a_dot_is_found_too(string usual, string dotted)

@@ -9,9 +9,7 @@ internal sealed class ImageFolderDataset(string name, ImageList list, int height
     public override int Count => list.Files.Length;
     public override int Classes => list.Classes.Length;
     public override Chw Shape => new(3, height, width);
-
-    /// <summary>ImageNet's, as networks that were trained on it expect (torchvision).</summary>
-    public override Normalization Normalization { get; } = new([0.485f, 0.456f, 0.406f], [0.229f, 0.224f, 0.225f]);
+    public override Normalization Normalization => ImageFolders.Normalization;
 
     public override bool HasParts => true;
 

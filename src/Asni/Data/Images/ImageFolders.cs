@@ -10,6 +10,9 @@ internal static class ImageFolders
 {
     public const string ImageNet = "imagenet", Any = "images";
 
+    /// <summary>ImageNet's, as networks that were trained on it expect (torchvision).</summary>
+    public static readonly Normalization Normalization = new([0.485f, 0.456f, 0.406f], [0.229f, 0.224f, 0.225f]);
+
     private const string Train = "train", KaggleLabels = "LOC_val_solution.csv", TinyLabels = "val_annotations.txt";
 
     private static readonly string[] s_testFolders = ["val", "test"];

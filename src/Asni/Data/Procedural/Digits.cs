@@ -13,7 +13,7 @@ internal static class Digits
     private const int Classes = 10;
 
     /// <summary>Measured over the 60,000 training images of seed 1.</summary>
-    private static readonly Normalization Normalization = new([0.1226f], [0.2533f]);
+    internal static readonly Normalization Normalization = new([0.1226f], [0.2533f]);
 
     /// <summary>Draws <paramref name="count"/> images on all cores; labels run 0, 1, ..., 9, 0, ...</summary>
     /// <param name="count">Images.</param>
