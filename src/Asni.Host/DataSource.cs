@@ -25,6 +25,16 @@ internal static class DataSource
         return Datasets.Names.FirstOrDefault(n => Plain(n) == Plain(name)) ?? name;
     }
 
+    /// <summary>Data for their test images; of drawn data as many are drawn as there are to train on at most.</summary>
+    /// <param name="input">As for <see cref="Open"/>.</param>
+    public static DatasetSplit OpenTest(string name, Chw? input, DatasetLocator locator)
+    {
+        string proper = ProperName(name);
+        return IsDrawn(proper)
+            ? Draw(proper, input, 1, ShortRun.TestImages(MostImages(proper)), locator)
+            : Open(proper, input, null, locator);
+    }
+
     /// <param name="input">Image size of drawn shapes and of image files; other data have their own.</param>
     /// <param name="limit">Use the first training images only; drawn data are drawn in this number, with test images to match.</param>
     public static DatasetSplit Open(string name, Chw? input, int? limit, DatasetLocator locator)
@@ -34,7 +44,12 @@ internal static class DataSource
             DatasetSplit data = Datasets.Open(name, locator, size: input is { } wanted ? (wanted.Height, wanted.Width) : null);
             return limit is { } first ? data with { Train = new FirstImages(data.Train, first) } : data;
         }
-        var options = new ProceduralOptions { TrainCount = limit, TestCount = ShortRun.TestImages(limit ?? MostImages(name)) };
+        return Draw(name, input, limit, ShortRun.TestImages(limit ?? MostImages(name)), locator);
+    }
+
+    private static DatasetSplit Draw(string name, Chw? input, int? train, int test, DatasetLocator locator)
+    {
+        var options = new ProceduralOptions { TrainCount = train, TestCount = test };
         if (name == Shapes && input is { } size) options = options with { Height = size.Height, Width = size.Width };
         return Datasets.Open(name, locator, options);
     }

@@ -18,6 +18,7 @@ internal static class InitFile
     public static SettingsLayer Settings(SettingValue? init)
     {
         if (init is null) return SettingsLayer.Empty;
+        if (Directory.Exists(init.Text)) throw new UsageException($"{init.Origin} '{init.Text}' is a folder; a file was expected, such as a run's dense.safetensors.");
         if (!File.Exists(init.Text)) throw new UsageException($"{init.Origin} '{init.Text}' does not exist.");
         if (NetworkFormats.TryReadHeader(init.Text) is not { } header) return SettingsLayer.Empty;
         var values = new Dictionary<string, SettingValue>();
@@ -29,12 +30,13 @@ internal static class InitFile
     }
 
     /// <summary>The file's weights in the network; what the file does not have starts fresh, and notes say so.</summary>
-    /// <exception cref="AsniException">Nothing in the file fits the network.</exception>
+    /// <exception cref="AsniException">Nothing in the file fits the network, or not all of it and all has to.</exception>
     /// <exception cref="UsageException">The network is pruned and the method prunes.</exception>
-    public static ModelSnapshot Load(string path, Recipe recipe, Network network, List<string> notes)
+    public static ModelSnapshot Load(string path, RunSettings settings, Recipe recipe, Network network, List<string> notes)
     {
         ModelSnapshot fresh = MethodRunner.InitialWeights(network, recipe.Seed);
-        WeightsByName loaded = WeightsByName.Load(path, network, new StoredWeights(fresh.Values, fresh.Masks));
+        bool retrain = recipe.Method == MethodKind.Retrain;
+        WeightsByName loaded = WeightFile.Load(path, network, fresh, settings.Match, settings.Zeros ?? (retrain ? null : ZeroWeights.Live), settings.Strict ?? retrain);
         if (loaded.IsPruned && recipe.Prunes)
             throw new UsageException($"{path} is pruned already: --method retrain trains it under its mask, "
                 + $"--method {SettingText.Name(recipe.Method)} starts from dense weights.");

@@ -57,7 +57,7 @@ internal sealed record RunPlan(RunSettings Settings, Recipe Recipe, Network Netw
         if (split.Train.Shape != network.Input)
             throw new UsageException($"{data} has {split.Train.Shape} images, not {network.Input}; {(Datasets.IsOfAnySize(data) ? "give 3 channels" : "leave --input out")} or choose other data.");
         if (recipe.Method == MethodKind.ISpaSP) _ = recipe.Units.Groups(network);
-        ModelSnapshot? start = settings.Init is { } path ? InitFile.Load(path, recipe, network, notes) : null;
+        ModelSnapshot? start = settings.Init is { } path ? InitFile.Load(path, settings, recipe, network, notes) : null;
         // What is saved is what ran: the schedule itself instead of the sparsity that was asked of it.
         RunSettings resolved = settings with { Sparsity = null, Recipe = recipe with { RetrainLearningRate = null } };
         return new RunPlan(resolved, recipe, network, split, start, notes);

@@ -2,9 +2,7 @@ using System.CommandLine;
 using Asni.Data;
 using Asni.Devices;
 using Asni.Engine;
-using Asni.Formats;
 using Asni.Host.Recipes;
-using Asni.Methods;
 using Asni.Networks;
 using Asni.Reports;
 using Asni.Training;
@@ -16,40 +14,64 @@ internal static class EvalCommand
 {
     public static Command Create(HostConsole console)
     {
-        var run = new Option<string>("--run") { Description = "run folder", HelpName = "dir", Required = true };
+        var file = new Argument<string?>("file") { Description = "network file, of PyTorch or others with --net; or --run names a folder", Arity = ArgumentArity.ZeroOrOne };
+        var run = new Option<string>("--run") { Description = "run folder", HelpName = "dir" };
         var phase = new Option<string>("--phase")
         {
             Description = "network of the folder: asni2, asni1, dense, ... (default: the first of these that is there)",
             HelpName = "phase",
         };
+        var data = new Option<string>("--data") { Description = "of a network file: the dataset whose test images are used", HelpName = "data" };
         var dataDir = new Option<string>("--data-dir") { Description = "folder of the dataset", HelpName = "dir" };
+        var weights = new WeightFile();
         var device = new DeviceChoice();
-        var command = new Command("eval", "evaluate a saved network on its test set") { run, phase, dataDir };
+        var command = new Command("eval", "evaluate a saved network on its test set") { file, run, phase, data, dataDir };
+        weights.AddTo(command);
         device.AddTo(command);
         command.SetAction(parsed =>
         {
-            string file = RunNetworks.PathOf(parsed.GetValue(run)!, parsed.GetValue(phase));
-            Evaluate(console, parsed.GetValue(run)!, file, DatasetLocator.ForUser(parsed.GetValue(dataDir)), device.Parse(parsed));
+            DatasetLocator locator = DatasetLocator.ForUser(parsed.GetValue(dataDir));
+            if (parsed.GetValue(file) is null == parsed.GetValue(run) is null) throw new UsageException("give either a network file or --run DIR.");
+            if (parsed.GetValue(run) is { } folder)
+            {
+                weights.RequireNone(parsed, "is for a network file: a run's networks say what they are");
+                if (parsed.GetValue(data) is not null) throw new UsageException("--data goes with a network file: a run says what its data are.");
+                EvaluateRun(console, folder, RunNetworks.PathOf(folder, parsed.GetValue(phase)), locator, device.Parse(parsed));
+                return 0;
+            }
+            if (parsed.GetValue(phase) is not null) throw new UsageException("--phase goes with --run.");
+            string name = parsed.GetValue(data) ?? throw new UsageException("--data names the dataset; it goes with a network file.");
+            string path = parsed.GetValue(file)!;
+            DatasetSplit split = DataSource.OpenTest(name, weights.InputOf(parsed, path, name), locator);
+            var notes = new List<string>();
+            StoredNetwork network = weights.Read(parsed, path, notes, split.Test.Shape, split.Test.Classes).RequireFinite();
+            foreach (string note in notes) console.Note(note);
+            Evaluate(console, network, split, split.Test.Name, device.Parse(parsed));
             return 0;
         });
         return command;
     }
 
-    private static void Evaluate(HostConsole console, string folder, string file, DatasetLocator locator, DeviceRequest request)
+    private static void EvaluateRun(HostConsole console, string folder, string file, DatasetLocator locator, DeviceRequest request)
     {
         RunSettings settings = SettingsLayer.Apply(RecipeYaml.Load(Path.Combine(folder, "recipe.yaml")));
-        Recipe recipe = settings.Recipe;
-        NetworkFileHeader header = NetworkFile.ReadHeader(file);
-        Network network = NetworkZoo.Create(header.Network, header.Input, header.Classes);
-        ModelSnapshot saved = RunFolder.Load(file, network);
-        DatasetSplit data = DataSource.Open(recipe.Data, header.Input, settings.Limit, locator);
+        StoredNetwork network = StoredNetwork.Read(file).RequireFinite();
+        DatasetSplit data = DataSource.Open(settings.Recipe.Data, network.Header.Input, settings.Limit, locator);
         CheckClasses(folder, data.Test);
+        Evaluate(console, network, data, settings.Recipe.Data, request);
+    }
+
+    private static void Evaluate(HostConsole console, StoredNetwork stored, DatasetSplit data, string dataName, DeviceRequest request)
+    {
+        Network network = stored.Network;
+        if (network.Classes != data.Test.Classes) throw new UsageException($"{stored.Path} tells {network.Classes} classes apart, {dataName} has {data.Test.Classes}.");
+        if (network.Input != data.Test.Shape) throw new UsageException($"{stored.Path} reads {network.Input}, {dataName} has {data.Test.Shape} images.");
         using Device device = request.Open();
         using var model = new Model(network, device);
-        model.Load(saved);
+        model.Load(stored.Snapshot);
         using var trainer = new Trainer(model, data, batchSize: 1, Augmentation.None, labelSmoothing: 0, new Silence());
         Metrics metrics = trainer.Evaluate();
-        console.Line($"{header.Phase} of {network.Name} on {Show.Count(metrics.Samples)} test images of {recipe.Data}: "
+        console.Line($"{stored.Header.Phase} of {network.Name} on {Show.Count(metrics.Samples)} test images of {dataName}: "
             + $"top-1 {Show.Percent(metrics.Top1)}, top-5 {Show.Percent(metrics.Top5)}, loss {Show.Loss(metrics.Loss)}, "
             + $"sparsity {Show.Percent(model.Sparsity)} ({Show.Count(model.Kept)} weights kept), "
             + $"{Show.Number(metrics.Samples / metrics.Seconds, "N0")} images/s.");

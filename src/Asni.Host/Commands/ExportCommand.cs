@@ -12,7 +12,7 @@ internal static class ExportCommand
 
     public static Command Create(HostConsole console)
     {
-        var file = new Argument<string?>("file") { Description = "network file; or --run names a folder", Arity = ArgumentArity.ZeroOrOne };
+        var file = new Argument<string?>("file") { Description = "network file, of PyTorch or others with --net; or --run names a folder", Arity = ArgumentArity.ZeroOrOne };
         var run = new Option<string>("--run") { Description = "run folder", HelpName = "dir" };
         var phase = new Option<string>("--phase")
         {
@@ -27,18 +27,25 @@ internal static class ExportCommand
         };
         var keepNorm = new Option<bool>("--keep-batch-norm") { Description = "onnx: batch-norm as layers of its own, not folded into the weights" };
         var sparse = new Option<bool>("--sparse") { Description = "onnx: pruned weights as sparse initializers where that is smaller" };
+        var weights = new WeightFile();
         var half = new Option<bool>("--half") { Description = "asni: live weights as 16-bit floats" };
         var command = new Command("export", "write a network for other programs") { file, run, phase, to, output, keepNorm, sparse, half };
+        weights.AddTo(command);
         command.SetAction(parsed =>
         {
             string format = parsed.GetValue(to)!;
             var onnx = new OnnxOptions(parsed.GetValue(keepNorm), parsed.GetValue(sparse));
             Check(format, onnx, parsed.GetValue(half));
             string source = Source(parsed.GetValue(file), parsed.GetValue(run), parsed.GetValue(phase));
+            // FILE.pt becomes FILE.onnx.
             string target = parsed.GetValue(output) ?? Path.ChangeExtension(source, format);
             if (Path.GetFullPath(target) == Path.GetFullPath(source))
                 throw new UsageException($"{target} is the network itself; --out names another file.");
-            Write(console, StoredNetwork.Read(source), target, format, onnx, parsed.GetValue(half));
+            if (parsed.GetValue(run) is not null) weights.RequireNone(parsed, "is for a network file: a run's networks say what they are");
+            var notes = new List<string>();
+            StoredNetwork network = weights.Read(parsed, source, notes).RequireFinite();
+            foreach (string note in notes) console.Note(note);
+            Write(console, network, target, format, onnx, parsed.GetValue(half));
             return 0;
         });
         return command;

@@ -1,5 +1,5 @@
 using System.CommandLine;
-using Asni.Devices;
+using Asni.Data;
 using Asni.Inference;
 
 namespace Asni.Host.Commands;
@@ -11,23 +11,45 @@ internal static class PredictCommand
 
     public static Command Create(HostConsole console)
     {
-        var files = new Argument<string[]>("file") { Description = "JPEG, PNG, BMP or WebP images", Arity = ArgumentArity.OneOrMore };
-        var run = new Option<string>("--run") { Description = "run folder", HelpName = "dir", Required = true };
+        var files = new Argument<string[]>("file") { Description = "JPEG, PNG, BMP or WebP images; without --run, the network file before them", Arity = ArgumentArity.OneOrMore };
+        var run = new Option<string>("--run") { Description = "run folder", HelpName = "dir" };
+        var data = new Option<string>("--data") { Description = "without --run: what the network was trained on, for the normalization: cifar10, imagenet, ...", HelpName = "data" };
+        var weights = new WeightFile();
         var phase = new Option<string>("--phase")
         {
             Description = "network of the folder: asni2, asni1, dense, ... (default: the last phase's)",
             HelpName = "phase",
         };
         var device = new DeviceChoice();
-        var command = new Command("predict", "say what is on images, by a saved network") { files, run, phase };
+        var command = new Command("predict", "say what is on images, by a saved network") { files, run, phase, data };
+        weights.AddTo(command);
         device.AddTo(command);
         command.SetAction(parsed =>
         {
-            string folder = parsed.GetValue(run)!;
-            _ = RunNetworks.PathOf(folder, parsed.GetValue(phase));
-            using var classifier = ImageClassifier.Load(folder, device.Parse(parsed).Open(), parsed.GetValue(phase));
+            string[] images = parsed.GetValue(files)!;
+            ImageClassifier OfRun(string folder)
+            {
+                weights.RequireNone(parsed, "is for a network file: a run's networks say what they are");
+                if (parsed.GetValue(data) is not null) throw new UsageException("--data goes with a network file: a run says what its data are.");
+                StoredNetwork.Read(RunNetworks.PathOf(folder, parsed.GetValue(phase))).RequireFinite();
+                return ImageClassifier.Load(folder, device.Parse(parsed).Open(), parsed.GetValue(phase));
+            }
+            ImageClassifier OfFile()
+            {
+                if (parsed.GetValue(phase) is not null) throw new UsageException("--phase goes with --run.");
+                if (images.Length < 2) throw new UsageException("give --run DIR and images, or a network file, --data and images.");
+                string trainedOn = parsed.GetValue(data) ?? throw new UsageException("--data says what the network was trained on; it goes with a network file.");
+                // A mistake in the name is told before the network is read.
+                _ = Datasets.Describe(trainedOn);
+                var notes = new List<string>();
+                StoredNetwork network = weights.Read(parsed, images[0], notes).RequireFinite();
+                foreach (string note in notes) console.Note(note);
+                images = images[1..];
+                return ImageClassifier.Of(network.Snapshot, device.Parse(parsed).Open(), trainedOn);
+            }
+            using ImageClassifier classifier = parsed.GetValue(run) is { } folder ? OfRun(folder) : OfFile();
             bool all = true;
-            foreach (string file in parsed.GetValue(files)!) all &= Predict(console, classifier, file);
+            foreach (string file in images) all &= Predict(console, classifier, file);
             return all ? 0 : Entry.Failed;
         });
         return command;

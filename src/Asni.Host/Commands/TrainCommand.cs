@@ -17,7 +17,7 @@ internal sealed class TrainCommand
 {
     private readonly HostConsole _console;
     private readonly Dictionary<string, Option> _settings = [];
-    private readonly Option<bool> _noAugment = new("--no-augment") { Description = "images as they are" };
+    private readonly Dictionary<string, Option<bool>> _off = [];
     private readonly Option<string> _dataDir = new("--data-dir")
     {
         Description = "folder of the dataset; else $ASNI_DATA, ./data, the user's cache",
@@ -36,13 +36,14 @@ internal sealed class TrainCommand
             _settings[setting.Key] = setting.IsSwitch
                 ? new Option<bool>(setting.Flag) { Description = setting.Help }
                 : new Option<string>(setting.Flag) { Description = setting.Help, HelpName = setting.Key };
+            if (setting.OffHelp is { } off) _off[setting.Key] = new Option<bool>("--no-" + setting.Key) { Description = off };
         }
     }
 
     public void AddTo(Command command)
     {
         foreach (Option option in _settings.Values) command.Add(option);
-        command.Add(_noAugment);
+        foreach (Option off in _off.Values) command.Add(off);
         command.Add(_dataDir);
         command.Add(_recipe);
         command.Add(_out);
@@ -53,7 +54,7 @@ internal sealed class TrainCommand
 
     private int Run(ParseResult parsed)
     {
-        if (_checkpointing.Folder(parsed, [.. _settings.Values, _noAugment, _recipe, _out]) is { } resumed) return Resume(parsed, resumed);
+        if (_checkpointing.Folder(parsed, [.. _settings.Values, .. _off.Values, _recipe, _out]) is { } resumed) return Resume(parsed, resumed);
         SettingsLayer file = parsed.GetValue(_recipe) is { } path ? RecipeYaml.Load(path) : SettingsLayer.Empty;
         DeviceRequest request = _device.Parse(parsed);
         string? dataDir = parsed.GetValue(_dataDir);
@@ -155,11 +156,8 @@ internal sealed class TrainCommand
             string text = setting.IsSwitch ? SettingText.Text(given.GetValueOrDefault<bool>()) : given.GetValueOrDefault<string>() ?? "";
             values[setting.Key] = new SettingValue(text, setting.Flag);
         }
-        if (parsed.GetValue(_noAugment))
-        {
-            if (values.ContainsKey("augment")) throw new UsageException("--augment and --no-augment exclude each other.");
-            values["augment"] = new SettingValue("false", _noAugment.Name);
-        }
+        foreach ((string key, Option<bool> off) in _off.Where(o => parsed.GetValue(o.Value)))
+            if (!values.TryAdd(key, new SettingValue("false", off.Name))) throw new UsageException($"--{key} and {off.Name} exclude each other.");
         return new SettingsLayer(values);
     }
 

@@ -10,16 +10,23 @@ internal static class VerifyCommand
 
     public static Command Create(HostConsole console)
     {
-        var file = new Argument<string>("file") { Description = "network file: .safetensors or .asni" };
+        var file = new Argument<string>("file") { Description = "network file: .safetensors or .asni; of PyTorch or others with --net" };
+        var weights = new WeightFile();
         var command = new Command("verify", "check a network file: real zeros, counts, FLOPs, masks against weights, checksums") { file };
-        command.SetAction(parsed => Verify(console, parsed.GetValue(file)!));
+        weights.AddTo(command);
+        command.SetAction(parsed =>
+        {
+            var notes = new List<string>();
+            // Reading checks lengths, layout, checksum, names and shapes.
+            StoredNetwork stored = weights.Read(parsed, parsed.GetValue(file)!, notes);
+            foreach (string note in notes) console.Note(note);
+            return Verify(console, stored);
+        });
         return command;
     }
 
-    private static int Verify(HostConsole console, string path)
+    private static int Verify(HostConsole console, StoredNetwork stored)
     {
-        // Reading checks lengths, layout, checksum, names and shapes.
-        StoredNetwork stored = StoredNetwork.Read(path);
         Verification v = Verification.Of(stored.Network, stored.Weights);
         console.Line($"{stored.Header.Phase} of {stored.Network.Name}, input {stored.Header.Input}, {stored.Header.Classes} classes: "
             + "the file is whole and its tensors are the network's.");
@@ -35,9 +42,10 @@ internal static class VerifyCommand
         console.Write(table);
         if (v.LiveZeros > 0) console.Line($"{Show.Count(v.LiveZeros)} live weights are 0.");
         if (v.ZerosWithoutMask > 0) console.Line($"{Show.Count(v.ZerosWithoutMask)} weights are 0 in tensors without a mask: they count as live.");
+        foreach (var p in stored.Network.Parameters.Where(p => stored.Weights.Values[p.Index].Any(x => !float.IsFinite(x)))) console.Line($"{p.Name} holds values that are NaN or infinite.");
         foreach (string layer in v.EmptyLayers) console.Line($"{layer} has no live weight.");
         string[] faults = [.. v.Faults()];
-        if (faults.Length > 0) throw new AsniException($"{path} is not sound: {string.Join(", ", faults)}.");
+        if (faults.Length > 0) throw new AsniException($"{stored.Path} is not sound: {string.Join(", ", faults)}.");
         console.Line($"sound: all {Show.Count(v.AllTrained.Elements - v.AllTrained.Live)} pruned weights are 0, every value is finite.");
         return 0;
     }

@@ -67,6 +67,7 @@ internal static class RecipeYaml
     /// <exception cref="UsageException">It does not exist, or is no recipe.</exception>
     public static SettingsLayer Load(string path)
     {
+        if (Directory.Exists(path)) throw new UsageException($"the recipe {path} is a folder; a file was expected.");
         try
         {
             using var reader = new StreamReader(path);

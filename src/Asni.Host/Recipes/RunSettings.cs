@@ -1,6 +1,10 @@
+using Asni.Formats;
 using Asni.Methods;
 
 namespace Asni.Host.Recipes;
+
+/// <summary>Which of a file's tensors a parameter is: that of its name, or the next one of its shape where names do not fit.</summary>
+internal enum MatchKind { Names, Order }
 
 /// <summary>A recipe while layers of settings are applied to it: what the layers asked for that only the finished recipe can answer.</summary>
 internal sealed record RunSettings
@@ -12,6 +16,11 @@ internal sealed record RunSettings
 
     /// <summary>Path of the network file that the run starts from; null for a fresh network.</summary>
     public string? Init { get; init; }
+
+    /// <summary>How the file of <see cref="Init"/> is read; null: as suits the method.</summary>
+    public MatchKind? Match { get; init; }
+    public ZeroWeights? Zeros { get; init; }
+    public bool? Strict { get; init; }
 
     /// <summary>The final sparsity asked for, instead of the schedule's mag1.</summary>
     public double? Sparsity { get; init; }
@@ -36,6 +45,8 @@ internal sealed record RunSettings
                 },
             };
         }
+        if (Init is null && (Match is not null || Zeros is not null || Strict is not null))
+            throw new UsageException("--match, --zeros and --strict say how the file of --init is read, and there is none.");
         if (Limit < 1) throw new UsageException($"a limit of {Limit} images: at least 1 is needed.");
         recipe = recipe with { Schedule = recipe.Schedule with { Epochs = recipe.Epochs } };
         // The schedule's own checks come first: a final sparsity cannot be asked of one that makes no sense.

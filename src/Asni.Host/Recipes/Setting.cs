@@ -11,6 +11,9 @@ internal sealed record Setting(string Key, string Help, Func<RunSettings, string
     /// <summary>A flag without a value.</summary>
     public bool IsSwitch { get; init; }
 
+    /// <summary>What the switch --no-KEY says for help; null where there is none.</summary>
+    public string? OffHelp { get; init; }
+
     public string Flag => "--" + Key;
 }
 

@@ -1,4 +1,5 @@
 using Asni.Data;
+using Asni.Formats;
 using Asni.Methods;
 using Asni.Optimizers;
 using Asni.Pruning;
@@ -31,6 +32,12 @@ internal static class Settings
             (s, t) => s with { Limit = Integer(t) }, s => s.Limit is { } n ? Text(n) : null),
         new("init", "network file to start from, taken by names: .asni, .safetensors, .pt",
             (s, t) => s with { Init = FilePath(t) }, s => s.Init),
+        new("match", "tensors of --init by names, or by order where names do not fit and shapes do: names, order",
+            (s, t) => s with { Match = Choice<MatchKind>(t) }, s => s.Match is { } m ? Name(m) : null),
+        new("zeros", "zeros of --init in a file without masks: pruned (the default of retrain), live",
+            (s, t) => s with { Zeros = Choice<ZeroWeights>(t) }, s => s.Zeros is { } z ? Name(z) : null),
+        new("strict", "every tensor of --init and of the network must fit (the default of retrain)",
+            (s, t) => s with { Strict = Switch(t) }, s => s.Strict is { } b ? Text(b) : null) { IsSwitch = true, OffHelp = "take what fits of --init" },
         new("method", "asni (ASNI-I, then ASNI-II), asni1, dense, retrain (of --init under its mask), ispasp (units taken out of --init or after dense training)",
             (s, t) => s with { Recipe = s.Recipe with { Method = Choice<MethodKind>(t) } }, s => Name(s.Recipe.Method)),
         new("seed", "seed of everything random",
@@ -48,7 +55,7 @@ internal static class Settings
             (s, t) => s with { Recipe = s.Recipe with { BatchSize = Integer(t) } }, s => Text(s.Recipe.BatchSize)),
         new("augment", "crop after padding by 4 (of image files: a random part), and flip (--no-augment: neither)",
             (s, t) => s with { Recipe = s.Recipe with { Augmentation = Switch(t) ? s_augmentation : Augmentation.None } },
-            s => Text(s.Recipe.Augmentation != Augmentation.None)) { IsSwitch = true },
+            s => Text(s.Recipe.Augmentation != Augmentation.None)) { IsSwitch = true, OffHelp = "images as they are" },
         new("optimizer", "sgd, momentum, nesterov, adam",
             (s, t) => Optimizer(s, o => o with { Kind = Choice<OptimizerKind>(t) }), s => Name(s.Recipe.Optimizer.Kind)),
         new("momentum", "of momentum and nesterov",

@@ -20,7 +20,8 @@ internal sealed record CifarPickle(ReadOnlyMemory<byte> Pixels, byte[] Labels)
         AsniException Bad(string what) => new($"'{path}' is no file of CIFAR's Python version: {what}.");
         if (!File.Exists(path)) throw new AsniException($"'{Path.GetDirectoryName(path)}' lacks the file '{Path.GetFileName(path)}' of CIFAR's Python version.");
         if (new FileInfo(path).Length > LargestFile) throw Bad("it is too large");
-        if (PickleReader.Read(WholeFile.Read(path), Bad) is not Dictionary<object, object> batch) throw Bad("it holds no dictionary");
+        byte[] file = WholeFile.Read(path);
+        if (PickleReader.Read(file, new ReadBudget(file.Length, Bad), Bad) is not Dictionary<object, object> batch) throw Bad("it holds no dictionary");
         if (Images(batch.GetValueOrDefault("data"), imageBytes) is not { } pixels) throw Bad($"its data are not rows of {imageBytes} bytes");
         if (Numbers(batch.GetValueOrDefault(labels)) is not { } numbers) throw Bad($"it has no list of {labels}");
         if (numbers.Length != pixels.Length / imageBytes) throw Bad($"it has {pixels.Length / imageBytes} images and {numbers.Length} {labels}");

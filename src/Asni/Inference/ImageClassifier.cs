@@ -1,6 +1,7 @@
 using System.Buffers;
 using Asni.Data;
 using Asni.Devices;
+using Asni.Engine;
 using Asni.Reports;
 using Asni.Tensors;
 
@@ -25,10 +26,10 @@ public sealed class ImageClassifier : IDisposable
     private readonly IReadOnlyList<string> _names;
     private readonly bool _whole;
 
-    private ImageClassifier(SparseModel model, Normalization normalization, RunSummary run)
+    /// <param name="whole">Images are seen as a whole, not their middle.</param>
+    private ImageClassifier(SparseModel model, Normalization normalization, IReadOnlyList<string> names, bool whole)
     {
-        (_model, _normalization, _names) = (model, normalization, run.ClassNames);
-        _whole = !Datasets.IsOfAnySize(run.Data);
+        (_model, _normalization, _names, _whole) = (model, normalization, names, whole);
     }
 
     /// <param name="folder">A run folder.</param>
@@ -53,9 +54,31 @@ public sealed class ImageClassifier : IDisposable
             throw;
         }
         SparseModel model = SparseModel.Load(network, device, maximalCallers: maximalCallers);
-        if (run.Normalization.Mean.Length == model.Input.Channels && model.Input.Channels is 1 or 3) return new ImageClassifier(model, run.Normalization, run);
+        if (run.Normalization.Mean.Length == model.Input.Channels && model.Input.Channels is 1 or 3)
+            return new ImageClassifier(model, run.Normalization, run.ClassNames, !Datasets.IsOfAnySize(run.Data));
         model.Dispose();
         throw new AsniException($"The network in {folder} reads {model.Input}, which is no image, or not the one that its summary is of.");
+    }
+
+    /// <summary>A network that is in memory, such as one of a PyTorch file, of a dataset that has a name: its normalization and classes are known by that.</summary>
+    /// <param name="device">Where it runs; belongs to the classifier from here on, also when this fails.</param>
+    /// <param name="data">What the network was trained on: "cifar10", "imagenet", ...</param>
+    /// <param name="maximalCallers">As <see cref="Load"/> has it.</param>
+    /// <exception cref="UsageException">No dataset has this name, or its images have another number of channels.</exception>
+    public static ImageClassifier Of(ModelSnapshot network, Device device, string data, int? maximalCallers = null)
+    {
+        try
+        {
+            (Normalization normalization, IReadOnlyList<string> names) = Datasets.Describe(data);
+            if (normalization.Mean.Length != network.Network.Input.Channels)
+                throw new UsageException($"{data} has images of {normalization.Mean.Length} channels; the network reads {network.Network.Input}.");
+            return new ImageClassifier(SparseModel.Of(network, device, maximalCallers: maximalCallers), normalization, names, !Datasets.IsOfAnySize(data));
+        }
+        catch
+        {
+            device.Dispose();
+            throw;
+        }
     }
 
     /// <summary>What images are brought to.</summary>

@@ -77,6 +77,7 @@ public class ExportTests
         _weights.Values[1][0] = float.NaN;
         NetworkFile.Write(_folder["b.safetensors"], s_network, _weights, "asni1");
         CommandLine.ExpectFailure(1, "1 values are NaN or infinite.", "verify", _folder["b.safetensors"]);
+        Assert.That(CommandLine.Run("verify", _folder["b.safetensors"]).Output, Does.Contain("1.bias holds values that are NaN or infinite."));
     }
 
     [Test]
@@ -99,6 +100,6 @@ public class ExportTests
     public void Verify_refuses_what_describes_no_network()
     {
         SafetensorsWriter.Write(_folder["x"], [], new Dictionary<string, string>());
-        CommandLine.ExpectFailure(1, "does not say its input", "verify", _folder["x"]);
+        CommandLine.ExpectFailure(2, "does not say what network it holds; --net names it", "verify", _folder["x"]);
     }
 }

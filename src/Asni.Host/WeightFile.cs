@@ -1,0 +1,100 @@
+using System.CommandLine;
+using Asni.Data;
+using Asni.Engine;
+using Asni.Formats;
+using Asni.Host.Recipes;
+using Asni.Methods;
+using Asni.Networks;
+using Asni.Tensors;
+
+namespace Asni.Host;
+
+/// <summary>
+/// --net, --input, --classes, --match, --zeros and --strict: how commands read a network file that does not say what network it holds, such as a state
+/// dict of PyTorch.
+/// </summary>
+internal sealed class WeightFile
+{
+    /// <summary>The phase of a network that no run of Asni delivered.</summary>
+    private const string Imported = "imported";
+
+    private readonly Option<string> _net = new("--net") { Description = "network of a file that does not say it (PyTorch, safetensors of others)", HelpName = "net" };
+    private readonly Option<string> _input = new("--input") { Description = "with --net: its input as CxHxW", HelpName = "CxHxW" };
+    private readonly Option<int?> _classes = new("--classes") { Description = "with --net: classes, when the file does not tell", HelpName = "n" };
+    private readonly Option<string> _match = new("--match") { Description = "with --net: tensors by names, or by order where names do not fit and shapes do", HelpName = "names|order" };
+    private readonly Option<string> _zeros = new("--zeros") { Description = "with --net: zeros of a file without masks are pruned (default) or live", HelpName = "pruned|live" };
+    private readonly Option<bool> _strict = new("--strict") { Description = "with --net: every tensor must fit (default)" };
+    private readonly Option<bool> _noStrict = new("--no-strict") { Description = "with --net: take what fits, the rest starts fresh" };
+
+    public void AddTo(Command command)
+    {
+        foreach (Option option in (Option[])[_net, _input, _classes, _match, _zeros, _strict, _noStrict]) command.Add(option);
+    }
+
+    /// <summary>Throws when an option was given that says nothing about a network of our own.</summary>
+    /// <exception cref="UsageException">--match or the like without --net.</exception>
+    public void RequireNone(ParseResult parsed, string why)
+    {
+        foreach (Option option in (Option[])[_net, _input, _classes, _match, _zeros, _strict, _noStrict])
+            if (parsed.GetResult(option) is { Implicit: false }) throw new UsageException($"{option.Name} {why}.");
+    }
+
+    /// <summary>The input that images of a dataset are brought to: as the file or --input says, or of image files the network's own; null: the data's.</summary>
+    public Chw? InputOf(ParseResult parsed, string path, string data) =>
+        parsed.GetValue(_net) is not { } name ? NetworkFormats.TryReadHeader(path)?.Input
+        : Parse<Chw?>(parsed, _input, text => SettingText.Chw(text)) ?? (Datasets.IsOfAnySize(DataSource.ProperName(data)) ? NetworkZoo.Create(name).Input : null);
+
+    /// <summary>The file's network: as it says, or as --net says.</summary>
+    /// <param name="input">The input of the data that it is for; null: --input, or the network's own.</param>
+    /// <param name="classesOfData">Classes where neither --classes nor the file tells; null: the network's own.</param>
+    /// <param name="notes">One line for each thing that was chosen or left.</param>
+    /// <exception cref="AsniException">The file is missing, damaged or does not fit.</exception>
+    /// <exception cref="UsageException">It does not say what network it holds, and nor does --net.</exception>
+    public StoredNetwork Read(ParseResult parsed, string path, List<string> notes, Chw? input = null, int? classesOfData = null)
+    {
+        if (parsed.GetValue(_net) is not { } name)
+        {
+            if (NetworkFormats.TryReadHeader(path) is null) throw new UsageException($"{path} does not say what network it holds; --net names it.");
+            RequireNone(parsed, "goes with --net, for files that do not say what network they hold");
+            return StoredNetwork.Read(path);
+        }
+        if (parsed.GetValue(_strict) && parsed.GetValue(_noStrict)) throw new UsageException("--strict and --no-strict exclude each other.");
+        Chw? size = Parse<Chw?>(parsed, _input, text => SettingText.Chw(text)) ?? input ?? NetworkFormats.TryReadHeader(path)?.Input;
+        MatchKind? match = Parse<MatchKind?>(parsed, _match, text => SettingText.Choice<MatchKind>(text));
+        ZeroWeights? zeros = Parse<ZeroWeights?>(parsed, _zeros, text => SettingText.Choice<ZeroWeights>(text));
+        Network network = NetworkZoo.Create(name, size, parsed.GetValue(_classes));
+        if (parsed.GetValue(_classes) is null && ((WeightsByName.ClassesOf(path, network) ?? classesOfData) is { } classes and >= 2))
+            network = NetworkZoo.Create(name, size, classes);
+        WeightsByName loaded = Load(path, network, MethodRunner.InitialWeights(network, 1), match, zeros, !parsed.GetValue(_noStrict));
+        notes.AddRange(loaded.Describe(path));
+        return new StoredNetwork(path, new NetworkFileHeader(network.Name, network.Input, network.Classes, Imported), network, loaded.Weights);
+    }
+
+    /// <param name="zeros">Null: pruned in a file of another program, live in our own, whose masks say what is pruned.</param>
+    /// <exception cref="AsniException">Nothing fits, or not all where all has to; with the flags that change that.</exception>
+    public static WeightsByName Load(string path, Network network, ModelSnapshot fresh, MatchKind? match, ZeroWeights? zeros, bool strict)
+    {
+        var matching = new WeightMatching
+        {
+            InOrder = match == MatchKind.Order,
+            Zeros = zeros ?? (NetworkFormats.TryReadHeader(path) is null ? ZeroWeights.Pruned : ZeroWeights.Live),
+        };
+        WeightsByName loaded = WeightsByName.Load(path, network, new StoredWeights(fresh.Values, fresh.Masks), matching);
+        if (strict && loaded.Shortfall is { } shortfall)
+            throw new AsniException($"{path} does not fit network {network.Name} tensor by tensor (--no-strict takes what fits): {shortfall}.");
+        return loaded;
+    }
+
+    private static T? Parse<T>(ParseResult parsed, Option<string> option, Func<string, T> read)
+    {
+        if (parsed.GetValue(option) is not { } text) return default;
+        try
+        {
+            return read(text);
+        }
+        catch (FormatException e)
+        {
+            throw new UsageException($"{option.Name} '{text}' is not {e.Message}.", e);
+        }
+    }
+}
