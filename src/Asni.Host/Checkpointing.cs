@@ -71,6 +71,7 @@ internal sealed class Checkpointing
         return new CheckpointKeeper(Path.Combine(folder, RunFolder.CheckpointFolder), Identity(plan), keep, TimeSpan.FromMinutes(minutes))
         {
             Inputs = Inputs(plan),
+            ImageFiles = ImageFiles(plan),
             Delivered = phase => RunFolder.Load(Path.Combine(folder, RunFolder.NetworkFileName(phase)), plan.Network),
         };
     }
@@ -91,6 +92,15 @@ internal sealed class Checkpointing
         };
         if (plan.Start is { } start) inputs["the network of --init"] = start.Sha256();
         return inputs;
+    }
+
+    /// <summary>The same of files that a user may mend while the run stands still.</summary>
+    private static Dictionary<string, string> ImageFiles(RunPlan plan)
+    {
+        var files = new Dictionary<string, string>();
+        if (plan.Data.Train.FilesSha256() is { } train) files["training"] = train;
+        if (plan.Data.Test.FilesSha256() is { } test) files["test"] = test;
+        return files;
     }
 
     private static double Number(string? text, string flag, double otherwise, double least, double most)

@@ -16,7 +16,7 @@ internal static class SettingConditions
         new(s => s.Recipe.Method == MethodKind.Asni, "--method asni", "centroids", "quantize-biases", "controls"),
         new(s => s.Recipe.Method is MethodKind.Asni or MethodKind.Retrain, "--method asni or retrain", "retrain-epochs", "retrain-lr", "retrain-cosine-stretch"),
         new(s => s.Recipe.Method == MethodKind.ISpaSP, "--method ispasp", [.. UnitSettings.All().Select(s => s.Key)]),
-        new(s => s.Recipe.Method != MethodKind.ISpaSP || s.Init is null, "dense training first, and --init has it behind it", "epochs", "lr", "lr-policy", "warmup"),
+        new(s => s.Recipe.Method != MethodKind.ISpaSP || s.Init is null, "dense training first, which --init has behind it (--finetune-epochs is for the rest)", "epochs", "lr", "lr-policy", "warmup"),
         new(s => s.Recipe.Method != MethodKind.Retrain || s.Recipe.RetrainEpochs is null, "a first phase; --retrain-epochs has this one's", "epochs"),
         new(s => s.Recipe.Optimizer.Kind is OptimizerKind.Momentum or OptimizerKind.Nesterov, "--optimizer momentum or nesterov", "momentum"),
         new(s => s.Recipe.LearningRate.Kind == LearningRateKind.Cosine, "--lr-policy cosine", "cosine-stretch", "retrain-cosine-stretch"),

@@ -21,7 +21,7 @@ internal sealed class SettingsLayer(IReadOnlyDictionary<string, SettingValue> va
         foreach (Setting setting in Settings.All)
         {
             if (this[setting.Key] is { } value && SettingConditions.Missing(setting.Key, settings) is { } missing)
-                throw new UsageException($"{value.Origin} would change nothing: it needs {missing}.");
+                throw new UsageException($"{value.Origin} would change nothing: it needs {missing} (the method of this run is {SettingText.Name(settings.Recipe.Method)}).");
         }
     }
 

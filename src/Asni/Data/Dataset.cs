@@ -51,7 +51,6 @@ public abstract class Dataset
     /// SHA-256, in lower-case hexadecimal, by which a run that goes on knows its data: of all pixels and labels of images that are held in memory, of less of those that
     /// would have to be read (<see cref="AddContent"/>).
     /// </summary>
-    /// <exception cref="AsniException">A file cannot be read.</exception>
     public string Sha256()
     {
         using var hash = new ContentHash();
@@ -63,6 +62,13 @@ public abstract class Dataset
         AddContent(hash);
         return hash.Finish();
     }
+
+    /// <summary>
+    /// SHA-256 of what files of images hold, or of a sample of them; null for images in memory. A user may mend a file that cannot be decoded: another
+    /// value is worth telling and no reason to stop.
+    /// </summary>
+    /// <exception cref="AsniException">A file cannot be read.</exception>
+    public virtual string? FilesSha256() => null;
 
     /// <summary>
     /// Adds what tells these images from others, in no more than about a second: of images that are not in memory nothing, as long as it is not overridden.

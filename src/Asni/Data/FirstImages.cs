@@ -26,6 +26,8 @@ public sealed class FirstImages : Dataset
     public override void Read(int index, Span<byte> chw) => _all.Read(index, chw);
     public override bool HasParts => _all.HasParts;
 
+    public override string? FilesSha256() => _all.FilesSha256();
+
     protected internal override void AddContent(ContentHash hash)
     {
         if (Pixels.IsEmpty) _all.AddContent(hash);

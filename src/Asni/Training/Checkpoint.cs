@@ -33,6 +33,9 @@ public sealed record CheckpointPosition
     /// <summary>SHA-256 by name of what the run reads besides its recipe: data, the network it starts from. Null in checkpoints by older versions.</summary>
     public IReadOnlyDictionary<string, string>? Inputs { get; init; }
 
+    /// <summary>The same of files of images that may have been mended since.</summary>
+    public IReadOnlyDictionary<string, string>? ImageFiles { get; init; }
+
     /// <summary>Of the device that trained; another one goes on with other roundings.</summary>
     public required string Device { get; init; }
 

@@ -41,6 +41,9 @@ public sealed class CheckpointKeeper
     /// <summary>SHA-256 of what the run reads besides its recipe, by what it is called in messages; see <see cref="CheckpointPosition.Inputs"/>.</summary>
     public IReadOnlyDictionary<string, string> Inputs { get; init; } = new Dictionary<string, string>();
 
+    /// <summary>The same of files of images that a user may mend: that they are others is told and accepted.</summary>
+    public IReadOnlyDictionary<string, string> ImageFiles { get; init; } = new Dictionary<string, string>();
+
     /// <summary>Fetches the network that a phase delivered, which later phases start from.</summary>
     public Func<string, ModelSnapshot>? Delivered { get; init; }
 
@@ -118,7 +121,7 @@ public sealed class CheckpointKeeper
     /// <exception cref="AsniException">The disk is full, ...; earlier checkpoints are still there.</exception>
     internal void Save(Model model, OptimizerSettings optimizer, string phase, Func<CheckpointPosition, CheckpointPosition> position)
     {
-        var here = new CheckpointPosition { Run = _run, Inputs = Inputs, Device = model.Device.Description, Phase = phase, Done = [.. _done], Epochs = [.. _epochs] };
+        var here = new CheckpointPosition { Run = _run, Inputs = Inputs, ImageFiles = ImageFiles, Device = model.Device.Description, Phase = phase, Done = [.. _done], Epochs = [.. _epochs] };
         Checkpoint state = Checkpoint.Take(model, optimizer, position(here));
         state.Model.RequireFinite(phase);
         try
@@ -146,6 +149,9 @@ public sealed class CheckpointKeeper
         foreach ((string what, string sha256) in Inputs)
             if (recorded.TryGetValue(what, out string? before) && before != sha256)
                 throw new AsniException($"{what} is not what the run in {RunDirectory} was trained on so far (its SHA-256 is another); put it back, or start a new run.");
+        foreach ((string half, string sha256) in ImageFiles)
+            if (position.ImageFiles?.GetValueOrDefault(half) is { } before && before != sha256)
+                note($"some {half} images are not the files that the run in {RunDirectory} began with.");
     }
 
     private static string FileName(int number) => number.ToString("D8", CultureInfo.InvariantCulture) + Extension;

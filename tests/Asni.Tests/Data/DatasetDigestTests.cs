@@ -57,5 +57,5 @@ public class DatasetDigestTests
 
     private Dataset Open() => Datasets.Open("images", new DatasetLocator(_folder.Path, null, "data", "cache"), size: (16, 16)).Train;
 
-    private string Digest() => Open().Sha256();
+    private string Digest() => Open().Sha256() + Open().FilesSha256();
 }

@@ -58,15 +58,17 @@ internal sealed class ProgramProcess : IDisposable
         return _process.ExitCode;
     }
 
-    /// <summary>Passes over a test of Ctrl-C where whoever started the tests ignores it, as a shell does for what it runs in the background.</summary>
-    public static void AssumeInterruptsArrive()
+    /// <summary>
+    /// Passes over a test of a signal that whoever started the tests ignores: a shell does so with Ctrl-C for what it runs in the background, nohup with HUP.
+    /// </summary>
+    public static void AssumeArrives(string signal)
     {
         const string status = "/proc/self/status";
+        int number = signal switch { "HUP" => 1, "INT" => 2, _ => 15 };
         if (!File.Exists(status)) return;
         string? ignored = File.ReadLines(status).FirstOrDefault(line => line.StartsWith("SigIgn:", StringComparison.Ordinal));
-        const ulong interrupt = 1 << (2 - 1);
-        Assume.That(ignored is null || (Convert.ToUInt64(ignored["SigIgn:".Length..].Trim(), 16) & interrupt) == 0,
-            "SIGINT is ignored here, and so in what the tests start");
+        Assume.That(ignored is null || (Convert.ToUInt64(ignored["SigIgn:".Length..].Trim(), 16) >> (number - 1) & 1) == 0,
+            $"SIG{signal} is ignored here, and so in what the tests start");
     }
 
     public void Dispose()

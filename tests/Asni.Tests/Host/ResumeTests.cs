@@ -26,7 +26,7 @@ public partial class ResumeTests
     [TestCase("INT", "recipe.yaml")]
     public void A_signal_saves_and_resume_goes_on(string signal, string after)
     {
-        if (signal == "INT") ProgramProcess.AssumeInterruptsArrive();
+        ProgramProcess.AssumeArrives(signal);
         Assert.That(CommandLine.Run([.. s_run, "--out", _folder["whole"]]).ExitCode, Is.Zero);
         string reached = Path.Combine(_folder["a"], after);
         using (var program = new ProgramProcess([.. s_run, "--out", _folder["a"]]))

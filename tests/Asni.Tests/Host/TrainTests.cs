@@ -102,7 +102,7 @@ public class TrainTests
     [Test, Platform(Exclude = "Win")]
     public void Ctrl_C_saves_what_was_reached_and_exits_with_130()
     {
-        ProgramProcess.AssumeInterruptsArrive();
+        ProgramProcess.AssumeArrives("INT");
         using (var program = new ProgramProcess("--data", "digits", "--limit", "2000", "--epochs", "100000", "--threads", "1", "--out", _folder["a"]))
         {
             var metrics = new FileInfo(_folder["a/metrics.jsonl"]);

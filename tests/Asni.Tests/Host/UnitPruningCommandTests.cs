@@ -5,14 +5,15 @@ namespace Asni.Tests.Host;
 /// <summary>--method ispasp and compact from the command line, and what becomes of their networks.</summary>
 public class UnitPruningCommandTests
 {
-    private static readonly string[] s_small = ["--data", "digits", "--limit", "240", "--device", "cpu", "--threads", "1", "--epochs", "2"];
+    private static readonly string[] s_small = ["--data", "digits", "--limit", "240", "--device", "cpu", "--threads", "1"];
+    private static readonly string[] s_trained = [.. s_small, "--epochs", "2"];
 
     [Test]
     public void The_smaller_network_goes_through_every_command_and_trains_on_as_a_sparse_one()
     {
         using var folder = new TemporaryFolder();
         Run(["train", "--net", "mlp300", "--method", "ispasp", "--ratio", "0.1", "--calibration", "1x64", "--block-epochs", "0", "--finetune-epochs", "1",
-            "--out", folder["units"], .. s_small]);
+            "--out", folder["units"], .. s_trained]);
         string file = folder["units/ispasp.safetensors"];
         Assert.That(File.ReadAllText(folder["units/report.html"]), Does.Contain("mlp300[1=30]: 23,860 parameters"));
         Assert.That(Run("verify", file), Does.Contain("sound: all"));
@@ -21,7 +22,7 @@ public class UnitPruningCommandTests
         Assert.That(Run("compare", folder["units"]), Does.Contain("ispasp"));
         foreach (string format in new[] { "onnx", "asni" }) Run("export", "--run", folder["units"], "--to", format);
 
-        Run(["train", "--net", "mlp300[1=30]", "--init", file, "--method", "asni1", "--sparsity", "0.5", "--out", folder["sparse"], .. s_small]);
+        Run(["train", "--net", "mlp300[1=30]", "--init", file, "--method", "asni1", "--sparsity", "0.5", "--out", folder["sparse"], .. s_trained]);
         Run(["train", "--net", "mlp300[1=30]", "--init", folder["sparse/asni1.safetensors"], "--method", "ispasp", "--ratio", "0.5", "--calibration", "1x64",
             "--block-epochs", "0", "--finetune-epochs", "1", "--out", folder["again"], .. s_small]);
         string sparse = Run("verify", folder["again/ispasp.safetensors"]);

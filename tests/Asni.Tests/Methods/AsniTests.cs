@@ -135,7 +135,7 @@ public class AsniTests
     public void A_diverging_run_says_so()
     {
         Recipe wild = Quick() with { LearningRate = new LearningRate { Initial = 1e30 } };
-        Assert.That(() => Run(wild), Throws.TypeOf<AsniException>().With.Message.Contains("lower the learning rate"));
+        Assert.That(() => Run(wild), Throws.TypeOf<DivergenceException>().With.Message.Contains("lower the learning rate"));
     }
 
     [Test]

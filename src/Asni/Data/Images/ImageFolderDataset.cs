@@ -31,6 +31,8 @@ internal sealed class ImageFolderDataset(string name, ImageList list, int height
         image.TakePart(new SplitMix64(random), width, height, chw);
     }
 
-    /// <summary>Names and classes of all files, sizes of some, and the beginnings of a few: a million photographs would take many minutes to read.</summary>
-    protected internal override void AddContent(ContentHash hash) => list.AddContent(hash);
+    /// <summary>Names and classes of all files.</summary>
+    protected internal override void AddContent(ContentHash hash) => list.AddNames(hash);
+
+    public override string? FilesSha256() => list.FilesSha256();
 }

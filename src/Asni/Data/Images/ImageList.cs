@@ -80,8 +80,7 @@ internal sealed record ImageList(string Root, ImmutableArray<string> Classes, st
         return Make(root, classes, found, others);
     }
 
-    /// <exception cref="AsniException">A file cannot be read.</exception>
-    public void AddContent(ContentHash hash)
+    public void AddNames(ContentHash hash)
     {
         foreach (string name in Classes) hash.Add(name);
         for (int i = 0; i < Files.Length; i++)
@@ -89,6 +88,13 @@ internal sealed record ImageList(string Root, ImmutableArray<string> Classes, st
             hash.Add(Files[i]);
             hash.Add(Labels[i]);
         }
+    }
+
+    /// <summary>SHA-256 of the sizes of some files, and of the beginnings of a few: a million photographs would take many minutes to read.</summary>
+    /// <exception cref="AsniException">A file cannot be read.</exception>
+    public string FilesSha256()
+    {
+        using var hash = new ContentHash();
         var beginning = new byte[BytesOfBeginning];
         for (int i = 0; i < Math.Min(SizesInHash, Files.Length); i++)
         {
@@ -104,6 +110,7 @@ internal sealed record ImageList(string Root, ImmutableArray<string> Classes, st
                 throw new AsniException($"The image '{PathOf(i)}' cannot be read: {e.Message}", e);
             }
         }
+        return hash.Finish();
     }
 
     /// <summary>In the order of their names; images of other formats are counted by extension.</summary>

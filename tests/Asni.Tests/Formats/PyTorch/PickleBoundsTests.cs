@@ -36,8 +36,7 @@ public class PickleBoundsTests
     }
 
     [TestCase("}", 2_000_000, "its dictionaries")]
-    [TestCase("h\u0001)R", 2_000_000, "its dictionaries")]
-    [TestCase("h\u0002h\u0003R", 1_000_000, "its tensors")]
+    [TestCase("h\u0002h\u0003R", 800_000, "its tensors")]
     public void Many_objects_of_few_bytes_are_refused(string each, int count, string what)
     {
         string dims = "(" + string.Concat(Enumerable.Repeat(One, 20)) + "tq\u0004";
