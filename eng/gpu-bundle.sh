@@ -37,7 +37,9 @@ if [ $name = asni-gpu ]; then
 fi
 publish src/Asni.Host host
 # Coverage and foreign platforms' binaries that nothing here loads.
-rm -rf "$folder"/tests/Microsoft.CodeCoverage "$folder"/*/runtimes/{win*,osx*,linux-arm*,linux-x86}
+rm -rf "$folder"/tests/Microsoft.CodeCoverage "$folder"/bench/{amd64,arm64,x86}/msdia140.dll "$folder"/*/runtimes/{win*,osx*,linux-arm*,linux-musl*,linux-x86}
+# Only training reads image files: the decoder is 12 MiB three times.
+if [ $name = asni-gpu ]; then rm -f "$folder"/*/runtimes/linux-x64/native/libSkiaSharp.so; fi
 if [ $name = asni-gpu ]; then
     mkdir -p "$folder/ptx" "$folder/peers"
     cp build/native/ptx/*.ptx build/native/ptx/tests/*.ptx "$folder/ptx/"
