@@ -86,12 +86,21 @@ public abstract class NamedTensors : IDisposable
 }
 
 /// <summary>A format of numbers in foreign files and how they become 32-bit floats. Data are little-endian.</summary>
-internal sealed record ElementType(string Name, int Bytes, bool IsFloat)
+/// <param name="ToSingle">Makes a float of an element's bytes.</param>
+internal sealed record ElementType(string Name, int Bytes, bool IsFloat, ElementReader ToSingle)
 {
     private static readonly ElementType[] s_all =
     [
-        new("F16", 2, true), new("BF16", 2, true), new("F32", 4, true), new("F64", 8, true),
-        new("BOOL", 1, false), new("U8", 1, false), new("I8", 1, false), new("I16", 2, false), new("I32", 4, false), new("I64", 8, false),
+        new("F16", 2, true, b => (float)BinaryPrimitives.ReadHalfLittleEndian(b)),
+        new("BF16", 2, true, b => BitConverter.UInt32BitsToSingle((uint)BinaryPrimitives.ReadUInt16LittleEndian(b) << 16)),
+        new("F32", 4, true, BinaryPrimitives.ReadSingleLittleEndian),
+        new("F64", 8, true, b => (float)BinaryPrimitives.ReadDoubleLittleEndian(b)),
+        new("BOOL", 1, false, b => b[0]),
+        new("U8", 1, false, b => b[0]),
+        new("I8", 1, false, b => (sbyte)b[0]),
+        new("I16", 2, false, b => BinaryPrimitives.ReadInt16LittleEndian(b)),
+        new("I32", 4, false, b => BinaryPrimitives.ReadInt32LittleEndian(b)),
+        new("I64", 8, false, b => BinaryPrimitives.ReadInt64LittleEndian(b)),
     ];
 
     /// <summary>By safetensors' name; null when it is none of these.</summary>
@@ -108,16 +117,6 @@ internal sealed record ElementType(string Name, int Bytes, bool IsFloat)
         for (int i = 0; i < values.Length; i++) values[i] = ToSingle(bytes.Slice(i * Bytes, Bytes));
         return values;
     }
-
-    private float ToSingle(ReadOnlySpan<byte> bytes) => Name switch
-    {
-        "F16" => (float)BinaryPrimitives.ReadHalfLittleEndian(bytes),
-        "BF16" => BitConverter.UInt32BitsToSingle((uint)BinaryPrimitives.ReadUInt16LittleEndian(bytes) << 16),
-        "F64" => (float)BinaryPrimitives.ReadDoubleLittleEndian(bytes),
-        "I8" => (sbyte)bytes[0],
-        "I16" => BinaryPrimitives.ReadInt16LittleEndian(bytes),
-        "I32" => BinaryPrimitives.ReadInt32LittleEndian(bytes),
-        "I64" => BinaryPrimitives.ReadInt64LittleEndian(bytes),
-        _ => bytes[0],
-    };
 }
+
+internal delegate float ElementReader(ReadOnlySpan<byte> bytes);
