@@ -26,16 +26,20 @@ internal sealed class WeightFile
     private readonly Option<bool> _strict = new("--strict") { Description = "with --net: every tensor must fit (default)" };
     private readonly Option<bool> _noStrict = new("--no-strict") { Description = "with --net: take what fits, the rest starts fresh" };
 
+    private Option[] Options => [_net, _input, _classes, _match, _zeros, _strict, _noStrict];
+
     public void AddTo(Command command)
     {
-        foreach (Option option in (Option[])[_net, _input, _classes, _match, _zeros, _strict, _noStrict]) command.Add(option);
+        foreach (Option option in Options) command.Add(option);
     }
 
-    /// <summary>Throws when an option was given that says nothing about a network of our own.</summary>
-    /// <exception cref="UsageException">--match or the like without --net.</exception>
-    public void RequireNone(ParseResult parsed, string why)
+    /// <summary>Refuses the options beside --run.</summary>
+    /// <exception cref="UsageException">One of them was given.</exception>
+    public void RequireNone(ParseResult parsed) => RequireNone(parsed, "is for a network file: a run's networks say what they are");
+
+    private void RequireNone(ParseResult parsed, string why)
     {
-        foreach (Option option in (Option[])[_net, _input, _classes, _match, _zeros, _strict, _noStrict])
+        foreach (Option option in Options)
             if (parsed.GetResult(option) is { Implicit: false }) throw new UsageException($"{option.Name} {why}.");
     }
 
@@ -47,10 +51,10 @@ internal sealed class WeightFile
     /// <summary>The file's network: as it says, or as --net says.</summary>
     /// <param name="input">The input of the data that it is for; null: --input, or the network's own.</param>
     /// <param name="classesOfData">Classes where neither --classes nor the file tells; null: the network's own.</param>
-    /// <param name="notes">One line for each thing that was chosen or left.</param>
+    /// <param name="console">Told of each thing that was chosen or left.</param>
     /// <exception cref="AsniException">The file is missing, damaged or does not fit.</exception>
     /// <exception cref="UsageException">It does not say what network it holds, and nor does --net.</exception>
-    public StoredNetwork Read(ParseResult parsed, string path, List<string> notes, Chw? input = null, int? classesOfData = null)
+    public StoredNetwork Read(ParseResult parsed, string path, HostConsole console, Chw? input = null, int? classesOfData = null)
     {
         if (parsed.GetValue(_net) is not { } name)
         {
@@ -66,7 +70,7 @@ internal sealed class WeightFile
         if (parsed.GetValue(_classes) is null && ((WeightsByName.ClassesOf(path, network) ?? classesOfData) is { } classes and >= 2))
             network = NetworkZoo.Create(name, size, classes);
         WeightsByName loaded = Load(path, network, MethodRunner.InitialWeights(network, 1), match, zeros, !parsed.GetValue(_noStrict));
-        notes.AddRange(loaded.Describe(path));
+        foreach (string note in loaded.Describe(path)) console.Note(note);
         return new StoredNetwork(path, new NetworkFileHeader(network.Name, network.Input, network.Classes, Imported), network, loaded.Weights);
     }
 

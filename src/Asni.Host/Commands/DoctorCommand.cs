@@ -27,28 +27,27 @@ internal static class DoctorCommand
     private static void Write(HostConsole console, DatasetLocator locator)
     {
         ConsoleTable table = console.NewTable(s_columns);
-        void Row(string what, string found) => table.AddRow(what, found);
-        Row("asni", typeof(DoctorCommand).Assembly.GetName().Version?.ToString(3) ?? "");
-        Row("runtime", $"{RuntimeInformation.FrameworkDescription}, {RuntimeInformation.OSDescription}, {RuntimeInformation.ProcessArchitecture}");
-        Row("processors", Show.Count(Environment.ProcessorCount));
-        Row("memory", Show.Bytes(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes) + " for this process");
-        using (Device device = new CpuDevice(Environment.ProcessorCount)) Row("device " + device.Name, device.Description);
-        Row("device cuda", DescribeCuda());
-        Row("GPU kernels", CudaDevice.KernelArchitectures.Count == 0
+        table.AddRow("asni", typeof(DoctorCommand).Assembly.GetName().Version?.ToString(3) ?? "");
+        table.AddRow("runtime", $"{RuntimeInformation.FrameworkDescription}, {RuntimeInformation.OSDescription}, {RuntimeInformation.ProcessArchitecture}");
+        table.AddRow("processors", Show.Count(Environment.ProcessorCount));
+        table.AddRow("memory", Show.Bytes(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes) + " for this process");
+        using (Device device = new CpuDevice(Environment.ProcessorCount)) table.AddRow("device " + device.Name, device.Description);
+        table.AddRow("device cuda", DescribeCuda());
+        table.AddRow("GPU kernels", CudaDevice.KernelArchitectures.Count == 0
             ? "not in this build; 'apt-get install clang-19' (or the CUDA toolkit), then ./build.sh"
             : "PTX for " + string.Join(", ", CudaDevice.KernelArchitectures));
         if (CudaDevice.Unavailable() is null)
         {
             using var device = new CudaDevice();
-            Row("GPU libraries", device.Libraries.Count == 0
+            table.AddRow("GPU libraries", device.Libraries.Count == 0
                 ? "none found, and none needed; folders with cuBLAS and cuDNN may be named in ASNI_CUDA_LIBRARIES"
                 : string.Join(", ", device.Libraries) + ", tried beside our own kernels");
         }
         foreach (DatasetStatus data in Datasets.List(locator))
-            Row("data " + data.Name, data.Procedural
+            table.AddRow("data " + data.Name, data.Procedural
                 ? "always there (drawn from a seed)"
                 : data.Folder ?? $"not found; {Datasets.HowToGet(data.Name)}");
-        Row("data looked for in", string.Join(", ", locator.Folders));
+        table.AddRow("data looked for in", string.Join(", ", locator.Folders));
         console.Write(table);
     }
 

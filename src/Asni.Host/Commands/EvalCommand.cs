@@ -34,7 +34,7 @@ internal static class EvalCommand
             if (parsed.GetValue(file) is null == parsed.GetValue(run) is null) throw new UsageException("give either a network file or --run DIR.");
             if (parsed.GetValue(run) is { } folder)
             {
-                weights.RequireNone(parsed, "is for a network file: a run's networks say what they are");
+                weights.RequireNone(parsed);
                 if (parsed.GetValue(data) is not null) throw new UsageException("--data goes with a network file: a run says what its data are.");
                 EvaluateRun(console, folder, RunNetworks.PathOf(folder, parsed.GetValue(phase)), locator, device.Parse(parsed));
                 return 0;
@@ -43,9 +43,7 @@ internal static class EvalCommand
             string name = parsed.GetValue(data) ?? throw new UsageException("--data names the dataset; it goes with a network file.");
             string path = parsed.GetValue(file)!;
             DatasetSplit split = DataSource.OpenTest(name, weights.InputOf(parsed, path, name), locator);
-            var notes = new List<string>();
-            StoredNetwork network = weights.Read(parsed, path, notes, split.Test.Shape, split.Test.Classes).RequireFinite();
-            foreach (string note in notes) console.Note(note);
+            StoredNetwork network = weights.Read(parsed, path, console, split.Test.Shape, split.Test.Classes).RequireFinite();
             Evaluate(console, network, split, split.Test.Name, device.Parse(parsed));
             return 0;
         });

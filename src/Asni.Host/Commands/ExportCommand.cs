@@ -41,10 +41,8 @@ internal static class ExportCommand
             string target = parsed.GetValue(output) ?? Path.ChangeExtension(source, format);
             if (Path.GetFullPath(target) == Path.GetFullPath(source))
                 throw new UsageException($"{target} is the network itself; --out names another file.");
-            if (parsed.GetValue(run) is not null) weights.RequireNone(parsed, "is for a network file: a run's networks say what they are");
-            var notes = new List<string>();
-            StoredNetwork network = weights.Read(parsed, source, notes).RequireFinite();
-            foreach (string note in notes) console.Note(note);
+            if (parsed.GetValue(run) is not null) weights.RequireNone(parsed);
+            StoredNetwork network = weights.Read(parsed, source, console).RequireFinite();
             Write(console, network, target, format, onnx, parsed.GetValue(half));
             return 0;
         });

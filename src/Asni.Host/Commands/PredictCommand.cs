@@ -29,7 +29,7 @@ internal static class PredictCommand
             string[] images = parsed.GetValue(files)!;
             ImageClassifier OfRun(string folder)
             {
-                weights.RequireNone(parsed, "is for a network file: a run's networks say what they are");
+                weights.RequireNone(parsed);
                 if (parsed.GetValue(data) is not null) throw new UsageException("--data goes with a network file: a run says what its data are.");
                 StoredNetwork.Read(RunNetworks.PathOf(folder, parsed.GetValue(phase))).RequireFinite();
                 return ImageClassifier.Load(folder, device.Parse(parsed).Open(), parsed.GetValue(phase));
@@ -41,9 +41,7 @@ internal static class PredictCommand
                 string trainedOn = parsed.GetValue(data) ?? throw new UsageException("--data says what the network was trained on; it goes with a network file.");
                 // A mistake in the name is told before the network is read.
                 _ = Datasets.Describe(trainedOn);
-                var notes = new List<string>();
-                StoredNetwork network = weights.Read(parsed, images[0], notes).RequireFinite();
-                foreach (string note in notes) console.Note(note);
+                StoredNetwork network = weights.Read(parsed, images[0], console).RequireFinite();
                 images = images[1..];
                 return ImageClassifier.Of(network.Snapshot, device.Parse(parsed).Open(), trainedOn);
             }

@@ -16,10 +16,8 @@ internal static class VerifyCommand
         weights.AddTo(command);
         command.SetAction(parsed =>
         {
-            var notes = new List<string>();
             // Reading checks lengths, layout, checksum, names and shapes.
-            StoredNetwork stored = weights.Read(parsed, parsed.GetValue(file)!, notes);
-            foreach (string note in notes) console.Note(note);
+            StoredNetwork stored = weights.Read(parsed, parsed.GetValue(file)!, console);
             return Verify(console, stored);
         });
         return command;
