@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Http.Headers;
 using System.Security.Cryptography;
+using Asni.Formats;
 
 namespace Asni.Data.Download;
 
@@ -136,11 +137,7 @@ internal sealed class FileFetcher
     /// <summary>The part to write to, cut to its first bytes. A link that somebody left at its name is not followed.</summary>
     private static FileStream OpenPart(string part, long have)
     {
-        if (have == 0)
-        {
-            File.Delete(part);
-            return new FileStream(part, FileMode.CreateNew, FileAccess.Write, FileShare.None);
-        }
+        if (have == 0) return AtomicFile.CreateNew(part, FileShare.None, bufferSize: 4096);
         var file = new FileStream(part, FileMode.Open, FileAccess.Write, FileShare.None);
         file.SetLength(have);
         file.Position = have;
