@@ -19,7 +19,7 @@ NETS = ("lenet300", "resnet20", "resnet50", "mobilenet_v2")
 
 
 def row(case, options):
-    r = common.asni("callers", "--net", case.net, "--input", "x".join(map(str, case.input)), "--classes", str(case.classes), "--batch", "1", "--threads", "1",
+    r = common.asni("callers", *common.network_of(case._replace(batch=1)), "--threads", "1",
                     "--density", str(options.density), "--callers", str(options.callers), "--seconds", str(options.seconds))
     return (f"| {case.net} | {r['one_calls_per_second']:,.1f} | {r['pooled_over_one']:.2f} | {r['locked_over_one']:.2f} | {r['pooled_processor_ms'] / r['one_processor_ms']:.2f} | "
             f"{r['model_kib'] / 1024:,.3g} | {r['kib_per_further_caller'] / 1024:,.2g} |")

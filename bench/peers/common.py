@@ -27,20 +27,29 @@ CASES = [Case(*c) for c in [
     ("mobilenet_v2", (3, 224, 224), 1000, 8, "momentum")]]
 
 
-def asni(*arguments):
-    """One call of the benchmark program; its line of JSON."""
-    if not os.path.exists(BENCH):
-        sys.exit(f"{BENCH} is missing; build it: dotnet build bench/Asni.Bench")
-    run = subprocess.run(["dotnet", BENCH, *arguments], capture_output=True, text=True)
+def call(command, arguments, environment=None):
+    """One call of a program that prints a line of JSON; that line."""
+    run = subprocess.run([*command, *arguments], capture_output=True, text=True, env={**os.environ, **(environment or {})})
     if run.returncode:
         sys.exit(f"{' '.join(run.args)} failed: {run.stderr.strip()}")
     return json.loads(run.stdout)
 
 
+def asni(*arguments):
+    """One call of the benchmark program; its line of JSON."""
+    if not os.path.exists(BENCH):
+        sys.exit(f"{BENCH} is missing; build it: dotnet build bench/Asni.Bench")
+    return call(["dotnet", BENCH], arguments)
+
+
+def network_of(case):
+    """The options that name a case's network, as every part of the benchmark program takes them."""
+    return ["--net", case.net, "--input", "x".join(map(str, case.input)), "--classes", str(case.classes), "--batch", str(case.batch)]
+
+
 def step(case, mode, options, *more):
     """Times a case in Asni. With --density or --masks among `more`, the dense network is timed in turn (dense_ms)."""
-    return asni("steps", "--net", case.net, "--input", "x".join(map(str, case.input)), "--classes", str(case.classes), "--batch", str(case.batch),
-                "--optimizer", case.optimizer, "--mode", mode, "--seconds", str(options.seconds), "--threads", str(options.threads), *more)
+    return asni("steps", *network_of(case), "--optimizer", case.optimizer, "--mode", mode, "--seconds", str(options.seconds), "--threads", str(options.threads), *more)
 
 
 def case_of_run(run):

@@ -23,8 +23,7 @@ except ImportError:
 
 def measure(case, run, options):
     """One row: density, percentiles, and PyTorch's median in the faster of its memory formats."""
-    arguments = ["latency", "--net", case.net, "--input", "x".join(map(str, case.input)), "--classes", str(case.classes), "--batch", str(case.batch),
-                 "--seconds", str(options.seconds), "--threads", str(options.threads)]
+    arguments = ["latency", *common.network_of(case), "--seconds", str(options.seconds), "--threads", str(options.threads)]
     arguments += ["--masks", run] if run else ["--density", str(options.density)]
     peers = [Peer(case, "infer", channels_last) for channels_last in (False, True)] if torch else []
     ours, theirs = [], []

@@ -7,7 +7,6 @@
 Batch 1, networks pruned by global magnitude. Kinds in turn, medians of rounds. Publishing needs the linker that NativeAOT needs (clang or gcc).
 """
 import argparse
-import json
 import os
 import statistics
 import subprocess
@@ -41,13 +40,6 @@ def publish(instruction_set, folder):
     return [os.path.join(out, "Asni.Latency")]
 
 
-def call(command, environment, arguments):
-    run = subprocess.run([*command, *arguments], capture_output=True, text=True, env={**os.environ, **environment})
-    if run.returncode:
-        sys.exit(f"{' '.join(run.args)} failed: {run.stderr.strip()}")
-    return json.loads(run.stdout)
-
-
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--nets", nargs="+", default=["resnet20", "conv6"])
@@ -71,10 +63,9 @@ def main():
         lines = [f"{options.threads} threads, fp32; {limits}.", "",
                  "| network | density | built and run as | p50 ms | times the JIT's | dense p50 ms |", "| --- | ---: | --- | ---: | ---: | ---: |"]
         for net in options.nets:
-            case = cases[net]
-            arguments = ["--net", net, "--input", "x".join(map(str, case.input)), "--classes", str(case.classes), "--batch", "1", "--threads", str(options.threads),
-                         "--seconds", str(options.seconds), "--density", str(options.density)]
-            rounds = [[call(command, environment, arguments) for _, command, environment in kinds] for _ in range(options.rounds)]
+            arguments = [*common.network_of(cases[net]._replace(batch=1)), "--threads", str(options.threads), "--seconds", str(options.seconds),
+                         "--density", str(options.density)]
+            rounds = [[common.call(command, arguments, environment) for _, command, environment in kinds] for _ in range(options.rounds)]
             for k, (name, _, _) in enumerate(kinds):
                 own, dense, ratio = (statistics.median(f(r) for r in rounds) for f in (
                     lambda r: r[k]["p50_ms"], lambda r: r[k]["dense_p50_ms"], lambda r: r[k]["p50_ms"] / r[0]["p50_ms"]))
