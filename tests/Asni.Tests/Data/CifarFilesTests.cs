@@ -70,7 +70,7 @@ public class CifarFilesTests
     [TestCase(0)]
     public void A_truncated_file_is_an_error_even_at_a_record_boundary(int length)
     {
-        byte[] whole = File.ReadAllBytes(_folder.Combine("data_batch_3.bin"));
+        byte[] whole = File.ReadAllBytes(_folder["data_batch_3.bin"]);
         _folder.Write("data_batch_3.bin", whole[..length]);
         Assert.That(() => Small10.Open(_folder.Path), Throws.TypeOf<AsniException>()
             .With.Message.Contains("data_batch_3.bin' is damaged: expected 12292 bytes (4 images), found " + length));
@@ -79,7 +79,7 @@ public class CifarFilesTests
     [Test]
     public void A_label_out_of_range_is_an_error_with_its_place()
     {
-        byte[] file = File.ReadAllBytes(_folder.Combine("test_batch.bin"));
+        byte[] file = File.ReadAllBytes(_folder["test_batch.bin"]);
         file[3073] = 10;
         _folder.Write("test_batch.bin", file);
         Assert.That(() => Small10.Open(_folder.Path), Throws.TypeOf<AsniException>().With.Message.Contains("found 10 for image 1"));
@@ -88,7 +88,7 @@ public class CifarFilesTests
     [Test]
     public void A_missing_file_is_named()
     {
-        File.Delete(_folder.Combine("test.bin"));
+        File.Delete(_folder["test.bin"]);
         Assert.That(() => Small100.Open(_folder.Path), Throws.TypeOf<AsniException>()
             .With.Message.Contains(_folder.Path).And.Message.Contains("'test.bin'"));
     }

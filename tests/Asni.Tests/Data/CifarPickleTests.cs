@@ -4,17 +4,9 @@ using Asni.Tests.Formats.PyTorch;
 namespace Asni.Tests.Data;
 
 /// <summary>CIFAR's Python version, in the spellings of different Pythons.</summary>
-public class CifarPickleTests
+public class CifarPickleTests : FolderTest
 {
     private const int Image = 3072;
-
-    private TemporaryFolder _folder = null!;
-
-    [SetUp]
-    public void SetUp() => _folder = new TemporaryFolder();
-
-    [TearDown]
-    public void TearDown() => _folder.Dispose();
 
     [TestCase("cifar-10-batches-py")]
     [TestCase("cifar10")]
@@ -95,7 +87,7 @@ public class CifarPickleTests
     [Test]
     public void A_program_in_a_batch_is_not_run()
     {
-        string witness = _folder.Combine("witness");
+        string witness = _folder["witness"];
         Refused("its data are not rows", d => d.Text("data").Global("os", "system").Tuple(t => t.Text($"touch {witness}")).Call().Text("labels").List(_ => { }));
         Assert.That(File.Exists(witness), Is.False);
     }

@@ -5,16 +5,8 @@ using Asni.Tests.Data.Images;
 namespace Asni.Tests.Data;
 
 /// <summary>By what a run that goes on knows its data.</summary>
-public class DatasetDigestTests
+public class DatasetDigestTests : FolderTest
 {
-    private TemporaryFolder _folder = null!;
-
-    [SetUp]
-    public void MakeFolder() => _folder = new TemporaryFolder();
-
-    [TearDown]
-    public void RemoveFolder() => _folder.Dispose();
-
     [Test]
     public void Images_in_memory_are_told_apart_by_any_pixel_label_and_number()
     {
@@ -38,7 +30,7 @@ public class DatasetDigestTests
     {
         foreach (string file in (string[])["train/a/1.png", "train/a/2.png", "train/b/1.png", "val/a/1.png", "val/b/1.png"]) Put(file, "picture.png");
         string digest = Digest();
-        File.SetLastWriteTimeUtc(_folder.Combine("train/a/1.png"), new DateTime(2001, 1, 1));
+        File.SetLastWriteTimeUtc(_folder["train/a/1.png"], new DateTime(2001, 1, 1));
         Assert.That(Digest(), Is.EqualTo(digest));
         Put("train/a/2.png", "picture-jpg.png");
         Assert.That(Digest(), Is.Not.EqualTo(digest), "another size");
@@ -48,7 +40,7 @@ public class DatasetDigestTests
         Assert.That(Digest(), Is.Not.EqualTo(digest), "another content");
         Put("train/a/2.png", "picture.png");
         Assert.That(Digest(), Is.EqualTo(digest));
-        File.Move(_folder.Combine("train/a/2.png"), _folder.Combine("train/b/2.png"));
+        File.Move(_folder["train/a/2.png"], _folder["train/b/2.png"]);
         Assert.That(Digest(), Is.Not.EqualTo(digest), "another class");
         Assert.That(new FirstImages(Open(), 2).Sha256(), Is.Not.EqualTo(Digest()));
     }

@@ -37,8 +37,8 @@ public class DatasetDownloaderTests
 
     private void AssertWhole()
     {
-        Assert.That(File.ReadAllBytes(_folder.Combine("mnist", "a.gz")), Is.EqualTo(Content));
-        Assert.That(Directory.GetFiles(_folder.Combine("mnist")), Has.Length.EqualTo(1), "nothing else is left");
+        Assert.That(File.ReadAllBytes(_folder["mnist", "a.gz"]), Is.EqualTo(Content));
+        Assert.That(Directory.GetFiles(_folder["mnist"]), Has.Length.EqualTo(1), "nothing else is left");
     }
 
     private sealed class Recorder : IProgress<DownloadProgress>
@@ -53,7 +53,7 @@ public class DatasetDownloaderTests
         _server.Serve("m/a.gz", Content);
         var progress = new Recorder();
         string folder = await Get(Source("m/a.gz"), cancel, progress);
-        Assert.That(folder, Is.EqualTo(_folder.Combine("mnist")));
+        Assert.That(folder, Is.EqualTo(_folder["mnist"]));
         AssertWhole();
         Assert.That(progress.Reports[^1], Is.EqualTo(new DownloadProgress("a.gz", Content.Length, Content.Length)));
 
@@ -127,7 +127,7 @@ public class DatasetDownloaderTests
         wrong[12345] ^= 1;
         _server.Serve("m/a.gz", wrong);
         Assert.That(async () => await Get(Source("m/a.gz"), cancel), Throws.TypeOf<AsniException>().With.Message.Contains("SHA-256"));
-        Assert.That(Directory.Exists(_folder.Combine("mnist")), Is.False);
+        Assert.That(Directory.Exists(_folder["mnist"]), Is.False);
     }
 
     [Test]
@@ -140,7 +140,7 @@ public class DatasetDownloaderTests
             for (var chunk = new byte[1 << 16]; ; sent += chunk.Length) response.OutputStream.Write(chunk);
         });
         Assert.That(async () => await Get(Source("m/a.gz"), cancel), Throws.TypeOf<AsniException>().With.Message.Contains($"sends more than the file's {Content.Length} bytes"));
-        Assert.That(new FileInfo(_folder.Combine("mnist", "a.gz.part")).Length, Is.LessThanOrEqualTo(Content.Length));
+        Assert.That(new FileInfo(_folder["mnist", "a.gz.part"]).Length, Is.LessThanOrEqualTo(Content.Length));
 
         _server.Serve("good/a.gz", Content);
         await Get(Source("m/a.gz", "good/a.gz"), cancel);
@@ -158,7 +158,7 @@ public class DatasetDownloaderTests
             response.OutputStream.Write(Content.AsSpan(0, 1000));
         });
         Assert.That(async () => await Get(Source("m/a.gz"), cancel), Throws.TypeOf<AsniException>().With.Message.Contains($"offers {Content.Length + (long)more} bytes"));
-        Assert.That(Directory.Exists(_folder.Combine("mnist")), Is.False, "nothing was kept");
+        Assert.That(Directory.Exists(_folder["mnist"]), Is.False, "nothing was kept");
     }
 
     [Test]
@@ -212,13 +212,13 @@ public class DatasetDownloaderTests
     {
         _folder.Write("there", Content[..1000]);
         _server.Serve("m/a.gz", Content);
-        Directory.CreateDirectory(_folder.Combine("mnist"));
-        File.CreateSymbolicLink(_folder.Combine("mnist", "a.gz.part"), _folder.Combine(target));
+        Directory.CreateDirectory(_folder["mnist"]);
+        File.CreateSymbolicLink(_folder["mnist", "a.gz.part"], _folder[target]);
         await Get(Source("m/a.gz"), cancel);
         AssertWhole();
-        Assert.That(new FileInfo(_folder.Combine("mnist", "a.gz")).LinkTarget, Is.Null);
-        Assert.That(File.ReadAllBytes(_folder.Combine("there")), Is.EqualTo(Content[..1000]));
-        Assert.That(File.Exists(_folder.Combine("nowhere")), Is.False);
+        Assert.That(new FileInfo(_folder["mnist", "a.gz"]).LinkTarget, Is.Null);
+        Assert.That(File.ReadAllBytes(_folder["there"]), Is.EqualTo(Content[..1000]));
+        Assert.That(File.Exists(_folder["nowhere"]), Is.False);
     }
 
     [Test]
@@ -253,7 +253,7 @@ public class DatasetDownloaderTests
         using var stop = new CancellationTokenSource();
         var stopper = new Stopper(stop);
         Assert.That(async () => await Get(Source("m/a.gz"), stop.Token, stopper), Throws.InstanceOf<OperationCanceledException>());
-        long part = new FileInfo(_folder.Combine("mnist", "a.gz.part")).Length;
+        long part = new FileInfo(_folder["mnist", "a.gz.part"]).Length;
         Assert.That(part, Is.GreaterThan(0).And.LessThan(Content.Length));
         await Get(Source("m/a.gz"), cancel);
         AssertWhole();
@@ -272,10 +272,10 @@ public class DatasetDownloaderTests
         string folder = await Get(source, cancel);
         using (Assert.EnterMultipleScope())
         {
-            Assert.That(folder, Is.EqualTo(_folder.Combine("cifar10", "bin")));
+            Assert.That(folder, Is.EqualTo(_folder["cifar10", "bin"]));
             Assert.That(Directory.GetFiles(folder).Select(Path.GetFileName), Is.EquivalentTo((string[])["one.bin", "two.bin"]));
             Assert.That(File.ReadAllBytes(Path.Combine(folder, "one.bin")), Is.EqualTo(Content));
-            Assert.That(Directory.GetFileSystemEntries(_folder.Combine("cifar10")), Has.Length.EqualTo(1));
+            Assert.That(Directory.GetFileSystemEntries(_folder["cifar10"]), Has.Length.EqualTo(1));
             Assert.That(Directory.GetFileSystemEntries(_folder.Path), Has.Length.EqualTo(1), "a path that climbs out is not followed");
         }
         await Get(source, cancel);
@@ -287,7 +287,7 @@ public class DatasetDownloaderTests
     {
         DownloadSource source = Archive(("x/one.bin", [1]));
         Assert.That(async () => await Get(source, cancel), Throws.TypeOf<AsniException>().With.Message.Contains("lacks two.bin"));
-        Assert.That(Directory.Exists(_folder.Combine("cifar10", "bin")), Is.False);
+        Assert.That(Directory.Exists(_folder["cifar10", "bin"]), Is.False);
     }
 
     [Test]

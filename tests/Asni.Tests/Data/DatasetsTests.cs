@@ -3,20 +3,12 @@ using Asni.Tensors;
 
 namespace Asni.Tests.Data;
 
-public class DatasetsTests
+public class DatasetsTests : FolderTest
 {
     private static readonly ProceduralOptions Few = new() { TrainCount = 40, TestCount = 20 };
-    private TemporaryFolder _folder = null!;
-
-    [SetUp]
-    public void SetUp() => _folder = new TemporaryFolder();
-
-    [TearDown]
-    public void TearDown() => _folder.Dispose();
-
     /// <summary>Looks into folders of this test only, whatever this machine has.</summary>
     private DatasetLocator Locator(string? dataDir = null) =>
-        new(dataDir == null ? null : _folder.Combine(dataDir), _folder.Combine("env"), _folder.Combine("work"), _folder.Combine("cache"));
+        new(dataDir == null ? null : _folder[dataDir], _folder["env"], _folder["work"], _folder["cache"]);
 
     [TestCase("env/mnist", "env/mnist")]
     [TestCase("env", "env")]
@@ -25,7 +17,7 @@ public class DatasetsTests
     public void Files_are_found_in_a_folder_of_the_lookup_order(string place, string found)
     {
         DataFiles.WriteMnist(_folder, place);
-        Assert.That(Locator().Find("mnist"), Is.EqualTo(_folder.Combine(found.Split('/'))));
+        Assert.That(Locator().Find("mnist"), Is.EqualTo(_folder[found.Split('/')]));
     }
 
     [Test]
@@ -33,9 +25,9 @@ public class DatasetsTests
     {
         DataFiles.WriteMnist(_folder, "cache/mnist");
         DataFiles.WriteMnist(_folder, "work/mnist");
-        Assert.That(Locator().Find("mnist"), Is.EqualTo(_folder.Combine("work", "mnist")));
+        Assert.That(Locator().Find("mnist"), Is.EqualTo(_folder["work", "mnist"]));
         DataFiles.WriteMnist(_folder, "env/mnist");
-        Assert.That(Locator().Find("mnist"), Is.EqualTo(_folder.Combine("env", "mnist")));
+        Assert.That(Locator().Find("mnist"), Is.EqualTo(_folder["env", "mnist"]));
     }
 
     [Test]
@@ -43,11 +35,11 @@ public class DatasetsTests
     {
         DataFiles.WriteMnist(_folder, "env/mnist");
         DataFiles.WriteMnist(_folder, "named/mnist");
-        Directory.CreateDirectory(_folder.Combine("empty"));
+        Directory.CreateDirectory(_folder["empty"]);
         using (Assert.EnterMultipleScope())
         {
-            Assert.That(Locator("named").Find("mnist"), Is.EqualTo(_folder.Combine("named", "mnist")));
-            Assert.That(Locator("named/mnist/").Find("mnist"), Is.EqualTo(_folder.Combine("named", "mnist")));
+            Assert.That(Locator("named").Find("mnist"), Is.EqualTo(_folder["named", "mnist"]));
+            Assert.That(Locator("named/mnist/").Find("mnist"), Is.EqualTo(_folder["named", "mnist"]));
             Assert.That(Locator("empty").Find("mnist"), Is.Null);
         }
     }
@@ -59,7 +51,7 @@ public class DatasetsTests
     public void Cifar_is_found_as_its_archive_unpacks_or_at_once(string place)
     {
         _folder.Write(Path.Combine(place, "data_batch_1.bin"), [0]);
-        Assert.That(Locator().Find("cifar10"), Is.EqualTo(_folder.Combine(place.Split('/'))));
+        Assert.That(Locator().Find("cifar10"), Is.EqualTo(_folder[place.Split('/')]));
         Assert.That(Locator().Find("cifar100"), Is.Null);
     }
 
@@ -100,7 +92,7 @@ public class DatasetsTests
         DatasetSplit split = Datasets.Open("mnist", Locator());
         using (Assert.EnterMultipleScope())
         {
-            Assert.That(split.Source, Is.EqualTo($"mnist: 20 training and 10 test images from {_folder.Combine("env", "mnist")}"));
+            Assert.That(split.Source, Is.EqualTo($"mnist: 20 training and 10 test images from {_folder["env", "mnist"]}"));
             Assert.That(split.Train.Normalization.Mean, Is.EqualTo((float[])[0.1307f]));
             Assert.That(Datasets.Open("MNIST", Locator()).Train.Name, Is.EqualTo("mnist"));
         }
@@ -109,13 +101,13 @@ public class DatasetsTests
     [Test]
     public void A_named_folder_without_the_dataset_is_an_error_even_by_default([Values] bool byDefault)
     {
-        Directory.CreateDirectory(_folder.Combine("empty"));
+        Directory.CreateDirectory(_folder["empty"]);
         var error = Assert.Throws<AsniException>(() =>
             _ = byDefault ? Datasets.OpenDefault("mnist", Locator("empty")) : Datasets.Open("mnist", Locator("empty")))!;
         using (Assert.EnterMultipleScope())
         {
             Assert.That(error.ExitCode, Is.EqualTo(1));
-            Assert.That(error.Message, Does.Contain(_folder.Combine("empty")).And.Contain("train-images-idx3-ubyte"));
+            Assert.That(error.Message, Does.Contain(_folder["empty"]).And.Contain("train-images-idx3-ubyte"));
             Assert.That(error.Message, Does.Contain("asni data get mnist"));
         }
     }
@@ -131,7 +123,7 @@ public class DatasetsTests
     [Test]
     public void A_dataset_asked_for_by_name_and_not_found_is_an_error_that_says_where_and_how() =>
         Assert.That(() => Datasets.Open("cifar10", Locator()), Throws.TypeOf<AsniException>()
-            .With.Message.Contains(_folder.Combine("work")).And.Message.Contains("asni data get cifar10")
+            .With.Message.Contains(_folder["work"]).And.Message.Contains("asni data get cifar10")
             .And.Message.Contains("--data shapes"));
 
     [TestCase("mnist", "digits", 1)]

@@ -74,15 +74,15 @@ public class MnistFilesTests
     [TestCase("t10k-labels-idx1-ubyte", "t10k-labels.idx1-ubyte")]
     public void The_spelling_with_a_dot_is_found_too(string usual, string dotted)
     {
-        File.Move(_folder.Combine(usual), _folder.Combine(dotted));
+        File.Move(_folder[usual], _folder[dotted]);
         Assert.That(MnistFiles.Open("mnist", _folder.Path, Normalization).Train.Count, Is.EqualTo(20));
     }
 
     [Test]
     public void Gzipped_files_are_read_with_or_without_the_extension([Values("", ".gz")] string extension)
     {
-        byte[] plain = File.ReadAllBytes(_folder.Combine("train-images-idx3-ubyte"));
-        File.Delete(_folder.Combine("train-images-idx3-ubyte"));
+        byte[] plain = File.ReadAllBytes(_folder["train-images-idx3-ubyte"]);
+        File.Delete(_folder["train-images-idx3-ubyte"]);
         _folder.Write("train-images-idx3-ubyte" + extension, DataFiles.Gzip(plain));
         byte[] image = new byte[784];
         MnistFiles.Open("mnist", _folder.Path, Normalization).Train.Read(19, image);
@@ -98,7 +98,7 @@ public class MnistFilesTests
     [TestCase(true, 5000)]
     public void A_truncated_file_is_an_error_that_names_it(bool gzip, int length)
     {
-        byte[] cut = File.ReadAllBytes(_folder.Combine("train-images-idx3-ubyte"))[..length];
+        byte[] cut = File.ReadAllBytes(_folder["train-images-idx3-ubyte"])[..length];
         _folder.Write("train-images-idx3-ubyte", gzip ? DataFiles.Gzip(cut) : cut);
         Assert.That(OpenFails().Message, Does.Contain("train-images-idx3-ubyte' is cut short"));
     }
@@ -106,7 +106,7 @@ public class MnistFilesTests
     [Test]
     public void A_gzip_stream_that_is_cut_is_an_error()
     {
-        byte[] gzip = DataFiles.Gzip(File.ReadAllBytes(_folder.Combine("train-images-idx3-ubyte")));
+        byte[] gzip = DataFiles.Gzip(File.ReadAllBytes(_folder["train-images-idx3-ubyte"]));
         _folder.Write("train-images-idx3-ubyte", gzip[..(gzip.Length / 2)]);
         Assert.That(OpenFails().Message, Does.Contain("train-images-idx3-ubyte'"));
     }
@@ -114,7 +114,7 @@ public class MnistFilesTests
     [Test]
     public void A_damaged_gzip_stream_is_an_error()
     {
-        byte[] gzip = DataFiles.Gzip(File.ReadAllBytes(_folder.Combine("train-labels-idx1-ubyte")));
+        byte[] gzip = DataFiles.Gzip(File.ReadAllBytes(_folder["train-labels-idx1-ubyte"]));
         gzip.AsSpan(10).Fill(0xff);
         _folder.Write("train-labels-idx1-ubyte", gzip);
         Assert.That(OpenFails().Message, Does.Contain("train-labels-idx1-ubyte' is a damaged gzip file"));
@@ -170,7 +170,7 @@ public class MnistFilesTests
     [Test]
     public void A_missing_file_is_named()
     {
-        File.Delete(_folder.Combine("t10k-labels-idx1-ubyte"));
+        File.Delete(_folder["t10k-labels-idx1-ubyte"]);
         Assert.That(OpenFails().Message, Does.Contain(_folder.Path).And.Contain("t10k-labels-idx1-ubyte"));
     }
 

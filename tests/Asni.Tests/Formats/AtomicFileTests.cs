@@ -2,16 +2,8 @@ using Asni.Formats;
 
 namespace Asni.Tests.Formats;
 
-public class AtomicFileTests
+public class AtomicFileTests : FolderTest
 {
-    private TemporaryFolder _folder = null!;
-
-    [SetUp]
-    public void MakeFolder() => _folder = new TemporaryFolder();
-
-    [TearDown]
-    public void RemoveFolder() => _folder.Dispose();
-
     [Test]
     public void A_failed_write_leaves_the_old_file_and_nothing_else()
     {

@@ -4,16 +4,8 @@ using Asni.Formats;
 namespace Asni.Tests.Formats;
 
 /// <summary>Files that were given as networks and are none are named as what they are.</summary>
-public class ForeignFileTests
+public class ForeignFileTests : FolderTest
 {
-    private TemporaryFolder _folder = null!;
-
-    [SetUp]
-    public void MakeFolder() => _folder = new TemporaryFolder();
-
-    [TearDown]
-    public void RemoveFolder() => _folder.Dispose();
-
     [TestCase("version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 123456\n", "a pointer of Git LFS")]
     [TestCase("<!DOCTYPE html><html></html>", "an HTML page")]
     [TestCase("\n  <HTML lang=\"en\">", "an HTML page")]

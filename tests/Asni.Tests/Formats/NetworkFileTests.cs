@@ -5,16 +5,8 @@ using Asni.Tensors;
 
 namespace Asni.Tests.Formats;
 
-public class NetworkFileTests
+public class NetworkFileTests : FolderTest
 {
-    private TemporaryFolder _folder = null!;
-
-    [SetUp]
-    public void MakeFolder() => _folder = new TemporaryFolder();
-
-    [TearDown]
-    public void RemoveFolder() => _folder.Dispose();
-
     [Test]
     public void Weights_masks_and_description_come_back()
     {

@@ -5,16 +5,8 @@ using Asni.Tensors;
 
 namespace Asni.Tests.Formats;
 
-public class SafetensorsTests
+public class SafetensorsTests : FolderTest
 {
-    private TemporaryFolder _folder = null!;
-
-    [SetUp]
-    public void MakeFolder() => _folder = new TemporaryFolder();
-
-    [TearDown]
-    public void RemoveFolder() => _folder.Dispose();
-
     [Test]
     public void The_bytes_are_those_of_the_specification()
     {

@@ -8,16 +8,8 @@ using Asni.Tensors;
 
 namespace Asni.Tests.Formats;
 
-public class WeightsByNameTests
+public class WeightsByNameTests : FolderTest
 {
-    private TemporaryFolder _folder = null!;
-
-    [SetUp]
-    public void MakeFolder() => _folder = new TemporaryFolder();
-
-    [TearDown]
-    public void RemoveFolder() => _folder.Dispose();
-
     [Test]
     public void Our_own_files_give_everything_masks_included()
     {

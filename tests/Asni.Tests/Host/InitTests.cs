@@ -4,16 +4,8 @@ using Asni.Networks;
 namespace Asni.Tests.Host;
 
 /// <summary>Runs that start from a file, and what the program says of files.</summary>
-public class InitTests
+public class InitTests : FolderTest
 {
-    private TemporaryFolder _folder = null!;
-
-    [SetUp]
-    public void MakeFolder() => _folder = new TemporaryFolder();
-
-    [TearDown]
-    public void RemoveFolder() => _folder.Dispose();
-
     [Test]
     public void The_amenable_file_gives_ASNI_II_again_bit_for_bit()
     {

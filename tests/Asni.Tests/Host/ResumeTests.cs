@@ -6,18 +6,10 @@ namespace Asni.Tests.Host;
 
 /// <summary>Processes that are killed, and go on with --resume.</summary>
 [Platform(Exclude = "Win")]
-public partial class ResumeTests
+public partial class ResumeTests : FolderTest
 {
     private static readonly string[] s_run = ["--data", "digits", "--limit", "600", "--epochs", "4", "--sparsity", "0.9", "--threads", "1",
         "--controls", "ticket", "--checkpoint-minutes", "0"];
-
-    private TemporaryFolder _folder = null!;
-
-    [SetUp]
-    public void MakeFolder() => _folder = new TemporaryFolder();
-
-    [TearDown]
-    public void RemoveFolder() => _folder.Dispose();
 
     /// <summary>From the instant at which there is a folder, whatever the program was about to do.</summary>
     [TestCase("TERM", "")]
@@ -118,10 +110,10 @@ public partial class ResumeTests
     [TestCase("t10k-images-idx3-ubyte")]
     public void Other_data_of_the_same_counts_are_refused(string file)
     {
-        using var data = new Data.TemporaryFolder();
+        using var data = new TemporaryFolder();
         Data.DataFiles.WriteMnist(data, train: 40, test: 10);
         Assert.That(CommandLine.Run(Diverging("--data", "mnist", "--data-dir", data.Path)).Output, Does.Contain("lower --lr"));
-        byte[] bytes = File.ReadAllBytes(data.Combine(file));
+        byte[] bytes = File.ReadAllBytes(data[file]);
         bytes[^1] ^= 1;
         data.Write(file, bytes);
         CommandLine.ExpectFailure(1, "half of mnist is not what the run in", "--resume", _folder["a"]);

@@ -6,16 +6,8 @@ using Asni.Networks;
 namespace Asni.Tests.Host;
 
 /// <summary>Whole runs from the command line.</summary>
-public class TrainTests
+public class TrainTests : FolderTest
 {
-    private TemporaryFolder _folder = null!;
-
-    [SetUp]
-    public void MakeFolder() => _folder = new TemporaryFolder();
-
-    [TearDown]
-    public void RemoveFolder() => _folder.Dispose();
-
     [Test]
     public void A_small_run_leaves_a_complete_folder_that_can_be_evaluated_and_repeated()
     {

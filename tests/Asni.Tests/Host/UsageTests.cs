@@ -1,16 +1,8 @@
 namespace Asni.Tests.Host;
 
 /// <summary>What users get wrong: one sentence, the right exit code, nothing left behind.</summary>
-public class UsageTests
+public class UsageTests : FolderTest
 {
-    private TemporaryFolder _folder = null!;
-
-    [SetUp]
-    public void MakeFolder() => _folder = new TemporaryFolder();
-
-    [TearDown]
-    public void RemoveFolder() => _folder.Dispose();
-
     [TestCase("did you mean --epochs", "--epohcs", "3")]
     [TestCase("did you mean --net", "train", "--nte", "conv2")]
     [TestCase("did you mean train", "trian")]

@@ -38,8 +38,8 @@ public class ConcurrencyTests
     [TestCase(4)]
     public void Disposing_waits_for_calls_that_run_and_refuses_the_others(int maximalCallers)
     {
-        ModelSnapshot snapshot = Snapshot(NetworkZoo.Create("conv2", new Chw(3, 16, 16), 10), 0.1);
-        float[] image = Random(snapshot.Network.Input.Elements, 3);
+        ModelSnapshot snapshot = SparseNetworks.Prune(NetworkZoo.Create("conv2", new Chw(3, 16, 16), 10), 0.1);
+        float[] image = SparseNetworks.Images(snapshot.Network.Input.Elements, 3);
         int expected = Serial(snapshot, image);
         for (int round = 0; round < 5; round++)
         {
@@ -72,8 +72,8 @@ public class ConcurrencyTests
     [Test]
     public void A_call_that_fails_gives_its_plan_back()
     {
-        ModelSnapshot snapshot = Snapshot(NetworkZoo.Create("lenet300", new Chw(1, 28, 28), 10), 0.1);
-        float[] image = Random(784, 3);
+        ModelSnapshot snapshot = SparseNetworks.Prune(NetworkZoo.Create("lenet300", new Chw(1, 28, 28), 10), 0.1);
+        float[] image = SparseNetworks.Images(784, 3);
         var device = new CpuDevice(2);
         using SparseModel model = SparseModel.Of(snapshot, device, 1, maximalCallers: 1);
         int before = model.Predict(image);
@@ -95,8 +95,8 @@ public class ConcurrencyTests
     [Test]
     public void Callers_of_a_device_that_takes_one_wait_for_each_other()
     {
-        ModelSnapshot snapshot = Snapshot(NetworkZoo.Create("lenet300", new Chw(1, 28, 28), 10), 0.1);
-        float[] image = Random(784, 3);
+        ModelSnapshot snapshot = SparseNetworks.Prune(NetworkZoo.Create("lenet300", new Chw(1, 28, 28), 10), 0.1);
+        float[] image = SparseNetworks.Images(784, 3);
         using SparseModel model = SparseModel.Of(snapshot, new Reference.ReferenceDevice(), 1, maximalCallers: 8);
         var expected = new float[10];
         model.Run(image, expected);
@@ -120,8 +120,8 @@ public class ConcurrencyTests
     {
         const int batch = 20, callers = 4, tapBytes = 8;
         Network net = NetworkZoo.Create(name, new Chw(1, 28, 28), 10);
-        ModelSnapshot snapshot = Snapshot(net, 0.5);
-        float[] images = Random(batch * net.Input.Elements, 3);
+        ModelSnapshot snapshot = SparseNetworks.Prune(net, 0.5);
+        float[] images = SparseNetworks.Images(batch * net.Input.Elements, 3);
         using var device = new CpuDevice(1);
         using var model = new Model(net, device);
         model.Load(snapshot);
@@ -159,8 +159,8 @@ public class ConcurrencyTests
     public void Models_that_are_forgotten_give_their_threads_back()
     {
         const int threads = 5;
-        ModelSnapshot snapshot = Snapshot(NetworkZoo.Create("conv2", new Chw(3, 16, 16), 10), 0.1);
-        float[] image = Random(snapshot.Network.Input.Elements, 3);
+        ModelSnapshot snapshot = SparseNetworks.Prune(NetworkZoo.Create("conv2", new Chw(3, 16, 16), 10), 0.1);
+        float[] image = SparseNetworks.Images(snapshot.Network.Input.Elements, 3);
         Forget(snapshot, image, 2, threads: 1);
         int before = ThreadCount();
         int most = Forget(snapshot, image, 30, threads);
@@ -216,12 +216,12 @@ public class ConcurrencyTests
 
     private static void Compare(Network net, double density, int threads, int maximalBatch, int? maximalCallers, int calls)
     {
-        ModelSnapshot snapshot = Snapshot(net, density);
+        ModelSnapshot snapshot = SparseNetworks.Prune(net, density);
         // Batches of all sizes up to the largest, so that callers of different ones meet.
         (float[] Images, float[] Logits)[] cases = [.. Enumerable.Range(0, 2 * Callers).Select(i =>
         {
             int batch = 1 + i * 7 % maximalBatch;
-            return (Random(batch * net.Input.Elements, (ulong)i), new float[batch * net.Classes]);
+            return (SparseNetworks.Images(batch * net.Input.Elements, (ulong)i), new float[batch * net.Classes]);
         })];
         using (SparseModel serial = SparseModel.Of(snapshot, new CpuDevice(threads), maximalBatch, maximalCallers: 1))
             foreach ((float[] images, float[] logits) in cases) serial.Run(images, logits);
@@ -276,35 +276,5 @@ public class ConcurrencyTests
     {
         foreach (Thread thread in threads) Assert.That(thread.Join(TimeSpan.FromMinutes(5)), "a caller hangs");
         Assert.That(s_failures, Is.Empty);
-    }
-
-    /// <summary>So many of the weights live; batch-norm has statistics of its own.</summary>
-    private static ModelSnapshot Snapshot(Network net, double density)
-    {
-        var random = new SplitMix64(8);
-        var values = new float[net.Parameters.Length][];
-        var masks = new Mask?[net.Parameters.Length];
-        foreach (Parameter p in net.Parameters)
-        {
-            values[p.Index] = new float[p.Elements];
-            Initialization.Fill(p, 3, values[p.Index]);
-            if (!p.IsWeight)
-                for (int i = 0; i < p.Elements; i++) values[p.Index][i] += 0.5f * random.NextSingle();
-            if (!p.IsWeight || density == 1) continue;
-            var mask = new Mask(p.Elements, live: false);
-            for (int i = 0; i < p.Elements; i++)
-            {
-                mask[i] = random.NextDouble() < density;
-                if (!mask[i]) values[p.Index][i] = 0;
-            }
-            masks[p.Index] = mask;
-        }
-        return new ModelSnapshot(net, [.. values], [.. masks]);
-    }
-
-    private static float[] Random(int count, ulong seed)
-    {
-        var random = new SplitMix64(seed);
-        return [.. Enumerable.Range(0, count).Select(_ => 2 * random.NextSingle() - 1)];
     }
 }

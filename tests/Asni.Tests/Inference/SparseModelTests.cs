@@ -21,7 +21,7 @@ public class SparseModelTests
         using var folder = new TemporaryFolder();
         Network net = NetworkZoo.Create(name, Parse(input), 10);
         string file = Write(folder, net, out StoredWeights weights);
-        float[] images = Random(3 * net.Input.Elements, 4);
+        float[] images = SparseNetworks.Images(3 * net.Input.Elements, 4);
         using var model = SparseModel.Load(file, new CpuDevice(2), maximalBatch: 4);
         var actual = new float[30];
         model.Run(images, actual);
@@ -48,7 +48,7 @@ public class SparseModelTests
         using var folder = new TemporaryFolder();
         Network net = NetworkZoo.Create("resnet20", new Chw(3, 16, 16), 10);
         using var model = SparseModel.Load(Write(folder, net, out _), new CpuDevice(1));
-        float[] image = Random(net.Input.Elements, 1);
+        float[] image = SparseNetworks.Images(net.Input.Elements, 1);
         for (int i = 0; i < 3; i++) model.Predict(image);
         long before = GC.GetAllocatedBytesForCurrentThread();
         for (int i = 0; i < 5; i++) model.Predict(image);
@@ -75,36 +75,12 @@ public class SparseModelTests
         return new Chw(sizes[0], sizes[1], sizes[2]);
     }
 
-    /// <summary>A tenth of the weights live; batch-norm has statistics of its own.</summary>
     private static string Write(TemporaryFolder folder, Network net, out StoredWeights weights)
     {
-        var random = new SplitMix64(8);
-        var values = new float[net.Parameters.Length][];
-        var masks = new Mask?[net.Parameters.Length];
-        foreach (Parameter p in net.Parameters)
-        {
-            values[p.Index] = new float[p.Elements];
-            Initialization.Fill(p, 3, values[p.Index]);
-            if (!p.IsWeight)
-                for (int i = 0; i < p.Elements; i++) values[p.Index][i] += 0.5f * random.NextSingle();
-            if (!p.IsWeight) continue;
-            var mask = new Mask(p.Elements, live: false);
-            for (int i = 0; i < p.Elements; i++)
-            {
-                mask[i] = random.NextDouble() < 0.1;
-                if (!mask[i]) values[p.Index][i] = 0;
-            }
-            masks[p.Index] = mask;
-        }
-        weights = new StoredWeights([.. values], [.. masks]);
+        ModelSnapshot pruned = SparseNetworks.Prune(net, 0.1);
+        weights = new StoredWeights(pruned.Values, pruned.Masks);
         string file = Path.Combine(folder.Path, "network.safetensors");
         NetworkFile.Write(file, net, weights, "asni1");
         return file;
-    }
-
-    private static float[] Random(int count, ulong seed)
-    {
-        var random = new SplitMix64(seed);
-        return [.. Enumerable.Range(0, count).Select(_ => 2 * random.NextSingle() - 1)];
     }
 }

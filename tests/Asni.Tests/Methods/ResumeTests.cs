@@ -14,16 +14,8 @@ using Asni.Training;
 namespace Asni.Tests.Methods;
 
 /// <summary>A run that is stopped anywhere and resumed ends as one that was not: network, optimizer and records bit for bit.</summary>
-public class ResumeTests
+public class ResumeTests : FolderTest
 {
-    private TemporaryFolder _folder = null!;
-
-    [SetUp]
-    public void MakeFolder() => _folder = new TemporaryFolder();
-
-    [TearDown]
-    public void RemoveFolder() => _folder.Dispose();
-
     private sealed record Case(string Name, Network Network, DatasetSplit Data, Recipe Recipe)
     {
         public override string ToString() => Name;

@@ -5,16 +5,8 @@ using Asni.Tests.Host;
 
 namespace Asni.Tests.Reports;
 
-public class ComparisonTests
+public class ComparisonTests : FolderTest
 {
-    private TemporaryFolder _folder = null!;
-
-    [SetUp]
-    public void MakeFolder() => _folder = new TemporaryFolder();
-
-    [TearDown]
-    public void RemoveFolder() => _folder.Dispose();
-
     [Test]
     public void Runs_that_differ_only_in_their_seed_are_one_row_with_mean_and_deviation()
     {

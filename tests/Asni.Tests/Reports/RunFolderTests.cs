@@ -8,20 +8,12 @@ using Asni.Training;
 
 namespace Asni.Tests.Reports;
 
-public class RunFolderTests
+public class RunFolderTests : FolderTest
 {
     private static readonly RunDescription s_run = new(TinyNetwork.Network, "digits", "made up", "cpu", Seed: 7, TrainImages: 10, TestImages: 5);
     private static readonly string[] s_metricKeys =
         ["phase", "epoch", "lr", "train_loss", "test_loss", "test_top1", "test_top5", "sparsity", "kept", "threshold", "seconds",
             "images_per_second"];
-
-    private TemporaryFolder _folder = null!;
-
-    [SetUp]
-    public void MakeFolder() => _folder = new TemporaryFolder();
-
-    [TearDown]
-    public void RemoveFolder() => _folder.Dispose();
 
     [Test]
     public void Each_epoch_is_a_row_that_is_on_disk_at_once()

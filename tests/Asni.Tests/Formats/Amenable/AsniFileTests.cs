@@ -10,16 +10,8 @@ using Asni.Tensors;
 
 namespace Asni.Tests.Formats.Amenable;
 
-public class AsniFileTests
+public class AsniFileTests : FolderTest
 {
-    private TemporaryFolder _folder = null!;
-
-    [SetUp]
-    public void MakeFolder() => _folder = new TemporaryFolder();
-
-    [TearDown]
-    public void RemoveFolder() => _folder.Dispose();
-
     [Test]
     public void A_sparse_network_comes_back_bit_for_bit()
     {

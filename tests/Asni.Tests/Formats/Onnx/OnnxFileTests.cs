@@ -6,17 +6,9 @@ using Asni.Tensors;
 
 namespace Asni.Tests.Formats.Onnx;
 
-public class OnnxFileTests
+public class OnnxFileTests : FolderTest
 {
     private const int Images = 3;
-
-    private TemporaryFolder _folder = null!;
-
-    [SetUp]
-    public void MakeFolder() => _folder = new TemporaryFolder();
-
-    [TearDown]
-    public void RemoveFolder() => _folder.Dispose();
 
     [TestCase("checker")]
     [TestCase("opencv")]

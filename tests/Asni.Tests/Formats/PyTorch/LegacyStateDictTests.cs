@@ -3,17 +3,9 @@ using Asni.Formats;
 namespace Asni.Tests.Formats.PyTorch;
 
 /// <summary>Files of torch.save before PyTorch 1.6. make_fixtures.py made those that are not written here.</summary>
-public class LegacyStateDictTests
+public class LegacyStateDictTests : FolderTest
 {
     private static readonly byte[] s_magic = [0x80, 2, 0x8a, 10, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, (byte)'.'];
-
-    private TemporaryFolder _folder = null!;
-
-    [SetUp]
-    public void MakeFolder() => _folder = new TemporaryFolder();
-
-    [TearDown]
-    public void RemoveFolder() => _folder.Dispose();
 
     [Test]
     public void A_state_dict_of_PyTorch_is_read()

@@ -6,17 +6,9 @@ using Asni.Formats.PyTorch;
 namespace Asni.Tests.Formats.PyTorch;
 
 /// <summary>Pickles of a few bytes that ask for a lot.</summary>
-public class PickleBoundsTests
+public class PickleBoundsTests : FolderTest
 {
     private const string Rebuild = "ctorch._utils\n_rebuild_tensor_v2\n", One = "K\u0001", Zero = "K\0", Storage0 = "(X\u0007\0\0\0storagectorch\nFloatStorage\nX\u0001\0\0\00X\u0003\0\0\0cpu";
-
-    private TemporaryFolder _folder = null!;
-
-    [SetUp]
-    public void MakeFolder() => _folder = new TemporaryFolder();
-
-    [TearDown]
-    public void RemoveFolder() => _folder.Dispose();
 
     [Test]
     public void Numbers_whose_hashes_collide_do_not_collide_as_keys()

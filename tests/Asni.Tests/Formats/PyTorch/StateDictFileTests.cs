@@ -7,16 +7,8 @@ using Asni.Tensors;
 namespace Asni.Tests.Formats.PyTorch;
 
 /// <summary>make_fixtures.py made the files.</summary>
-public class StateDictFileTests
+public class StateDictFileTests : FolderTest
 {
-    private TemporaryFolder _folder = null!;
-
-    [SetUp]
-    public void MakeFolder() => _folder = new TemporaryFolder();
-
-    [TearDown]
-    public void RemoveFolder() => _folder.Dispose();
-
     [Test]
     public void Strides_offsets_and_types_of_a_state_dict_are_understood()
     {
