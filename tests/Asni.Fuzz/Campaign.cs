@@ -15,8 +15,9 @@ internal sealed class Campaign(Format format, int seed, string output)
     /// <summary>Where an input lies while it is read: there it is found when the process dies of it.</summary>
     public static string Running(string output, string name) => Path.Combine(output, name + ".running");
 
+    /// <summary>Ends after the seconds or the inputs, whichever is first.</summary>
     /// <returns>Whether no input was a fault.</returns>
-    public bool Run(double seconds)
+    public bool Run(double seconds, long inputs)
     {
         Directory.CreateDirectory(_work);
         Directory.CreateDirectory(output);
@@ -29,7 +30,7 @@ internal sealed class Campaign(Format format, int seed, string output)
         });
         long accepted = 0;
         var total = Stopwatch.StartNew();
-        for (; total.Elapsed.TotalSeconds < seconds; _number++)
+        for (; _number < inputs && total.Elapsed.TotalSeconds < seconds; _number++)
         {
             byte[] input = format.Input(seed, _number);
             File.WriteAllBytes(path, input);

@@ -3,8 +3,9 @@ using System.Globalization;
 using Asni.Fuzz;
 
 // fuzz MINUTES [FORMAT...]: each format (all when none is named) for so many minutes, as many at once as there are processors, each in a process of its own.
+// fuzz --inputs COUNT [FORMAT...]: the same with so many inputs a format, however long they take.
 // fuzz read FORMAT FILE: one file, as after a fault. fuzz list: the formats.
-const string usage = "usage: fuzz MINUTES [FORMAT...] | read FORMAT FILE | list";
+const string usage = "usage: fuzz MINUTES [FORMAT...] | --inputs COUNT [FORMAT...] | read FORMAT FILE | list";
 const string output = "fuzz-out";
 
 if (args is ["list"])
@@ -18,20 +19,24 @@ if (args is ["read", var named, var file])
     Console.WriteLine("read");
     return 0;
 }
-if (args is ["one", var name, var seconds, var seed]) return new Campaign(Find(name), Whole(seed), output).Run(Number(seconds)) ? 0 : 1;
-if (args.Length == 0 || !double.TryParse(args[0], NumberStyles.Float, CultureInfo.InvariantCulture, out double minutes))
+if (args is ["one", var name, var seconds, var inputs, var seed])
+    return new Campaign(Find(name), (int)Whole(seed), output).Run(Number(seconds), Whole(inputs)) ? 0 : 1;
+bool counts = args is ["--inputs", ..];
+string[] rest = counts ? args[1..] : args;
+if (rest.Length == 0 || !double.TryParse(rest[0], NumberStyles.Float, CultureInfo.InvariantCulture, out double most))
 {
     Console.Error.WriteLine(usage);
     return 2;
 }
-string[] formats = args.Length > 1 ? args[1..] : [.. Format.All.Select(f => f.Name)];
+(double secondsEach, long inputsEach) = counts ? (double.PositiveInfinity, (long)most) : (most * 60, long.MaxValue);
+string[] formats = rest.Length > 1 ? rest[1..] : [.. Format.All.Select(f => f.Name)];
 foreach (string format in formats) Find(format);
 // Every campaign has other inputs; the seed of one repeats it.
 int start = (int)(DateTime.UtcNow - DateTime.UnixEpoch).TotalMinutes;
 int faults = 0;
 Parallel.ForEach(formats, new ParallelOptions { MaxDegreeOfParallelism = Environment.ProcessorCount }, format =>
 {
-    if (!Attack(format, minutes * 60, start)) Interlocked.Increment(ref faults);
+    if (!Attack(format, secondsEach, inputsEach, start)) Interlocked.Increment(ref faults);
 });
 Console.WriteLine(faults == 0 ? $"{formats.Length} formats stood it." : $"{faults} of {formats.Length} formats did not; the inputs are in {output}.");
 return faults == 0 ? 0 : 1;
@@ -40,12 +45,12 @@ static Format Find(string name) => Format.All.FirstOrDefault(f => f.Name == name
 
 static double Number(string text) => double.Parse(text, CultureInfo.InvariantCulture);
 
-static int Whole(string text) => int.Parse(text, CultureInfo.InvariantCulture);
+static long Whole(string text) => long.Parse(text, CultureInfo.InvariantCulture);
 
 // In a process of its own: a decoder outside of .NET, or a stack that overflows, takes the process with it.
-static bool Attack(string format, double seconds, int seed)
+static bool Attack(string format, double seconds, long inputs, int seed)
 {
-    string[] arguments = ["one", format, seconds.ToString(CultureInfo.InvariantCulture), seed.ToString(CultureInfo.InvariantCulture)];
+    string[] arguments = ["one", format, seconds.ToString(CultureInfo.InvariantCulture), inputs.ToString(CultureInfo.InvariantCulture), seed.ToString(CultureInfo.InvariantCulture)];
     using Process process = Process.Start(new ProcessStartInfo(Environment.ProcessPath!, Path.GetFileName(Environment.ProcessPath!).StartsWith("dotnet", StringComparison.Ordinal)
         ? [typeof(Format).Assembly.Location, .. arguments] : arguments))!;
     process.WaitForExit();
