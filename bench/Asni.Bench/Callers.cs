@@ -21,7 +21,7 @@ internal static class Callers
         (int callers, string[] rest) = TakeCallers(args);
         StepOptions o = StepOptions.Parse(rest);
         Network network = NetworkZoo.Create(o.Net, o.Input, o.Classes);
-        (ModelSnapshot pruned, _, double density) = Latency.Networks(network, o);
+        (TrainedNetwork pruned, _, double density) = Latency.Networks(network, o);
         float[] images = Answers.Random((long)o.Batch * o.Input.Elements, 1), expected = new float[o.Batch * o.Classes];
         long empty = Memory();
         using SparseModel pooled = SparseModel.Of(pruned, new CpuDevice(o.Threads), o.Batch, callers);

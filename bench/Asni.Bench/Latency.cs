@@ -16,7 +16,7 @@ internal static class Latency
     {
         StepOptions o = StepOptions.Parse(args);
         Network network = NetworkZoo.Create(o.Net, o.Input, o.Classes);
-        (ModelSnapshot pruned, ModelSnapshot dense, double density) = Networks(network, o);
+        (TrainedNetwork pruned, TrainedNetwork dense, double density) = Networks(network, o);
         using SparseModel model = SparseModel.Of(pruned, new CpuDevice(o.Threads), o.Batch), denseModel = SparseModel.Of(dense, new CpuDevice(o.Threads), o.Batch);
         float[] images = Answers.Random((long)o.Batch * o.Input.Elements, 1), logits = new float[o.Batch * o.Classes];
         double[][] times = Steps.MeasureInTurn([() => model.Run(images, logits), () => denseModel.Run(images, logits)], o.Seconds);
@@ -29,12 +29,12 @@ internal static class Latency
     }
 
     /// <summary>The network that was asked for, and the same values with all weights live.</summary>
-    public static (ModelSnapshot Pruned, ModelSnapshot Dense, double Density) Networks(Network network, StepOptions o)
+    public static (TrainedNetwork Pruned, TrainedNetwork Dense, double Density) Networks(Network network, StepOptions o)
     {
         using var device = new CpuDevice(o.Threads);
         using var model = new Model(network, device);
         Steps.Initialize(model);
-        ModelSnapshot dense = model.Snapshot();
+        TrainedNetwork dense = model.Snapshot();
         Steps.Prune(model, o);
         return (model.Snapshot(), dense, 1 - model.Sparsity);
     }

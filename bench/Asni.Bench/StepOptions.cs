@@ -35,15 +35,15 @@ internal sealed record StepOptions(string Net, Chw Input, int Classes, int Batch
             given[name] = args[i + 1];
         }
         string? file = given.TryGetValue("masks", out string? run) ? FindNetwork(run) : null;
-        NetworkFileHeader header = file is null ? new NetworkFileHeader("lenet300", default, 10, "") : Formats.NetworkFile.ReadHeader(file);
-        string net = given.GetValueOrDefault("net", header.Network);
+        Network? stored = file is null ? null : Formats.NetworkFile.ReadHeader(file).Network;
+        string net = given.GetValueOrDefault("net", stored?.Name ?? "lenet300");
         T Get<T>(string name, T otherwise, string kind, Func<string, T?> parse) where T : struct =>
             !given.TryGetValue(name, out string? text) ? otherwise
             : parse(text) ?? throw new UsageException($"--{name} '{text}' is not {kind}.");
         return new StepOptions(
             net,
-            Get("input", file is null ? NetworkZoo.Create(net).Input : header.Input, "CxHxW", ParseInput),
-            Get("classes", header.Classes, "a number from 1", Count),
+            Get("input", stored?.Input ?? NetworkZoo.Create(net).Input, "CxHxW", ParseInput),
+            Get("classes", stored?.Classes ?? 10, "a number from 1", Count),
             Get("batch", 60, "a number from 1", Count),
             Get("optimizer", OptimizerKind.Adam, "sgd, momentum, nesterov or adam",
                 t => Enum.TryParse(t, true, out OptimizerKind kind) && Enum.IsDefined(kind) ? kind : null),

@@ -11,7 +11,7 @@ internal sealed class Problem
 {
     private readonly double[,] _hidden, _weights;
     private readonly int _width, _outputs, _samples;
-    private readonly ModelSnapshot _model;
+    private readonly TrainedNetwork _model;
     private readonly PrunableGroup _group;
 
     /// <summary>Row i of the activations, in a random order, is uniform in [0, i^(-1/p)); the weights are normal.</summary>
@@ -30,7 +30,7 @@ internal sealed class Problem
         Network network = new NetworkBuilder("synthetic", new Chw(1, 1, 1)).Linear("0", width).Relu("1").Linear("2", outputs, bias: false).Build();
         float[][] values = [.. network.Parameters.Select(q => new float[q.Elements])];
         for (int i = 0; i < _weights.Length; i++) values[^1][i] = (float)_weights[i / width, i % width];
-        _model = new ModelSnapshot(network, [.. values], [.. new Mask?[values.Length]]);
+        _model = new TrainedNetwork(network, [.. values], [.. new Mask?[values.Length]]);
         _group = PrunableGroups.Find(network).Groups[0];
     }
 

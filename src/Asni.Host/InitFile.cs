@@ -23,24 +23,29 @@ internal static class InitFile
         if (NetworkFormats.TryReadHeader(init.Text) is not { } header) return SettingsLayer.Empty;
         var values = new Dictionary<string, SettingValue>();
         void Set(string key, string text) => values[key] = new SettingValue(text, $"{init.Text}: its {key}");
-        Set("net", header.Network);
-        Set("input", SettingText.Text(header.Input));
+        Set("net", header.Network.Name);
+        Set("input", SettingText.Text(header.Network.Input));
         if (header.Phase == "asni2-init") Set("method", SettingText.Name(MethodKind.Retrain));
         return new SettingsLayer(values);
     }
 
+    /// <summary>The file's own graph, where the run is to train the network that the file names and the zoo has none of that name.</summary>
+    /// <param name="asked">What the run is to train.</param>
+    public static Network? NetworkOfItsOwn(SettingValue? init, string? asked) => init is not null && asked is not null && !NetworkZoo.Has(asked)
+        && NetworkFormats.TryReadHeader(init.Text)?.Network is { } network && network.Name == asked ? network : null;
+
     /// <summary>The file's weights in the network; what the file does not have starts fresh, and notes say so.</summary>
     /// <exception cref="AsniException">Nothing in the file fits the network, or not all of it and all has to.</exception>
     /// <exception cref="UsageException">The network is pruned and the method prunes.</exception>
-    public static ModelSnapshot Load(string path, RunSettings settings, Recipe recipe, Network network, List<string> notes)
+    public static TrainedNetwork Load(string path, RunSettings settings, Recipe recipe, Network network, List<string> notes)
     {
-        ModelSnapshot fresh = MethodRunner.InitialWeights(network, recipe.Seed);
+        TrainedNetwork fresh = MethodRunner.InitialWeights(network, recipe.Seed);
         bool retrain = recipe.Method == MethodKind.Retrain;
         WeightsByName loaded = WeightFile.Load(path, network, fresh, settings.Match, settings.Zeros ?? (retrain ? null : ZeroWeights.Live), settings.Strict ?? retrain);
         if (loaded.IsPruned && recipe.Prunes)
             throw new UsageException($"{path} is pruned already: --method retrain trains it under its mask, "
                 + $"--method {SettingText.Name(recipe.Method)} starts from dense weights.");
         notes.AddRange(loaded.Describe(path));
-        return new ModelSnapshot(network, loaded.Weights.Values, loaded.Weights.Masks);
+        return loaded.Trained;
     }
 }

@@ -5,28 +5,6 @@ using Asni.Reports;
 
 namespace Asni.Host;
 
-/// <summary>A network read from a file together with what the file says of it.</summary>
-internal sealed record StoredNetwork(string Path, NetworkFileHeader Header, Network Network, StoredWeights Weights)
-{
-    public ModelSnapshot Snapshot => new(Network, Weights.Values, Weights.Masks);
-
-    /// <exception cref="AsniException">Missing, damaged, without a description, or of another network than it says.</exception>
-    public static StoredNetwork Read(string path)
-    {
-        NetworkFileHeader header = NetworkFormats.ReadHeader(path);
-        Network network = NetworkZoo.Create(header.Network, header.Input, header.Classes);
-        return new StoredNetwork(path, header, network, NetworkFormats.Read(path, network));
-    }
-
-    /// <summary>The same network, which is of use.</summary>
-    /// <exception cref="AsniException">A value is NaN or infinite; the tensor is named.</exception>
-    public StoredNetwork RequireFinite()
-    {
-        foreach (Parameter p in Network.Parameters) WeightsByName.RequireFinite(Weights.Values[p.Index], p.Name, Path);
-        return this;
-    }
-}
-
 /// <summary>The networks of a run folder.</summary>
 internal static class RunNetworks
 {

@@ -10,7 +10,7 @@ namespace Asni.Host;
 /// <summary>A run that is ready to start: every default resolved, everything checked that can be.</summary>
 /// <param name="Start">What the run starts from; null for a fresh network.</param>
 /// <param name="Notes">Choices made for the user, one line each.</param>
-internal sealed record RunPlan(RunSettings Settings, Recipe Recipe, Network Network, DatasetSplit Data, ModelSnapshot? Start,
+internal sealed record RunPlan(RunSettings Settings, Recipe Recipe, Network Network, DatasetSplit Data, TrainedNetwork? Start,
     IReadOnlyList<string> Notes)
 {
     /// <summary>
@@ -25,11 +25,14 @@ internal sealed record RunPlan(RunSettings Settings, Recipe Recipe, Network Netw
     /// <param name="threads">That train, to choose the length of a run on drawn data.</param>
     public static RunPlan Make(SettingsLayer file, SettingsLayer flags, DatasetLocator locator, int threads)
     {
-        SettingsLayer init = InitFile.Settings(flags["init"] ?? file["init"]);
+        SettingValue? initFile = flags["init"] ?? file["init"];
+        SettingsLayer init = InitFile.Settings(initFile);
         string? asked = (flags["net"] ?? file["net"] ?? init["net"])?.Text;
-        (string Zoo, Dictionary<string, int> Units)? narrow = asked is null ? null : NarrowNetwork.Split(asked);
+        Network? own = InitFile.NetworkOfItsOwn(initFile, asked);
+        (string Zoo, Dictionary<string, int> Units)? narrow = asked is null || own is not null ? null : NarrowNetwork.Split(asked);
         string? net = narrow is { } name ? NetworkZoo.Find(name.Zoo).Name : null;
         string? named = (flags["data"] ?? file["data"]) is { } d ? DataSource.ProperName(d.Text) : null;
+        if (own is not null && named is null) throw new UsageException($"--data says what {own.Name} is to train on: no recipe is for a network of your own.");
         BookRecipe book = RecipeBook.Find(net, named) ?? throw new InvalidOperationException($"no recipe for {net}");
         // Mistakes in the settings are told before any data is opened.
         SettingsLayer stored = Datasets.IsOfAnySize(named ?? book.Data) ? init : init.Without("input");
@@ -47,17 +50,20 @@ internal sealed record RunPlan(RunSettings Settings, Recipe Recipe, Network Netw
             if (named is null) notes.Add($"{book.Data} was not found, so this run is on {data}; {Datasets.HowToGet(book.Data)}.");
             if (DescribeLength(book, length, settings, threads) is { } chosen) notes.Add(chosen);
         }
-        string full = narrow is { Units.Count: > 0 } ? asked! : book.Network;
+        if (own is not null) notes.Add($"{own.Name} has no recipe: where you said nothing, that of {book.Network} is taken.");
+        string full = own?.Name ?? (narrow is { Units.Count: > 0 } ? asked! : book.Network);
         settings = settings with { Recipe = settings.Recipe with { Network = full, Data = data } };
         Recipe recipe = settings.Resolve();
         if (DescribeSparsity(book, recipe, settings.Sparsity is not null) is { } pruned) notes.Add(pruned);
-        Chw? size = recipe.Input ?? (Datasets.IsOfAnySize(data) ? NetworkZoo.Find(book.Network).Input : null);
+        Chw? size = recipe.Input ?? (Datasets.IsOfAnySize(data) ? own?.Input ?? NetworkZoo.Find(book.Network).Input : null);
         DatasetSplit split = DataSource.Open(data, size, settings.Limit, locator);
-        Network network = NetworkZoo.Create(full, recipe.Input ?? split.Train.Shape, split.Train.Classes);
+        if (own is not null && (own.Input != split.Train.Shape || own.Classes != split.Train.Classes))
+            throw new UsageException($"{own.Name} reads {own.Input} and tells {own.Classes} classes apart; {data} has {split.Train.Shape} images of {split.Train.Classes} classes.");
+        Network network = own ?? NetworkZoo.Create(full, recipe.Input ?? split.Train.Shape, split.Train.Classes);
         if (split.Train.Shape != network.Input)
             throw new UsageException($"{data} has {split.Train.Shape} images, not {network.Input}; {(Datasets.IsOfAnySize(data) ? "give 3 channels" : "leave --input out")} or choose other data.");
         if (recipe.Method == MethodKind.ISpaSP) _ = recipe.Units.Groups(network);
-        ModelSnapshot? start = settings.Init is { } path ? InitFile.Load(path, settings, recipe, network, notes) : null;
+        TrainedNetwork? start = settings.Init is { } path ? InitFile.Load(path, settings, recipe, network, notes) : null;
         // What is saved is what ran: the schedule itself instead of the sparsity that was asked of it.
         RunSettings resolved = settings with { Sparsity = null, Recipe = recipe with { RetrainLearningRate = null } };
         return new RunPlan(resolved, recipe, network, split, start, notes);

@@ -45,7 +45,7 @@ internal sealed class WeightFile
 
     /// <summary>The input that images of a dataset are brought to: as the file or --input says, or of image files the network's own; null: the data's.</summary>
     public Chw? InputOf(ParseResult parsed, string path, string data) =>
-        parsed.GetValue(_net) is not { } name ? NetworkFormats.TryReadHeader(path)?.Input
+        parsed.GetValue(_net) is not { } name ? NetworkFormats.TryReadHeader(path)?.Network.Input
         : Parse<Chw?>(parsed, _input, text => SettingText.Chw(text)) ?? (Datasets.IsOfAnySize(DataSource.ProperName(data)) ? NetworkZoo.Create(name).Input : null);
 
     /// <summary>The file's network: as it says, or as --net says.</summary>
@@ -60,10 +60,10 @@ internal sealed class WeightFile
         {
             if (NetworkFormats.TryReadHeader(path) is null) throw new UsageException($"{path} does not say what network it holds; --net names it.");
             RequireNone(parsed, "goes with --net, for files that do not say what network they hold");
-            return StoredNetwork.Read(path);
+            return NetworkFormats.Read(path);
         }
         if (parsed.GetValue(_strict) && parsed.GetValue(_noStrict)) throw new UsageException("--strict and --no-strict exclude each other.");
-        Chw? size = Parse<Chw?>(parsed, _input, text => SettingText.Chw(text)) ?? input ?? NetworkFormats.TryReadHeader(path)?.Input;
+        Chw? size = Parse<Chw?>(parsed, _input, text => SettingText.Chw(text)) ?? input ?? NetworkFormats.TryReadHeader(path)?.Network.Input;
         MatchKind? match = Parse<MatchKind?>(parsed, _match, text => SettingText.Choice<MatchKind>(text));
         ZeroWeights? zeros = Parse<ZeroWeights?>(parsed, _zeros, text => SettingText.Choice<ZeroWeights>(text));
         Network network = NetworkZoo.Create(name, size, parsed.GetValue(_classes));
@@ -71,19 +71,19 @@ internal sealed class WeightFile
             network = NetworkZoo.Create(name, size, classes);
         WeightsByName loaded = Load(path, network, MethodRunner.InitialWeights(network, 1), match, zeros, !parsed.GetValue(_noStrict));
         foreach (string note in loaded.Describe(path)) console.Note(note);
-        return new StoredNetwork(path, new NetworkFileHeader(network.Name, network.Input, network.Classes, Imported), network, loaded.Weights);
+        return new StoredNetwork(path, loaded.Trained, Imported);
     }
 
     /// <param name="zeros">Null: pruned in a file of another program, live in our own, whose masks say what is pruned.</param>
     /// <exception cref="AsniException">Nothing fits, or not all where all has to; with the flags that change that.</exception>
-    public static WeightsByName Load(string path, Network network, ModelSnapshot fresh, MatchKind? match, ZeroWeights? zeros, bool strict)
+    public static WeightsByName Load(string path, Network network, TrainedNetwork fresh, MatchKind? match, ZeroWeights? zeros, bool strict)
     {
         var matching = new WeightMatching
         {
             InOrder = match == MatchKind.Order,
             Zeros = zeros ?? (NetworkFormats.TryReadHeader(path) is null ? ZeroWeights.Pruned : ZeroWeights.Live),
         };
-        WeightsByName loaded = WeightsByName.Load(path, network, new StoredWeights(fresh.Values, fresh.Masks), matching);
+        WeightsByName loaded = WeightsByName.Load(path, network, fresh, matching);
         if (strict && loaded.Shortfall is { } shortfall)
             throw new AsniException($"{path} does not fit network {network.Name} tensor by tensor (--no-strict takes what fits): {shortfall}.");
         return loaded;

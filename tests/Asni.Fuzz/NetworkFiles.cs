@@ -54,20 +54,20 @@ internal static class NetworkFiles
         var asni = new List<byte[]>();
         foreach (Network network in networks)
         {
-            StoredWeights weights = Pruned(network);
-            safetensors.Add(Seed.Written(path => NetworkFile.Write(path, network, weights, "asni1")));
-            asni.Add(Seed.Written(path => AsniFile.Write(path, network, weights, "asni1")));
-            asni.Add(Seed.Written(path => AsniFile.Write(path, network, weights, "asni1", half: true)));
+            TrainedNetwork weights = Pruned(network);
+            safetensors.Add(Seed.Written(path => NetworkFile.Write(path, weights, "asni1")));
+            asni.Add(Seed.Written(path => AsniFile.Write(path, weights, "asni1")));
+            asni.Add(Seed.Written(path => AsniFile.Write(path, weights, "asni1", half: true)));
             ImmutableArray<float[]> signs = [.. weights.Values.Select((v, i) => network.Parameters[i].IsWeight ? [.. v.Select(x => x > 0 ? 0.5f : x < 0 ? -0.25f : 0)] : v)];
-            asni.Add(Seed.Written(path => AsniFile.Write(path, network, weights with { Values = signs }, "asni2-init")));
+            asni.Add(Seed.Written(path => AsniFile.Write(path, weights with { Values = signs }, "asni2-init")));
         }
         return ([.. safetensors], [.. asni]);
     }
 
     /// <summary>A third of the weights lives.</summary>
-    private static StoredWeights Pruned(Network network)
+    private static TrainedNetwork Pruned(Network network)
     {
-        ModelSnapshot start = MethodRunner.InitialWeights(network, 1);
+        TrainedNetwork start = MethodRunner.InitialWeights(network, 1);
         var masks = new Mask?[network.Parameters.Length];
         foreach (Parameter p in network.Weights)
         {
@@ -76,15 +76,15 @@ internal static class NetworkFiles
                 if (i % 3 == 1) masks[p.Index]![i] = true;
                 else start.Values[p.Index][i] = 0;
         }
-        return new StoredWeights(start.Values, [.. masks]);
+        return new TrainedNetwork(network, start.Values, [.. masks]);
     }
 
     private static byte[][] Checkpoints()
     {
-        StoredWeights weights = Pruned(s_small);
+        TrainedNetwork weights = Pruned(s_small);
         ImmutableArray<float[]?> none = [.. weights.Values.Select(_ => (float[]?)null)], state = [.. weights.Values];
         var position = new CheckpointPosition { Run = "run", Device = "CPU", Phase = "asni1", Epoch = 2, Done = [new PhaseNumbers("dense", 0.5, 1, 1, 0, 3, 4)] };
-        var model = new ModelSnapshot(s_small, weights.Values, weights.Masks);
+        var model = new TrainedNetwork(s_small, weights.Values, weights.Masks);
         return [Seed.Written(new Checkpoint(position, model, none, none).Write), Seed.Written(new Checkpoint(position with { Threshold = 0.1 }, model, state, state).Write)];
     }
 

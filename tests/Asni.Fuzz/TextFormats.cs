@@ -1,6 +1,10 @@
+using System.Text;
+using Asni.Formats;
 using Asni.Host;
 using Asni.Host.Recipes;
+using Asni.Networks;
 using Asni.Reports;
+using Asni.Tensors;
 
 namespace Asni.Fuzz;
 
@@ -24,6 +28,8 @@ internal static class TextFormats
             "centroids":[[0.09,-0.09],null],"initialization_bytes":39146,"dense_bytes":1066440,"seconds":0.5,"complete":true},"complete":true}
             """u8.ToArray();
         yield return new("summary", [summary], Format.AsIs, LoadSummary, RunFolder.Summary);
+        string graph = GraphJson.Write(NetworkZoo.Create("resnet20[layer1.0.conv1=2]", new Chw(3, 8, 8), 2)), folded = GraphJson.Write(NetworkZoo.Create("conv2", new Chw(1, 8, 8), 2));
+        yield return new("graph", [Encoding.UTF8.GetBytes(graph), Encoding.UTF8.GetBytes(folded)], Format.AsIs, LoadGraph, "graph.json");
         yield return new("start", ["""{"Device":{"Device":"cpu","Precision":"fp32","Threads":"2"},"DataDir":"/data"}"""u8.ToArray()], Format.AsIs, LoadStart, "start.json");
     }
 
@@ -36,6 +42,8 @@ internal static class TextFormats
         RunSummary.Read(folder);
         CommandLine.Run("compare", folder, "--out", path + ".html");
     }
+
+    private static void LoadGraph(string path) => NetworkAnalysis.Of(GraphJson.Read("x", Encoding.UTF8.GetString(File.ReadAllBytes(path)), what => new AsniException(what)));
 
     private static void LoadStart(string path)
     {

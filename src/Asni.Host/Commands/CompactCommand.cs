@@ -17,13 +17,12 @@ internal static class CompactCommand
         command.SetAction(parsed =>
         {
             string path = parsed.GetValue(file)!;
-            NetworkFileHeader header = NetworkFormats.ReadHeader(path);
-            Network network = NetworkZoo.Create(header.Network, header.Input, header.Classes);
-            StoredWeights weights = NetworkFormats.Read(path, network);
-            ModelSnapshot small = DeadUnits.Remove(new ModelSnapshot(network, weights.Values, weights.Masks));
+            StoredNetwork stored = NetworkFormats.Read(path);
+            Network network = stored.Trained.Network;
+            TrainedNetwork small = DeadUnits.Remove(stored.Trained);
             string to = parsed.GetValue(output) ?? Path.ChangeExtension(path, null) + ".compact.safetensors";
             if (Path.GetFullPath(to) == Path.GetFullPath(path)) throw new UsageException("--out is the file that is read; give another name.");
-            NetworkFile.Write(to, small.Network, new StoredWeights(small.Values, small.Masks), header.Phase);
+            NetworkFile.Write(to, small, stored.Phase);
             console.Line($"{Show.Count(network.ParameterCount)} parameters became {Show.Count(small.Network.ParameterCount)}, "
                 + $"{Show.Count(NetworkAnalysis.Of(network).Macs)} multiply-accumulates {Show.Count(NetworkAnalysis.Of(small.Network).Macs)}: {to}");
             return 0;

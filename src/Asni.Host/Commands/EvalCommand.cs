@@ -2,6 +2,7 @@ using System.CommandLine;
 using Asni.Data;
 using Asni.Devices;
 using Asni.Engine;
+using Asni.Formats;
 using Asni.Host.Recipes;
 using Asni.Networks;
 using Asni.Reports;
@@ -53,23 +54,23 @@ internal static class EvalCommand
     private static void EvaluateRun(HostConsole console, string folder, string file, DatasetLocator locator, DeviceRequest request)
     {
         RunSettings settings = SettingsLayer.Apply(RecipeYaml.Load(Path.Combine(folder, "recipe.yaml")));
-        StoredNetwork network = StoredNetwork.Read(file).RequireFinite();
-        DatasetSplit data = DataSource.Open(settings.Recipe.Data, network.Header.Input, settings.Limit, locator);
+        StoredNetwork network = NetworkFormats.Read(file).RequireFinite();
+        DatasetSplit data = DataSource.Open(settings.Recipe.Data, network.Trained.Network.Input, settings.Limit, locator);
         CheckClasses(folder, data.Test);
         Evaluate(console, network, data, settings.Recipe.Data, request);
     }
 
     private static void Evaluate(HostConsole console, StoredNetwork stored, DatasetSplit data, string dataName, DeviceRequest request)
     {
-        Network network = stored.Network;
+        Network network = stored.Trained.Network;
         if (network.Classes != data.Test.Classes) throw new UsageException($"{stored.Path} tells {network.Classes} classes apart, {dataName} has {data.Test.Classes}.");
         if (network.Input != data.Test.Shape) throw new UsageException($"{stored.Path} reads {network.Input}, {dataName} has {data.Test.Shape} images.");
         using Device device = request.Open();
         using var model = new Model(network, device);
-        model.Load(stored.Snapshot);
+        model.Load(stored.Trained);
         using var trainer = new Trainer(model, data, batchSize: 1, Augmentation.None, labelSmoothing: 0, new Silence());
         Metrics metrics = trainer.Evaluate();
-        console.Line($"{stored.Header.Phase} of {network.Name} on {Show.Count(metrics.Samples)} test images of {dataName}: "
+        console.Line($"{stored.Phase} of {network.Name} on {Show.Count(metrics.Samples)} test images of {dataName}: "
             + $"top-1 {Show.Percent(metrics.Top1)}, top-5 {Show.Percent(metrics.Top5)}, loss {Show.Loss(metrics.Loss)}, "
             + $"sparsity {Show.Percent(model.Sparsity)} ({Show.Count(model.Kept)} weights kept), "
             + $"{Show.Number(metrics.Samples / metrics.Seconds, "N0")} images/s.");

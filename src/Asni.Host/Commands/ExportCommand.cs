@@ -66,20 +66,20 @@ internal static class ExportCommand
 
     private static void Write(HostConsole console, StoredNetwork stored, string target, string format, OnnxOptions options, bool half)
     {
-        string phase = stored.Header.Phase;
+        string phase = stored.Phase;
         switch (format)
         {
             case "onnx":
-                OnnxFile.Write(target, stored.Network, stored.Weights, phase, options);
+                OnnxFile.Write(target, stored.Trained, phase, options);
                 break;
             case "asni":
-                AsniFile.Write(target, stored.Network, stored.Weights, phase, half);
+                AsniFile.Write(target, stored.Trained, phase, half);
                 break;
             default:
-                NetworkFile.Write(target, stored.Network, stored.Weights, phase);
+                NetworkFile.Write(target, stored.Trained, phase);
                 break;
         }
-        console.Line($"{phase} of {stored.Network.Name} written to {target}: {Show.Bytes(new FileInfo(target).Length)} "
-            + $"(dense 32-bit floats: {Show.Bytes(sizeof(float) * stored.Network.Parameters.Sum(p => p.Elements))}).");
+        console.Line($"{phase} of {stored.Trained.Network.Name} written to {target}: {Show.Bytes(new FileInfo(target).Length)} "
+            + $"(dense 32-bit floats: {Show.Bytes(sizeof(float) * stored.Trained.Network.Parameters.Sum(p => p.Elements))}).");
     }
 }

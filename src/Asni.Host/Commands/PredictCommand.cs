@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Asni.Data;
+using Asni.Formats;
 using Asni.Inference;
 
 namespace Asni.Host.Commands;
@@ -31,7 +32,7 @@ internal static class PredictCommand
             {
                 weights.RequireNone(parsed);
                 if (parsed.GetValue(data) is not null) throw new UsageException("--data goes with a network file: a run says what its data are.");
-                StoredNetwork.Read(RunNetworks.PathOf(folder, parsed.GetValue(phase))).RequireFinite();
+                NetworkFormats.Read(RunNetworks.PathOf(folder, parsed.GetValue(phase))).RequireFinite();
                 return ImageClassifier.Load(folder, device.Parse(parsed).Open(), parsed.GetValue(phase));
             }
             ImageClassifier OfFile()
@@ -43,7 +44,7 @@ internal static class PredictCommand
                 _ = Datasets.Describe(trainedOn);
                 StoredNetwork network = weights.Read(parsed, images[0], console).RequireFinite();
                 images = images[1..];
-                return ImageClassifier.Of(network.Snapshot, device.Parse(parsed).Open(), trainedOn);
+                return ImageClassifier.Of(network.Trained, device.Parse(parsed).Open(), trainedOn);
             }
             using ImageClassifier classifier = parsed.GetValue(run) is { } folder ? OfRun(folder) : OfFile();
             bool all = true;

@@ -1,4 +1,6 @@
 using System.CommandLine;
+using Asni.Formats;
+using Asni.Networks;
 using Asni.Reports;
 
 namespace Asni.Host.Commands;
@@ -25,8 +27,9 @@ internal static class VerifyCommand
 
     private static int Verify(HostConsole console, StoredNetwork stored)
     {
-        Verification v = Verification.Of(stored.Network, stored.Weights);
-        console.Line($"{stored.Header.Phase} of {stored.Network.Name}, input {stored.Header.Input}, {stored.Header.Classes} classes: "
+        Network network = stored.Trained.Network;
+        Verification v = Verification.Of(stored.Trained);
+        console.Line($"{stored.Phase} of {network.Name}, input {network.Input}, {network.Classes} classes: "
             + "the file is whole and its tensors are the network's.");
         ConsoleTable table = console.NewTable(s_columns, 1, 2, 3);
         void Row(string what, LiveCount count) =>
@@ -40,7 +43,7 @@ internal static class VerifyCommand
         console.Write(table);
         if (v.LiveZeros > 0) console.Line($"{Show.Count(v.LiveZeros)} live weights are 0.");
         if (v.ZerosWithoutMask > 0) console.Line($"{Show.Count(v.ZerosWithoutMask)} weights are 0 in tensors without a mask: they count as live.");
-        foreach (var p in stored.Network.Parameters.Where(p => stored.Weights.Values[p.Index].Any(x => !float.IsFinite(x)))) console.Line($"{p.Name} holds values that are NaN or infinite.");
+        foreach (var p in network.Parameters.Where(p => stored.Trained.Values[p.Index].Any(x => !float.IsFinite(x)))) console.Line($"{p.Name} holds values that are NaN or infinite.");
         foreach (string layer in v.EmptyLayers) console.Line($"{layer} has no live weight.");
         string[] faults = [.. v.Faults()];
         if (faults.Length > 0) throw new AsniException($"{stored.Path} is not sound: {string.Join(", ", faults)}.");

@@ -32,7 +32,7 @@ internal static class FileInfoTable
         WriteRest(console, contents.Tensors.Length);
         NetworkFileHeader h = contents.Header;
         long dense = contents.Tensors.Sum(t => sizeof(float) * t.Shape.Elements);
-        console.Line($"{h.Phase} of {h.Network}, input {h.Input}, {h.Classes} classes; checksum good.");
+        console.Line($"{h.Phase} of {h.Network.Name}, input {h.Network.Input}, {h.Network.Classes} classes; checksum good.");
         long masks = contents.Tensors.Sum(t => (long)t.MaskBytes), values = contents.Tensors.Sum(t => (long)t.ValueBytes);
         long entropy = (long)contents.Tensors.Sum(t => t.MaskEntropyBytes);
         console.Line($"masks {Show.Bytes(masks)} (entropy {Show.Bytes(entropy)}), values {Show.Bytes(values)}; "
@@ -54,7 +54,7 @@ internal static class FileInfoTable
         }
         console.Write(table);
         WriteRest(console, file.Shapes.Count);
-        if (NetworkFormats.TryReadHeader(path) is { } h) console.Line($"{h.Phase} of {h.Network}, input {h.Input}, {h.Classes} classes.");
+        if (NetworkFormats.TryReadHeader(path) is { } h) console.Line($"{h.Phase} of {h.Network.Name}, input {h.Network.Input}, {h.Network.Classes} classes.");
         console.Line($"{file.Shapes.Count} tensors; the file {Size(new FileInfo(path).Length, dense)}.");
     }
 

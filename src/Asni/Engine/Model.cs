@@ -31,7 +31,7 @@ public sealed class Model : IDisposable
     public double Sparsity => 1 - (double)Kept / Network.WeightCount;
 
     /// <summary>Takes values and masks; optimizer state becomes 0.</summary>
-    public void Load(ModelSnapshot snapshot)
+    public void Load(TrainedNetwork snapshot)
     {
         using SingleCaller.Call call = Device.Caller.Enter();
         foreach (Parameter p in Network.Parameters)
@@ -45,7 +45,7 @@ public sealed class Model : IDisposable
     }
 
     /// <summary>Copies values and masks to the host.</summary>
-    public ModelSnapshot Snapshot()
+    public TrainedNetwork Snapshot()
     {
         using SingleCaller.Call call = Device.Caller.Enter();
         var values = new float[Network.Parameters.Length][];
@@ -56,7 +56,7 @@ public sealed class Model : IDisposable
             Parameters.Download(p.Index, ParameterSlot.Value, values[p.Index]);
             masks[p.Index] = Parameters.GetMask(p.Index);
         }
-        return new ModelSnapshot(Network, [.. values], [.. masks]);
+        return new TrainedNetwork(Network, [.. values], [.. masks]);
     }
 
     /// <exception cref="InvalidOperationException">Another thread is using it.</exception>

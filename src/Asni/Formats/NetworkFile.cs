@@ -5,34 +5,34 @@ using Asni.Tensors;
 
 namespace Asni.Formats;
 
-/// <summary>What a network file says about itself: enough to build the network that its tensors belong to.</summary>
-public sealed record NetworkFileHeader(string Network, Chw Input, int Classes, string Phase);
-
-/// <summary>Values in PyTorch's order by <see cref="Parameter.Index"/>, and masks (null: all live).</summary>
-public sealed record StoredWeights(ImmutableArray<float[]> Values, ImmutableArray<Mask?> Masks);
+/// <summary>What a network file says about itself: the graph that its tensors belong to, and the phase that delivered them.</summary>
+public sealed record NetworkFileHeader(Network Network, string Phase);
 
 /// <summary>
 /// A network's tensors in a safetensors file: F32 under PyTorch's names, and for each pruned one a BOOL tensor NAME.mask of the same shape,
-/// so that a live weight which happens to be 0 stays live. Metadata names the network, its input, its classes and the phase.
+/// so that a live weight which happens to be 0 stays live. Metadata has the network's graph, its name, input and classes, and the phase.
 /// </summary>
 public static class NetworkFile
 {
     public const string MaskSuffix = ".mask";
+    private const string GraphKey = "graph";
     private const int NamesInMessage = 4;
 
     /// <exception cref="AsniException">The file cannot be written; nothing is left behind.</exception>
-    public static void Write(string path, Network network, StoredWeights weights, string phase)
+    public static void Write(string path, TrainedNetwork trained, string phase)
     {
+        Network network = trained.Network;
         var tensors = new List<SafetensorsTensor>();
-        foreach (Parameter p in network.Parameters) tensors.Add(SafetensorsTensor.Single(p.Name, p.Shape, weights.Values[p.Index]));
+        foreach (Parameter p in network.Parameters) tensors.Add(SafetensorsTensor.Single(p.Name, p.Shape, trained.Values[p.Index]));
         // Masks last, so that every F32 tensor stays aligned.
         foreach (Parameter p in network.Parameters)
-            if (weights.Masks[p.Index] is { } mask) tensors.Add(SafetensorsTensor.Bool(p.Name + MaskSuffix, p.Shape, mask));
+            if (trained.Masks[p.Index] is { } mask) tensors.Add(SafetensorsTensor.Bool(p.Name + MaskSuffix, p.Shape, mask));
         Chw input = network.Input;
         SafetensorsWriter.Write(path, tensors, new Dictionary<string, string>
         {
             ["format"] = "pt",
             ["network"] = network.Name,
+            [GraphKey] = GraphJson.Write(network),
             ["input"] = string.Create(CultureInfo.InvariantCulture, $"{input.Channels}x{input.Height}x{input.Width}"),
             ["classes"] = network.Classes.ToString(CultureInfo.InvariantCulture),
             ["phase"] = phase,
@@ -44,16 +44,20 @@ public static class NetworkFile
     public static bool HasHeader(string path)
     {
         using var reader = SafetensorsReader.Open(path);
-        return reader.Metadata.ContainsKey("network");
+        return reader.Metadata.TryGetValue("network", out string? name) && (reader.Metadata.ContainsKey(GraphKey) || NetworkZoo.Has(name));
     }
 
-    /// <summary>Only the description, to build the network before reading its tensors.</summary>
+    /// <summary>Only the description, without the tensors.</summary>
     /// <exception cref="AsniException">Not a network file.</exception>
     public static NetworkFileHeader ReadHeader(string path)
     {
         using var reader = SafetensorsReader.Open(path);
         string Value(string key) => reader.Metadata.TryGetValue(key, out string? value) ? value
             : throw new AsniException($"{path} does not say its {key} in its metadata; it was not written by asni.");
+        string name = Value("network"), phase = Value("phase");
+        if (reader.Metadata.TryGetValue(GraphKey, out string? graph))
+            return new NetworkFileHeader(GraphJson.Read(name, graph, what => new AsniException($"{path} does not describe its network: {what}.")), phase);
+        // Written before graphs were: the name stands for one.
         string[] input = Value("input").Split('x');
         var dims = new int[3];
         bool good = input.Length == 3;
@@ -62,12 +66,26 @@ public static class NetworkFile
         if (!good) throw new AsniException($"{path} has the input '{Value("input")}' in its metadata, CxHxW was expected.");
         if (!int.TryParse(Value("classes"), NumberStyles.None, CultureInfo.InvariantCulture, out int classes) || classes < 1)
             throw new AsniException($"{path} has the classes '{Value("classes")}' in its metadata, a number was expected.");
-        return new NetworkFileHeader(Value("network"), new Chw(dims[0], dims[1], dims[2]), classes, Value("phase"));
+        return new NetworkFileHeader(Named(path, name, new Chw(dims[0], dims[1], dims[2]), classes), phase);
+    }
+
+    /// <summary>The network of a file that only names it.</summary>
+    /// <exception cref="AsniException">There is no such network.</exception>
+    internal static Network Named(string path, string name, Chw input, int classes)
+    {
+        try
+        {
+            return NetworkZoo.Create(name, input, classes);
+        }
+        catch (UsageException e)
+        {
+            throw new AsniException($"{path} does not describe its network but by a name: {e.Message}", e);
+        }
     }
 
     /// <summary>Reads the tensors of a network by name. Tensors that the network does not have are an error too.</summary>
     /// <exception cref="AsniException">Names each tensor that is missing, misshapen or unknown.</exception>
-    public static StoredWeights Read(string path, Network network)
+    public static TrainedNetwork Read(string path, Network network)
     {
         using var reader = SafetensorsReader.Open(path);
         CheckFit(path, network, reader);
@@ -78,7 +96,7 @@ public static class NetworkFile
             values.Add(reader.ReadSingles(reader.Entries[p.Name]));
             masks.Add(reader.Entries.TryGetValue(p.Name + MaskSuffix, out SafetensorsEntry? entry) ? ToMask(reader.ReadBytes(entry)) : null);
         }
-        return new StoredWeights(values.MoveToImmutable(), masks.MoveToImmutable());
+        return new TrainedNetwork(network, values.MoveToImmutable(), masks.MoveToImmutable());
     }
 
     private static void CheckFit(string path, Network network, SafetensorsReader reader)

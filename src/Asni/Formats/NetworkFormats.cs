@@ -39,9 +39,17 @@ public static class NetworkFormats
         _ => NetworkFile.HasHeader(path) ? NetworkFile.ReadHeader(path) : null,
     };
 
+    /// <summary>The network of one of our own files.</summary>
+    /// <exception cref="AsniException">Missing, damaged, without a description, or of other tensors than it describes.</exception>
+    public static StoredNetwork Read(string path)
+    {
+        NetworkFileHeader header = ReadHeader(path);
+        return new StoredNetwork(path, Read(path, header.Network), header.Phase);
+    }
+
     /// <summary>Values and masks of one of our own files, for a network that it must fit.</summary>
     /// <exception cref="AsniException">Missing, damaged, or of another network.</exception>
-    public static StoredWeights Read(string path, Network network) => Of(path) switch
+    public static TrainedNetwork Read(string path, Network network) => Of(path) switch
     {
         NetworkFormat.Asni => AsniFile.Read(path, network),
         _ => NetworkFile.Read(path, network),

@@ -7,12 +7,12 @@ using Asni.Tensors;
 namespace Asni.Formats;
 
 /// <summary>Weights taken from a file by name, and what could not be taken.</summary>
-/// <param name="Weights">The file's values where it has them, elsewhere those given as fresh.</param>
+/// <param name="Trained">The file's values where it has them, elsewhere those given as fresh.</param>
 /// <param name="Loaded">Number of the network's tensors that came from the file.</param>
 /// <param name="Missing">The network's tensors that the file does not have.</param>
 /// <param name="Misshapen">Tensors whose shape differs, each with both shapes.</param>
 /// <param name="Unused">The file's tensors that the network does not have.</param>
-public sealed record WeightsByName(StoredWeights Weights, int Loaded, ImmutableArray<string> Missing, ImmutableArray<string> Misshapen,
+public sealed record WeightsByName(TrainedNetwork Trained, int Loaded, ImmutableArray<string> Missing, ImmutableArray<string> Misshapen,
     ImmutableArray<string> Unused)
 {
     private const int NamesInMessage = 4, MostClasses = 1 << 20;
@@ -61,7 +61,7 @@ public sealed record WeightsByName(StoredWeights Weights, int Loaded, ImmutableA
     /// <exception cref="AsniException">
     /// The file is missing or damaged, none of its tensors is of this network, a value is NaN or infinite, or something does not fit and the matching is strict.
     /// </exception>
-    public static WeightsByName Load(string path, Network network, StoredWeights? fresh = null, WeightMatching? matching = null)
+    public static WeightsByName Load(string path, Network network, TrainedNetwork? fresh = null, WeightMatching? matching = null)
     {
         matching ??= new WeightMatching();
         using NamedTensors file = NamedTensors.Open(path);
@@ -86,7 +86,7 @@ public sealed record WeightsByName(StoredWeights Weights, int Loaded, ImmutableA
         }
         (long zeros, ZeroWeights zerosAre) = taken.Exists(p => masks[p.Index] is not null) ? (0, ZeroWeights.Live) : (CountZeros(taken, values), matching.Zeros);
         if (zerosAre == ZeroWeights.Pruned && zeros > 0) PruneZeros(taken, values, masks);
-        var loaded = new WeightsByName(new StoredWeights([.. values], [.. masks]), taken.Count, missing.ToImmutable(), misshapen.ToImmutable(),
+        var loaded = new WeightsByName(new TrainedNetwork(network, [.. values], [.. masks]), taken.Count, missing.ToImmutable(), misshapen.ToImmutable(),
             [.. match.Unused.Select(t => t.Source).Order(StringComparer.Ordinal)])
         {
             IsPruned = masks.Any(m => m is not null && m.Live < m.Length),
@@ -125,7 +125,7 @@ public sealed record WeightsByName(StoredWeights Weights, int Loaded, ImmutableA
     /// <summary>One line on what was loaded, and one for each kind of thing that was not or needs a word.</summary>
     public IEnumerable<string> Describe(string path)
     {
-        int all = Weights.Values.Length;
+        int all = Trained.Values.Length;
         yield return $"{Loaded} of {all} tensors come from {path}" + (IsComplete ? "." : "; the others start fresh.");
         if (!Missing.IsEmpty) yield return $"not in the file: {string.Join(", ", Missing)}.";
         if (!Misshapen.IsEmpty) yield return $"of another shape: {string.Join(", ", Misshapen)}.";

@@ -11,7 +11,7 @@ namespace Asni.Inference;
 internal sealed class FoldedNetwork
 {
     private readonly Network _network;
-    private readonly StoredWeights _weights;
+    private readonly TrainedNetwork _trained;
     private readonly BatchNormFolding _folding;
     private readonly ImmutableArray<Node>.Builder _nodes = ImmutableArray.CreateBuilder<Node>();
     private readonly ImmutableArray<Parameter>.Builder _parameters = ImmutableArray.CreateBuilder<Parameter>();
@@ -21,19 +21,20 @@ internal sealed class FoldedNetwork
     /// <summary>New id of each old node; a folded batch-norm has that of its layer.</summary>
     private readonly int[] _ids;
 
-    private FoldedNetwork(Network network, StoredWeights weights)
+    private FoldedNetwork(TrainedNetwork trained)
     {
-        (_network, _weights) = (network, weights);
-        _folding = BatchNormFolding.Of(network, weights);
-        _ids = new int[network.Nodes.Length];
+        (_network, _trained) = (trained.Network, trained);
+        _folding = BatchNormFolding.Of(trained);
+        _ids = new int[_network.Nodes.Length];
     }
 
-    public static ModelSnapshot Of(Network network, StoredWeights weights)
+    public static TrainedNetwork Of(TrainedNetwork trained)
     {
-        var folded = new FoldedNetwork(network, weights);
+        Network network = trained.Network;
+        var folded = new FoldedNetwork(trained);
         foreach (Node node in network.Nodes) folded.Add(node);
         var result = new Network(network.Name, folded._nodes.ToImmutable(), folded._parameters.ToImmutable());
-        return new ModelSnapshot(result, folded._values.ToImmutable(), folded._masks.ToImmutable());
+        return new TrainedNetwork(result, folded._values.ToImmutable(), folded._masks.ToImmutable());
     }
 
     private void Add(Node node)
@@ -73,15 +74,15 @@ internal sealed class FoldedNetwork
 
     private (Parameter Weight, Parameter? Bias) Layer(Node layer, Parameter weight, Parameter? bias)
     {
-        (float[] values, float[]? offsets) = _folding.Apply(layer, _weights.Values[weight.Index], bias is null ? null : _weights.Values[bias.Index]);
-        Parameter folded = Add(weight, values, _weights.Masks[weight.Index]);
+        (float[] values, float[]? offsets) = _folding.Apply(layer, _trained.Values[weight.Index], bias is null ? null : _trained.Values[bias.Index]);
+        Parameter folded = Add(weight, values, _trained.Masks[weight.Index]);
         if (offsets is null) return (folded, null);
         int outputs = weight.Filter.Out;
         Parameter offset = bias ?? new Parameter(0, layer.Name + ".bias", ParameterKind.Bias, new Shape(outputs), new FilterShape(outputs, 1, 1, 1));
         return (folded, Add(offset, offsets, null));
     }
 
-    private Parameter Keep(Parameter parameter) => Add(parameter, _weights.Values[parameter.Index], _weights.Masks[parameter.Index]);
+    private Parameter Keep(Parameter parameter) => Add(parameter, _trained.Values[parameter.Index], _trained.Masks[parameter.Index]);
 
     private Parameter Add(Parameter parameter, float[] values, Mask? mask)
     {

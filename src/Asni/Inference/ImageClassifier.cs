@@ -2,6 +2,7 @@ using System.Buffers;
 using Asni.Data;
 using Asni.Devices;
 using Asni.Engine;
+using Asni.Networks;
 using Asni.Reports;
 using Asni.Tensors;
 
@@ -65,7 +66,7 @@ public sealed class ImageClassifier : IDisposable
     /// <param name="data">What the network was trained on: "cifar10", "imagenet", ...</param>
     /// <param name="maximalCallers">As <see cref="Load"/> has it.</param>
     /// <exception cref="UsageException">No dataset has this name, or its images have another number of channels.</exception>
-    public static ImageClassifier Of(ModelSnapshot network, Device device, string data, int? maximalCallers = null)
+    public static ImageClassifier Of(TrainedNetwork network, Device device, string data, int? maximalCallers = null)
     {
         try
         {

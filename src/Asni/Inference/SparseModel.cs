@@ -31,7 +31,7 @@ public sealed class SparseModel : IDisposable
 
     private int _disposed;
 
-    private SparseModel(ModelSnapshot snapshot, Device device, int maximalBatch, int? maximalCallers)
+    private SparseModel(TrainedNetwork snapshot, Device device, int maximalBatch, int? maximalCallers)
     {
         _device = device;
         _model = new Model(snapshot.Network, device);
@@ -56,9 +56,7 @@ public sealed class SparseModel : IDisposable
         {
             CheckSizes(maximalBatch, maximalCallers);
             string file = Directory.Exists(path) ? NetworkOf(path) : path;
-            NetworkFileHeader header = NetworkFormats.ReadHeader(file);
-            Network network = NetworkZoo.Create(header.Network, header.Input, header.Classes);
-            return new SparseModel(FoldedNetwork.Of(network, NetworkFormats.Read(file, network)), device, maximalBatch, maximalCallers);
+            return new SparseModel(FoldedNetwork.Of(NetworkFormats.Read(file).Trained), device, maximalBatch, maximalCallers);
         }
         catch
         {
@@ -69,12 +67,12 @@ public sealed class SparseModel : IDisposable
 
     /// <summary>A network that is in memory, such as what a phase of a run delivered.</summary>
     /// <inheritdoc cref="Load" path="/param"/>
-    public static SparseModel Of(ModelSnapshot model, Device device, int maximalBatch = 1, int? maximalCallers = null)
+    public static SparseModel Of(TrainedNetwork model, Device device, int maximalBatch = 1, int? maximalCallers = null)
     {
         try
         {
             CheckSizes(maximalBatch, maximalCallers);
-            return new SparseModel(FoldedNetwork.Of(model.Network, new StoredWeights(model.Values, model.Masks)), device, maximalBatch, maximalCallers);
+            return new SparseModel(FoldedNetwork.Of(model), device, maximalBatch, maximalCallers);
         }
         catch
         {

@@ -15,7 +15,7 @@ internal static class AsniII
 {
     public const string Name = "asni2";
 
-    public static PhaseResult Run(Recipe recipe, ModelSnapshot sparse, Trainer trainer, ITrainingObserver observer, CancellationToken cancellation)
+    public static PhaseResult Run(Recipe recipe, TrainedNetwork sparse, Trainer trainer, ITrainingObserver observer, CancellationToken cancellation)
     {
         ImmutableArray<LayerResult> layers = Initialize(recipe, sparse, trainer.Model, observer);
         return Retrain(Name, recipe, trainer, observer, cancellation) with { Layers = layers };
@@ -27,7 +27,7 @@ internal static class AsniII
             .Run(recipe.RetrainEpochs ?? recipe.Epochs, recipe.RetrainLearningRate ?? recipe.LearningRate, cancellation);
 
     /// <summary>Leaves the two-number initialization of <paramref name="sparse"/> in the model.</summary>
-    public static ImmutableArray<LayerResult> Initialize(Recipe recipe, ModelSnapshot sparse, Model model, ITrainingObserver observer)
+    public static ImmutableArray<LayerResult> Initialize(Recipe recipe, TrainedNetwork sparse, Model model, ITrainingObserver observer)
     {
         model.Load(sparse);
         Parameter[] weights = [.. model.Network.Weights];

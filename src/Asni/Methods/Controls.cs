@@ -14,16 +14,16 @@ internal static class Controls
     public const string Ticket = "ticket", Reinit = "reinit", Shuffle = "shuffle";
 
     /// <summary>The mask from the weights that ASNI-I started with (the lottery-ticket procedure of Frankle and Carbin 2019).</summary>
-    public static ModelSnapshot FromTicket(ModelSnapshot original, ModelSnapshot sparse) => original with { Masks = sparse.Masks };
+    public static TrainedNetwork FromTicket(TrainedNetwork original, TrainedNetwork sparse) => original with { Masks = sparse.Masks };
 
     /// <summary>The mask from a new Kaiming initialization.</summary>
-    public static ModelSnapshot FromReinit(Recipe recipe, ModelSnapshot sparse) =>
+    public static TrainedNetwork FromReinit(Recipe recipe, TrainedNetwork sparse) =>
         MethodRunner.InitialWeights(sparse.Network, SplitMix64.Fork(recipe.Seed, 3).NextUInt64()) with { Masks = sparse.Masks };
 
     /// <summary>
     /// The two-number initialization with the positions inside each layer shuffled: as sparse, with as many of each number, at random places.
     /// </summary>
-    public static ModelSnapshot FromShuffle(Recipe recipe, ModelSnapshot twoNumbers)
+    public static TrainedNetwork FromShuffle(Recipe recipe, TrainedNetwork twoNumbers)
     {
         var values = twoNumbers.Values.ToArray();
         var masks = twoNumbers.Masks.ToArray();
@@ -38,7 +38,7 @@ internal static class Controls
         return twoNumbers with { Values = [.. values], Masks = [.. masks] };
     }
 
-    public static PhaseResult Run(string name, ulong stream, ModelSnapshot start, Recipe recipe, Trainer trainer, ITrainingObserver observer,
+    public static PhaseResult Run(string name, ulong stream, TrainedNetwork start, Recipe recipe, Trainer trainer, ITrainingObserver observer,
         CancellationToken cancellation)
     {
         trainer.Model.Load(start);

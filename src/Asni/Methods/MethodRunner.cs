@@ -21,7 +21,7 @@ public static class MethodRunner
     /// <exception cref="AsniException">The data does not fit the network, ...</exception>
     /// <exception cref="UsageException">The recipe makes no sense, or asks to prune a network that is pruned already.</exception>
     public static RunResult Run(Recipe recipe, Network network, DatasetSplit data, Device device, ITrainingObserver? observer = null,
-        Action<PhaseResult>? phaseDone = null, ModelSnapshot? start = null, CheckpointKeeper? checkpoints = null, CancellationToken cancellation = default)
+        Action<PhaseResult>? phaseDone = null, TrainedNetwork? start = null, CheckpointKeeper? checkpoints = null, CancellationToken cancellation = default)
     {
         observer ??= new Silence();
         recipe.Validate();
@@ -46,7 +46,7 @@ public static class MethodRunner
     }
 
     private static RunResult TakeUnitsOut(Recipe recipe, Network network, DatasetSplit data, Device device, ITrainingObserver observer,
-        Action<PhaseResult>? phaseDone, ModelSnapshot? start, CheckpointKeeper? checkpoints, CancellationToken cancellation)
+        Action<PhaseResult>? phaseDone, TrainedNetwork? start, CheckpointKeeper? checkpoints, CancellationToken cancellation)
     {
         var dense = start is null
             ? Run(recipe with { Method = MethodKind.Dense }, network, data, device, observer, phaseDone, null, checkpoints, cancellation)
@@ -58,7 +58,7 @@ public static class MethodRunner
     }
 
     /// <summary>The dense network that a run with this seed starts from.</summary>
-    public static ModelSnapshot InitialWeights(Network network, ulong seed)
+    public static TrainedNetwork InitialWeights(Network network, ulong seed)
     {
         var values = new float[network.Parameters.Length][];
         Parallel.ForEach(network.Parameters, p =>
@@ -66,12 +66,12 @@ public static class MethodRunner
             values[p.Index] = new float[p.Elements];
             Initialization.Fill(p, seed, values[p.Index]);
         });
-        return new ModelSnapshot(network, [.. values], [.. new Tensors.Mask?[values.Length]]);
+        return new TrainedNetwork(network, [.. values], [.. new Tensors.Mask?[values.Length]]);
     }
 
     private sealed class Silence : ITrainingObserver;
 
-    private static void CheckStart(Recipe recipe, ModelSnapshot? start)
+    private static void CheckStart(Recipe recipe, TrainedNetwork? start)
     {
         if (recipe.Method == MethodKind.Retrain && start is null) throw new UsageException("the method retrain needs a network to start from: --init FILE.");
         if (recipe.Prunes && start?.Masks.Any(m => m is not null && m.Live < m.Length) == true)
@@ -96,7 +96,7 @@ public static class MethodRunner
 
         PhaseResult amenable = AsniII.Run(recipe, sparse.Model, trainer, observer, cancellation);
         yield return amenable;
-        PhaseResult Control(string name, ulong stream, ModelSnapshot start) =>
+        PhaseResult Control(string name, ulong stream, TrainedNetwork start) =>
             Controls.Run(name, stream, start, recipe, trainer, observer, cancellation);
         if (recipe.Controls.HasFlag(ControlRuns.Ticket))
             yield return Control(Controls.Ticket, 5, Controls.FromTicket(sparse.Initial, sparse.Model));

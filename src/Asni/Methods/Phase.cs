@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Asni.Engine;
+using Asni.Networks;
 using Asni.Optimizers;
 using Asni.Pruning;
 using Asni.Tensors;
@@ -22,7 +23,7 @@ internal sealed class Phase(string name, ulong stream, Recipe recipe, Trainer tr
 
     public PhaseResult Run(int epochs, LearningRate learningRate, CancellationToken cancellation)
     {
-        ModelSnapshot initial = trainer.Model.Snapshot();
+        TrainedNetwork initial = trainer.Model.Snapshot();
         if (_checkpoints?.Done(name) is { } before) return Restored(before, initial);
         observer.PhaseStarted(name, epochs);
         ulong seed = SplitMix64.Fork(recipe.Seed, stream).NextUInt64();
@@ -75,7 +76,7 @@ internal sealed class Phase(string name, ulong stream, Recipe recipe, Trainer tr
             position => position with { Epoch = epoch, Progress = reached, Threshold = threshold, Test = test, Seconds = SecondsSoFar() });
     }
 
-    private PhaseResult Restored(PhaseNumbers p, ModelSnapshot initial) =>
+    private PhaseResult Restored(PhaseNumbers p, TrainedNetwork initial) =>
         new(name, p.Top1, p.Top5, p.TestLoss, p.Sparsity, p.Kept, p.Seconds, initial, _checkpoints!.TakeDelivered(p))
         {
             Restored = true,

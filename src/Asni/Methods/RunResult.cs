@@ -17,7 +17,7 @@ public sealed record LayerResult(Parameter Parameter, long Kept, float? CenterPl
 /// <param name="Initial">What the phase started from.</param>
 /// <param name="Model">What it delivered.</param>
 public sealed record PhaseResult(string Phase, double Top1, double Top5, double TestLoss, double Sparsity, long Kept, double Seconds,
-    ModelSnapshot Initial, ModelSnapshot Model)
+    TrainedNetwork Initial, TrainedNetwork Model)
 {
     /// <summary>False when the run was cancelled before the phase's last epoch: the model is that of the last finished step.</summary>
     public bool Complete { get; init; } = true;
@@ -30,7 +30,7 @@ public sealed record PhaseResult(string Phase, double Top1, double Top5, double 
 
     /// <summary>Writes what the phase delivered to a safetensors file, which SparseModel and PyTorch read.</summary>
     /// <exception cref="AsniException">The file cannot be written; nothing is left behind.</exception>
-    public void Save(string path) => NetworkFile.Write(path, Model.Network, new StoredWeights(Model.Values, Model.Masks), Phase);
+    public void Save(string path) => NetworkFile.Write(path, Model, Phase);
 
     /// <summary>ASNI-II: the two numbers of each layer, in the order of the network's weights. Empty for other phases.</summary>
     public ImmutableArray<LayerResult> Layers { get; init; } = [];

@@ -21,10 +21,10 @@ internal sealed class UnitPruning(Recipe recipe, DatasetSplit data, Device devic
 
     private readonly UnitPruningOptions _options = recipe.Units;
 
-    public PhaseResult Run(ModelSnapshot start)
+    public PhaseResult Run(TrainedNetwork start)
     {
         var watch = Stopwatch.StartNew();
-        ModelSnapshot model = start;
+        TrainedNetwork model = start;
         string[] names = [.. _options.Groups(start.Network).Select(g => g.Name)];
         foreach (string name in names)
         {
@@ -40,7 +40,7 @@ internal sealed class UnitPruning(Recipe recipe, DatasetSplit data, Device devic
     }
 
     /// <summary>Some epochs at a constant rate after one group.</summary>
-    private ModelSnapshot Finetune(ModelSnapshot start, string group)
+    private TrainedNetwork Finetune(TrainedNetwork start, string group)
     {
         using var model = new Model(start.Network, device);
         using var trainer = NewTrainer(model);
@@ -58,7 +58,7 @@ internal sealed class UnitPruning(Recipe recipe, DatasetSplit data, Device devic
         return model.Snapshot();
     }
 
-    private PhaseResult Final(ModelSnapshot start, ModelSnapshot pruned, Stopwatch watch)
+    private PhaseResult Final(TrainedNetwork start, TrainedNetwork pruned, Stopwatch watch)
     {
         NetworkAnalysis before = NetworkAnalysis.Of(start.Network), after = NetworkAnalysis.Of(pruned.Network);
         observer.Note(string.Create(System.Globalization.CultureInfo.InvariantCulture,

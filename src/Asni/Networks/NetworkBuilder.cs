@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Globalization;
 using Asni.Tensors;
 
 namespace Asni.Networks;
@@ -70,16 +71,20 @@ public sealed class NetworkBuilder
         return Append(new LinearNode(_nodes.Count, full, Current, new Chw(features, 1, 1), weight, offset));
     }
 
-    /// <summary>Batch normalization with PyTorch's epsilon and momentum: weight, bias, running_mean, running_var, each [C].</summary>
-    public NetworkBuilder BatchNorm(string name)
+    /// <summary>Batch normalization: weight, bias, running_mean, running_var, each [C].</summary>
+    /// <param name="epsilon">Added to variances, above 0; PyTorch's when absent.</param>
+    /// <param name="momentum">Share of a batch in the running statistics, 0 to 1; PyTorch's when absent.</param>
+    public NetworkBuilder BatchNorm(string name, float epsilon = 1e-5f, float momentum = 0.1f)
     {
         string full = Claim(name);
+        Require(float.IsFinite(epsilon) && epsilon > 0 && momentum is >= 0 and <= 1, full,
+            string.Create(CultureInfo.InvariantCulture, $"a batch-norm needs an epsilon above 0 and a momentum of 0 to 1, not {epsilon} and {momentum}"));
         int channels = Output.Channels;
         Parameter weight = AddVector(full, "weight", ParameterKind.NormWeight, channels);
         Parameter bias = AddVector(full, "bias", ParameterKind.NormBias, channels);
         Parameter mean = AddVector(full, "running_mean", ParameterKind.RunningMean, channels);
         Parameter variance = AddVector(full, "running_var", ParameterKind.RunningVariance, channels);
-        return Append(new BatchNormNode(_nodes.Count, full, Current, Output, weight, bias, mean, variance));
+        return Append(new BatchNormNode(_nodes.Count, full, Current, Output, weight, bias, mean, variance, epsilon, momentum));
     }
 
     /// <summary>max(x, 0).</summary>
@@ -115,13 +120,24 @@ public sealed class NetworkBuilder
         int left = Current;
         Current = start;
         shortcut?.Invoke(this);
-        int right = Current;
-        string full = Claim("add");
+        Add("add", left, Current);
+    });
+
+    /// <summary>The sum of two nodes' outputs.</summary>
+    internal NetworkBuilder Add(string name, int left, int right)
+    {
+        string full = Claim(name);
         Chw a = _nodes[left].Output, b = _nodes[right].Output;
         Require(a == b || _misfit is not null, full,
             $"the main branch gives {Text(a)} and the shortcut {Text(b)}, which cannot be added; make their strides and channels equal");
-        Append(new AddNode(_nodes.Count, full, left, right, a));
-    });
+        return Append(new AddNode(_nodes.Count, full, left, right, a));
+    }
+
+    /// <summary>Lets the next layer read a node.</summary>
+    internal void Reads(int node) => Current = node;
+
+    /// <summary>False once a window did not fit: <see cref="Build"/> will say so.</summary>
+    internal bool Fits => _misfit is null;
 
     /// <summary>
     /// Appends layers whose names are relative to <paramref name="name"/>: "conv1" inside "layer1.0" is "layer1.0.conv1".

@@ -47,10 +47,18 @@ public static class NetworkZoo
     /// <exception cref="UsageException">There is none; the message names the nearest.</exception>
     public static ZooEntry Find(string name)
     {
+        return TryFind(name) ?? throw new UsageException(
+            $"There is no network '{name}'{Suggestion.For(Suggestion.Plain(name), Names)}; all are {string.Join(", ", Names)}.");
+    }
+
+    /// <summary>True for a name above and for that of a narrower one of them.</summary>
+    internal static bool Has(string name) => TryFind(name.Split('[')[0]) is not null;
+
+    private static ZooEntry? TryFind(string name)
+    {
         string plain = Suggestion.Plain(name);
         if (plain == "fc") plain = "lenet300";
-        return Entries.FirstOrDefault(e => Suggestion.Plain(e.Name) == plain) ?? throw new UsageException(
-            $"There is no network '{name}'{Suggestion.For(plain, Names)}; all are {string.Join(", ", Names)}.");
+        return Entries.FirstOrDefault(e => Suggestion.Plain(e.Name) == plain);
     }
 
     /// <summary>Makes a network, by the name of one above or by that of a narrower one of them (see <see cref="NarrowNetwork"/>).</summary>

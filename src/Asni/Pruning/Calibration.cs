@@ -12,11 +12,11 @@ internal sealed record Calibration(Dataset Data, int Batches, int BatchSize, ulo
 
     /// <summary>Pushes them through the front of a network.</summary>
     /// <param name="read">Gets the node's values of each batch, (image, channel, y, x).</param>
-    public void Push(ModelSnapshot model, Node node, Reader read)
+    public void Push(TrainedNetwork model, Node node, Reader read)
     {
         (Network front, var sources) = FrontNetwork.UpTo(model.Network, node);
         using var on = new Model(front, Device);
-        on.Load(new ModelSnapshot(front, [.. sources.Select(p => model.Values[p.Index])], [.. sources.Select(p => model.Masks[p.Index])]));
+        on.Load(new TrainedNetwork(front, [.. sources.Select(p => model.Values[p.Index])], [.. sources.Select(p => model.Masks[p.Index])]));
         var loader = new BatchLoader(Data, BatchSize, Augmentation.None, shuffle: true, Seed);
         using var plan = new Plan(on, loader.BatchSize, training: false);
         var values = new float[checked(loader.BatchSize * node.Output.Elements)];

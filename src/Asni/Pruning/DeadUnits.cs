@@ -10,7 +10,7 @@ namespace Asni.Pruning;
 public static class DeadUnits
 {
     /// <summary>The network without its dead units. Taking some out may kill others, so it is done until none is left; a group keeps one unit at least.</summary>
-    public static ModelSnapshot Remove(ModelSnapshot model)
+    public static TrainedNetwork Remove(TrainedNetwork model)
     {
         for (bool changed = true; changed;)
         {
@@ -28,7 +28,7 @@ public static class DeadUnits
         return model;
     }
 
-    private static bool IsDead(ModelSnapshot model, PrunableGroup group, int unit)
+    private static bool IsDead(TrainedNetwork model, PrunableGroup group, int unit)
     {
         if (!IsRead(model, group, unit)) return true;
         if (IsFed(model, group, unit) || Constant(model, group, unit) is not { } value) return false;
@@ -38,7 +38,7 @@ public static class DeadUnits
     /// <summary>What takes up a constant that the consumer reads: its bias, or the running mean behind it.</summary>
     private static Parameter? Offset(PrunableGroup group) => UnitPruner.BiasOf(group.Consumer) ?? group.Norm?.RunningMean;
 
-    private static ModelSnapshot Fold(ModelSnapshot model, PrunableGroup group, int[] dead)
+    private static TrainedNetwork Fold(TrainedNetwork model, PrunableGroup group, int[] dead)
     {
         (int Unit, double Value)[] constants = [.. dead.Where(u => IsRead(model, group, u)).Select(u => (u, Constant(model, group, u)!.Value)).Where(c => c.Value != 0)];
         if (constants.Length == 0) return model;
@@ -58,7 +58,7 @@ public static class DeadUnits
         }
     }
 
-    private static bool IsRead(ModelSnapshot model, PrunableGroup group, int unit)
+    private static bool IsRead(TrainedNetwork model, PrunableGroup group, int unit)
     {
         Parameter weight = UnitPruner.WeightOf(group.Consumer);
         float[] values = model.Values[weight.Index];
@@ -68,14 +68,14 @@ public static class DeadUnits
         return false;
     }
 
-    private static bool IsFed(ModelSnapshot model, PrunableGroup group, int unit)
+    private static bool IsFed(TrainedNetwork model, PrunableGroup group, int unit)
     {
         Parameter weight = UnitPruner.WeightOf(group.Producer);
         return model.Values[weight.Index].AsSpan(unit * weight.Filter.FanIn, weight.Filter.FanIn).ContainsAnyExcept(0f);
     }
 
     /// <summary>What a unit puts out in evaluation when nothing feeds it; null when that differs from place to place.</summary>
-    private static double? Constant(ModelSnapshot model, PrunableGroup group, int unit)
+    private static double? Constant(TrainedNetwork model, PrunableGroup group, int unit)
     {
         double At(Parameter p) => model.Values[p.Index][unit];
         double value = UnitPruner.BiasOf(group.Producer) is { } bias ? At(bias) : 0;

@@ -15,13 +15,13 @@ internal sealed class GreedySelection
     /// <summary>Output positions that the error is taken over, spread over the images; and values of one product with itself.</summary>
     private const int Sites = 2048, MostValues = 1 << 24;
 
-    private readonly ModelSnapshot _model;
+    private readonly TrainedNetwork _model;
     private readonly PrunableGroup _group;
     private readonly Device _device;
     private readonly FilterShape _filter;
     private readonly float[] _byInput;
 
-    public GreedySelection(ModelSnapshot model, PrunableGroup group, Device device)
+    public GreedySelection(TrainedNetwork model, PrunableGroup group, Device device)
     {
         (_model, _group, _device) = (model, group, device);
         _filter = UnitPruner.WeightOf(group.Consumer).Filter;

@@ -11,10 +11,10 @@ namespace Asni.Pruning;
 public sealed record HiddenSums(float[] Sums, long Samples)
 {
     /// <summary>Pushes the first batches of a dataset's epoch order through the front of a network.</summary>
-    public static HiddenSums Measure(ModelSnapshot model, Node hidden, Dataset data, int batches, int batchSize, ulong seed, Device device, CancellationToken cancellation) =>
+    public static HiddenSums Measure(TrainedNetwork model, Node hidden, Dataset data, int batches, int batchSize, ulong seed, Device device, CancellationToken cancellation) =>
         Measure(new Calibration(data, batches, batchSize, seed, device, cancellation), model, hidden);
 
-    internal static HiddenSums Measure(Calibration calibration, ModelSnapshot model, Node hidden)
+    internal static HiddenSums Measure(Calibration calibration, TrainedNetwork model, Node hidden)
     {
         int elements = hidden.Output.Elements;
         var sums = new double[elements];

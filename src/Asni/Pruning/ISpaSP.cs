@@ -30,7 +30,7 @@ public sealed class ISpaSP : IDisposable
     private readonly float[] _offsets;
 
     /// <param name="hidden">Of this group in this model.</param>
-    public ISpaSP(ModelSnapshot model, PrunableGroup group, HiddenSums hidden, Device device)
+    public ISpaSP(TrainedNetwork model, PrunableGroup group, HiddenSums hidden, Device device)
     {
         (_group, _hidden, _device) = (group, hidden, device);
         _sums = hidden.ByUnit(group.Units);
@@ -99,7 +99,7 @@ public sealed class ISpaSP : IDisposable
     private static IEnumerable<int> Largest(IEnumerable<int> units, double[] values, int count) => units.OrderByDescending(u => values[u]).ThenBy(u => u).Take(count);
 
     /// <summary>The consumer with its batch-norm folded in: g(H) = W * H + offset.</summary>
-    internal static (float[] Weights, double[] Offsets) Folded(ModelSnapshot model, PrunableGroup group)
+    internal static (float[] Weights, double[] Offsets) Folded(TrainedNetwork model, PrunableGroup group)
     {
         Parameter weight = UnitPruner.WeightOf(group.Consumer);
         float[] weights = [.. model.Values[weight.Index]];

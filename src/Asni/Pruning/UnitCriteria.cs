@@ -88,7 +88,7 @@ public sealed record UnitPruningOptions
 internal static class UnitChoice
 {
     /// <returns>The kept units, ascending.</returns>
-    public static int[] Of(ModelSnapshot model, PrunableGroup group, int keep, UnitPruningOptions options, Dataset data, ulong seed, Device device, CancellationToken cancellation)
+    public static int[] Of(TrainedNetwork model, PrunableGroup group, int keep, UnitPruningOptions options, Dataset data, ulong seed, Device device, CancellationToken cancellation)
     {
         var calibration = new Calibration(data, options.CalibrationBatches, options.CalibrationBatchSize, seed, device, cancellation);
         if (options.Criterion == UnitCriterion.ISpaSP)
@@ -106,10 +106,10 @@ internal static class UnitChoice
         return [.. Enumerable.Range(0, group.Units).OrderByDescending(u => scores[u]).ThenBy(u => u).Take(keep).Order()];
     }
 
-    private static double[] L1(ModelSnapshot model, Parameter weight) =>
+    private static double[] L1(TrainedNetwork model, Parameter weight) =>
         [.. model.Values[weight.Index].Chunk(weight.Filter.FanIn).Select(row => row.Sum(w => Math.Abs((double)w)))];
 
-    private static double[] BnScale(ModelSnapshot model, PrunableGroup group)
+    private static double[] BnScale(TrainedNetwork model, PrunableGroup group)
     {
         BatchNormNode norm = group.Members.OfType<BatchNormNode>().FirstOrDefault()
             ?? throw new UsageException($"there is no batch-norm behind {group.Name}: the criterion bnscale has nothing to go by.");

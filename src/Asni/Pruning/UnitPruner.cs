@@ -9,7 +9,7 @@ public static class UnitPruner
 {
     /// <summary>The network with only these units in a group.</summary>
     /// <param name="kept">Ascending.</param>
-    public static ModelSnapshot Keep(ModelSnapshot model, PrunableGroup group, int[] kept)
+    public static TrainedNetwork Keep(TrainedNetwork model, PrunableGroup group, int[] kept)
     {
         Network network = model.Network, narrow = NarrowNetwork.Of(network, new Dictionary<string, int> { [group.Name] = kept.Length });
         var values = model.Values.ToArray();
@@ -23,7 +23,7 @@ public static class UnitPruner
         foreach (Node member in group.Members)
             foreach (Parameter p in ParametersOf(member)) Select(p, outputs: true);
         Select(WeightOf(group.Consumer), outputs: false);
-        return new ModelSnapshot(narrow, [.. values], [.. masks]);
+        return new TrainedNetwork(narrow, [.. values], [.. masks]);
     }
 
     internal static Parameter WeightOf(Node layer) => layer switch

@@ -15,7 +15,7 @@ public sealed record InitializationSize(long MaskBytes, long SignBytes, long Cen
     /// <summary>How many times smaller than the dense weights.</summary>
     public double Ratio => (double)DenseBytes / TotalBytes;
 
-    public static InitializationSize Of(ModelSnapshot model)
+    public static InitializationSize Of(TrainedNetwork model)
     {
         Network network = model.Network;
         return new InitializationSize(BitsToBytes(network.WeightCount), BitsToBytes(model.Kept), 2L * sizeof(float) * network.Weights.Count(),

@@ -39,7 +39,7 @@ internal sealed class RunEvents(Stream stream)
     }
 
     /// <summary>The values of a tensor's live elements.</summary>
-    public static float[] Survivors(ModelSnapshot model, Parameter p)
+    public static float[] Survivors(TrainedNetwork model, Parameter p)
     {
         float[] values = model.Values[p.Index];
         return model.Masks[p.Index] is { } mask ? [.. values.Where((_, i) => mask[i])] : values;

@@ -5,6 +5,7 @@ using Asni.Formats;
 using Asni.Formats.Amenable;
 using Asni.Formats.TensorBoard;
 using Asni.Methods;
+using Asni.Networks;
 using Asni.Training;
 
 namespace Asni.Reports;
@@ -254,11 +255,7 @@ public sealed class RunFolder : IDisposable
 
     /// <summary>A network of a run folder.</summary>
     /// <exception cref="AsniException">The file is missing, damaged or does not fit the network.</exception>
-    public static ModelSnapshot Load(string path, Networks.Network network)
-    {
-        StoredWeights weights = NetworkFormats.Read(path, network);
-        return new ModelSnapshot(network, weights.Values, weights.Masks);
-    }
+    public static TrainedNetwork Load(string path, Network network) => NetworkFormats.Read(path, network);
 
     /// <summary>Adds to TensorBoard's log, which is made with the first thing there is to say.</summary>
     private void Log(Action<RunEvents> write)
@@ -286,13 +283,13 @@ public sealed class RunFolder : IDisposable
         if (phase is { Phase: "asni2", HasOwnInitial: true })
         {
             Save(phase.Initial, "asni2-init");
-            AsniFile.Write(In(AmenableFile), phase.Initial.Network, new StoredWeights(phase.Initial.Values, phase.Initial.Masks), "asni2-init");
+            AsniFile.Write(In(AmenableFile), phase.Initial, "asni2-init");
         }
         Save(phase.Model, phase.Phase);
     }
 
-    private void Save(ModelSnapshot model, string phase) =>
-        NetworkFile.Write(In(NetworkFileName(phase)), model.Network, new StoredWeights(model.Values, model.Masks), phase);
+    private void Save(TrainedNetwork model, string phase) =>
+        NetworkFile.Write(In(NetworkFileName(phase)), model, phase);
 
     private void WriteSummary(bool complete)
     {

@@ -36,13 +36,13 @@ public sealed record Verification(LiveCount Weights, LiveCount WithoutHead, Live
         if (NegativeVariances > 0) yield return $"{NegativeVariances} running variances are negative";
     }
 
-    public static Verification Of(Network network, StoredWeights stored)
+    public static Verification Of(TrainedNetwork stored)
     {
-        long Live(Parameter p) => stored.Masks[p.Index]?.Live ?? p.Elements;
+        Network network = stored.Network;
         LiveCount Sum(Func<Parameter, bool> which) =>
-            network.Parameters.Where(which).Aggregate(default(LiveCount), (sum, p) => sum + new LiveCount(p.Elements, Live(p)));
+            network.Parameters.Where(which).Aggregate(default(LiveCount), (sum, p) => sum + new LiveCount(p.Elements, stored.Live(p)));
         Parameter? head = network.Nodes.OfType<LinearNode>().LastOrDefault()?.Weight;
-        var analysis = NetworkAnalysis.Of(network, Live);
+        var analysis = NetworkAnalysis.Of(network, stored.Live);
         long prunedNotZero = 0, liveZeros = 0, zerosWithoutMask = 0, notFinite = 0, negativeVariances = 0;
         foreach (Parameter p in network.Parameters)
         {
@@ -60,6 +60,6 @@ public sealed record Verification(LiveCount Weights, LiveCount WithoutHead, Live
         return new Verification(Sum(p => p.IsWeight), Sum(p => p.IsWeight && p != head), Sum(p => p.IsWeight || p.Kind == ParameterKind.Bias),
             Sum(p => p.IsTrained),
             analysis.Macs, analysis.LiveMacs, prunedNotZero, liveZeros, zerosWithoutMask, notFinite, negativeVariances,
-            [.. network.Weights.Where(p => Live(p) == 0).Select(p => p.Name)]);
+            [.. network.Weights.Where(p => stored.Live(p) == 0).Select(p => p.Name)]);
     }
 }

@@ -14,10 +14,10 @@ namespace Asni.Training;
 /// <summary>The numbers of a phase that ended; its network is in the run folder.</summary>
 public sealed record PhaseNumbers(string Phase, double Top1, double Top5, double TestLoss, double Sparsity, long Kept, double Seconds)
 {
-    /// <summary><see cref="ModelSnapshot.Sha256"/> of what the phase started from; null in checkpoints by older versions.</summary>
+    /// <summary><see cref="TrainedNetwork.Sha256"/> of what the phase started from; null in checkpoints by older versions.</summary>
     public string? Initial { get; init; }
 
-    /// <summary><see cref="ModelSnapshot.Sha256"/> of the network it delivered; null in checkpoints by older versions.</summary>
+    /// <summary><see cref="TrainedNetwork.Sha256"/> of the network it delivered; null in checkpoints by older versions.</summary>
     public string? Model { get; init; }
 }
 
@@ -67,7 +67,7 @@ public sealed record CheckpointPosition
 /// A run's whole state, from which it goes on bit for bit: a safetensors file with values and masks as in a network file, the optimizer's
 /// state as NAME.state0 and NAME.state1, and as metadata the position as JSON and a SHA-256 over that and all tensors, names and shapes included.
 /// </summary>
-public sealed record Checkpoint(CheckpointPosition Position, ModelSnapshot Model, ImmutableArray<float[]?> State0, ImmutableArray<float[]?> State1)
+public sealed record Checkpoint(CheckpointPosition Position, TrainedNetwork Model, ImmutableArray<float[]?> State0, ImmutableArray<float[]?> State1)
 {
     private const string PositionKey = "checkpoint", DigestKey = "sha256", State0Suffix = ".state0", State1Suffix = ".state1";
 
@@ -140,7 +140,7 @@ public sealed record Checkpoint(CheckpointPosition Position, ModelSnapshot Model
         try
         {
             CheckpointPosition position = JsonSerializer.Deserialize<CheckpointPosition>(text, s_json) ?? throw Bad("its position is empty");
-            ModelSnapshot model = ReadModel(reader, network);
+            TrainedNetwork model = ReadModel(reader, network);
             if (model.FirstNotFinite() is { } p) throw Bad($"its {p.Name} is NaN or infinite");
             return new Checkpoint(position, model, ReadState(reader, network, State0Suffix), ReadState(reader, network, State1Suffix));
         }
@@ -165,7 +165,7 @@ public sealed record Checkpoint(CheckpointPosition Position, ModelSnapshot Model
         return tensors;
     }
 
-    private static ModelSnapshot ReadModel(SafetensorsReader reader, Network network)
+    private static TrainedNetwork ReadModel(SafetensorsReader reader, Network network)
     {
         var values = new float[network.Parameters.Length][];
         var masks = new Mask?[network.Parameters.Length];
@@ -175,7 +175,7 @@ public sealed record Checkpoint(CheckpointPosition Position, ModelSnapshot Model
             if (reader.Entries.TryGetValue(p.Name + NetworkFile.MaskSuffix, out SafetensorsEntry? mask) && mask.HasShape(p.Shape) && mask.DType == "BOOL")
                 masks[p.Index] = NetworkFile.ToMask(reader.ReadBytes(mask));
         }
-        return new ModelSnapshot(network, [.. values], [.. masks]);
+        return new TrainedNetwork(network, [.. values], [.. masks]);
     }
 
     private static ImmutableArray<float[]?> ReadState(SafetensorsReader reader, Network network, string suffix) =>

@@ -19,7 +19,7 @@ public class SingleCallerTests
     {
         using var device = new CpuDevice(2);
         using var model = new Model(NetworkZoo.Create("lenet300", s_shape, 10), device);
-        ModelSnapshot snapshot = model.Snapshot();
+        TrainedNetwork snapshot = model.Snapshot();
         using var plan = new Plan(model, 2, training: true);
         using var other = new Plan(model, 2, training: false);
         Action[] calls =
@@ -90,7 +90,7 @@ public class SingleCallerTests
             Initialization.Fill(p, 3, filled);
             return filled;
         })];
-        model.Load(new ModelSnapshot(model.Network, [.. values], [.. new Mask?[values.Length]]));
+        model.Load(new TrainedNetwork(model.Network, [.. values], [.. new Mask?[values.Length]]));
     }
 
     private static Exception? OnAnotherThread(Action call)

@@ -10,11 +10,13 @@ public class NetworkFileTests : FolderTest
     [Test]
     public void Weights_masks_and_description_come_back()
     {
-        ModelSnapshot model = TinyNetwork.Snapshot();
+        TrainedNetwork model = TinyNetwork.Snapshot();
         string path = _folder["n.safetensors"];
-        NetworkFile.Write(path, model.Network, new StoredWeights(model.Values, model.Masks), "asni1");
-        Assert.That(NetworkFile.ReadHeader(path), Is.EqualTo(new NetworkFileHeader("tiny", new Chw(1, 2, 2), 2, "asni1")));
-        StoredWeights read = NetworkFile.Read(path, model.Network);
+        NetworkFile.Write(path, model, "asni1");
+        StoredNetwork stored = NetworkFormats.Read(path);
+        Assert.That((stored.Path, stored.Phase, stored.Trained.Network.Name), Is.EqualTo((path, "asni1", "tiny")));
+        GraphJsonTests.AssertEqual(stored.Trained.Network, model.Network);
+        TrainedNetwork read = stored.Trained;
         Assert.That(read.Values, Is.EqualTo(model.Values));
         Assert.That(read.Masks[0]!.Words.ToArray(), Is.EqualTo(model.Masks[0]!.Words.ToArray()), "a live weight of 0 stays live");
         Assert.That(read.Masks.Skip(1), Is.All.Null);
@@ -49,7 +51,10 @@ public class NetworkFileTests : FolderTest
         string path = _folder["n.safetensors"];
         SafetensorsWriter.Write(path, [], new Dictionary<string, string>());
         Assert.That(() => NetworkFile.ReadHeader(path), Throws.TypeOf<AsniException>().With.Message.Contains("does not say its"));
-        SafetensorsWriter.Write(path, [], new Dictionary<string, string> { ["network"] = "x", ["input"] = "3x0x3", ["classes"] = "2", ["phase"] = "p" });
+        SafetensorsWriter.Write(path, [], new Dictionary<string, string> { ["network"] = "x", ["input"] = "3x3x3", ["classes"] = "2", ["phase"] = "p" });
+        Assert.That(() => NetworkFile.ReadHeader(path), Throws.TypeOf<AsniException>().With.Message.StartsWith($"{path} does not describe its network but by a name: There is no network 'x'"));
+        Assert.That(NetworkFile.HasHeader(path), Is.False);
+        SafetensorsWriter.Write(path, [], new Dictionary<string, string> { ["network"] = "lenet300", ["input"] = "3x0x3", ["classes"] = "2", ["phase"] = "p" });
         Assert.That(() => NetworkFile.ReadHeader(path), Throws.TypeOf<AsniException>().With.Message.Contains("3x0x3"));
     }
 }

@@ -13,9 +13,9 @@ namespace Asni.Tests.Formats;
 internal static class RandomNetworks
 {
     /// <param name="sparsity">Share of each weight tensor that is pruned, at random places.</param>
-    public static StoredWeights Weights(Network network, double sparsity, int seed = 1)
+    public static TrainedNetwork Weights(Network network, double sparsity, int seed = 1)
     {
-        ModelSnapshot fresh = MethodRunner.InitialWeights(network, (ulong)seed);
+        TrainedNetwork fresh = MethodRunner.InitialWeights(network, (ulong)seed);
         var random = new Random(seed);
         Mask?[] masks = new Mask?[network.Parameters.Length];
         foreach (Parameter p in network.Parameters)
@@ -27,7 +27,7 @@ internal static class RandomNetworks
                 for (int i = 0; i < values.Length; i++)
                     values[i] = p.Kind is ParameterKind.NormWeight or ParameterKind.RunningVariance ? Uniform(0.5, 1.5) : Uniform(-0.2, 0.2);
         }
-        return new StoredWeights(fresh.Values, [.. masks]);
+        return new TrainedNetwork(network, fresh.Values, [.. masks]);
     }
 
     public static float[] Images(Network network, int count)
@@ -39,15 +39,15 @@ internal static class RandomNetworks
     }
 
     /// <summary>What the CPU device says.</summary>
-    public static float[] Logits(Network network, StoredWeights weights, float[] images, int count)
+    public static float[] Logits(TrainedNetwork network, float[] images, int count)
     {
         using var device = new CpuDevice(1);
-        using var model = new Model(network, device);
-        model.Load(new ModelSnapshot(network, weights.Values, weights.Masks));
+        using var model = new Model(network.Network, device);
+        model.Load(network);
         using var plan = new Plan(model, count, training: false);
         plan.Load(images, new int[count]);
         plan.RunEvaluation();
-        var logits = new float[count * network.Classes];
+        var logits = new float[count * network.Network.Classes];
         plan.ReadLogits(logits);
         return logits;
     }

@@ -11,7 +11,7 @@ internal static class TinyNetwork
     public static Network Network { get; } = Make();
 
     /// <summary>Weights 1, 2, 3, ... over all parameters; every second weight of fc1 pruned, and one of its live weights 0.</summary>
-    public static ModelSnapshot Snapshot()
+    public static TrainedNetwork Snapshot()
     {
         float next = 0;
         var values = Network.Parameters.Select(p => Enumerable.Range(0, (int)p.Elements).Select(_ => ++next).ToArray()).ToImmutableArray();
@@ -22,7 +22,7 @@ internal static class TinyNetwork
             values[0][i] = 0;
         }
         values[0][4] = 0;
-        return new ModelSnapshot(Network, values, [mask, null, null, null]);
+        return new TrainedNetwork(Network, values, [mask, null, null, null]);
     }
 
     private static Network Make()

@@ -13,17 +13,17 @@ public class WeightsByNameTests : FolderTest
     [Test]
     public void Our_own_files_give_everything_masks_included()
     {
-        ModelSnapshot model = TinyNetwork.Snapshot();
-        var weights = new StoredWeights(model.Values, model.Masks);
-        AsniFile.Write(_folder["a"], model.Network, weights, "asni1");
-        NetworkFile.Write(_folder["b"], model.Network, weights, "asni1");
+        TrainedNetwork model = TinyNetwork.Snapshot();
+        var weights = model;
+        AsniFile.Write(_folder["a"], weights, "asni1");
+        NetworkFile.Write(_folder["b"], weights, "asni1");
         foreach (string path in new[] { _folder["a"], _folder["b"] })
         {
             WeightsByName loaded = WeightsByName.Load(path, model.Network, Fresh());
             Assert.That((loaded.Loaded, loaded.IsComplete, loaded.IsPruned), Is.EqualTo((4, true, true)));
             Assert.That(loaded.Unused, Is.Empty);
-            Assert.That(loaded.Weights.Values, Is.EqualTo(model.Values));
-            Assert.That(loaded.Weights.Masks[0]!.Live, Is.EqualTo(6));
+            Assert.That(loaded.Trained.Values, Is.EqualTo(model.Values));
+            Assert.That(loaded.Trained.Masks[0]!.Live, Is.EqualTo(6));
             Assert.That(loaded.Describe("F").Single(), Is.EqualTo("4 of 4 tensors come from F."));
         }
     }
@@ -48,8 +48,8 @@ public class WeightsByNameTests : FolderTest
             "of another shape: fc2.weight is [5, 3] instead of [2, 3].",
             "in the file but not in the network: module.head.weight.",
         }));
-        Assert.That(loaded.Weights.Values[0][11], Is.EqualTo(11));
-        Assert.That(loaded.Weights.Values[1], Is.All.EqualTo(0.5f), "fresh");
+        Assert.That(loaded.Trained.Values[0][11], Is.EqualTo(11));
+        Assert.That(loaded.Trained.Values[1], Is.All.EqualTo(0.5f), "fresh");
         Assert.That(loaded.IsPruned, Is.False);
     }
 
@@ -62,7 +62,7 @@ public class WeightsByNameTests : FolderTest
         var prefix = new byte[8];
         BinaryPrimitives.WriteInt64LittleEndian(prefix, header.Length);
         File.WriteAllBytes(_folder["x"], [.. prefix, .. Encoding.UTF8.GetBytes(header), .. data]);
-        Assert.That(WeightsByName.Load(_folder["x"], TinyNetwork.Network, Fresh()).Weights.Values[3], Is.EqualTo(new[] { 1.5f, -2f }));
+        Assert.That(WeightsByName.Load(_folder["x"], TinyNetwork.Network, Fresh()).Trained.Values[3], Is.EqualTo(new[] { 1.5f, -2f }));
     }
 
     [Test]
@@ -82,8 +82,8 @@ public class WeightsByNameTests : FolderTest
             ("module.fc1.weight_orig", "module.fc1.weight_mask")])
         {
             WeightsByName loaded = WeightsByName.Load(Write((name, new Shape(3, 4), weights), (of, new Shape(3, 4), mask)), TinyNetwork.Network, Fresh());
-            Assert.That((loaded.Loaded, loaded.Unused.Length, loaded.IsPruned, loaded.Weights.Masks[0]!.Live), Is.EqualTo((1, 0, true, 6L)), name);
-            Assert.That(loaded.Weights.Values[0], Is.EqualTo(weights.Select((w, i) => i % 2 == 1 ? w : 0)));
+            Assert.That((loaded.Loaded, loaded.Unused.Length, loaded.IsPruned, loaded.Trained.Masks[0]!.Live), Is.EqualTo((1, 0, true, 6L)), name);
+            Assert.That(loaded.Trained.Values[0], Is.EqualTo(weights.Select((w, i) => i % 2 == 1 ? w : 0)));
         }
         mask[3] = 0.5f;
         string path = Write(("fc1.weight_orig", new Shape(3, 4), weights), ("fc1.weight_mask", new Shape(3, 4), mask));
@@ -111,8 +111,8 @@ public class WeightsByNameTests : FolderTest
         Assert.That((live.Zeros, live.IsPruned), Is.EqualTo((3L, false)));
         Assert.That(live.Describe("F"), Has.Some.EqualTo("3 weights of the file, which has no masks, are 0: they are weights like the others (--zeros pruned: they stay 0)."));
         WeightsByName pruned = WeightsByName.Load(path, TinyNetwork.Network, Fresh(), new WeightMatching { Zeros = ZeroWeights.Pruned });
-        Assert.That((pruned.Zeros, pruned.IsPruned, pruned.Weights.Masks[0]!.Live, pruned.Weights.Masks[1]), Is.EqualTo((3L, true, 9L, (Mask?)null)), "biases are not pruned");
-        Assert.That(float.IsNegative(pruned.Weights.Values[0][4]), Is.False);
+        Assert.That((pruned.Zeros, pruned.IsPruned, pruned.Trained.Masks[0]!.Live, pruned.Trained.Masks[1]), Is.EqualTo((3L, true, 9L, (Mask?)null)), "biases are not pruned");
+        Assert.That(float.IsNegative(pruned.Trained.Values[0][4]), Is.False);
         Assert.That(pruned.Describe("F"), Has.Some.Contains("they count as pruned (--zeros live"));
     }
 
@@ -128,10 +128,10 @@ public class WeightsByNameTests : FolderTest
     [Test]
     public void A_file_with_a_mask_says_by_it_which_zeros_are_pruned()
     {
-        ModelSnapshot model = TinyNetwork.Snapshot();
-        NetworkFile.Write(_folder["n"], model.Network, new StoredWeights(model.Values, model.Masks), "asni1");
+        TrainedNetwork model = TinyNetwork.Snapshot();
+        NetworkFile.Write(_folder["n"], model, "asni1");
         WeightsByName loaded = WeightsByName.Load(_folder["n"], model.Network, null, new WeightMatching { Zeros = ZeroWeights.Pruned });
-        Assert.That((loaded.Zeros, loaded.Weights.Masks[0]!.Live), Is.EqualTo((0L, 6L)), "one live weight is 0");
+        Assert.That((loaded.Zeros, loaded.Trained.Masks[0]!.Live), Is.EqualTo((0L, 6L)), "one live weight is 0");
     }
 
     [TestCase(float.NaN)]
@@ -146,10 +146,10 @@ public class WeightsByNameTests : FolderTest
     [Test]
     public void Without_fresh_weights_or_when_strict_everything_must_fit_and_nothing_be_left()
     {
-        ModelSnapshot model = TinyNetwork.Snapshot();
+        TrainedNetwork model = TinyNetwork.Snapshot();
         (string, Shape, float[])[] all = [.. model.Network.Parameters.Select(p => (p.Name, p.Shape, model.Values[p.Index]))];
         WeightsByName whole = WeightsByName.Load(Write(all), model.Network);
-        Assert.That(whole.Weights.Values, Is.EqualTo(model.Values));
+        Assert.That(whole.Trained.Values, Is.EqualTo(model.Values));
         Assert.That(whole.Shortfall, Is.Null);
         string path = Write([.. all[1..], ("head.weight", new Shape(1), [1])]);
         string words = "does not fit network tiny tensor by tensor: not in the file: fc1.weight; only in the file: head.weight.";
@@ -166,7 +166,7 @@ public class WeightsByNameTests : FolderTest
         Assert.That(() => WeightsByName.Load(path, TinyNetwork.Network, Fresh()), Throws.TypeOf<AsniException>().With.Message.EndsWith(
             "the shapes of 4 fit in order, and --match order takes them so."));
         WeightsByName taken = WeightsByName.Load(path, TinyNetwork.Network, null, new WeightMatching { InOrder = true });
-        Assert.That(taken.Weights.Values[3], Is.EqualTo(new float[] { 4, 5 }));
+        Assert.That(taken.Trained.Values[3], Is.EqualTo(new float[] { 4, 5 }));
         Assert.That(taken.Describe("F"), Is.EqualTo(new[]
         {
             "4 of 4 tensors come from F.", "taken in order: fc1 from a1 (weight).", "taken in order: fc1 from a2 (bias).", "taken in order: fc2 from b1 (weight).",
@@ -191,6 +191,6 @@ public class WeightsByNameTests : FolderTest
         return path;
     }
 
-    private static StoredWeights Fresh() =>
-        new([.. TinyNetwork.Network.Parameters.Select(p => Enumerable.Repeat(0.5f, (int)p.Elements).ToArray())], [null, null, null, null]);
+    private static TrainedNetwork Fresh() =>
+        new(TinyNetwork.Network, [.. TinyNetwork.Network.Parameters.Select(p => Enumerable.Repeat(0.5f, (int)p.Elements).ToArray())], [null, null, null, null]);
 }

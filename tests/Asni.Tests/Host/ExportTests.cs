@@ -10,14 +10,14 @@ public class ExportTests
     private static readonly Network s_network = NetworkZoo.Create("lenet300");
 
     private TemporaryFolder _folder = null!;
-    private StoredWeights _weights = null!;
+    private TrainedNetwork _weights = null!;
 
     [SetUp]
     public void MakeNetwork()
     {
         _folder = new TemporaryFolder();
         _weights = RandomNetworks.Weights(s_network, 0.9);
-        NetworkFile.Write(_folder["asni1.safetensors"], s_network, _weights, "asni1");
+        NetworkFile.Write(_folder["asni1.safetensors"], _weights, "asni1");
     }
 
     [TearDown]
@@ -57,7 +57,7 @@ public class ExportTests
     [Test]
     public void Verify_counts_in_every_way_and_finds_the_network_sound()
     {
-        AsniFile.Write(_folder["n.asni"], s_network, _weights, "asni1");
+        AsniFile.Write(_folder["n.asni"], _weights, "asni1");
         foreach (string path in new[] { _folder["asni1.safetensors"], _folder["n.asni"] })
         {
             CommandLine.Outcome outcome = CommandLine.Run("verify", path);
@@ -71,11 +71,11 @@ public class ExportTests
     {
         int pruned = Array.FindIndex(_weights.Values[0], v => v == 0);
         _weights.Values[0][pruned] = -0f;
-        NetworkFile.Write(_folder["a.safetensors"], s_network, _weights, "asni1");
+        NetworkFile.Write(_folder["a.safetensors"], _weights, "asni1");
         CommandLine.ExpectFailure(1, "1 pruned elements are not 0.", "verify", _folder["a.safetensors"]);
         _weights.Values[0][pruned] = 0;
         _weights.Values[1][0] = float.NaN;
-        NetworkFile.Write(_folder["b.safetensors"], s_network, _weights, "asni1");
+        NetworkFile.Write(_folder["b.safetensors"], _weights, "asni1");
         CommandLine.ExpectFailure(1, "1 values are NaN or infinite.", "verify", _folder["b.safetensors"]);
         Assert.That(CommandLine.Run("verify", _folder["b.safetensors"]).Output, Does.Contain("1.bias holds values that are NaN or infinite."));
     }
@@ -86,12 +86,8 @@ public class ExportTests
         int live = Array.FindIndex(_weights.Values[0], v => v != 0);
         _weights.Values[0][live] = 0;
         Array.Clear(_weights.Values[2]);
-        NetworkFile.Write(_folder["a.safetensors"], s_network,
-            _weights with
-            {
-                Masks = _weights.Masks.SetItem(2, new Asni.Tensors.Mask(_weights.Values[2].Length, live: false)).SetItem(4,
-                null)
-            }, "asni1");
+        NetworkFile.Write(_folder["a.safetensors"],
+            _weights with { Masks = _weights.Masks.SetItem(2, new Asni.Tensors.Mask(_weights.Values[2].Length, live: false)).SetItem(4, null) }, "asni1");
         string output = CommandLine.Run("verify", _folder["a.safetensors"]).Output;
         Assert.That(output, Does.Contain("1 live weights are 0.").And.Contain("3.weight has no live weight.").And.Contain("in tensors without a mask"));
     }

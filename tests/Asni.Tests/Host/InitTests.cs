@@ -15,7 +15,7 @@ public class InitTests : FolderTest
         Expect(again);
         Assert.That(again.Output, Does.Contain($"note: 6 of 6 tensors come from {file}.").And.Contain("retrain, 2 epochs"));
         Network network = NetworkZoo.Create("lenet300");
-        StoredWeights first = NetworkFile.Read(_folder["a/asni2.safetensors"], network),
+        TrainedNetwork first = NetworkFile.Read(_folder["a/asni2.safetensors"], network),
             second = NetworkFile.Read(_folder["b/retrain.safetensors"], network);
         Assert.That(second.Values, Is.EqualTo(first.Values));
 

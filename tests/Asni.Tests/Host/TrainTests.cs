@@ -43,8 +43,8 @@ public class TrainTests : FolderTest
     {
         Assert.That(Train(_folder["a"]).ExitCode, Is.Zero);
         Network network = NetworkZoo.Create("lenet300");
-        StoredWeights start = NetworkFile.Read(_folder["a/asni2-init.safetensors"], network);
-        StoredWeights sparse = NetworkFile.Read(_folder["a/asni1.safetensors"], network);
+        TrainedNetwork start = NetworkFile.Read(_folder["a/asni2-init.safetensors"], network);
+        TrainedNetwork sparse = NetworkFile.Read(_folder["a/asni1.safetensors"], network);
         foreach (Parameter p in network.Weights)
         {
             Assert.That(start.Values[p.Index].Where(v => v != 0).Distinct().Count(), Is.EqualTo(2), p.Name);

@@ -11,7 +11,7 @@ public class WeightFileTests
     private static readonly Network s_network = NetworkZoo.Create("lenet300");
 
     private TemporaryFolder _folder = null!;
-    private StoredWeights _weights = null!;
+    private TrainedNetwork _weights = null!;
 
     [SetUp]
     public void MakeFile()
@@ -29,7 +29,7 @@ public class WeightFileTests
     {
         string output = Expect("export", _folder["w.safetensors"], "--net", "lenet300", "--to", "safetensors", "--out", _folder["out.safetensors"]);
         Assert.That(output, Does.Contain("note: 6 of 6 tensors come from").And.Contain("are 0: they count as pruned").And.Contain("imported of lenet300 written to"));
-        StoredWeights back = NetworkFile.Read(_folder["out.safetensors"], s_network);
+        TrainedNetwork back = NetworkFile.Read(_folder["out.safetensors"], s_network);
         Assert.That(back.Values, Is.EqualTo(_weights.Values));
         Assert.That(back.Masks.Select(m => m?.Live), Is.EqualTo(_weights.Masks.Select(m => m?.Live)));
         Expect("export", _folder["w.safetensors"], "--net", "lenet300", "--to", "onnx");
@@ -45,7 +45,7 @@ public class WeightFileTests
     [Test]
     public void Eval_gives_the_accuracy_of_the_same_network_in_our_own_file()
     {
-        NetworkFile.Write(_folder["own.safetensors"], s_network, _weights, "asni1");
+        NetworkFile.Write(_folder["own.safetensors"], _weights, "asni1");
         string foreign = Expect("eval", _folder["w.safetensors"], "--net", "lenet300", "--data", "digits", "--threads", "1");
         string own = Expect("eval", _folder["own.safetensors"], "--data", "digits", "--threads", "1");
         static string Numbers(string output) => output[output.IndexOf("top-1", StringComparison.Ordinal)..output.IndexOf(" weights kept", StringComparison.Ordinal)];
@@ -128,7 +128,7 @@ public class WeightFileTests
             CommandLine.ExpectFailure(1, $"{_folder.Path} is a folder", [command[0], _folder.Path, .. command[1..]]);
         CommandLine.ExpectFailure(2, "is a folder", "--init", _folder.Path);
         CommandLine.ExpectFailure(2, "is a folder", "--recipe", _folder.Path);
-        NetworkFile.Write(_folder["asni1.safetensors"], s_network, _weights, "asni1");
+        NetworkFile.Write(_folder["asni1.safetensors"], _weights, "asni1");
     }
 
     [Test]
@@ -146,7 +146,7 @@ public class WeightFileTests
 
     private string Own()
     {
-        NetworkFile.Write(_folder["own.safetensors"], s_network, _weights, "asni1");
+        NetworkFile.Write(_folder["own.safetensors"], _weights, "asni1");
         return _folder["own.safetensors"];
     }
 

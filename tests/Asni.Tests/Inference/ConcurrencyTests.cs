@@ -38,7 +38,7 @@ public class ConcurrencyTests
     [TestCase(4)]
     public void Disposing_waits_for_calls_that_run_and_refuses_the_others(int maximalCallers)
     {
-        ModelSnapshot snapshot = SparseNetworks.Prune(NetworkZoo.Create("conv2", new Chw(3, 16, 16), 10), 0.1);
+        TrainedNetwork snapshot = SparseNetworks.Prune(NetworkZoo.Create("conv2", new Chw(3, 16, 16), 10), 0.1);
         float[] image = SparseNetworks.Images(snapshot.Network.Input.Elements, 3);
         int expected = Serial(snapshot, image);
         for (int round = 0; round < 5; round++)
@@ -72,7 +72,7 @@ public class ConcurrencyTests
     [Test]
     public void A_call_that_fails_gives_its_plan_back()
     {
-        ModelSnapshot snapshot = SparseNetworks.Prune(NetworkZoo.Create("lenet300", new Chw(1, 28, 28), 10), 0.1);
+        TrainedNetwork snapshot = SparseNetworks.Prune(NetworkZoo.Create("lenet300", new Chw(1, 28, 28), 10), 0.1);
         float[] image = SparseNetworks.Images(784, 3);
         var device = new CpuDevice(2);
         using SparseModel model = SparseModel.Of(snapshot, device, 1, maximalCallers: 1);
@@ -95,7 +95,7 @@ public class ConcurrencyTests
     [Test]
     public void Callers_of_a_device_that_takes_one_wait_for_each_other()
     {
-        ModelSnapshot snapshot = SparseNetworks.Prune(NetworkZoo.Create("lenet300", new Chw(1, 28, 28), 10), 0.1);
+        TrainedNetwork snapshot = SparseNetworks.Prune(NetworkZoo.Create("lenet300", new Chw(1, 28, 28), 10), 0.1);
         float[] image = SparseNetworks.Images(784, 3);
         using SparseModel model = SparseModel.Of(snapshot, new Reference.ReferenceDevice(), 1, maximalCallers: 8);
         var expected = new float[10];
@@ -120,7 +120,7 @@ public class ConcurrencyTests
     {
         const int batch = 20, callers = 4, tapBytes = 8;
         Network net = NetworkZoo.Create(name, new Chw(1, 28, 28), 10);
-        ModelSnapshot snapshot = SparseNetworks.Prune(net, 0.5);
+        TrainedNetwork snapshot = SparseNetworks.Prune(net, 0.5);
         float[] images = SparseNetworks.Images(batch * net.Input.Elements, 3);
         using var device = new CpuDevice(1);
         using var model = new Model(net, device);
@@ -159,7 +159,7 @@ public class ConcurrencyTests
     public void Models_that_are_forgotten_give_their_threads_back()
     {
         const int threads = 5;
-        ModelSnapshot snapshot = SparseNetworks.Prune(NetworkZoo.Create("conv2", new Chw(3, 16, 16), 10), 0.1);
+        TrainedNetwork snapshot = SparseNetworks.Prune(NetworkZoo.Create("conv2", new Chw(3, 16, 16), 10), 0.1);
         float[] image = SparseNetworks.Images(snapshot.Network.Input.Elements, 3);
         Forget(snapshot, image, 2, threads: 1);
         int before = ThreadCount();
@@ -179,7 +179,7 @@ public class ConcurrencyTests
     /// <summary>Runs models that nobody disposes of.</summary>
     /// <returns>Threads of the process when they had all run.</returns>
     [System.Runtime.CompilerServices.MethodImpl(System.Runtime.CompilerServices.MethodImplOptions.NoInlining)]
-    private static int Forget(ModelSnapshot snapshot, float[] image, int count, int threads)
+    private static int Forget(TrainedNetwork snapshot, float[] image, int count, int threads)
     {
         var models = new List<SparseModel>();
         for (int i = 0; i < count; i++) models.Add(SparseModel.Of(snapshot, new CpuDevice(threads)));
@@ -188,7 +188,7 @@ public class ConcurrencyTests
     }
 
     /// <summary>What a plan of its own takes after a call, with a device of its own.</summary>
-    private static long BytesAlone(ModelSnapshot snapshot, int batch, float[] images, out float[] logits)
+    private static long BytesAlone(TrainedNetwork snapshot, int batch, float[] images, out float[] logits)
     {
         using var device = new CpuDevice(1);
         using var model = new Model(snapshot.Network, device);
@@ -216,7 +216,7 @@ public class ConcurrencyTests
 
     private static void Compare(Network net, double density, int threads, int maximalBatch, int? maximalCallers, int calls)
     {
-        ModelSnapshot snapshot = SparseNetworks.Prune(net, density);
+        TrainedNetwork snapshot = SparseNetworks.Prune(net, density);
         // Batches of all sizes up to the largest, so that callers of different ones meet.
         (float[] Images, float[] Logits)[] cases = [.. Enumerable.Range(0, 2 * Callers).Select(i =>
         {
@@ -241,7 +241,7 @@ public class ConcurrencyTests
         }));
     }
 
-    private static int Serial(ModelSnapshot snapshot, float[] image)
+    private static int Serial(TrainedNetwork snapshot, float[] image)
     {
         using SparseModel model = SparseModel.Of(snapshot, new CpuDevice(2), 1, maximalCallers: 1);
         return model.Predict(image);

@@ -20,7 +20,7 @@ public class SparseModelTests
     {
         using var folder = new TemporaryFolder();
         Network net = NetworkZoo.Create(name, Parse(input), 10);
-        string file = Write(folder, net, out StoredWeights weights);
+        string file = Write(folder, net, out TrainedNetwork weights);
         float[] images = SparseNetworks.Images(3 * net.Input.Elements, 4);
         using var model = SparseModel.Load(file, new CpuDevice(2), maximalBatch: 4);
         var actual = new float[30];
@@ -28,7 +28,7 @@ public class SparseModelTests
 
         using var device = new CpuDevice(1);
         using var trained = new Model(net, device);
-        trained.Load(new ModelSnapshot(net, weights.Values, weights.Masks));
+        trained.Load(new TrainedNetwork(net, weights.Values, weights.Masks));
         using var plan = new Plan(trained, 3, training: false);
         var expected = new float[30];
         plan.Load(images, new int[3]);
@@ -75,12 +75,12 @@ public class SparseModelTests
         return new Chw(sizes[0], sizes[1], sizes[2]);
     }
 
-    private static string Write(TemporaryFolder folder, Network net, out StoredWeights weights)
+    private static string Write(TemporaryFolder folder, Network net, out TrainedNetwork weights)
     {
-        ModelSnapshot pruned = SparseNetworks.Prune(net, 0.1);
-        weights = new StoredWeights(pruned.Values, pruned.Masks);
+        TrainedNetwork pruned = SparseNetworks.Prune(net, 0.1);
+        weights = pruned;
         string file = Path.Combine(folder.Path, "network.safetensors");
-        NetworkFile.Write(file, net, weights, "asni1");
+        NetworkFile.Write(file, weights, "asni1");
         return file;
     }
 }

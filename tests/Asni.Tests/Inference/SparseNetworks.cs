@@ -8,7 +8,7 @@ namespace Asni.Tests.Inference;
 internal static class SparseNetworks
 {
     /// <summary>So many of the weights live; batch-norm has statistics of its own.</summary>
-    public static ModelSnapshot Prune(Network net, double density)
+    public static TrainedNetwork Prune(Network net, double density)
     {
         var random = new SplitMix64(8);
         var values = new float[net.Parameters.Length][];
@@ -28,7 +28,7 @@ internal static class SparseNetworks
             }
             masks[p.Index] = mask;
         }
-        return new ModelSnapshot(net, [.. values], [.. masks]);
+        return new TrainedNetwork(net, [.. values], [.. masks]);
     }
 
     /// <summary>From -1 to 1.</summary>

@@ -255,7 +255,7 @@ public class ResumeTests : FolderTest
         }
     }
 
-    private static void AssertSame(ModelSnapshot a, ModelSnapshot b, string context)
+    private static void AssertSame(TrainedNetwork a, TrainedNetwork b, string context)
     {
         foreach (Parameter p in a.Network.Parameters)
         {

@@ -58,9 +58,9 @@ public class UnitPruningTests
         Network network = name == "mobilenet_v2" ? NetworkZoo.Create(name, new Chw(3, 32, 32), 5) : Net(name);
         PrunableGroups all = PrunableGroups.Find(network);
         PrunableGroup group = all.Groups.FirstOrDefault(g => g.Name == layer) ?? all.Groups[all.Groups.Length / 2];
-        ModelSnapshot model = Trained(network);
+        TrainedNetwork model = Trained(network);
         int[] kept = [.. Enumerable.Range(0, group.Units).Where(u => u % 3 != 1)];
-        ModelSnapshot small = UnitPruner.Keep(model, group, kept);
+        TrainedNetwork small = UnitPruner.Keep(model, group, kept);
         Assert.That(small.Network.ParameterCount, Is.LessThan(network.ParameterCount));
         Assert.That(small.Network.Parameters.Select(p => small.Values[p.Index].LongLength), Is.EqualTo(small.Network.Parameters.Select(p => p.Elements)));
 
@@ -69,7 +69,7 @@ public class UnitPruningTests
         int plane = consumer.Filter.Height * consumer.Filter.Width;
         for (int i = 0; i < cut.Length; i++)
             if (i / plane % consumer.Filter.In % 3 == 1) cut[i] = 0;
-        ModelSnapshot zeroed = model with { Values = model.Values.SetItem(consumer.Index, cut) };
+        TrainedNetwork zeroed = model with { Values = model.Values.SetItem(consumer.Index, cut) };
         Outputs.AssertClose(Logits(zeroed), Logits(small), 1e-4, 1e-4, name);
 
         Network again = NetworkZoo.Create(small.Network.Name, network.Input, network.Classes);
@@ -81,10 +81,10 @@ public class UnitPruningTests
     {
         using var folder = new TemporaryFolder();
         Network network = Net("resnet20");
-        ModelSnapshot small = UnitPruner.Keep(Trained(network), PrunableGroups.Find(network).Groups[0], [0, 3, 5]);
+        TrainedNetwork small = UnitPruner.Keep(Trained(network), PrunableGroups.Find(network).Groups[0], [0, 3, 5]);
         small = UnitPruner.Keep(small, PrunableGroups.Find(small.Network).Groups.First(g => g.Name == "layer2.1.conv1"), [.. Enumerable.Range(0, 7)]);
         Assert.That(small.Network.Name, Is.EqualTo("resnet20[layer1.0.conv1=3,layer2.1.conv1=7]"));
-        NetworkFile.Write(folder["a.safetensors"], small.Network, new StoredWeights(small.Values, small.Masks), "ispasp");
+        NetworkFile.Write(folder["a.safetensors"], small, "ispasp");
         using var model = Asni.Inference.SparseModel.Load(folder["a.safetensors"], new CpuDevice(1), 2);
         var logits = new float[10];
         model.Run(Values.Random(4, 2 * network.Input.Elements), logits);
@@ -99,7 +99,7 @@ public class UnitPruningTests
     public void Importance_equals_central_differences(DeviceCase on)
     {
         Network network = Net("resnet20");
-        ModelSnapshot model = Trained(network);
+        TrainedNetwork model = Trained(network);
         PrunableGroup group = PrunableGroups.Find(network).Groups.First(g => g.Name == "layer3.1.conv1");
         int units = group.Units, positions = group.Hidden.Output.Positions, samples = 3;
         float[][] hidden = [.. Enumerable.Range(0, samples).Select(n => Values.Random((ulong)n + 50, units * positions).Select(Math.Abs).ToArray())];
@@ -139,7 +139,7 @@ public class UnitPruningTests
     public void Greedy_selection_takes_the_unit_that_leaves_the_least_error(DeviceCase on)
     {
         Network network = NetworkZoo.Create("resnet20", new Chw(3, 4, 4), 5);
-        ModelSnapshot model = Trained(network);
+        TrainedNetwork model = Trained(network);
         PrunableGroup group = PrunableGroups.Find(network).Groups.First(g => g.Name == "layer3.1.conv1");
         using Device device = on.Create();
         var calibration = new Calibration(BlobDataset.Split(64, network.Input, 5).Train, 2, 8, 3, device, CancellationToken.None);
@@ -162,7 +162,7 @@ public class UnitPruningTests
     {
         // Three of eight units reach the output; the others have activations as large.
         Network network = Asni.Tests.Engine.TinyNetworks.Linear(4, 8, 3);
-        ModelSnapshot model = MethodRunner.InitialWeights(network, 1);
+        TrainedNetwork model = MethodRunner.InitialWeights(network, 1);
         Parameter consumer = network.Parameters[2];
         int[] carry = [1, 4, 6];
         float[] weights = [.. model.Values[consumer.Index].Select((_, i) => carry.Contains(i % 8) ? 0.5f + i % 8 : 0f)];
@@ -209,7 +209,7 @@ public class UnitPruningTests
     public void Units_that_pruning_killed_go_and_the_logits_stay(string name)
     {
         Network network = Net(name);
-        ModelSnapshot model = Trained(network);
+        TrainedNetwork model = Trained(network);
         PrunableGroup group = PrunableGroups.Find(network).Groups[^1];
         Parameter producer = UnitPruner.WeightOf(group.Producer), consumer = UnitPruner.WeightOf(group.Consumer);
         // Unit 1 is not read; unit 2 is not fed, and puts out 0; unit 3 is not fed, but puts out something, which goes where nothing is padded.
@@ -220,13 +220,13 @@ public class UnitPruningTests
         Parameter offset = group.Members.OfType<BatchNormNode>().FirstOrDefault()?.Bias ?? UnitPruner.BiasOf(group.Producer)!;
         float[] offsets = [.. model.Values[offset.Index].Select((v, i) => i == 2 ? -9 : i == 3 ? 9 : v)];
         model = model with { Values = model.Values.SetItem(offset.Index, offsets) };
-        ModelSnapshot small = DeadUnits.Remove(model);
+        TrainedNetwork small = DeadUnits.Remove(model);
         Assert.That(PrunableGroups.Find(small.Network).Groups[^1].Units, Is.EqualTo(group.Units - (name == "resnet20" ? 2 : 3)));
         Outputs.AssertClose(Logits(model), Logits(small), 1e-5, 1e-5, name);
     }
 
     /// <summary>g of one sample in double precision, by definition.</summary>
-    private static double[] Block(ModelSnapshot model, PrunableGroup group, double[] h, bool offset)
+    private static double[] Block(TrainedNetwork model, PrunableGroup group, double[] h, bool offset)
     {
         var c = (ConvolutionNode)group.Consumer;
         FilterShape f = c.Weight.Filter;
@@ -253,9 +253,9 @@ public class UnitPruningTests
     }
 
     /// <summary>Random weights with batch-norm numbers that are not their initial ones.</summary>
-    private static ModelSnapshot Trained(Network network)
+    private static TrainedNetwork Trained(Network network)
     {
-        ModelSnapshot model = MethodRunner.InitialWeights(network, 3);
+        TrainedNetwork model = MethodRunner.InitialWeights(network, 3);
         foreach (Parameter p in network.Parameters.Where(p => p.Kind is not (ParameterKind.Weight or ParameterKind.Bias)))
             model = model with
             {
@@ -264,7 +264,7 @@ public class UnitPruningTests
         return model;
     }
 
-    private static float[] Logits(ModelSnapshot snapshot)
+    private static float[] Logits(TrainedNetwork snapshot)
     {
         using var device = new CpuDevice(1);
         using var model = new Model(snapshot.Network, device);

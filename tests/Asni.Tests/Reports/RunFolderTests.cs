@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Asni.Engine;
 using Asni.Methods;
+using Asni.Networks;
 using Asni.Reports;
 using Asni.Tests.Formats;
 using Asni.Tests.Formats.TensorBoard;
@@ -95,7 +96,7 @@ public class RunFolderTests : FolderTest
     {
         using var run = RunFolder.Create(_folder["r"], s_run);
         run.Record(Phase("asni1"));
-        ModelSnapshot loaded = RunFolder.Load(_folder["r/asni1.safetensors"], TinyNetwork.Network);
+        TrainedNetwork loaded = RunFolder.Load(_folder["r/asni1.safetensors"], TinyNetwork.Network);
         Assert.That(loaded.Values, Is.EqualTo(TinyNetwork.Snapshot().Values));
         Assert.That(loaded.Kept, Is.EqualTo(12));
     }

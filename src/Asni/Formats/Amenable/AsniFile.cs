@@ -1,5 +1,7 @@
 using System.Collections.Immutable;
+using System.IO.Compression;
 using System.Security.Cryptography;
+using System.Text;
 using Asni.Networks;
 using Asni.Tensors;
 
@@ -31,19 +33,21 @@ public sealed record AsniContents(NetworkFileHeader Header, ImmutableArray<AsniT
 public static class AsniFile
 {
     public const string Extension = ".asni";
-    public const ushort Version = 1;
+
+    /// <summary>Of the files that are written. Version 1, which has a name in place of the graph, is read too.</summary>
+    public const ushort Version = 2;
 
     internal const int ChecksumBytes = 32, HeadBytes = 16, MostDimensions = 8;
-    private const int MostTensors = 1 << 16;
+    private const int MostTensors = 1 << 16, MostGraphBytes = 1 << 24;
 
     internal static ReadOnlySpan<byte> Magic => "ASNI"u8;
 
     /// <param name="phase">What the network is: asni2-init, asni1, ...</param>
     /// <param name="half">Live weights as 16-bit floats where they are not one or two numbers; vectors stay exact.</param>
     /// <exception cref="AsniException">The file cannot be written; nothing is left behind.</exception>
-    public static void Write(string path, Network network, StoredWeights weights, string phase, bool half = false)
+    public static void Write(string path, TrainedNetwork trained, string phase, bool half = false)
     {
-        byte[] file = AsniWriter.Bytes(network, weights, phase, half);
+        byte[] file = AsniWriter.Bytes(trained, phase, half);
         AtomicFile.Write(path, stream => stream.Write(file));
     }
 
@@ -66,7 +70,7 @@ public static class AsniFile
 
     /// <summary>Values and masks for a network, which must have these tensors in this order.</summary>
     /// <exception cref="AsniException">Missing, cut short, damaged, of a later version, or not of this network.</exception>
-    public static StoredWeights Read(string path, Network network)
+    public static TrainedNetwork Read(string path, Network network)
     {
         var values = ImmutableArray.CreateBuilder<float[]>();
         var masks = ImmutableArray.CreateBuilder<Mask?>();
@@ -82,7 +86,7 @@ public static class AsniFile
         }, out _);
         if (values.Count < network.Parameters.Length)
             throw new AsniException($"{path} does not fit network {network.Name}: it has {values.Count} tensors of {network.Parameters.Length}.");
-        return new StoredWeights(values.ToImmutable(), masks.ToImmutable());
+        return new TrainedNetwork(network, values.ToImmutable(), masks.ToImmutable());
     }
 
     /// <summary>All tensors, still coded, by name.</summary>
@@ -104,11 +108,11 @@ public static class AsniFile
         AsniException Fault(string what) => Bad(path, what);
         byte[] file = WholeFile.Read(path);
         fileBytes = file.Length;
-        CheckEnvelope(file, Fault);
+        ushort version = CheckEnvelope(file, Fault);
         var reader = new ByteReader(file.AsMemory(HeadBytes, file.Length - HeadBytes - ChecksumBytes), Fault);
-        string network = reader.Text(), phase = reader.Text();
-        var input = new Chw(reader.Count("channels"), reader.Count("rows"), reader.Count("columns"));
-        int classes = reader.Count("classes"), count = reader.Count("tensors", MostTensors);
+        string name = reader.Text(), phase = reader.Text();
+        Network network = version == 1 ? Named(path, name, reader) : GraphJson.Read(name, Graph(reader, Fault), Fault);
+        int count = reader.Count("tensors", MostTensors);
         var budget = new ReadBudget(file.Length, Fault);
         for (int i = 0; i < count; i++)
         {
@@ -116,21 +120,39 @@ public static class AsniFile
             visit(tensor, budget, what => Fault($"tensor {tensor.Name} has {what}"));
         }
         if (reader.Left > 0) throw Fault($"{reader.Left} bytes after its last tensor belong to nothing");
-        return new NetworkFileHeader(network, input, classes, phase);
+        return new NetworkFileHeader(network, phase);
     }
 
-    private static void CheckEnvelope(byte[] file, Func<string, AsniException> bad)
+    private static Network Named(string path, string name, ByteReader reader)
+    {
+        var input = new Chw(reader.Count("channels"), reader.Count("rows"), reader.Count("columns"));
+        return NetworkFile.Named(path, name, input, reader.Count("classes"));
+    }
+
+    /// <summary>The graph's JSON, which Brotli has made smaller.</summary>
+    private static string Graph(ByteReader reader, Func<string, AsniException> bad)
+    {
+        int bytes = reader.Count("bytes of its graph", MostGraphBytes);
+        var text = new byte[bytes];
+        if (!BrotliDecoder.TryDecompress(reader.Take(reader.Count("packed bytes of its graph")), text, out int written) || written != bytes)
+            throw bad("its graph is damaged");
+        return Encoding.UTF8.GetString(text);
+    }
+
+    /// <returns>The file's version.</returns>
+    private static ushort CheckEnvelope(byte[] file, Func<string, AsniException> bad)
     {
         if (!IsOne(file)) throw bad("it does not start with ASNI");
         if (file.Length < HeadBytes + ChecksumBytes) throw bad($"it is cut short to {file.Length} bytes");
         var head = new ByteReader(file.AsMemory(Magic.Length, HeadBytes - Magic.Length), bad);
         ushort version = head.U16();
-        if (version != Version) throw bad($"it is of version {version}, this program reads version {Version}");
+        if (version is < 1 or > Version) throw bad($"it is of version {version}, this program reads versions 1 to {Version}");
         head.Skip(sizeof(ushort));
         ulong length = head.U64();
         if (length != (ulong)file.Length) throw bad($"it is cut short or damaged: it announces {length} bytes and has {file.Length}");
         Span<byte> sum = stackalloc byte[ChecksumBytes];
         SHA256.HashData(file.AsSpan(..^ChecksumBytes), sum);
         if (!sum.SequenceEqual(file.AsSpan(^ChecksumBytes..))) throw bad("it is damaged: its checksum does not agree");
+        return version;
     }
 }

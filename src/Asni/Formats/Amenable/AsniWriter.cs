@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.IO.Compression;
 using System.Security.Cryptography;
 using System.Text;
 using Asni.Networks;
@@ -9,10 +10,11 @@ namespace Asni.Formats.Amenable;
 /// <summary>The bytes of an .asni file.</summary>
 internal static class AsniWriter
 {
-    private const int LengthAt = 8;
+    private const int LengthAt = 8, BrotliQuality = 11, BrotliWindow = 22;
 
-    public static byte[] Bytes(Network network, StoredWeights weights, string phase, bool half)
+    public static byte[] Bytes(TrainedNetwork trained, string phase, bool half)
     {
+        Network network = trained.Network;
         using var buffer = new MemoryStream();
         using (var writer = new BinaryWriter(buffer, Encoding.UTF8, leaveOpen: true))
         {
@@ -22,12 +24,9 @@ internal static class AsniWriter
             writer.Write(0UL);
             Text(writer, network.Name);
             Text(writer, phase);
-            writer.Write(network.Input.Channels);
-            writer.Write(network.Input.Height);
-            writer.Write(network.Input.Width);
-            writer.Write(network.Classes);
+            Graph(writer, network);
             writer.Write(network.Parameters.Length);
-            foreach (Parameter p in network.Parameters) Tensor(writer, p, weights.Values[p.Index], weights.Masks[p.Index], half && p.IsWeight);
+            foreach (Parameter p in network.Parameters) Tensor(writer, p, trained.Values[p.Index], trained.Masks[p.Index], half && p.IsWeight);
         }
         byte[] file = new byte[buffer.Length + AsniFile.ChecksumBytes];
         buffer.GetBuffer().AsSpan(0, (int)buffer.Length).CopyTo(file);
@@ -60,6 +59,15 @@ internal static class AsniWriter
         int next = 0;
         foreach (long position in MaskCode.Positions(mask, live: true)) kept[next++] = values[position];
         return kept;
+    }
+
+    private static void Graph(BinaryWriter writer, Network network)
+    {
+        byte[] text = Encoding.UTF8.GetBytes(GraphJson.Write(network)), packed = new byte[BrotliEncoder.GetMaxCompressedLength(text.Length)];
+        if (!BrotliEncoder.TryCompress(text, packed, out int bytes, BrotliQuality, BrotliWindow)) throw new InvalidOperationException("Brotli needs more than its bound");
+        writer.Write(text.Length);
+        writer.Write(bytes);
+        writer.Write(packed.AsSpan(0, bytes));
     }
 
     private static void Text(BinaryWriter writer, string text)

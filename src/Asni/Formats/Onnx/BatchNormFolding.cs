@@ -16,18 +16,19 @@ internal sealed class BatchNormFolding
     /// <summary>Leaves everything as it is.</summary>
     public static BatchNormFolding None { get; } = new();
 
-    public static BatchNormFolding Of(Network network, StoredWeights weights)
+    public static BatchNormFolding Of(TrainedNetwork trained)
     {
+        Network network = trained.Network;
         var folding = new BatchNormFolding();
         var readers = network.Nodes.SelectMany(n => n.Inputs).CountBy(id => id).ToDictionary();
         foreach (BatchNormNode norm in network.Nodes.OfType<BatchNormNode>())
         {
             if (network.Nodes[norm.Source] is not (ConvolutionNode or LinearNode) || readers[norm.Source] != 1) continue;
             folding._folded.Add(norm.Id);
-            float[] gain = weights.Values[norm.Weight.Index], variance = weights.Values[norm.RunningVariance.Index];
+            float[] gain = trained.Values[norm.Weight.Index], variance = trained.Values[norm.RunningVariance.Index];
             double[] scale = [.. gain.Zip(variance, (g, v) => g / Math.Sqrt((double)v + norm.Epsilon))];
-            double[] mean = [.. weights.Values[norm.RunningMean.Index].Select(m => (double)m)];
-            folding._byLayer[norm.Source] = (scale, mean, weights.Values[norm.Bias.Index]);
+            double[] mean = [.. trained.Values[norm.RunningMean.Index].Select(m => (double)m)];
+            folding._byLayer[norm.Source] = (scale, mean, trained.Values[norm.Bias.Index]);
         }
         return folding;
     }

@@ -19,13 +19,13 @@ public static class OnnxFile
     private const int FormatVersion = 8;
 
     /// <exception cref="AsniException">The file cannot be written (nothing is left behind), or would exceed protobuf's 2 GiB.</exception>
-    public static void Write(string path, Network network, StoredWeights weights, string phase, OnnxOptions options)
+    public static void Write(string path, TrainedNetwork trained, string phase, OnnxOptions options)
     {
-        ProtoMessage graph = new OnnxGraph(network, weights, options).Build();
+        ProtoMessage graph = new OnnxGraph(trained, options).Build();
         ProtoMessage model = new ProtoMessage().Integer(1, FormatVersion).Text(2, "asni").Message(7, graph)
             .Message(8, new ProtoMessage().Text(1, "").Integer(2, OperatorSet));
         void Metadata(string key, string value) => model.Message(14, new ProtoMessage().Text(1, key).Text(2, value));
-        Metadata("network", network.Name);
+        Metadata("network", trained.Network.Name);
         Metadata("phase", phase);
         if (model.Length > int.MaxValue) throw new AsniException($"{path} would have {model.Length} bytes; an ONNX file ends at 2 GiB.");
         AtomicFile.Write(path, model.WriteTo);

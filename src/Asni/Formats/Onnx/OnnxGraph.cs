@@ -5,7 +5,7 @@ using static Asni.Formats.Onnx.OnnxMessages;
 namespace Asni.Formats.Onnx;
 
 /// <summary>Turns the nodes of a network into those of ONNX. Values are named after the layers, initializers after the parameters.</summary>
-internal sealed class OnnxGraph(Network network, StoredWeights weights, OnnxOptions options)
+internal sealed class OnnxGraph(TrainedNetwork trained, OnnxOptions options)
 {
     private const string Input = "input", Output = "logits", ClipLow = "relu6.min", ClipHigh = "relu6.max";
 
@@ -13,14 +13,15 @@ internal sealed class OnnxGraph(Network network, StoredWeights weights, OnnxOpti
     private const int SparseElementBytes = sizeof(long) + sizeof(float);
 
     private readonly ProtoMessage _graph = new();
-    private readonly BatchNormFolding _folding = options.KeepBatchNorm ? BatchNormFolding.None : BatchNormFolding.Of(network, weights);
-    private readonly string[] _values = new string[network.Nodes.Length];
+    private readonly BatchNormFolding _folding = options.KeepBatchNorm ? BatchNormFolding.None : BatchNormFolding.Of(trained);
+    private readonly string[] _values = new string[trained.Network.Nodes.Length];
 
     /// <summary>Nodes whose value is [N, n] already rather than [N, C, H, W].</summary>
-    private readonly bool[] _flat = new bool[network.Nodes.Length];
+    private readonly bool[] _flat = new bool[trained.Network.Nodes.Length];
 
     public ProtoMessage Build()
     {
+        Network network = trained.Network;
         _graph.Text(2, network.Name);
         foreach (Node node in network.Nodes) Add(node);
         // The caller finds the result under one name whatever the last layer is called.
@@ -73,7 +74,7 @@ internal sealed class OnnxGraph(Network network, StoredWeights weights, OnnxOpti
     private string BatchNorm(BatchNormNode b)
     {
         Parameter[] inputs = [b.Weight, b.Bias, b.RunningMean, b.RunningVariance];
-        foreach (Parameter p in inputs) Dense(p.Name, p.Shape, weights.Values[p.Index]);
+        foreach (Parameter p in inputs) Dense(p.Name, p.Shape, trained.Values[p.Index]);
         return Emit("BatchNormalization", b, [_values[b.Source], .. inputs.Select(p => p.Name)], Attribute("epsilon", b.Epsilon));
     }
 
@@ -81,8 +82,8 @@ internal sealed class OnnxGraph(Network network, StoredWeights weights, OnnxOpti
     private List<string> Weighted(Node node, Parameter weight, Parameter? bias, string source)
     {
         var inputs = new List<string> { source, weight.Name };
-        (float[] values, float[]? offsets) = _folding.Apply(node, weights.Values[weight.Index], bias is null ? null : weights.Values[bias.Index]);
-        Mask? mask = weights.Masks[weight.Index];
+        (float[] values, float[]? offsets) = _folding.Apply(node, trained.Values[weight.Index], bias is null ? null : trained.Values[bias.Index]);
+        Mask? mask = trained.Masks[weight.Index];
         if (options.Sparse && mask is not null && SparseElementBytes * mask.Live < sizeof(float) * weight.Elements)
             _graph.Message(15, SparseTensor(weight.Name, weight.Shape, values, mask));
         else

@@ -15,19 +15,21 @@ public class AsniFileTests : FolderTest
     [Test]
     public void A_sparse_network_comes_back_bit_for_bit()
     {
-        ModelSnapshot model = TinyNetwork.Snapshot();
+        TrainedNetwork model = TinyNetwork.Snapshot();
         string path = Write(model, "asni1");
-        StoredWeights read = AsniFile.Read(path, model.Network);
+        TrainedNetwork read = AsniFile.Read(path, model.Network);
         Assert.That(read.Values, Is.EqualTo(model.Values));
         Assert.That(read.Masks[0]!.Words.ToArray(), Is.EqualTo(model.Masks[0]!.Words.ToArray()), "a live weight of 0 stays live");
         Assert.That(read.Masks.Skip(1), Is.All.Null);
-        Assert.That(AsniFile.Describe(path).Header, Is.EqualTo(new NetworkFileHeader("tiny", new Chw(1, 2, 2), 2, "asni1")));
+        NetworkFileHeader header = AsniFile.Describe(path).Header;
+        Assert.That((header.Phase, header.Network.Name), Is.EqualTo(("asni1", "tiny")));
+        GraphJsonTests.AssertEqual(header.Network, model.Network);
     }
 
     [Test]
     public void Two_numbers_a_layer_take_a_bit_each_and_others_are_kept_exactly()
     {
-        ModelSnapshot model = TwoNumbers(NetworkZoo.Create("lenet300"), 0.9);
+        TrainedNetwork model = TwoNumbers(NetworkZoo.Create("lenet300"), 0.9);
         model.Values[0][Array.FindIndex(model.Values[0], v => v != 0)] = 0f;
         string path = Write(model, "asni2-init");
         AsniContents contents = AsniFile.Describe(path);
@@ -36,22 +38,22 @@ public class AsniFileTests : FolderTest
         Assert.That(first.ValueBytes, Is.EqualTo(8 + (first.Live + 7) / 8 + 5), "one exception: where, and which number");
         Assert.That(contents.Tensors[1].ValueCoding, Is.EqualTo(ValueCoding.Constant), "a bias of zeros");
         Assert.That(contents.FileBytes, Is.EqualTo(new FileInfo(path).Length));
-        StoredWeights read = AsniFile.Read(path, model.Network);
+        TrainedNetwork read = AsniFile.Read(path, model.Network);
         Assert.That(read.Values, Is.EqualTo(model.Values));
     }
 
     [Test]
     public void Half_precision_rounds_the_weights_but_not_the_vectors()
     {
-        ModelSnapshot model = MethodRunner.InitialWeights(NetworkZoo.Create("lenet300"), 1);
+        TrainedNetwork model = MethodRunner.InitialWeights(NetworkZoo.Create("lenet300"), 1);
         model.Values[1][0] = 0.1f;
         string path = _folder["half.asni"];
-        AsniFile.Write(path, model.Network, new StoredWeights(model.Values, model.Masks), "dense", half: true);
-        StoredWeights read = AsniFile.Read(path, model.Network);
+        AsniFile.Write(path, model, "dense", half: true);
+        TrainedNetwork read = AsniFile.Read(path, model.Network);
         Assert.That(read.Values[0], Is.EqualTo(model.Values[0].Select(v => (float)(Half)v)));
         Assert.That(read.Values[1], Is.EqualTo(model.Values[1]));
         model.Values[0][0] = 1e6f;
-        AsniFile.Write(path, model.Network, new StoredWeights(model.Values, model.Masks), "dense", half: true);
+        AsniFile.Write(path, model, "dense", half: true);
         Assert.That(AsniFile.Read(path, model.Network).Values[0], Is.EqualTo(model.Values[0]), "what does not fit 16 bits keeps 32");
     }
 
@@ -188,10 +190,10 @@ public class AsniFileTests : FolderTest
     {
         string path = Write(TinyNetwork.Snapshot(), "asni1");
         byte[] bytes = File.ReadAllBytes(path);
-        bytes[4] = 2;
+        bytes[4] = 3;
         Seal(bytes);
         File.WriteAllBytes(path, bytes);
-        Assert.That(() => AsniFile.Describe(path), Throws.TypeOf<AsniException>().With.Message.Contains("version 2, this program reads version 1"));
+        Assert.That(() => AsniFile.Describe(path), Throws.TypeOf<AsniException>().With.Message.Contains("version 3, this program reads versions 1 to 2"));
         Assert.That(() => AsniFile.Describe(_folder["none"]), Throws.TypeOf<AsniException>().With.Message.EndsWith("does not exist."));
     }
 
@@ -199,22 +201,22 @@ public class AsniFileTests : FolderTest
     [TestCase(0.95, 1_300_000)]
     public void ResNet_50_is_stored_in_a_few_megabytes(double sparsity, long most)
     {
-        ModelSnapshot model = TwoNumbers(NetworkZoo.Create("resnet50"), sparsity);
+        TrainedNetwork model = TwoNumbers(NetworkZoo.Create("resnet50"), sparsity);
         AsniContents contents = AsniFile.Describe(Write(model, "asni2-init"));
         Assert.That(contents.FileBytes, Is.LessThan(most));
         Assert.That(contents.Tensors.Sum(t => t.MaskBytes), Is.LessThan(1.05 * contents.Tensors.Sum(t => t.MaskEntropyBytes)));
         TestContext.Out.WriteLine($"{sparsity}: {contents.FileBytes} bytes");
     }
 
-    private string Write(ModelSnapshot model, string phase)
+    private string Write(TrainedNetwork model, string phase)
     {
         string path = _folder["n.asni"];
-        AsniFile.Write(path, model.Network, new StoredWeights(model.Values, model.Masks), phase);
+        AsniFile.Write(path, model, phase);
         return path;
     }
 
     /// <summary>Random masks, and for each weight one of two numbers of its layer at random; other tensors as when fresh.</summary>
-    private static ModelSnapshot TwoNumbers(Network network, double sparsity)
+    private static TrainedNetwork TwoNumbers(Network network, double sparsity)
     {
         var random = new Random(3);
         var values = ImmutableArray.CreateBuilder<float[]>();
@@ -233,7 +235,7 @@ public class AsniFileTests : FolderTest
             values.Add(v);
             masks.Add(p.IsWeight ? mask : null);
         }
-        return new ModelSnapshot(network, values.ToImmutable(), masks.ToImmutable());
+        return new TrainedNetwork(network, values.ToImmutable(), masks.ToImmutable());
     }
 
     private static void Seal(byte[] file) => SHA256.HashData(file.AsSpan(..^AsniFile.ChecksumBytes), file.AsSpan(^AsniFile.ChecksumBytes..));

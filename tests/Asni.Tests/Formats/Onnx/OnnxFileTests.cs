@@ -33,7 +33,7 @@ public class OnnxFileTests : FolderTest
     public void Folding_leaves_no_batch_norm_and_keeps_zeros()
     {
         Network network = NetworkZoo.Create("resnet20");
-        StoredWeights weights = RandomNetworks.Weights(network, 0.8);
+        TrainedNetwork weights = RandomNetworks.Weights(network, 0.8);
         ProtoReader kept = Graph(network, weights, new OnnxOptions(KeepBatchNorm: true)), folded = Graph(network, weights, new OnnxOptions());
         Assert.That(Types(kept).Count(t => t == "BatchNormalization"), Is.EqualTo(network.Nodes.OfType<BatchNormNode>().Count()));
         Assert.That(Types(folded), Has.None.EqualTo("BatchNormalization"));
@@ -57,7 +57,7 @@ public class OnnxFileTests : FolderTest
             new InputNode(0, shape), new ConvolutionNode(1, "c", 0, shape, weight, null, 1, 0, 1),
             new BatchNormNode(2, "b", 1, shape, norm[0], norm[1], norm[2], norm[3]), new AddNode(3, "add", 1, 2, shape),
         ], [weight, .. norm]);
-        var weights = new StoredWeights([.. network.Parameters.Select(_ => new float[] { 2 })], [null, null, null, null, null]);
+        var weights = new TrainedNetwork(network, [.. network.Parameters.Select(_ => new float[] { 2 })], [null, null, null, null, null]);
         Assert.That(Types(Graph(network, weights, new OnnxOptions())), Is.EqualTo(new[] { "Conv", "BatchNormalization", "Add", "Flatten" }));
     }
 
@@ -65,7 +65,7 @@ public class OnnxFileTests : FolderTest
     public void The_model_says_its_operator_set_and_that_any_batch_fits()
     {
         Network network = NetworkZoo.Create("lenet300");
-        OnnxFile.Write(_folder["n.onnx"], network, RandomNetworks.Weights(network, 0), "dense", new OnnxOptions());
+        OnnxFile.Write(_folder["n.onnx"], RandomNetworks.Weights(network, 0), "dense", new OnnxOptions());
         var model = new ProtoReader(File.ReadAllBytes(_folder["n.onnx"]));
         Assert.That(model.Message(8).Integer(2), Is.EqualTo(17));
         Assert.That(model.Messages(14).Select(m => m.Text(1) + "=" + m.Text(2)), Is.EqualTo(new[] { "network=lenet300", "phase=dense" }));
@@ -80,30 +80,30 @@ public class OnnxFileTests : FolderTest
     public void Sparse_initializers_make_a_sparse_network_smaller()
     {
         Network network = NetworkZoo.Create("lenet300");
-        StoredWeights weights = RandomNetworks.Weights(network, 0.95);
-        OnnxFile.Write(_folder["dense.onnx"], network, weights, "asni1", new OnnxOptions());
-        OnnxFile.Write(_folder["sparse.onnx"], network, weights, "asni1", new OnnxOptions(Sparse: true));
+        TrainedNetwork weights = RandomNetworks.Weights(network, 0.95);
+        OnnxFile.Write(_folder["dense.onnx"], weights, "asni1", new OnnxOptions());
+        OnnxFile.Write(_folder["sparse.onnx"], weights, "asni1", new OnnxOptions(Sparse: true));
         Assert.That(new FileInfo(_folder["sparse.onnx"]).Length, Is.LessThan(new FileInfo(_folder["dense.onnx"]).Length / 5));
     }
 
     private void WriteCases(Network network)
     {
-        StoredWeights weights = RandomNetworks.Weights(network, 0.8);
-        float[] images = RandomNetworks.Images(network, Images), logits = RandomNetworks.Logits(network, weights, images, Images);
+        TrainedNetwork weights = RandomNetworks.Weights(network, 0.8);
+        float[] images = RandomNetworks.Images(network, Images), logits = RandomNetworks.Logits(weights, images, Images);
         foreach ((string suffix, OnnxOptions options) in new[] { ("", new OnnxOptions()), ("-norm", new OnnxOptions(KeepBatchNorm: true)),
             ("-sparse", new OnnxOptions(Sparse: true)) })
         {
             string at = _folder[network.Name + suffix];
-            OnnxFile.Write(at + ".onnx", network, weights, "asni1", options);
+            OnnxFile.Write(at + ".onnx", weights, "asni1", options);
             RandomNetworks.WriteRaw(at + ".input", images);
             RandomNetworks.WriteRaw(at + ".logits", logits);
             File.WriteAllText(at + ".shape", $"{Images} {network.Input.Channels} {network.Input.Height} {network.Input.Width}");
         }
     }
 
-    private ProtoReader Graph(Network network, StoredWeights weights, OnnxOptions options)
+    private ProtoReader Graph(Network network, TrainedNetwork weights, OnnxOptions options)
     {
-        OnnxFile.Write(_folder["g.onnx"], network, weights, "dense", options);
+        OnnxFile.Write(_folder["g.onnx"], weights, "dense", options);
         return new ProtoReader(File.ReadAllBytes(_folder["g.onnx"])).Message(7);
     }
 

@@ -11,7 +11,7 @@ public class LegacyStateDictTests : FolderTest
     public void A_state_dict_of_PyTorch_is_read()
     {
         WeightsByName loaded = WeightsByName.Load(StateDictFileTests.Fixture(_folder, "legacy.pt"), TinyNetwork.Network);
-        for (int i = 0; i < 4; i++) Assert.That(loaded.Weights.Values[i], Is.All.EqualTo(i + 0.25f));
+        for (int i = 0; i < 4; i++) Assert.That(loaded.Trained.Values[i], Is.All.EqualTo(i + 0.25f));
     }
 
     [Test]

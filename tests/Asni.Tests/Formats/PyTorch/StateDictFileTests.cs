@@ -27,7 +27,7 @@ public class StateDictFileTests : FolderTest
     {
         WeightsByName loaded = WeightsByName.Load(Fixture("checkpoint.pt"), TinyNetwork.Network, Zeros());
         Assert.That((loaded.Loaded, loaded.IsComplete), Is.EqualTo((4, true)));
-        for (int i = 0; i < 4; i++) Assert.That(loaded.Weights.Values[i], Is.All.EqualTo(i + 0.25f));
+        for (int i = 0; i < 4; i++) Assert.That(loaded.Trained.Values[i], Is.All.EqualTo(i + 0.25f));
     }
 
     [TestCase("module.pt", "holds no state dict but something else")]
@@ -41,7 +41,7 @@ public class StateDictFileTests : FolderTest
     public void Weights_that_torch_prune_masks_are_weights_and_masks()
     {
         WeightsByName loaded = WeightsByName.Load(Fixture("pruned.pt"), TinyNetwork.Network);
-        StoredWeights w = loaded.Weights;
+        TrainedNetwork w = loaded.Trained;
         Assert.That((loaded.IsPruned, loaded.Unused.Length, w.Masks[0]!.Live, w.Masks[1], w.Masks[2], w.Masks[3]!.Live), Is.EqualTo((true, 0, 6L, (Mask?)null, (Mask?)null, 1L)));
         for (int i = 0; i < 12; i++) Assert.That(w.Values[0][i], Is.EqualTo(w.Masks[0]![i] ? i + 1 : 0));
         for (int i = 0; i < 2; i++) Assert.That(w.Values[3][i], Is.EqualTo(w.Masks[3]![i] ? 301 + i : 0));
@@ -153,14 +153,14 @@ public class StateDictFileTests : FolderTest
     {
         const int images = 2;
         Network network = NetworkZoo.Create("resnet18", new Asni.Tensors.Chw(3, 64, 64), 10);
-        NetworkFile.Write(_folder["ours.safetensors"], network, RandomNetworks.Weights(network, 0.5), "asni1");
+        NetworkFile.Write(_folder["ours.safetensors"], RandomNetworks.Weights(network, 0.5), "asni1");
         Python.Run("Formats.PyTorch.resnet18.py", _folder.Path, _folder.Path);
         WeightsByName loaded = WeightsByName.Load(_folder["resnet18.pt"], network, RandomNetworks.Weights(network, 0));
         Assert.That((loaded.IsComplete, loaded.Unused.Length), Is.EqualTo((true, 0)), string.Join(' ', loaded.Describe("F")));
         float[] input = Singles("input"), expected = Singles("logits");
-        float[] logits = RandomNetworks.Logits(network, loaded.Weights, input, images);
+        float[] logits = RandomNetworks.Logits(loaded.Trained, input, images);
         Assert.That(logits.Zip(expected, (a, b) => Math.Abs(a - b)).Max(), Is.LessThan(1e-4));
-        float[] ours = RandomNetworks.Logits(network, RandomNetworks.Weights(network, 0.5), input, images);
+        float[] ours = RandomNetworks.Logits(RandomNetworks.Weights(network, 0.5), input, images);
         Assert.That(ours.Zip(Singles("ours.logits"), (a, b) => Math.Abs(a - b)).Max(), Is.LessThan(1e-4));
     }
 
@@ -193,7 +193,7 @@ public class StateDictFileTests : FolderTest
 
     private static string Length(string text) => Encoding.Latin1.GetString(BitConverter.GetBytes(text.Length));
 
-    private static StoredWeights Zeros() => new([.. TinyNetwork.Network.Parameters.Select(p => new float[p.Elements])], [null, null, null, null]);
+    private static TrainedNetwork Zeros() => new(TinyNetwork.Network, [.. TinyNetwork.Network.Parameters.Select(p => new float[p.Elements])], [null, null, null, null]);
 
     private string Fixture(string name) => Fixture(_folder, name);
 

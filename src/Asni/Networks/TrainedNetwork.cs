@@ -1,11 +1,13 @@
 using System.Collections.Immutable;
-using Asni.Networks;
 using Asni.Tensors;
 
-namespace Asni.Engine;
+namespace Asni.Networks;
 
-/// <summary>A network with its weights on the host: values in PyTorch's order, by <see cref="Parameter.Index"/>, and masks (null: all live).</summary>
-public sealed record ModelSnapshot(Network Network, ImmutableArray<float[]> Values, ImmutableArray<Mask?> Masks)
+/// <summary>
+/// A network with its tensors on the host: what training starts from and delivers, what methods prune, and what files store. Values in PyTorch's order, by
+/// <see cref="Parameter.Index"/>, and masks (null: all live).
+/// </summary>
+public sealed record TrainedNetwork(Network Network, ImmutableArray<float[]> Values, ImmutableArray<Mask?> Masks)
 {
     /// <summary>Live elements among the prunable weights.</summary>
     public long Kept => Network.Weights.Sum(Live);
@@ -38,6 +40,6 @@ public sealed record ModelSnapshot(Network Network, ImmutableArray<float[]> Valu
     }
 
     /// <exception cref="DivergenceException">A value is NaN or infinite.</exception>
-    internal ModelSnapshot RequireFinite(string phase) => FirstNotFinite() is not { } p ? this
+    internal TrainedNetwork RequireFinite(string phase) => FirstNotFinite() is not { } p ? this
         : throw new DivergenceException($"{p.Name} became NaN or infinite in {phase}; lower the learning rate.");
 }
