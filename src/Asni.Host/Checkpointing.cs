@@ -68,8 +68,10 @@ internal sealed class Checkpointing
     {
         double minutes = Number(parsed.GetValue(_minutes), _minutes.Name, 10, 0, 1e6);
         int keep = (int)Number(parsed.GetValue(_keep), _keep.Name, 2, 1, 1e6);
-        return new CheckpointKeeper(Path.Combine(folder, RunFolder.CheckpointFolder), Identity(plan), keep, TimeSpan.FromMinutes(minutes))
+        string identity = Identity(plan);
+        return new CheckpointKeeper(Path.Combine(folder, RunFolder.CheckpointFolder), identity, keep, TimeSpan.FromMinutes(minutes))
         {
+            IsSameRun = written => written == identity || InWordsOfToday(written) == identity,
             Inputs = Inputs(plan),
             ImageFiles = ImageFiles(plan),
             Delivered = phase => RunFolder.Load(Path.Combine(folder, RunFolder.NetworkFileName(phase)), plan.Network),
@@ -81,6 +83,21 @@ internal sealed class Checkpointing
     /// <summary>What must not change between the sessions of a run.</summary>
     private static string Identity(RunPlan plan) => string.Create(CultureInfo.InvariantCulture,
         $"{RecipeYaml.Format(plan.Settings, "")}\n{plan.Network.Name} {plan.Network.Input} {plan.Network.Classes} {plan.Data.Train.Count} {plan.Data.Test.Count}");
+
+    /// <summary>The same run as this version writes it: an earlier one may have quoted other values, or lacked settings that have their default.</summary>
+    private static string InWordsOfToday(string identity)
+    {
+        int end = identity.LastIndexOf('\n');
+        if (end < 0) return identity;
+        try
+        {
+            return RecipeYaml.Format(SettingsLayer.Apply(RecipeYaml.Parse(identity[..end], "checkpoint")), "") + identity[end..];
+        }
+        catch (AsniException)
+        {
+            return identity;
+        }
+    }
 
     /// <summary>SHA-256 of what the run reads, by what it is called in messages.</summary>
     private static Dictionary<string, string> Inputs(RunPlan plan)

@@ -44,8 +44,11 @@ public sealed class CheckpointKeeper
     /// <summary>The same of files of images that a user may mend: that they are others is told and accepted.</summary>
     public IReadOnlyDictionary<string, string> ImageFiles { get; init; } = new Dictionary<string, string>();
 
+    /// <summary>Whether what a checkpoint says of its run means this run; word for word when not given.</summary>
+    public Func<string, bool>? IsSameRun { get; init; }
+
     /// <summary>Fetches the network that a phase delivered, which later phases start from.</summary>
-    public Func<string, ModelSnapshot>? Delivered { get; init; }
+    public Func<string, TrainedNetwork>? Delivered { get; init; }
 
     /// <summary>True when the last checkpoint is older than the interval.</summary>
     internal bool IsDue => _sinceSave.Elapsed >= _interval;
@@ -71,7 +74,8 @@ public sealed class CheckpointKeeper
                 note(e.Message.TrimEnd('.') + "; the one before it is taken.");
                 continue;
             }
-            if (_resume.Position.Run != _run)
+            string written = _resume.Position.Run;
+            if (!(IsSameRun?.Invoke(written) ?? written == _run))
                 throw new AsniException($"{file} was written with another recipe or other data than {RunDirectory} names now; put them back, or start a new run.");
             CheckInputs(_resume.Position, note);
             _epochs.AddRange(_resume.Position.Epochs);
@@ -97,9 +101,9 @@ public sealed class CheckpointKeeper
 
     /// <summary>The network that a phase delivered before the run was stopped.</summary>
     /// <exception cref="AsniException">It cannot be read, or is another one.</exception>
-    internal ModelSnapshot TakeDelivered(PhaseNumbers phase)
+    internal TrainedNetwork TakeDelivered(PhaseNumbers phase)
     {
-        ModelSnapshot model = Delivered!(phase.Phase);
+        TrainedNetwork model = Delivered!(phase.Phase);
         if (phase.Model is not null && phase.Model != model.Sha256())
             throw new AsniException($"the network of {phase.Phase} in {RunDirectory} is not the one that the run wrote there (its SHA-256 is another); put it back, or start a new run.");
         return model;
