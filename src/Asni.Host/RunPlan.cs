@@ -3,6 +3,7 @@ using Asni.Engine;
 using Asni.Host.Recipes;
 using Asni.Methods;
 using Asni.Networks;
+using Asni.Networks.Rewriting;
 using Asni.Tensors;
 
 namespace Asni.Host;

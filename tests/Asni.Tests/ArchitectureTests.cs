@@ -51,6 +51,16 @@ public partial class ArchitectureTests
         Assert.That(broken, Is.Empty);
     }
 
+    /// <summary>Whoever wants another graph asks the builder, or goes through the rewriter.</summary>
+    [TestCase(@"new \w*Node\(", "Networks/NetworkBuilder.cs,Networks/Nodes.cs")]
+    [TestCase(@"new Network\(", "Networks/NetworkBuilder.cs,Networks/Rewriting/GraphRewriter.cs")]
+    public void Graphs_are_made_in_one_place(string pattern, string where)
+    {
+        string library = Path.Combine(Root, "src", "Asni");
+        IEnumerable<string> found = Sources(library).Where(file => Regex.IsMatch(File.ReadAllText(file), pattern)).Select(file => Path.GetRelativePath(library, file).Replace('\\', '/'));
+        Assert.That(found.Order(StringComparer.Ordinal), Is.EqualTo(where.Split(',')));
+    }
+
     [Test]
     public void Devices_know_of_Data_only_the_normalization()
     {

@@ -17,7 +17,7 @@ internal static class CompactCommand
         command.SetAction(parsed =>
         {
             string path = parsed.GetValue(file)!;
-            StoredNetwork stored = NetworkFormats.Read(path);
+            StoredNetwork stored = NetworkFormats.Read(path).RequireFinite();
             Network network = stored.Trained.Network;
             TrainedNetwork small = DeadUnits.Remove(stored.Trained);
             string to = parsed.GetValue(output) ?? Path.ChangeExtension(path, null) + ".compact.safetensors";

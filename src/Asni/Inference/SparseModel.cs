@@ -3,6 +3,7 @@ using Asni.Devices;
 using Asni.Engine;
 using Asni.Formats;
 using Asni.Networks;
+using Asni.Networks.Rewriting;
 using Asni.Reports;
 using Asni.Tensors;
 

@@ -3,6 +3,7 @@ using Asni.Data;
 using Asni.Devices;
 using Asni.Engine;
 using Asni.Networks;
+using Asni.Networks.Rewriting;
 using Asni.Optimizers;
 using Asni.Pruning;
 using Asni.Tensors;
@@ -32,7 +33,7 @@ internal sealed class UnitPruning(Recipe recipe, DatasetSplit data, Device devic
             PrunableGroup group = PrunableGroups.Find(model.Network).Groups.First(g => g.Name == name);
             int keep = _options.Kept(group);
             int[] kept = UnitChoice.Of(model, group, keep, _options, data.Train, SplitMix64.Fork(recipe.Seed, Stream, 1).NextUInt64(), device, cancellation);
-            model = UnitPruner.Keep(model, group, kept);
+            model = NarrowNetwork.Keep(model, group, kept);
             observer.Note($"{name}: {keep} of {group.Units} units stay");
             if (_options.BlockEpochs > 0) model = Finetune(model, name);
         }

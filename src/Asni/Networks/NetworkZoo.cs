@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Asni.Networks.Rewriting;
 using Asni.Networks.Zoo;
 using Asni.Tensors;
 

@@ -4,30 +4,77 @@ using Asni.Tensors;
 namespace Asni.Networks;
 
 /// <summary>One operation of a network. <paramref name="Inputs"/> are ids of earlier nodes; <paramref name="Output"/> is per sample.</summary>
-public abstract record Node(int Id, string Name, ImmutableArray<int> Inputs, Chw Output);
+public abstract record Node(int Id, string Name, ImmutableArray<int> Inputs, Chw Output)
+{
+    /// <summary>Its own tensors, in the order of PyTorch's state dict.</summary>
+    public virtual ImmutableArray<Parameter> Parameters => [];
 
-public sealed record InputNode(int Id, Chw Output) : Node(Id, "input", [], Output);
+    /// <summary>The same operation in another graph.</summary>
+    /// <param name="source">The id there of a node that it reads.</param>
+    /// <param name="tensor">The tensor there that takes the place of one of <see cref="Parameters"/>; called for each, in that order.</param>
+    internal abstract Node Moved(int id, Func<int, int> source, Func<Parameter, Parameter> tensor);
+}
+
+public sealed record InputNode(int Id, Chw Output) : Node(Id, "input", [], Output)
+{
+    internal override Node Moved(int id, Func<int, int> source, Func<Parameter, Parameter> tensor) => new InputNode(id, Output);
+}
+
+/// <summary>A layer with weights: a convolution or a linear layer.</summary>
+public abstract record WeightedNode(int Id, string Name, int Source, Chw Output, Parameter Weight, Parameter? Bias) : Node(Id, Name, [Source], Output)
+{
+    public override ImmutableArray<Parameter> Parameters => Bias is null ? [Weight] : [Weight, Bias];
+}
 
 /// <summary>2-d convolution, square stride and padding.</summary>
 public sealed record ConvolutionNode(int Id, string Name, int Source, Chw Output, Parameter Weight, Parameter? Bias, int Stride, int Padding, int Groups)
-    : Node(Id, Name, [Source], Output);
+    : WeightedNode(Id, Name, Source, Output, Weight, Bias)
+{
+    /// <summary>As many groups as channels, each filter reads one channel.</summary>
+    public bool IsDepthwise => Groups > 1 && Weight.Filter.In == 1 && Weight.Filter.Out == Groups;
+
+    internal override Node Moved(int id, Func<int, int> source, Func<Parameter, Parameter> tensor) =>
+        new ConvolutionNode(id, Name, source(Source), Output, tensor(Weight), Bias is null ? null : tensor(Bias), Stride, Padding, Groups);
+}
 
 /// <summary>Fully connected layer. Reads its input flattened in CHW order, as PyTorch's flatten does.</summary>
-public sealed record LinearNode(int Id, string Name, int Source, Chw Output, Parameter Weight, Parameter? Bias)
-    : Node(Id, Name, [Source], Output);
+public sealed record LinearNode(int Id, string Name, int Source, Chw Output, Parameter Weight, Parameter? Bias) : WeightedNode(Id, Name, Source, Output, Weight, Bias)
+{
+    internal override Node Moved(int id, Func<int, int> source, Func<Parameter, Parameter> tensor) =>
+        new LinearNode(id, Name, source(Source), Output, tensor(Weight), Bias is null ? null : tensor(Bias));
+}
 
 /// <summary>Batch normalization over (N, H, W); <paramref name="Momentum"/> is PyTorch's: running = (1 - momentum) * running + momentum * batch.</summary>
 public sealed record BatchNormNode(int Id, string Name, int Source, Chw Output, Parameter Weight, Parameter Bias, Parameter RunningMean,
     Parameter RunningVariance, float Epsilon = 1e-5f, float Momentum = 0.1f)
-    : Node(Id, Name, [Source], Output);
+    : Node(Id, Name, [Source], Output)
+{
+    public override ImmutableArray<Parameter> Parameters => [Weight, Bias, RunningMean, RunningVariance];
+
+    internal override Node Moved(int id, Func<int, int> source, Func<Parameter, Parameter> tensor) =>
+        new BatchNormNode(id, Name, source(Source), Output, tensor(Weight), tensor(Bias), tensor(RunningMean), tensor(RunningVariance), Epsilon, Momentum);
+}
 
 /// <summary>max(x, 0), or min(max(x, 0), 6) when <paramref name="Six"/>.</summary>
-public sealed record ReluNode(int Id, string Name, int Source, Chw Output, bool Six) : Node(Id, Name, [Source], Output);
+public sealed record ReluNode(int Id, string Name, int Source, Chw Output, bool Six) : Node(Id, Name, [Source], Output)
+{
+    internal override Node Moved(int id, Func<int, int> source, Func<Parameter, Parameter> tensor) => new ReluNode(id, Name, source(Source), Output, Six);
+}
 
-public sealed record AddNode(int Id, string Name, int Left, int Right, Chw Output) : Node(Id, Name, [Left, Right], Output);
+public sealed record AddNode(int Id, string Name, int Left, int Right, Chw Output) : Node(Id, Name, [Left, Right], Output)
+{
+    internal override Node Moved(int id, Func<int, int> source, Func<Parameter, Parameter> tensor) => new AddNode(id, Name, source(Left), source(Right), Output);
+}
 
 /// <summary>Max pooling; windows start at -<paramref name="Padding"/>, padding never wins.</summary>
-public sealed record MaxPoolNode(int Id, string Name, int Source, Chw Output, int Size, int Stride, int Padding) : Node(Id, Name, [Source], Output);
+public sealed record MaxPoolNode(int Id, string Name, int Source, Chw Output, int Size, int Stride, int Padding) : Node(Id, Name, [Source], Output)
+{
+    internal override Node Moved(int id, Func<int, int> source, Func<Parameter, Parameter> tensor) =>
+        new MaxPoolNode(id, Name, source(Source), Output, Size, Stride, Padding);
+}
 
 /// <summary>Mean over all positions: PyTorch's AdaptiveAvgPool2d(1).</summary>
-public sealed record GlobalAveragePoolNode(int Id, string Name, int Source, Chw Output) : Node(Id, Name, [Source], Output);
+public sealed record GlobalAveragePoolNode(int Id, string Name, int Source, Chw Output) : Node(Id, Name, [Source], Output)
+{
+    internal override Node Moved(int id, Func<int, int> source, Func<Parameter, Parameter> tensor) => new GlobalAveragePoolNode(id, Name, source(Source), Output);
+}

@@ -11,7 +11,7 @@ namespace Asni.Networks;
 /// <param name="Consumer">The one layer that reads them.</param>
 /// <param name="Norm">The batch-norm behind the consumer, when it reads nothing else.</param>
 /// <param name="StaysBecause">Why the group is left as it is unless asked for; null: it is not.</param>
-public sealed record PrunableGroup(Node Producer, ImmutableArray<Node> Members, Node Consumer, BatchNormNode? Norm, string? StaysBecause)
+public sealed record PrunableGroup(WeightedNode Producer, ImmutableArray<Node> Members, WeightedNode Consumer, BatchNormNode? Norm, string? StaysBecause)
 {
     public string Name => Producer.Name;
     public int Units => Producer.Output.Channels;
@@ -33,20 +33,20 @@ public sealed record PrunableGroups(ImmutableArray<PrunableGroup> Groups, Immuta
         var blocks = new ResidualBlocks(network, readersOf);
         foreach (Node node in network.Nodes)
         {
-            if (node is not (LinearNode or ConvolutionNode { Groups: 1 })) continue;
-            if (Follow(node, readersOf, out ImmutableArray<Node> members, out Node? consumer) is { } reason)
+            if (node is not (LinearNode or ConvolutionNode { Groups: 1 }) || node is not WeightedNode layer) continue;
+            if (Follow(node, readersOf, out ImmutableArray<Node> members, out WeightedNode? consumer) is { } reason)
             {
                 others.Add((node.Name, reason));
                 continue;
             }
             var norm = readersOf[consumer!.Id].ToArray() is [BatchNormNode only] ? only : null;
-            groups.Add(new PrunableGroup(node, members, consumer, norm, blocks.WhyStays(consumer) ?? (members.OfType<ReluNode>().Any() ? null : "no activation follows it")));
+            groups.Add(new PrunableGroup(layer, members, consumer, norm, blocks.WhyStays(consumer) ?? (members.OfType<ReluNode>().Any() ? null : "no activation follows it")));
         }
         return new PrunableGroups(groups.ToImmutable(), others.ToImmutable());
     }
 
     /// <summary>Walks from a layer to the one that reads its units; a reason when there is none such.</summary>
-    private static string? Follow(Node producer, ILookup<int, Node> readersOf, out ImmutableArray<Node> members, out Node? consumer)
+    private static string? Follow(Node producer, ILookup<int, Node> readersOf, out ImmutableArray<Node> members, out WeightedNode? consumer)
     {
         var found = ImmutableArray.CreateBuilder<Node>();
         (members, consumer) = ([], null);
@@ -59,11 +59,11 @@ public sealed record PrunableGroups(ImmutableArray<PrunableGroup> Groups, Immuta
             switch (readers[0])
             {
                 case BatchNormNode or ReluNode or MaxPoolNode or GlobalAveragePoolNode:
-                case ConvolutionNode { Groups: > 1 } depthwise when IsDepthwise(depthwise):
+                case ConvolutionNode { IsDepthwise: true }:
                     at = readers[0];
                     continue;
                 case LinearNode or ConvolutionNode { Groups: 1 }:
-                    (members, consumer) = (found.ToImmutable(), readers[0]);
+                    (members, consumer) = (found.ToImmutable(), (WeightedNode)readers[0]);
                     return null;
                 case AddNode:
                     return "its units are added to those of another branch";
@@ -72,8 +72,6 @@ public sealed record PrunableGroups(ImmutableArray<PrunableGroup> Groups, Immuta
             }
         }
     }
-
-    internal static bool IsDepthwise(ConvolutionNode n) => n.Weight.Filter.In == 1 && n.Weight.Filter.Out == n.Groups;
 
     /// <summary>What the residual blocks of a network are, as far as it matters which of them are pruned by default.</summary>
     private sealed class ResidualBlocks

@@ -2,6 +2,7 @@ using Asni.Data;
 using Asni.Devices;
 using Asni.Engine;
 using Asni.Networks;
+using Asni.Networks.Rewriting;
 
 namespace Asni.Pruning;
 
@@ -14,9 +15,9 @@ internal sealed record Calibration(Dataset Data, int Batches, int BatchSize, ulo
     /// <param name="read">Gets the node's values of each batch, (image, channel, y, x).</param>
     public void Push(TrainedNetwork model, Node node, Reader read)
     {
-        (Network front, var sources) = FrontNetwork.UpTo(model.Network, node);
-        using var on = new Model(front, Device);
-        on.Load(new TrainedNetwork(front, [.. sources.Select(p => model.Values[p.Index])], [.. sources.Select(p => model.Masks[p.Index])]));
+        TrainedNetwork front = FrontNetwork.UpTo(model.Network, node).Carry(model);
+        using var on = new Model(front.Network, Device);
+        on.Load(front);
         var loader = new BatchLoader(Data, BatchSize, Augmentation.None, shuffle: true, Seed);
         using var plan = new Plan(on, loader.BatchSize, training: false);
         var values = new float[checked(loader.BatchSize * node.Output.Elements)];

@@ -1,5 +1,6 @@
 using Asni.Engine;
 using Asni.Networks;
+using Asni.Networks.Rewriting;
 
 namespace Asni.Pruning;
 
@@ -21,7 +22,7 @@ public static class DeadUnits
                 int[] dead = [.. Enumerable.Range(0, group.Units).Where(u => IsDead(model, group, u))];
                 if (dead.Length == group.Units) dead = dead[1..];
                 if (dead.Length == 0) continue;
-                model = UnitPruner.Keep(Fold(model, group, dead), group, [.. Enumerable.Range(0, group.Units).Except(dead)]);
+                model = NarrowNetwork.Keep(Fold(model, group, dead), group, [.. Enumerable.Range(0, group.Units).Except(dead)]);
                 changed = true;
             }
         }
@@ -36,17 +37,17 @@ public static class DeadUnits
     }
 
     /// <summary>What takes up a constant that the consumer reads: its bias, or the running mean behind it.</summary>
-    private static Parameter? Offset(PrunableGroup group) => UnitPruner.BiasOf(group.Consumer) ?? group.Norm?.RunningMean;
+    private static Parameter? Offset(PrunableGroup group) => group.Consumer.Bias ?? group.Norm?.RunningMean;
 
     private static TrainedNetwork Fold(TrainedNetwork model, PrunableGroup group, int[] dead)
     {
         (int Unit, double Value)[] constants = [.. dead.Where(u => IsRead(model, group, u)).Select(u => (u, Constant(model, group, u)!.Value)).Where(c => c.Value != 0)];
         if (constants.Length == 0) return model;
-        Parameter weight = UnitPruner.WeightOf(group.Consumer), offset = Offset(group)!;
+        Parameter weight = group.Consumer.Weight, offset = Offset(group)!;
         float[] values = model.Values[weight.Index];
         int plane = weight.Filter.Height * weight.Filter.Width;
         // A running mean is subtracted.
-        int sign = UnitPruner.BiasOf(group.Consumer) is null ? -1 : 1;
+        int sign = group.Consumer.Bias is null ? -1 : 1;
         float[] offsets = [.. model.Values[offset.Index].Select((v, o) => (float)(v + sign * constants.Sum(c => c.Value * Sum(o, c.Unit))))];
         return model with { Values = model.Values.SetItem(offset.Index, offsets) };
 
@@ -60,7 +61,7 @@ public static class DeadUnits
 
     private static bool IsRead(TrainedNetwork model, PrunableGroup group, int unit)
     {
-        Parameter weight = UnitPruner.WeightOf(group.Consumer);
+        Parameter weight = group.Consumer.Weight;
         float[] values = model.Values[weight.Index];
         int plane = weight.Filter.Height * weight.Filter.Width;
         for (int o = 0; o < weight.Filter.Out; o++)
@@ -70,7 +71,7 @@ public static class DeadUnits
 
     private static bool IsFed(TrainedNetwork model, PrunableGroup group, int unit)
     {
-        Parameter weight = UnitPruner.WeightOf(group.Producer);
+        Parameter weight = group.Producer.Weight;
         return model.Values[weight.Index].AsSpan(unit * weight.Filter.FanIn, weight.Filter.FanIn).ContainsAnyExcept(0f);
     }
 
@@ -78,7 +79,7 @@ public static class DeadUnits
     private static double? Constant(TrainedNetwork model, PrunableGroup group, int unit)
     {
         double At(Parameter p) => model.Values[p.Index][unit];
-        double value = UnitPruner.BiasOf(group.Producer) is { } bias ? At(bias) : 0;
+        double value = group.Producer.Bias is { } bias ? At(bias) : 0;
         foreach (Node node in group.Members.Skip(1))
         {
             switch (node)

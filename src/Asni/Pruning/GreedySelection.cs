@@ -24,7 +24,7 @@ internal sealed class GreedySelection
     public GreedySelection(TrainedNetwork model, PrunableGroup group, Device device)
     {
         (_model, _group, _device) = (model, group, device);
-        _filter = UnitPruner.WeightOf(group.Consumer).Filter;
+        _filter = group.Consumer.Weight.Filter;
         (float[] weights, _) = ISpaSP.Folded(_model, _group);
         // (unit and tap, output), so that what one value adds to all outputs lies together.
         _byInput = new float[weights.Length];

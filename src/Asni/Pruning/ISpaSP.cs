@@ -37,7 +37,7 @@ public sealed class ISpaSP : IDisposable
         (float[] weights, double[] offsets) = Folded(model, group);
         // V of the empty set has each sample's offset.
         _offsets = [.. offsets.Select(o => (float)(o * hidden.Samples))];
-        Parameter weight = UnitPruner.WeightOf(group.Consumer);
+        Parameter weight = group.Consumer.Weight;
         (int stride, int padding) = group.Consumer is ConvolutionNode c ? (c.Stride, c.Padding) : (1, 0);
         var spec = new ConvolutionSpec(1, group.Hidden.Output, weight.Filter, stride, padding, 1, true, Activation.None, true, true);
         _layer = device.CreateConvolution(spec);
@@ -101,10 +101,10 @@ public sealed class ISpaSP : IDisposable
     /// <summary>The consumer with its batch-norm folded in: g(H) = W * H + offset.</summary>
     internal static (float[] Weights, double[] Offsets) Folded(TrainedNetwork model, PrunableGroup group)
     {
-        Parameter weight = UnitPruner.WeightOf(group.Consumer);
+        Parameter weight = group.Consumer.Weight;
         float[] weights = [.. model.Values[weight.Index]];
         int outputs = weight.Filter.Out, fanIn = weight.Filter.FanIn;
-        double[] offsets = UnitPruner.BiasOf(group.Consumer) is { } bias ? [.. model.Values[bias.Index].Select(b => (double)b)] : new double[outputs];
+        double[] offsets = group.Consumer.Bias is { } bias ? [.. model.Values[bias.Index].Select(b => (double)b)] : new double[outputs];
         if (group.Norm is not { } norm) return (weights, offsets);
         for (int o = 0; o < outputs; o++)
         {

@@ -99,7 +99,7 @@ internal static class UnitChoice
         if (options.Criterion == UnitCriterion.Greedy) return new GreedySelection(model, group, device).Select(keep, calibration);
         double[] scores = options.Criterion switch
         {
-            UnitCriterion.L1 => L1(model, UnitPruner.WeightOf(group.Producer)),
+            UnitCriterion.L1 => L1(model, group.Producer.Weight),
             UnitCriterion.BnScale => BnScale(model, group),
             _ => Random(group, seed),
         };

@@ -2,6 +2,7 @@ using Asni.Data;
 using Asni.Host.Recipes;
 using Asni.Methods;
 using Asni.Networks;
+using Asni.Networks.Rewriting;
 using Asni.Optimizers;
 using Asni.Pruning;
 

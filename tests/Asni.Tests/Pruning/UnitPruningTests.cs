@@ -6,6 +6,7 @@ using Asni.Engine;
 using Asni.Formats;
 using Asni.Methods;
 using Asni.Networks;
+using Asni.Networks.Rewriting;
 using Asni.Pruning;
 using Asni.Tensors;
 using Asni.Tests.Devices;
@@ -60,11 +61,11 @@ public class UnitPruningTests
         PrunableGroup group = all.Groups.FirstOrDefault(g => g.Name == layer) ?? all.Groups[all.Groups.Length / 2];
         TrainedNetwork model = Trained(network);
         int[] kept = [.. Enumerable.Range(0, group.Units).Where(u => u % 3 != 1)];
-        TrainedNetwork small = UnitPruner.Keep(model, group, kept);
+        TrainedNetwork small = NarrowNetwork.Keep(model, group, kept);
         Assert.That(small.Network.ParameterCount, Is.LessThan(network.ParameterCount));
         Assert.That(small.Network.Parameters.Select(p => small.Values[p.Index].LongLength), Is.EqualTo(small.Network.Parameters.Select(p => p.Elements)));
 
-        Parameter consumer = UnitPruner.WeightOf(group.Consumer);
+        Parameter consumer = group.Consumer.Weight;
         float[] cut = [.. model.Values[consumer.Index]];
         int plane = consumer.Filter.Height * consumer.Filter.Width;
         for (int i = 0; i < cut.Length; i++)
@@ -81,8 +82,8 @@ public class UnitPruningTests
     {
         using var folder = new TemporaryFolder();
         Network network = Net("resnet20");
-        TrainedNetwork small = UnitPruner.Keep(Trained(network), PrunableGroups.Find(network).Groups[0], [0, 3, 5]);
-        small = UnitPruner.Keep(small, PrunableGroups.Find(small.Network).Groups.First(g => g.Name == "layer2.1.conv1"), [.. Enumerable.Range(0, 7)]);
+        TrainedNetwork small = NarrowNetwork.Keep(Trained(network), PrunableGroups.Find(network).Groups[0], [0, 3, 5]);
+        small = NarrowNetwork.Keep(small, PrunableGroups.Find(small.Network).Groups.First(g => g.Name == "layer2.1.conv1"), [.. Enumerable.Range(0, 7)]);
         Assert.That(small.Network.Name, Is.EqualTo("resnet20[layer1.0.conv1=3,layer2.1.conv1=7]"));
         NetworkFile.Write(folder["a.safetensors"], small, "ispasp");
         using var model = Asni.Inference.SparseModel.Load(folder["a.safetensors"], new CpuDevice(1), 2);
@@ -211,13 +212,13 @@ public class UnitPruningTests
         Network network = Net(name);
         TrainedNetwork model = Trained(network);
         PrunableGroup group = PrunableGroups.Find(network).Groups[^1];
-        Parameter producer = UnitPruner.WeightOf(group.Producer), consumer = UnitPruner.WeightOf(group.Consumer);
+        Parameter producer = group.Producer.Weight, consumer = group.Consumer.Weight;
         // Unit 1 is not read; unit 2 is not fed, and puts out 0; unit 3 is not fed, but puts out something, which goes where nothing is padded.
         int plane = consumer.Filter.Height * consumer.Filter.Width;
         float[] columns = [.. model.Values[consumer.Index].Select((v, i) => i / plane % consumer.Filter.In == 1 ? 0 : v)];
         float[] rows = [.. model.Values[producer.Index].Select((v, i) => i / producer.Filter.FanIn is 2 or 3 ? 0 : v)];
         model = model with { Values = model.Values.SetItem(consumer.Index, columns).SetItem(producer.Index, rows) };
-        Parameter offset = group.Members.OfType<BatchNormNode>().FirstOrDefault()?.Bias ?? UnitPruner.BiasOf(group.Producer)!;
+        Parameter offset = group.Members.OfType<BatchNormNode>().FirstOrDefault()?.Bias ?? group.Producer.Bias!;
         float[] offsets = [.. model.Values[offset.Index].Select((v, i) => i == 2 ? -9 : i == 3 ? 9 : v)];
         model = model with { Values = model.Values.SetItem(offset.Index, offsets) };
         TrainedNetwork small = DeadUnits.Remove(model);

@@ -13,7 +13,6 @@ internal sealed class OnnxGraph(TrainedNetwork trained, OnnxOptions options)
     private const int SparseElementBytes = sizeof(long) + sizeof(float);
 
     private readonly ProtoMessage _graph = new();
-    private readonly BatchNormFolding _folding = options.KeepBatchNorm ? BatchNormFolding.None : BatchNormFolding.Of(trained);
     private readonly string[] _values = new string[trained.Network.Nodes.Length];
 
     /// <summary>Nodes whose value is [N, n] already rather than [N, C, H, W].</summary>
@@ -41,7 +40,7 @@ internal sealed class OnnxGraph(TrainedNetwork trained, OnnxOptions options)
             InputNode => Input,
             ConvolutionNode c => Convolution(c),
             LinearNode l => Linear(l),
-            BatchNormNode b => _folding.Holds(b) ? _values[b.Source] : BatchNorm(b),
+            BatchNormNode b => BatchNorm(b),
             ReluNode { Six: true } r => Emit("Clip", r, [_values[r.Source], ClipLow, ClipHigh]),
             ReluNode r => Emit("Relu", r, [_values[r.Source]]),
             AddNode a => Emit("Add", a, [_values[a.Left], _values[a.Right]]),
@@ -55,7 +54,7 @@ internal sealed class OnnxGraph(TrainedNetwork trained, OnnxOptions options)
     private string Convolution(ConvolutionNode c)
     {
         FilterShape filter = c.Weight.Filter;
-        return Emit("Conv", c, Weighted(c, c.Weight, c.Bias, _values[c.Source]), Attribute("kernel_shape", filter.Height, filter.Width),
+        return Emit("Conv", c, Weighted(c, _values[c.Source]), Attribute("kernel_shape", filter.Height, filter.Width),
             Attribute("strides", c.Stride, c.Stride), Attribute("pads", c.Padding, c.Padding, c.Padding, c.Padding), Attribute("group", c.Groups));
     }
 
@@ -68,7 +67,7 @@ internal sealed class OnnxGraph(TrainedNetwork trained, OnnxOptions options)
             _graph.Message(1, Node("Flatten", flat, [source], flat));
             source = flat;
         }
-        return Emit("Gemm", l, Weighted(l, l.Weight, l.Bias, source), Attribute("transB", 1L));
+        return Emit("Gemm", l, Weighted(l, source), Attribute("transB", 1L));
     }
 
     private string BatchNorm(BatchNormNode b)
@@ -78,21 +77,21 @@ internal sealed class OnnxGraph(TrainedNetwork trained, OnnxOptions options)
         return Emit("BatchNormalization", b, [_values[b.Source], .. inputs.Select(p => p.Name)], Attribute("epsilon", b.Epsilon));
     }
 
-    /// <summary>The inputs of a layer with weights, which become initializers, with the batch-norm after it folded in.</summary>
-    private List<string> Weighted(Node node, Parameter weight, Parameter? bias, string source)
+    /// <summary>The inputs of a layer with weights, which become initializers.</summary>
+    private List<string> Weighted(WeightedNode layer, string source)
     {
+        Parameter weight = layer.Weight;
         var inputs = new List<string> { source, weight.Name };
-        (float[] values, float[]? offsets) = _folding.Apply(node, trained.Values[weight.Index], bias is null ? null : trained.Values[bias.Index]);
+        float[] values = trained.Values[weight.Index];
         Mask? mask = trained.Masks[weight.Index];
         if (options.Sparse && mask is not null && SparseElementBytes * mask.Live < sizeof(float) * weight.Elements)
             _graph.Message(15, SparseTensor(weight.Name, weight.Shape, values, mask));
         else
             Dense(weight.Name, weight.Shape, values);
-        if (offsets is not null)
+        if (layer.Bias is { } bias)
         {
-            string name = bias?.Name ?? node.Name + ".bias";
-            Dense(name, new Shape(offsets.Length), offsets);
-            inputs.Add(name);
+            Dense(bias.Name, bias.Shape, trained.Values[bias.Index]);
+            inputs.Add(bias.Name);
         }
         return inputs;
     }

@@ -1,0 +1,93 @@
+using System.Collections.Immutable;
+using System.Globalization;
+using Asni.Tensors;
+
+namespace Asni.Networks.Rewriting;
+
+/// <summary>
+/// Networks with fewer units in some of their groups. The name says which, so that whoever has it can build the network again:
+/// <c>resnet20[layer1.0.conv1=8,layer2.1.conv1=16]</c>.
+/// </summary>
+public static class NarrowNetwork
+{
+    /// <summary>The same network with so many units in each named group.</summary>
+    /// <exception cref="UsageException">There is no such group, or it does not have so many units.</exception>
+    public static Network Of(Network network, IReadOnlyDictionary<string, int> units) =>
+        Keep(network, units.ToDictionary(u => u.Key, u => Enumerable.Range(0, Math.Max(0, u.Value)).ToImmutableArray())).Network;
+
+    /// <summary>The network with only these units in a group: physically smaller, with the kept rows, columns and batch-norm numbers as they were.</summary>
+    /// <param name="kept">Ascending.</param>
+    public static TrainedNetwork Keep(TrainedNetwork trained, PrunableGroup group, IEnumerable<int> kept) =>
+        Keep(trained.Network, new Dictionary<string, ImmutableArray<int>> { [group.Name] = [.. kept] }).Carry(trained);
+
+    private static RewrittenNetwork Keep(Network network, IReadOnlyDictionary<string, ImmutableArray<int>> kept)
+    {
+        PrunableGroups all = PrunableGroups.Find(network);
+        // By the id of a node: which of its outputs, and which of its inputs stay; all where nothing is said.
+        var outputs = new Dictionary<int, ImmutableArray<int>>();
+        var inputs = new Dictionary<int, ImmutableArray<int>>();
+        foreach ((string name, ImmutableArray<int> units) in kept)
+        {
+            PrunableGroup group = all.Groups.FirstOrDefault(g => g.Name == name) ?? throw new UsageException(WhyNot(network, all, name));
+            if (units.Length < 1 || units.Length > group.Units) throw new UsageException($"{name} of {network.Name} has {group.Units} units; {units.Length} of them cannot be kept.");
+            foreach (Node member in group.Members) outputs[member.Id] = units;
+            inputs[group.Consumer.Id] = units;
+        }
+        var rewriter = new GraphRewriter();
+        foreach (Node node in network.Nodes)
+        {
+            ImmutableArray<int>? rows = outputs.TryGetValue(node.Id, out var o) ? o : null, columns = inputs.TryGetValue(node.Id, out var i) ? i : null;
+            rewriter.Add(node, p => (Resized(p, rows, p.IsWeight ? columns : null), new ParameterSource(p, rows, p.IsWeight ? columns : null)),
+                moved => rows is { } some ? Narrowed(moved, some.Length) : moved);
+        }
+        (string zoo, Dictionary<string, int> widths) = Split(network.Name);
+        foreach ((string name, ImmutableArray<int> units) in kept) widths[name] = units.Length;
+        return rewriter.Finish(Name(zoo, network, widths));
+    }
+
+    private static Parameter Resized(Parameter p, ImmutableArray<int>? rows, ImmutableArray<int>? columns)
+    {
+        FilterShape filter = p.Filter with { Out = rows?.Length ?? p.Filter.Out, In = columns?.Length ?? p.Filter.In };
+        Shape shape = p.Shape.Rank switch
+        {
+            4 => new Shape(filter.Out, filter.In, filter.Height, filter.Width),
+            2 => new Shape(filter.Out, filter.FanIn),
+            1 => new Shape(filter.Out),
+            _ => throw new ArgumentException($"{p.Name} is {p.Shape}", nameof(p)),
+        };
+        return p with { Shape = shape, Filter = filter };
+    }
+
+    private static Node Narrowed(Node node, int channels)
+    {
+        Chw output = node.Output with { Channels = channels };
+        return node is ConvolutionNode { Groups: > 1 } depthwise ? depthwise with { Output = output, Groups = channels } : node with { Output = output };
+    }
+
+    /// <summary>The name without its widths, and the widths.</summary>
+    /// <exception cref="UsageException">What stands in the brackets is not a list of layer=units.</exception>
+    public static (string Zoo, Dictionary<string, int> Units) Split(string name)
+    {
+        int open = name.IndexOf('[', StringComparison.Ordinal);
+        if (open < 0) return (name, []);
+        var units = new Dictionary<string, int>();
+        string inside = name.EndsWith(']') ? name[(open + 1)..^1] : "";
+        foreach (string item in inside.Split(','))
+        {
+            string[] pair = item.Split('=');
+            if (pair.Length != 2 || !int.TryParse(pair[1], NumberStyles.None, CultureInfo.InvariantCulture, out int count) || !units.TryAdd(pair[0], count))
+                throw new UsageException($"the network name '{name}' does not end in [layer=units,...].");
+        }
+        return (name[..open], units);
+    }
+
+    private static string Name(string zoo, Network network, Dictionary<string, int> widths) => widths.Count == 0 ? zoo
+        : $"{zoo}[{string.Join(',', network.Nodes.Where(n => widths.ContainsKey(n.Name)).Select(n => string.Create(CultureInfo.InvariantCulture, $"{n.Name}={widths[n.Name]}")))}]";
+
+    private static string WhyNot(Network network, PrunableGroups all, string name)
+    {
+        foreach ((string layer, string reason) in all.Fixed)
+            if (layer == name) return $"units of {name} cannot be taken out of {network.Name}: {reason}.";
+        return $"{network.Name} has no layer '{name}' with units that can be taken out{Suggestion.For(name, all.Groups.Select(g => g.Name))}.";
+    }
+}
