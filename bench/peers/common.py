@@ -27,11 +27,15 @@ CASES = [Case(*c) for c in [
     ("mobilenet_v2", (3, 224, 224), 1000, 8, "momentum")]]
 
 
+class CallFailed(SystemExit):
+    """Ends the script with its text where nobody catches it."""
+
+
 def call(command, arguments, environment=None):
     """One call of a program that prints a line of JSON; that line."""
     run = subprocess.run([*command, *arguments], capture_output=True, text=True, env={**os.environ, **(environment or {})})
     if run.returncode:
-        sys.exit(f"{' '.join(run.args)} failed: {run.stderr.strip()}")
+        raise CallFailed(f"{' '.join(run.args)} failed: {run.stderr.strip() or f'exit code {run.returncode}'}")
     return json.loads(run.stdout)
 
 

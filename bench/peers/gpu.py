@@ -11,21 +11,32 @@ import argparse
 import json
 import os
 import statistics
-import subprocess
 import sys
 import time
+from typing import NamedTuple
 
 import torch
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import common  # noqa: E402
 import networks  # noqa: E402
 
-CASES = [  # network, input, classes, batch, optimizer, precision
+
+class Case(NamedTuple):
+    net: str
+    input: tuple
+    classes: int
+    batch: int
+    optimizer: str
+    precision: str
+
+
+CASES = [Case(*c) for c in [
     ("resnet50", (3, 224, 224), 1000, 256, "momentum", "bf16"), ("resnet50", (3, 224, 224), 1000, 128, "momentum", "tf32"), ("resnet18", (3, 32, 32), 10, 512, "momentum", "bf16"),
     ("resnet18c", (3, 32, 32), 10, 512, "momentum", "bf16"), ("vgg16", (3, 32, 32), 10, 128, "momentum", "bf16"),
     ("resnet20", (3, 32, 32), 10, 128, "momentum", "bf16"),
-    ("lenet300", (1, 28, 28), 10, 60, "adam", "fp32")]
-SMALL = [("lenet300", (1, 28, 28), 10, 4, "adam", "fp32"), ("resnet20", (3, 32, 32), 10, 2, "momentum", "bf16")]
+    ("lenet300", (1, 28, 28), 10, 60, "adam", "fp32")]]
+SMALL = [Case("lenet300", (1, 28, 28), 10, 4, "adam", "fp32"), Case("resnet20", (3, 32, 32), 10, 2, "momentum", "bf16")]
 ROUNDS = 3
 PRUNABLE = 25_557_032  # weights of the threshold's case: resnet50's
 GPU = torch.cuda.is_available()
@@ -52,19 +63,18 @@ class Peer:
     """A masked training step in PyTorch."""
 
     def __init__(self, case, compiled):
-        name, shape, classes, batch, optimizer, precision = case
         torch.manual_seed(1)
-        self.dtype = {"bf16": torch.bfloat16, "fp16": torch.float16, "tf32": None, "fp32": None}[precision]
-        self.net = networks.kaiming(networks.create(name, classes)).to(DEVICE, memory_format=torch.channels_last)
-        self.x = (torch.rand(batch, *shape, device=DEVICE) * 2 - 1).contiguous(memory_format=torch.channels_last)
-        self.y = torch.arange(batch, device=DEVICE) % classes
+        self.dtype = {"bf16": torch.bfloat16, "fp16": torch.float16, "tf32": None, "fp32": None}[case.precision]
+        self.net = networks.kaiming(networks.create(case.net, case.classes)).to(DEVICE, memory_format=torch.channels_last)
+        self.x = (torch.rand(case.batch, *case.input, device=DEVICE) * 2 - 1).contiguous(memory_format=torch.channels_last)
+        self.y = torch.arange(case.batch, device=DEVICE) % case.classes
         self.weights = [p for p in self.net.parameters() if p.dim() > 1]
         self.masks = [(torch.rand_like(w) < 0.5).to(w.dtype) for w in self.weights]
         # A rate this small keeps the weights where they are: on one batch a real one would soon train the gradients away.
         options = {"fused": True} if GPU else {"foreach": True}
-        self.optimizer = torch.optim.Adam(self.net.parameters(), 1e-9, **options) if optimizer == "adam" else \
+        self.optimizer = torch.optim.Adam(self.net.parameters(), 1e-9, **options) if case.optimizer == "adam" else \
             torch.optim.SGD(self.net.parameters(), 1e-9, momentum=0.9, **options)
-        self.scaler = torch.cuda.amp.GradScaler() if precision == "fp16" and GPU else None
+        self.scaler = torch.cuda.amp.GradScaler() if case.precision == "fp16" and GPU else None
         self.loss = torch.compile(self.forward, mode="reduce-overhead") if compiled else self.forward
 
     def forward(self):
@@ -86,22 +96,17 @@ class Peer:
 
 
 def asni(command, case):
-    name, shape, classes, batch, optimizer, precision = case
-    run = subprocess.run([*command, "steps", "--net", name, "--input", "x".join(map(str, shape)), "--classes", str(classes), "--batch", str(batch),
-                          "--optimizer", optimizer, "--device", "cuda", "--precision", precision, "--seconds", "1"], capture_output=True, text=True)
-    if run.returncode:
-        raise RuntimeError(run.stderr.strip() or f"exit code {run.returncode}")
-    return json.loads(run.stdout)["ms"]
+    arguments = ["steps", *common.network_of(case), "--optimizer", case.optimizer, "--device", "cuda", "--precision", case.precision, "--seconds", "1"]
+    return common.call(command, arguments)["ms"]
 
 
 def result(case, times, errors):
-    name, _, _, batch, optimizer, precision = case
     medians = {label: round(statistics.median(each), 4) for label, each in times.items() if each}
-    row = {"what": "steps", "net": name, "batch": batch, "optimizer": optimizer, "precision": precision, "rounds": max(map(len, times.values()), default=0),
-           "ms": medians}
+    row = {"what": "steps", "net": case.net, "batch": case.batch, "optimizer": case.optimizer, "precision": case.precision,
+           "rounds": max(map(len, times.values()), default=0), "ms": medians}
     best = min((v for label, v in medians.items() if label != "asni"), default=None)
     if best:
-        row["torch_images_per_second"] = round(batch / best * 1e3, 1)
+        row["torch_images_per_second"] = round(case.batch / best * 1e3, 1)
         if "asni" in medians:
             row["asni_over_torch"] = round(best / medians["asni"], 3)
     return {**row, "errors": errors} if errors else row
@@ -127,7 +132,7 @@ def compare(case, options, deadline):
                 emit(result(case, times, {**errors, label: "did not finish in time"}))
             try:
                 times.setdefault(label, []).append(asni(options.asni.split(), case) if label == "asni" else eager_or_compiled(label))
-            except Exception as e:  # a network that does not compile, or too little memory: the others still run
+            except (Exception, common.CallFailed) as e:  # a network that does not compile, or too little memory: the others still run
                 errors[label] = str(e).strip().split("\n")[0]
             emit(result(case, times, errors))
 
@@ -167,7 +172,7 @@ def main():
         if name == "threshold":
             threshold(options)
         for case in known:
-            if name in (case[0], f"{case[0]}:{case[5]}"):
+            if name in (case.net, f"{case.net}:{case.precision}"):
                 compare(case, options, start + options.seconds)
 
 
