@@ -81,19 +81,22 @@ public class ConvolutionTunerTests
     public void A_measured_choice_is_remembered_and_an_unknown_one_measured_anew()
     {
         using var folder = new TemporaryFolder();
-        using var bench = new ConvolutionBench(CudaPrecision.Bf16);
+        using var bench = new ConvolutionBench(CudaPrecision.Tf32);
         string path = folder["tiles.json"];
-        ConvolutionShape shape = ConvolutionShape.Of(Layer(2, 64, 9, 96, 3, 1, 1));
+        // The smallest layer with every kind of candidate: each is run a few times.
+        ConvolutionShape shape = ConvolutionShape.Of(Layer(2, 258, 1, 8, 1, 1, 0));
         var tuner = new ConvolutionTuner(bench.Runtime, new TuningCache(path));
         foreach (ConvolutionPass pass in Enum.GetValues<ConvolutionPass>())
         {
             ConvolutionChoice chosen = tuner.Choose(shape, pass, 2, true, pass == ConvolutionPass.Forward);
             Assert.That(tuner.Candidates(shape, pass, 2, tuner.Rule(shape, pass, 2), true), Does.Contain(chosen));
-            Assert.That(File.ReadAllText(path), Does.Contain($"bf16 {pass}").And.Contains(chosen.ToString()));
+            Assert.That(File.ReadAllText(path), Does.Contain($"tf32 {pass}").And.Contains(chosen.ToString()));
         }
         // Another choice in the file is taken over as it stands; one that no kernel has is not.
-        TileChoice rule = tuner.Rule(shape, ConvolutionPass.Forward, 2);
-        string[] names = [.. tuner.Candidates(shape, ConvolutionPass.Forward, 2, rule, true).Select(c => c.ToString())];
+        List<ConvolutionChoice> candidates = tuner.Candidates(shape, ConvolutionPass.Forward, 2, tuner.Rule(shape, ConvolutionPass.Forward, 2), true);
+        Assert.That(candidates, Has.Some.TypeOf<LibraryChoice>().And.Some.TypeOf<PaddedChoice>());
+        Assert.That(candidates.OfType<TileChoice>().Select(c => c.Splits), Has.Some.EqualTo(1).And.Some.GreaterThan(1));
+        string[] names = [.. candidates.Select(c => c.ToString())];
         ConvolutionChoice Again(string instead)
         {
             File.WriteAllText(path, Regex.Replace(File.ReadAllText(path), "(Forward[^:]*: \")[^\"]*", "${1}" + instead));
