@@ -1,4 +1,5 @@
 using Asni.Devices;
+using Asni.Networks;
 using Asni.Tensors;
 
 namespace Asni.Tests.Reference;
@@ -55,22 +56,25 @@ internal sealed class ReferenceConvolution(ConvolutionSpec spec) : ConvolutionOp
     private void ForEachProduct(int batch, Product product)
     {
         Chw input = Spec.Input, output = Spec.Output;
-        int outPerGroup = Spec.Filter.Out / Spec.Groups;
+        FilterShape filter = Spec.Filter;
+        int outPerGroup = filter.Out / Spec.Groups, stride = Spec.Stride, padding = Spec.Padding;
         for (int n = 0; n < batch; n++)
             for (int o = 0; o < output.Channels; o++)
                 for (int oy = 0; oy < output.Height; oy++)
                     for (int ox = 0; ox < output.Width; ox++)
-                        for (int i = 0; i < Spec.Filter.In; i++)
-                            for (int ky = 0; ky < Spec.Filter.Height; ky++)
-                                for (int kx = 0; kx < Spec.Filter.Width; kx++)
+                        for (int i = 0; i < filter.In; i++)
+                            for (int ky = 0; ky < filter.Height; ky++)
+                            {
+                                int channel = o / outPerGroup * filter.In + i, iy = oy * stride - padding + ky;
+                                if (iy < 0 || iy >= input.Height) continue;
+                                int inputRow = ((n * input.Channels + channel) * input.Height + iy) * input.Width;
+                                int filterRow = ((o * filter.In + i) * filter.Height + ky) * filter.Width;
+                                for (int kx = 0; kx < filter.Width; kx++)
                                 {
-                                    int channel = o / outPerGroup * Spec.Filter.In + i;
-                                    int iy = oy * Spec.Stride - Spec.Padding + ky, ix = ox * Spec.Stride - Spec.Padding + kx;
-                                    if (iy < 0 || iy >= input.Height || ix < 0 || ix >= input.Width) continue;
-                                    product(
-                                        ((n * input.Channels + channel) * input.Height + iy) * input.Width + ix,
-                                        ((o * Spec.Filter.In + i) * Spec.Filter.Height + ky) * Spec.Filter.Width + kx,
-                                        ((n * output.Channels + o) * output.Height + oy) * output.Width + ox);
+                                    int ix = ox * stride - padding + kx;
+                                    if (ix < 0 || ix >= input.Width) continue;
+                                    product(inputRow + ix, filterRow + kx, ((n * output.Channels + o) * output.Height + oy) * output.Width + ox);
                                 }
+                            }
     }
 }
