@@ -50,7 +50,8 @@ internal static class GoldenComparison
             model.Parameters.Upload(p.Index, ParameterSlot.Value, GoldenFormula.Fill(p, p.IsTrained ? trained++ : 0));
     }
 
-    private static void RunOtherData(Plan plan)
+    /// <summary>A training step with a full batch.</summary>
+    public static void RunOtherData(Plan plan)
     {
         Initialize(plan.Model);
         plan.Load(Values.Random(1, (long)plan.BatchSize * plan.Model.Network.Input.Elements), new int[plan.BatchSize]);

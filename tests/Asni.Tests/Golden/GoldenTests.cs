@@ -1,4 +1,5 @@
 using Asni.Cpu.Convolution;
+using Asni.Cuda;
 using Asni.Devices;
 using Asni.Tests.Devices;
 
@@ -36,6 +37,8 @@ public class GoldenTests(DeviceCase device)
     public void A_batch_that_is_not_full_matches_PyTorch(string file)
     {
         using Device opened = device.Create();
-        GoldenComparison.AssertMatches(opened, file, spare: 3, relative: 1e-4);
+        if (file == "vgg11-cifar" && opened is CudaDevice && CudaDevice.IsSimulated)
+            Assert.Ignore("in the simulator resnet20 is enough: NetworkTests have batches that are not full of small networks with all layers");
+        GoldenComparison.AssertMatches(opened, file, spare: 1, relative: 1e-4);
     }
 }
