@@ -2,6 +2,7 @@ using System.CommandLine;
 using Asni.Data;
 using Asni.Formats;
 using Asni.Inference;
+using Asni.Reports;
 
 namespace Asni.Host.Commands;
 
@@ -32,8 +33,9 @@ internal static class PredictCommand
             {
                 weights.RequireNone(parsed);
                 if (parsed.GetValue(data) is not null) throw new UsageException("--data goes with a network file: a run says what its data are.");
-                NetworkFormats.Read(RunNetworks.PathOf(folder, parsed.GetValue(phase))).RequireFinite();
-                return ImageClassifier.Load(folder, device.Parse(parsed).Open(), parsed.GetValue(phase));
+                StoredNetwork network = NetworkFormats.Read(RunNetworks.PathOf(folder, parsed.GetValue(phase))).RequireFinite();
+                var summary = RunSummary.Read(folder);
+                return ImageClassifier.Of(network.Trained, device.Parse(parsed).Open(), summary);
             }
             ImageClassifier OfFile()
             {

@@ -47,18 +47,31 @@ public sealed class ImageClassifier : IDisposable
             run = RunSummary.Read(folder);
             if (phase is not null && !File.Exists(network = Path.Combine(folder, RunFolder.NetworkFileName(phase))))
                 throw new AsniException($"{folder} has no network of phase '{phase}'.");
-            if (run.Normalization is null) throw new AsniException($"{Path.Combine(folder, RunFolder.Summary)} does not say how images were normalized: the run is by an older version.");
         }
         catch
         {
             device.Dispose();
             throw;
         }
-        SparseModel model = SparseModel.Load(network, device, maximalCallers: maximalCallers);
-        if (run.Normalization.Mean.Length == model.Input.Channels && model.Input.Channels is 1 or 3)
-            return new ImageClassifier(model, run.Normalization, run.ClassNames, !Datasets.IsOfAnySize(run.Data));
+        return OfRun(SparseModel.Load(network, device, maximalCallers: maximalCallers), run);
+    }
+
+    /// <summary>A run's network that is in memory.</summary>
+    /// <param name="device">Where it runs; belongs to the classifier from here on, also when this fails.</param>
+    /// <param name="run">What the run's folder says of its images and classes.</param>
+    /// <param name="maximalCallers">As <see cref="Load"/> has it.</param>
+    /// <exception cref="AsniException">The run does not say how images were normalized, or the network does not fit what it says.</exception>
+    public static ImageClassifier Of(TrainedNetwork network, Device device, RunSummary run, int? maximalCallers = null) =>
+        OfRun(SparseModel.Of(network, device, maximalCallers: maximalCallers), run);
+
+    private static ImageClassifier OfRun(SparseModel model, RunSummary run)
+    {
+        if (run.Normalization is { } normalization && normalization.Mean.Length == model.Input.Channels && model.Input.Channels is 1 or 3)
+            return new ImageClassifier(model, normalization, run.ClassNames, !Datasets.IsOfAnySize(run.Data));
         model.Dispose();
-        throw new AsniException($"The network in {folder} reads {model.Input}, which is no image, or not the one that its summary is of.");
+        throw new AsniException(run.Normalization is null
+            ? $"{Path.Combine(run.Folder, RunFolder.Summary)} does not say how images were normalized: the run is by an older version."
+            : $"The network in {run.Folder} reads {model.Input}, which is no image, or not the one that its summary is of.");
     }
 
     /// <summary>A network that is in memory, such as one of a PyTorch file, of a dataset that has a name: its normalization and classes are known by that.</summary>

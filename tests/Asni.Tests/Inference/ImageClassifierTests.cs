@@ -2,6 +2,10 @@ using System.Buffers.Binary;
 using Asni.Cpu;
 using Asni.Data;
 using Asni.Inference;
+using Asni.Methods;
+using Asni.Networks;
+using Asni.Reports;
+using Asni.Tensors;
 using Asni.Tests.Host;
 
 namespace Asni.Tests.Inference;
@@ -54,8 +58,24 @@ public class ImageClassifierTests
         });
     }
 
+    [Test]
+    public void A_network_in_memory_goes_with_the_summary_that_fits_it()
+    {
+        var run = new RunSummary("runs/a", "tiny", "cats", 1, 1, "", [], null) { Normalization = new Normalization([0.5f], [0.5f]), ClassNames = ["cat", "dog"] };
+        ImageClassifier Of(int channels, RunSummary summary)
+        {
+            Network network = new NetworkBuilder("tiny", new Chw(channels, 4, 4)).Linear("fc", 2).Build();
+            return ImageClassifier.Of(MethodRunner.InitialWeights(network, 1), new CpuDevice(1), summary);
+        }
+        byte[] image = Bitmap(new byte[16], new Chw(1, 4, 4));
+        using (ImageClassifier classifier = Of(1, run))
+            Assert.That(classifier.Classify(image, "it").Select(g => g.Name), Is.EquivalentTo(run.ClassNames));
+        Assert.That(() => Of(3, run), Throws.TypeOf<AsniException>().With.Message.Contains("runs/a reads 3x4x4, which is no image, or not the one"));
+        Assert.That(() => Of(1, run with { Normalization = null }), Throws.TypeOf<AsniException>().With.Message.Contains("does not say how images were normalized"));
+    }
+
     /// <summary>24-bit BMP; one channel as grey.</summary>
-    private static byte[] Bitmap(byte[] chw, Asni.Tensors.Chw shape)
+    private static byte[] Bitmap(byte[] chw, Chw shape)
     {
         (int channels, int height, int width) = (shape.Channels, shape.Height, shape.Width);
         int pitch = (3 * width + 3) / 4 * 4;
