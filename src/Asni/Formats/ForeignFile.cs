@@ -2,10 +2,10 @@ using System.Text;
 
 namespace Asni.Formats;
 
-/// <summary>Says what a file is that was given as a network and is none, by its first bytes.</summary>
+/// <summary>Says what a file is that was given as a network, or as an image, and is none, by its first bytes.</summary>
 internal static class ForeignFile
 {
-    /// <summary>What <see cref="Describe"/> looks at.</summary>
+    /// <summary>What <see cref="Describe"/> looks at, at most.</summary>
     public const int StartBytes = 512;
 
     private const int TarMagicAt = 257;
@@ -21,6 +21,7 @@ internal static class ForeignFile
         ([0x28, 0xb5, 0x2f, 0xfd], "a Zstandard archive" + Unpack),
         ([(byte)'7', (byte)'z', 0xbc, 0xaf], "a 7z archive" + Unpack),
         ("Rar!"u8.ToArray(), "a RAR archive" + Unpack),
+        ("PK\x03\x04"u8.ToArray(), "a zip archive" + Unpack),
         ("PK\x05\x06"u8.ToArray(), "an empty zip archive"),
         ([0x89, (byte)'H', (byte)'D', (byte)'F'], "an HDF5 file, as Keras writes them"),
         ([0x93, (byte)'N', (byte)'U', (byte)'M', (byte)'P', (byte)'Y'], "a NumPy array"),
@@ -30,12 +31,15 @@ internal static class ForeignFile
         ("GIF8"u8.ToArray(), "a GIF image"),
         ("%PDF"u8.ToArray(), "a PDF document"),
         ([0x7f, (byte)'E', (byte)'L', (byte)'F'], "a program"),
+        ("version https://git-lfs.github.com/spec/"u8.ToArray(), Pointer),
+        ("version https://hawser.github.com/spec/"u8.ToArray(), Pointer),
     ];
 
     /// <summary>With its article; null when it is nothing that is known.</summary>
     public static string? Describe(ReadOnlySpan<byte> start)
     {
         if (start.IsEmpty) return "empty";
+        start = start[..Math.Min(start.Length, StartBytes)];
         foreach ((byte[] first, string what) in s_starts)
             if (start.StartsWith(first)) return what;
         if (start.Length > TarMagicAt + 5 && start.Slice(TarMagicAt, 5).SequenceEqual("ustar"u8))
@@ -43,14 +47,10 @@ internal static class ForeignFile
         // ONNX begins with the field of its version, then the producer's name.
         if (start.Length > 3 && start[0] == 8 && start[1] < 32 && start[2] == 0x12) return "an ONNX model (asni writes them but does not read them)";
         if (start.Length > 1 && start[0] == 0x80 && start[1] is >= 2 and <= 5) return "a Python pickle that torch.save did not write (save model.state_dict() with torch.save)";
-        return IsText(start) ? DescribeText(Encoding.UTF8.GetString(start).TrimStart('\uFEFF', ' ', '\t', '\r', '\n')) : null;
-    }
-
-    private static string DescribeText(string text)
-    {
+        string text = Encoding.UTF8.GetString(start).TrimStart('\uFEFF', ' ', '\t', '\r', '\n');
         bool Begins(string with) => text.StartsWith(with, StringComparison.OrdinalIgnoreCase);
-        if (Begins("version https://git-lfs.github.com/spec/") || Begins("version https://hawser.github.com/spec/")) return Pointer;
         if (Begins("<!doctype html") || Begins("<html") || Begins("<head") || Begins("<body")) return "an HTML page (maybe what a server sent in place of the file)";
+        if (!IsText(start)) return null;
         if (Begins("<")) return "an XML document";
         return Begins("{") || Begins("[") ? "a JSON text" : "a text";
     }

@@ -1,4 +1,5 @@
 using System.Text;
+using Asni.Formats;
 
 namespace Asni.Data.Images;
 
@@ -8,14 +9,13 @@ internal enum ImageFormat { Jpeg, Png, Bmp, WebP }
 /// <summary>Tells files apart by their first bytes, whatever their names say.</summary>
 internal static class ImageSignature
 {
-    /// <summary>A format, the place of its mark in a file, and the mark, a character a byte.</summary>
+    /// <summary>An image format that is not read, the place of its mark in a file, and the mark, a character a byte.</summary>
     private static readonly (string Name, int At, string Mark)[] s_others =
     [
-        ("a GIF image", 0, "GIF8"), ("a Photoshop image", 0, "8BPS"), ("a TIFF image", 0, "II*\0"), ("a TIFF image", 0, "MM\0*"), ("a BigTIFF image", 0, "II+\0"),
+        ("a Photoshop image", 0, "8BPS"), ("a TIFF image", 0, "II*\0"), ("a TIFF image", 0, "MM\0*"), ("a BigTIFF image", 0, "II+\0"),
         ("a Radiance HDR image", 0, "#?"), ("an icon", 0, "\0\0\u0001\0"), ("an AVIF image", 4, "ftypavif"), ("a HEIF image", 4, "ftyphei"), ("a HEIF image", 4, "ftypmif1"),
         ("a video", 4, "ftyp"), ("a JPEG 2000 image", 4, "jP  "), ("a JPEG XL image", 4, "JXL "), ("a JPEG XL image", 0, "ÿ\n"), ("an OpenEXR image", 0, "v/1\u0001"),
-        ("a DirectDraw texture", 0, "DDS "), ("a PDF document", 0, "%PDF"), ("a zip archive", 0, "PK\u0003\u0004"), ("a gzip file", 0, "\u001f\u008b"),
-        ("a Git LFS pointer: get the image itself with git lfs pull", 0, "version https://git-lfs"),
+        ("a DirectDraw texture", 0, "DDS "),
     ];
 
     /// <exception cref="InvalidDataException">None that is read; the message says what it is where that is known.</exception>
@@ -34,8 +34,8 @@ internal static class ImageSignature
         foreach ((string name, int at, string mark) in s_others)
             if (Has(file, at, mark)) return name;
         if (IsNetpbm(file)) return "a PBM, PGM or PPM image";
-        if (IsMarkup(file)) return file[..Math.Min(file.Length, 1000)].IndexOf("<svg"u8) >= 0 ? "an SVG drawing" : "a page of HTML or XML";
-        return IsTarga(file) ? "a Targa image" : null;
+        if (IsMarkup(file) && file[..Math.Min(file.Length, 1000)].IndexOf("<svg"u8) >= 0) return "an SVG drawing";
+        return IsTarga(file) ? "a Targa image" : ForeignFile.Describe(file);
     }
 
     private static bool Has(ReadOnlySpan<byte> file, int at, string mark) =>
