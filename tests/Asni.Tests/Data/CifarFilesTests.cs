@@ -3,24 +3,19 @@ using Asni.Tensors;
 
 namespace Asni.Tests.Data;
 
-public class CifarFilesTests
+public class CifarFilesTests : FolderTest
 {
     private static readonly CifarFiles Small10 = CifarFiles.Cifar10 with { RecordsPerFile = 4, TestRecords = 2 };
     private static readonly CifarFiles Small100 = CifarFiles.Cifar100 with { RecordsPerFile = 6, TestRecords = 3 };
-    private TemporaryFolder _folder = null!;
 
     [SetUp]
-    public void SetUp()
+    public void WriteFiles()
     {
-        _folder = new TemporaryFolder();
         for (int i = 0; i < 5; i++) WriteRecords(Small10, Small10.TrainFiles[i], 4, first: 4 * i);
         WriteRecords(Small10, Small10.TestFile, 2, first: 0);
         WriteRecords(Small100, Small100.TrainFiles[0], 6, first: 90);
         WriteRecords(Small100, Small100.TestFile, 3, first: 0);
     }
-
-    [TearDown]
-    public void TearDown() => _folder.Dispose();
 
     /// <summary>Record i: labels i (the coarse one 255 - i), pixels of plane c all i + 50 c.</summary>
     private void WriteRecords(CifarFiles files, string name, int count, int first)

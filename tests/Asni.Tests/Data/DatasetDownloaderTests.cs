@@ -5,27 +5,21 @@ using Asni.Data.Download;
 namespace Asni.Tests.Data;
 
 [CancelAfter(20_000)]
-public class DatasetDownloaderTests
+public class DatasetDownloaderTests : FolderTest
 {
     private static readonly byte[] Content = DataFiles.Bytes(300_000, i => i * 31 ^ i >> 8);
-    private TemporaryFolder _folder = null!;
     private LoopbackServer _server = null!;
     private DatasetDownloader _downloader = null!;
 
     [SetUp]
-    public void SetUp()
+    public void StartServer()
     {
-        _folder = new TemporaryFolder();
         _server = new LoopbackServer();
         _downloader = new DatasetDownloader(new FileFetcher(silence: TimeSpan.FromSeconds(2)));
     }
 
     [TearDown]
-    public void TearDown()
-    {
-        _server.Dispose();
-        _folder.Dispose();
-    }
+    public void StopServer() => _server.Dispose();
 
     private static string Sha256(byte[] bytes) => Convert.ToHexStringLower(SHA256.HashData(bytes));
 

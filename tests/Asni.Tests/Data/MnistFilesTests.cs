@@ -4,20 +4,12 @@ using Asni.Tensors;
 
 namespace Asni.Tests.Data;
 
-public class MnistFilesTests
+public class MnistFilesTests : FolderTest
 {
     private static readonly Normalization Normalization = new([0.1307f], [0.3081f]);
-    private TemporaryFolder _folder = null!;
 
     [SetUp]
-    public void SetUp()
-    {
-        _folder = new TemporaryFolder();
-        DataFiles.WriteMnist(_folder);
-    }
-
-    [TearDown]
-    public void TearDown() => _folder.Dispose();
+    public void WriteFiles() => DataFiles.WriteMnist(_folder);
 
     private AsniException OpenFails() => Assert.Throws<AsniException>(() => MnistFiles.Open("mnist", _folder.Path, Normalization))!;
 

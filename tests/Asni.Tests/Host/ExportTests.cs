@@ -5,23 +5,18 @@ using Asni.Tests.Formats;
 
 namespace Asni.Tests.Host;
 
-public class ExportTests
+public class ExportTests : FolderTest
 {
     private static readonly Network s_network = NetworkZoo.Create("lenet300");
 
-    private TemporaryFolder _folder = null!;
     private TrainedNetwork _weights = null!;
 
     [SetUp]
     public void MakeNetwork()
     {
-        _folder = new TemporaryFolder();
         _weights = RandomNetworks.Weights(s_network, 0.9);
         NetworkFile.Write(_folder["asni1.safetensors"], _weights, "asni1");
     }
-
-    [TearDown]
-    public void RemoveFolder() => _folder.Dispose();
 
     [Test]
     public void A_run_s_network_is_written_in_every_format()

@@ -6,23 +6,14 @@ using Asni.Tests.Data.Images;
 namespace Asni.Tests.Host;
 
 /// <summary>Runs on folders of images.</summary>
-public class ImagesTests
+public class ImagesTests : FolderTest
 {
-    private TemporaryFolder _folder = null!;
-
     [SetUp]
-    public void MakeFolder()
+    public void WritePictures()
     {
-        _folder = new TemporaryFolder();
         foreach (string path in (string[])["train/cat/1.jpg", "train/cat/2.jpg", "train/dog/1.jpg", "train/dog/2.jpg", "val/cat/1.jpg", "val/dog/1.jpg"])
-        {
-            Directory.CreateDirectory(Path.GetDirectoryName(_folder["pictures/" + path])!);
-            File.WriteAllBytes(_folder["pictures/" + path], Pictures.File(path.Contains("cat") ? "picture.jpg" : "gray.jpg"));
-        }
+            _folder.Write("pictures/" + path, Pictures.File(path.Contains("cat") ? "picture.jpg" : "gray.jpg"));
     }
-
-    [TearDown]
-    public void RemoveFolder() => _folder.Dispose();
 
     [Test]
     public void A_network_is_trained_and_evaluated_on_a_folder_of_images()

@@ -6,23 +6,18 @@ using Asni.Tests.Formats;
 namespace Asni.Tests.Host;
 
 /// <summary>Commands on a file that does not say what network it holds.</summary>
-public class WeightFileTests
+public class WeightFileTests : FolderTest
 {
     private static readonly Network s_network = NetworkZoo.Create("lenet300");
 
-    private TemporaryFolder _folder = null!;
     private TrainedNetwork _weights = null!;
 
     [SetUp]
     public void MakeFile()
     {
-        _folder = new TemporaryFolder();
         _weights = RandomNetworks.Weights(s_network, 0.9);
         Write("w.safetensors", p => ("fc" + (p.Name[0] - '0' + 1) / 2 + p.Name[1..], p.Shape, _weights.Values[p.Index]));
     }
-
-    [TearDown]
-    public void RemoveFolder() => _folder.Dispose();
 
     [Test]
     public void Export_writes_it_as_what_net_says()

@@ -3,19 +3,10 @@ using Asni.Tensors;
 
 namespace Asni.Tests.Data.Images;
 
-public class ImageFileTests
+public class ImageFileTests : FolderTest
 {
-    private Asni.Tests.TemporaryFolder _folder = null!;
-
     [SetUp]
-    public void MakeFolder()
-    {
-        _folder = new Asni.Tests.TemporaryFolder();
-        File.WriteAllBytes(_folder["picture.png"], Pictures.File("picture.png"));
-    }
-
-    [TearDown]
-    public void RemoveFolder() => _folder.Dispose();
+    public void WritePicture() => _folder.Write("picture.png", Pictures.File("picture.png"));
 
     [Test]
     public void A_file_is_seen_as_torchvision_shows_it()

@@ -2,21 +2,9 @@ using Asni.Data;
 
 namespace Asni.Tests.Data.Images;
 
-public class ImageFoldersTests
+public class ImageFoldersTests : FolderTest
 {
-    private Asni.Tests.TemporaryFolder _folder = null!;
-
-    [SetUp]
-    public void MakeFolder() => _folder = new Asni.Tests.TemporaryFolder();
-
-    [TearDown]
-    public void RemoveFolder() => _folder.Dispose();
-
-    private void Put(string path, string picture = "picture.jpg")
-    {
-        Directory.CreateDirectory(Path.GetDirectoryName(_folder[path])!);
-        File.WriteAllBytes(_folder[path], Pictures.File(picture));
-    }
+    private void Put(string path, string picture = "picture.jpg") => _folder.Write(path, Pictures.File(picture));
 
     private void PutTraining()
     {
