@@ -21,12 +21,15 @@ public class ConvolutionKernelTests(CudaPrecision precision)
     [TearDown]
     public void Close() => _bench?.Dispose();
 
-    /// <summary>Channels that fill 16 bytes in every precision, and extents that fill no tile.</summary>
+    /// <summary>
+    /// Channels that fill 16 bytes in every precision, and extents that fill no tile. Not all at once: a gradient of many channels and large filters
+    /// would take longer than all the others.
+    /// </summary>
     private static readonly ConvolutionSpec[] Aligned =
     [
-        Spec(2, 16, 5, 7, 24, 3, 1, 1), Spec(3, 8, 9, 9, 40, 3, 2, 1), Spec(2, 64, 8, 8, 72, 1, 2, 0), Spec(2, 24, 6, 5, 136, 5, 1, 2),
-        Spec(5, 264, 1, 1, 104, 1, 1, 0),
-        Spec(2, 32, 7, 9, 16, 3, 3, 0, 2), Spec(1, 16, 9, 7, 16, 7, 2, 3, 2), Spec(1, 8, 3, 3, 8, 1, 3, 3),
+        Spec(2, 16, 5, 7, 24, 3, 1, 1), Spec(3, 8, 9, 9, 40, 3, 2, 1), Spec(2, 64, 8, 8, 72, 1, 2, 0), Spec(2, 24, 6, 5, 32, 5, 1, 2),
+        Spec(2, 24, 6, 5, 136, 2, 1, 0), Spec(5, 264, 1, 1, 104, 1, 1, 0),
+        Spec(2, 32, 7, 9, 16, 3, 3, 0, 2), Spec(1, 16, 9, 7, 16, 5, 2, 2, 2), Spec(1, 8, 3, 3, 8, 1, 3, 3),
     ];
 
     private static readonly ConvolutionSpec[] Unaligned =
