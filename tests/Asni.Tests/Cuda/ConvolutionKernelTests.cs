@@ -256,7 +256,7 @@ public class ConvolutionKernelTests(CudaPrecision precision)
     [Test]
     public void A_tiles_static_shared_memory_is_what_its_kernels_have()
     {
-        if (_bench.Runtime.Kernels.Names.Count == 0) Assert.Ignore("The build has no PTX, which says so: install clang-19 or the CUDA toolkit.");
+        CudaTest.RequirePtx();
         using (Assert.EnterMultipleScope())
         {
             foreach (ConvolutionTile tile in ConvolutionTile.All.Where(t => !t.Wgmma || _bench.Runtime.HasWgmma))

@@ -48,10 +48,28 @@ internal static unsafe class CudaTest
     public static CudaContext OpenSimulator()
     {
         CudaContext context = Open();
-        if (context.IsSimulator) return context;
-        context.Dispose();
-        Assert.Ignore("The test is about the simulator, and the driver is NVIDIA's.");
-        throw new InvalidOperationException();
+        try
+        {
+            RequireSimulator(context);
+        }
+        catch
+        {
+            context.Dispose();
+            throw;
+        }
+        return context;
+    }
+
+    /// <summary>Skips the test on a GPU.</summary>
+    public static void RequireSimulator(CudaContext context)
+    {
+        if (!context.IsSimulator) Assert.Ignore("The test is about the simulator, and the driver is NVIDIA's.");
+    }
+
+    /// <summary>Skips the test where the build has no kernels for GPUs.</summary>
+    public static void RequirePtx()
+    {
+        if (Ptx.Architectures().Length == 0) Assert.Ignore("No PTX is embedded; install clang 19 or nvcc and run ./build.sh.");
     }
 
     /// <summary>The order of threads and blocks, and the fill patterns, of launches from now on.</summary>

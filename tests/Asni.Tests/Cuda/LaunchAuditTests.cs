@@ -39,7 +39,7 @@ public class LaunchAuditTests
 
     private static List<KernelFigures> Kernels(string architecture)
     {
-        if (Ptx.Architectures().Length == 0) Assert.Ignore("No PTX is embedded; install clang 19 or nvcc and run ./build.sh.");
+        CudaTest.RequirePtx();
         List<KernelFigures> kernels = KernelFigures.Read(architecture, out List<string> missing);
         Assert.That(missing, Is.Empty, string.Join("\n", missing));
         return kernels;

@@ -42,10 +42,7 @@ internal sealed class TestKernels : IDisposable
     }
 
     /// <summary>Skips the test on a GPU.</summary>
-    public void NeedSimulator()
-    {
-        if (!Context.IsSimulator) Assert.Ignore("The test is about the simulator, and the driver is NVIDIA's.");
-    }
+    public void NeedSimulator() => CudaTest.RequireSimulator(Context);
 
     public CudaMemory Array<T>(params T[] values) where T : unmanaged
     {
