@@ -6,12 +6,10 @@ namespace Asni.Cpu;
 
 internal sealed unsafe partial class CpuParameters
 {
-    public override void SetMask(int parameter, Mask? mask)
+    protected override void SetMaskCore(int parameter, Mask? mask)
     {
         _values.Changed();
         Parameter p = Parameters[parameter];
-        if (mask != null && mask.Length != p.Elements)
-            throw new ArgumentException($"{p.Name} has {p.Elements} elements, its mask {mask.Length}", nameof(mask));
         ScatterState(parameter);
         _live[parameter] = mask?.Live ?? p.Elements;
         _masked[parameter] = _live[parameter] < p.Elements;

@@ -26,7 +26,7 @@ internal sealed unsafe partial class CpuParameters
         return keep == 0 ? new MagnitudeThreshold(float.PositiveInfinity, 0) : new MagnitudeThreshold(magnitude, equal);
     }
 
-    public override void ApplyThreshold(ReadOnlySpan<int> parameters, MagnitudeThreshold threshold, Span<long> live)
+    protected override void ApplyThresholdCore(ReadOnlySpan<int> parameters, MagnitudeThreshold threshold, Span<long> live)
     {
         _values.Changed();
         List(parameters);

@@ -25,13 +25,13 @@ internal sealed partial class CudaParameters
     }
 
     /// <summary>The search's second pass prunes what it can decide, and the list of the rest settles it: about two reads of the weights.</summary>
-    public override MagnitudeThreshold Prune(ReadOnlySpan<int> parameters, long keep, Span<long> live)
+    protected override MagnitudeThreshold PruneCore(ReadOnlySpan<int> parameters, long keep, Span<long> live)
     {
         SearchArgs args = Search(parameters, keep, prune: true);
         Launch("threshold_finish", SearchBlocks(args.Count), args with { Count = Parameters.Length });
         MagnitudeThreshold threshold = Found(parameters, keep, out bool allTies);
         if (allTies) ReadLive(parameters, args.Live, live);
-        else ApplyThreshold(parameters, threshold, live);
+        else ApplyThresholdCore(parameters, threshold, live);
         return threshold;
     }
 
@@ -87,7 +87,7 @@ internal sealed partial class CudaParameters
             : new MagnitudeThreshold(BitConverter.UInt32BitsToSingle(state.Prefix), state.Keep);
     }
 
-    public override void ApplyThreshold(ReadOnlySpan<int> parameters, MagnitudeThreshold threshold, Span<long> live)
+    protected override void ApplyThresholdCore(ReadOnlySpan<int> parameters, MagnitudeThreshold threshold, Span<long> live)
     {
         ChunkList list = List(parameters);
         long ties = Math.Max(1, list.Count) * sizeof(long);

@@ -93,7 +93,7 @@ internal sealed partial class CudaParameters : DeviceParameters
             foreach (int place in places) values[j++] = ordered[filter + place];
     }
 
-    public override void SetMask(int parameter, Mask? mask)
+    protected override void SetMaskCore(int parameter, Mask? mask)
     {
         Parameter p = Parameters[parameter];
         var words = new uint[(p.Elements + 31) / 32];

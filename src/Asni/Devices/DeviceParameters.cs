@@ -40,10 +40,19 @@ public readonly record struct SideSums(double SumAbove, long CountAbove, double 
 /// <summary>
 /// All parameters of a network on a device: values, gradients, optimizer state, masks; and the operations over many of them at once.
 /// Parameters are named by <see cref="Parameter.Index"/>. Host data is always in PyTorch's element order.
+/// A mask may grow as well as shrink, and has a version: whoever derives something from it looks whether the version has moved.
 /// </summary>
 public abstract class DeviceParameters(ImmutableArray<Parameter> parameters) : IDisposable
 {
+    private readonly int[] _maskVersions = new int[parameters.Length];
+
     public ImmutableArray<Parameter> Parameters { get; } = parameters;
+
+    /// <summary>Moves whenever a mask may have changed.</summary>
+    public int MasksVersion { get; private set; }
+
+    /// <summary>Moves whenever the parameter's mask may have changed.</summary>
+    public int MaskVersion(int parameter) => _maskVersions[parameter];
 
     public abstract ParameterTensor Value(int parameter);
     public abstract ParameterTensor Gradient(int parameter);
@@ -51,8 +60,18 @@ public abstract class DeviceParameters(ImmutableArray<Parameter> parameters) : I
     public abstract void Upload(int parameter, ParameterSlot slot, ReadOnlySpan<float> values);
     public abstract void Download(int parameter, ParameterSlot slot, Span<float> values);
 
-    /// <summary>Sets or (null) removes a mask. Values and optimizer state of pruned elements become +0 at once.</summary>
-    public abstract void SetMask(int parameter, Mask? mask);
+    /// <summary>Sets or (null) removes a mask. Values and optimizer state of pruned elements become +0 at once; elements that live again start from +0.</summary>
+    /// <exception cref="ArgumentException">The mask has another length than the parameter.</exception>
+    public void SetMask(int parameter, Mask? mask)
+    {
+        Parameter p = Parameters[parameter];
+        if (mask is not null && mask.Length != p.Elements) throw new ArgumentException($"{p.Name} has {p.Elements} elements, its mask {mask.Length}", nameof(mask));
+        MasksMove([parameter]);
+        SetMaskCore(parameter, mask);
+    }
+
+    /// <inheritdoc cref="SetMask"/>
+    protected abstract void SetMaskCore(int parameter, Mask? mask);
 
     /// <summary>A copy of the mask, null when all elements live.</summary>
     public abstract Mask? GetMask(int parameter);
@@ -76,10 +95,17 @@ public abstract class DeviceParameters(ImmutableArray<Parameter> parameters) : I
 
     /// <summary>Finds that cut and applies it.</summary>
     /// <param name="live">Live elements of each parameter afterwards.</param>
-    public virtual MagnitudeThreshold Prune(ReadOnlySpan<int> parameters, long keep, Span<long> live)
+    public MagnitudeThreshold Prune(ReadOnlySpan<int> parameters, long keep, Span<long> live)
+    {
+        MasksMove(parameters);
+        return PruneCore(parameters, keep, live);
+    }
+
+    /// <inheritdoc cref="Prune"/>
+    protected virtual MagnitudeThreshold PruneCore(ReadOnlySpan<int> parameters, long keep, Span<long> live)
     {
         MagnitudeThreshold threshold = FindThreshold(parameters, keep);
-        ApplyThreshold(parameters, threshold, live);
+        ApplyThresholdCore(parameters, threshold, live);
         return threshold;
     }
 
@@ -87,13 +113,27 @@ public abstract class DeviceParameters(ImmutableArray<Parameter> parameters) : I
     /// Prunes every live element of these parameters that the cut does not keep. <paramref name="live"/>, as long as
     /// <paramref name="parameters"/>, receives the number of live elements of each.
     /// </summary>
-    public abstract void ApplyThreshold(ReadOnlySpan<int> parameters, MagnitudeThreshold threshold, Span<long> live);
+    public void ApplyThreshold(ReadOnlySpan<int> parameters, MagnitudeThreshold threshold, Span<long> live)
+    {
+        MasksMove(parameters);
+        ApplyThresholdCore(parameters, threshold, live);
+    }
+
+    /// <inheritdoc cref="ApplyThreshold"/>
+    protected abstract void ApplyThresholdCore(ReadOnlySpan<int> parameters, MagnitudeThreshold threshold, Span<long> live);
 
     /// <summary>Sums and counts of the live elements either side of pivots[i], accumulated in double, for each parameter.</summary>
     public abstract void SumSides(ReadOnlySpan<int> parameters, ReadOnlySpan<float> pivots, Span<SideSums> sums);
 
     /// <summary>Sets each live element above the pivot to <paramref name="above"/>, each below it to <paramref name="below"/>; equal ones stay.</summary>
     public abstract void AssignSides(int parameter, float pivot, float above, float below);
+
+    /// <summary>Before the masks do: a change that fails may have happened in part.</summary>
+    private void MasksMove(ReadOnlySpan<int> parameters)
+    {
+        MasksVersion++;
+        foreach (int p in parameters) _maskVersions[p]++;
+    }
 
     public virtual void Dispose() => GC.SuppressFinalize(this);
 }

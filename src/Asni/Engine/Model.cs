@@ -18,12 +18,6 @@ public sealed class Model : IDisposable
     public Device Device { get; }
     public DeviceParameters Parameters { get; }
 
-    /// <summary>Counts changes of masks, so that plans know when to tell their operations.</summary>
-    public int MaskVersion { get; private set; }
-
-    /// <summary>To be called after any change of masks.</summary>
-    public void MasksChanged() => MaskVersion++;
-
     /// <summary>Live elements among the prunable weights.</summary>
     public long Kept => Network.Weights.Sum(p => Parameters.Live(p.Index));
 
@@ -41,7 +35,6 @@ public sealed class Model : IDisposable
             if (snapshot.Masks[p.Index] is { } mask) Parameters.SetMask(p.Index, mask);
         }
         Parameters.ResetState();
-        MasksChanged();
     }
 
     /// <summary>Copies values and masks to the host.</summary>

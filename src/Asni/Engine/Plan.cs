@@ -21,7 +21,7 @@ public sealed class Plan : IDisposable
     private readonly DeviceTensor _dlogits;
     private readonly RecordedWork _training, _evaluation;
     private readonly Device _device;
-    private int _maskVersion = -1;
+    private int _masksVersion = -1;
     private bool _disposed;
 
     /// <param name="batch">Largest number of samples a run can hold.</param>
@@ -50,7 +50,7 @@ public sealed class Plan : IDisposable
     /// A plan for inference as this one is, for another caller at the same time. Weights and masks must stay as they are from here on; this plan is disposed of last.
     /// </summary>
     /// <param name="device">Made by <see cref="Device.ForAnotherCaller"/> of the model's device.</param>
-    internal Plan ForAnotherCaller(Device device) => new(Model, device, BatchSize, training: false, _loss.LabelSmoothing, this) { _maskVersion = Model.MaskVersion };
+    internal Plan ForAnotherCaller(Device device) => new(Model, device, BatchSize, training: false, _loss.LabelSmoothing, this) { _masksVersion = Model.Parameters.MasksVersion };
 
     /// <summary>Tells operations of the masks as they are, as the first run would.</summary>
     internal void TakeMasks()
@@ -164,9 +164,9 @@ public sealed class Plan : IDisposable
 
     private void TakeChangedMasks()
     {
-        if (_maskVersion == Model.MaskVersion) return;
-        foreach (PlanUnit unit in _units) unit.MasksChanged(Model.Parameters);
-        _maskVersion = Model.MaskVersion;
+        if (_masksVersion == Model.Parameters.MasksVersion) return;
+        foreach (PlanUnit unit in _units) unit.TakeMask(Model.Parameters);
+        _masksVersion = Model.Parameters.MasksVersion;
         _training.Forget();
         _evaluation.Forget();
     }

@@ -23,7 +23,9 @@ internal abstract class PlanUnit : IDisposable
 
     public abstract void Forward(int batch, bool training);
     public abstract void Backward(int batch);
-    public virtual void MasksChanged(DeviceParameters parameters) { }
+
+    /// <summary>Has the operation derive anew what it derives from a mask, where that has moved.</summary>
+    public virtual void TakeMask(DeviceParameters parameters) { }
     public virtual void Dispose() { }
 }
 
@@ -37,6 +39,8 @@ internal sealed class ConvolutionUnit : PlanUnit
     /// <summary>Null when there is no bias, or its gradient is always 0.</summary>
     public ParameterTensor? BiasGradient { get; set; }
 
+    private int _maskVersion = -1;
+
     public override void Forward(int batch, bool training) => Operation.Forward(X.WithBatch(batch), Weight, Bias, Y.WithBatch(batch));
 
     public override void Backward(int batch)
@@ -48,7 +52,14 @@ internal sealed class ConvolutionUnit : PlanUnit
         if (Dx is { } dx) Operation.BackwardData(dy, Weight, AccumulateDx, dx.WithBatch(batch));
     }
 
-    public override void MasksChanged(DeviceParameters parameters) => Operation.SetMask(parameters, Weight.Parameter.Index);
+    public override void TakeMask(DeviceParameters parameters)
+    {
+        int weight = Weight.Parameter.Index, version = parameters.MaskVersion(weight);
+        if (version == _maskVersion) return;
+        Operation.SetMask(parameters, weight);
+        _maskVersion = version;
+    }
+
     public override void Dispose() => Operation.Dispose();
 }
 

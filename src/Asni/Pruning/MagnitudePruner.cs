@@ -38,7 +38,6 @@ public sealed class MagnitudePruner
         double? threshold = _options.Local
             ? _prunable.Select(p => PruneGroup([p], Keep(p.Elements, sparsity))).Min()
             : PruneGlobally(Keep(Total, sparsity));
-        _model.MasksChanged();
         foreach (Parameter p in _prunable) Warn(p, note);
         return new PruneOutcome(threshold, _prunable.Sum(Live));
     }

@@ -52,7 +52,6 @@ public class NetworkTests(DeviceCase device)
             GoldenComparison.Initialize(model);
             if (density < 1)
                 foreach (Parameter p in network.Weights) model.Parameters.SetMask(p.Index, Values.Mask((ulong)p.Index, p.Elements, density));
-            model.MasksChanged();
         }
         Initialize();
 

@@ -34,7 +34,7 @@ internal sealed class ReferenceParameters : DeviceParameters
         for (int i = 0; i < source.Length; i++) values[i] = (float)source[i];
     }
 
-    public override void SetMask(int parameter, Mask? mask)
+    protected override void SetMaskCore(int parameter, Mask? mask)
     {
         _masks[parameter] = mask?.Clone();
         for (int i = 0; i < Parameters[parameter].Elements; i++)
@@ -81,7 +81,7 @@ internal sealed class ReferenceParameters : DeviceParameters
         return new MagnitudeThreshold(cut, keep - magnitudes.Count(m => m > cut));
     }
 
-    public override void ApplyThreshold(ReadOnlySpan<int> parameters, MagnitudeThreshold threshold, Span<long> live)
+    protected override void ApplyThresholdCore(ReadOnlySpan<int> parameters, MagnitudeThreshold threshold, Span<long> live)
     {
         long equal = 0;
         foreach (int p in parameters.ToArray().Order())
@@ -91,7 +91,7 @@ internal sealed class ReferenceParameters : DeviceParameters
                 if (mask[i])
                     mask[i] = Magnitude(p, i) > threshold.Magnitude
                         || (Magnitude(p, i) == threshold.Magnitude && equal++ < threshold.KeepEqual);
-            SetMask(p, mask);
+            SetMaskCore(p, mask);
         }
         for (int i = 0; i < parameters.Length; i++) live[i] = Live(parameters[i]);
     }
