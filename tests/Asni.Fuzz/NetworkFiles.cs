@@ -61,6 +61,8 @@ internal static class NetworkFiles
             ImmutableArray<float[]> signs = [.. weights.Values.Select((v, i) => network.Parameters[i].IsWeight ? [.. v.Select(x => x > 0 ? 0.5f : x < 0 ? -0.25f : 0)] : v)];
             asni.Add(Seed.Written(path => AsniFile.Write(path, weights with { Values = signs }, "asni2-init")));
         }
+        // By version 1, which names its network.
+        asni.Add(Seed.Of("asni2-init.asni"));
         return ([.. safetensors], [.. asni]);
     }
 
@@ -91,7 +93,9 @@ internal static class NetworkFiles
     private static byte[] Envelope(byte[] file, Random random)
     {
         if (file.Length < 48 || random.Next(8) == 0) return file;
-        "ASNI\u0001\0"u8.CopyTo(file);
+        "ASNI"u8.CopyTo(file);
+        // Either version; the other one than it was written in is read as nonsense.
+        (file[4], file[5]) = (file[4] is 1 or 2 ? file[4] : (byte)2, 0);
         BinaryPrimitives.WriteInt64LittleEndian(file.AsSpan(8), file.Length);
         SHA256.HashData(file.AsSpan(..^32), file.AsSpan(^32..));
         return file;
