@@ -25,7 +25,7 @@ internal static class InitFile
         void Set(string key, string text) => values[key] = new SettingValue(text, $"{init.Text}: its {key}");
         Set("net", header.Network.Name);
         Set("input", SettingText.Text(header.Network.Input));
-        if (header.Phase == "asni2-init") Set("method", SettingText.Name(MethodKind.Retrain));
+        if (header.Phase == AsniII.InitialName) Set("method", SettingText.Name(MethodKind.Retrain));
         return new SettingsLayer(values);
     }
 

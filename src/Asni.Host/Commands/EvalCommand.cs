@@ -19,7 +19,7 @@ internal static class EvalCommand
         var run = new Option<string>("--run") { Description = "run folder", HelpName = "dir" };
         var phase = new Option<string>("--phase")
         {
-            Description = "network of the folder: asni2, asni1, dense, ... (default: the first of these that is there)",
+            Description = "network of the folder: asni2, asni1, dense, ... (default: the last phase's that is no control)",
             HelpName = "phase",
         };
         var data = new Option<string>("--data") { Description = "of a network file: the dataset whose test images are used", HelpName = "data" };
@@ -37,7 +37,7 @@ internal static class EvalCommand
             {
                 weights.RequireNone(parsed);
                 if (parsed.GetValue(data) is not null) throw new UsageException("--data goes with a network file: a run says what its data are.");
-                EvaluateRun(console, folder, RunNetworks.PathOf(folder, parsed.GetValue(phase)), locator, device.Parse(parsed));
+                EvaluateRun(console, folder, RunFolder.NetworkPath(folder, parsed.GetValue(phase)), locator, device.Parse(parsed));
                 return 0;
             }
             if (parsed.GetValue(phase) is not null) throw new UsageException("--phase goes with --run.");

@@ -2,6 +2,7 @@ using System.CommandLine;
 using Asni.Formats;
 using Asni.Formats.Amenable;
 using Asni.Formats.Onnx;
+using Asni.Reports;
 
 namespace Asni.Host.Commands;
 
@@ -16,7 +17,7 @@ internal static class ExportCommand
         var run = new Option<string>("--run") { Description = "run folder", HelpName = "dir" };
         var phase = new Option<string>("--phase")
         {
-            Description = "network of the folder: asni2, asni1, dense, ... (default: the first of these that is there)",
+            Description = "network of the folder: asni2, asni1, dense, ... (default: the last phase's that is no control)",
             HelpName = "phase",
         };
         var to = new Option<string>("--to") { Description = "onnx, safetensors, asni", HelpName = "format", Required = true };
@@ -60,7 +61,7 @@ internal static class ExportCommand
     private static string Source(string? file, string? run, string? phase)
     {
         if (file is null == run is null) throw new UsageException("give either a network file or --run DIR.");
-        if (run is not null) return RunNetworks.PathOf(run, phase);
+        if (run is not null) return RunFolder.NetworkPath(run, phase);
         return phase is null ? file! : throw new UsageException("--phase goes with --run.");
     }
 

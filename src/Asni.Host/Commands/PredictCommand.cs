@@ -19,7 +19,7 @@ internal static class PredictCommand
         var weights = new WeightFile();
         var phase = new Option<string>("--phase")
         {
-            Description = "network of the folder: asni2, asni1, dense, ... (default: the last phase's)",
+            Description = "network of the folder: asni2, asni1, dense, ... (default: the last phase's that is no control)",
             HelpName = "phase",
         };
         var device = new DeviceChoice();
@@ -33,7 +33,7 @@ internal static class PredictCommand
             {
                 weights.RequireNone(parsed);
                 if (parsed.GetValue(data) is not null) throw new UsageException("--data goes with a network file: a run says what its data are.");
-                StoredNetwork network = NetworkFormats.Read(RunNetworks.PathOf(folder, parsed.GetValue(phase))).RequireFinite();
+                StoredNetwork network = NetworkFormats.Read(RunFolder.NetworkPath(folder, parsed.GetValue(phase))).RequireFinite();
                 var summary = RunSummary.Read(folder);
                 return ImageClassifier.Of(network.Trained, device.Parse(parsed).Open(), summary);
             }

@@ -36,17 +36,16 @@ public sealed class ImageClassifier : IDisposable
     /// <param name="folder">A run folder.</param>
     /// <param name="device">Where it runs; belongs to the classifier from here on, also when loading fails.</param>
     /// <param name="maximalCallers">Calls that run at the same time, as <see cref="SparseModel.Load"/> has it; files are read and decoded before a call waits for its turn.</param>
-    /// <param name="phase">Whose network: "asni1", ...; null for the last phase's.</param>
+    /// <param name="phase">Whose network: "asni1", ...; null for the last phase's that is no control.</param>
     /// <exception cref="AsniException">No network or summary there, damaged ones, or a summary that does not say how images were normalized.</exception>
     public static ImageClassifier Load(string folder, Device device, string? phase = null, int? maximalCallers = null)
     {
-        string network = folder;
+        string network;
         RunSummary run;
         try
         {
             run = RunSummary.Read(folder);
-            if (phase is not null && !File.Exists(network = Path.Combine(folder, RunFolder.NetworkFileName(phase))))
-                throw new AsniException($"{folder} has no network of phase '{phase}'.");
+            network = RunFolder.NetworkPath(folder, phase);
         }
         catch
         {

@@ -20,9 +20,6 @@ namespace Asni.Inference;
 /// </summary>
 public sealed class SparseModel : IDisposable
 {
-    /// <summary>Networks of a run folder, in the order in which one is taken.</summary>
-    private static readonly string[] s_phases = ["ispasp", "asni2", "asni1", "retrain", "dense"];
-
     private readonly Device _device;
     private readonly Model _model;
     private readonly PlanPool _plans;
@@ -42,7 +39,7 @@ public sealed class SparseModel : IDisposable
         Sparsity = _model.Sparsity;
     }
 
-    /// <summary>Reads a run folder's network (the last phase's), or a network file of Asni (safetensors, .asni).</summary>
+    /// <summary>Reads a run folder's network (the last phase's that is no control), or a network file of Asni (safetensors, .asni).</summary>
     /// <param name="path">The folder or file.</param>
     /// <param name="device">Where it runs; belongs to the model from here on, also when loading fails.</param>
     /// <param name="maximalBatch">Samples of the largest batch; memory is planned for it.</param>
@@ -56,7 +53,7 @@ public sealed class SparseModel : IDisposable
         try
         {
             CheckSizes(maximalBatch, maximalCallers);
-            string file = Directory.Exists(path) ? NetworkOf(path) : path;
+            string file = Directory.Exists(path) ? RunFolder.NetworkPath(path) : path;
             return new SparseModel(FoldedNetwork.Of(NetworkFormats.Read(file).Trained), device, maximalBatch, maximalCallers);
         }
         catch
@@ -151,15 +148,5 @@ public sealed class SparseModel : IDisposable
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(maximalBatch, 1);
         if (maximalCallers is { } callers) ArgumentOutOfRangeException.ThrowIfLessThan(callers, 1, nameof(maximalCallers));
-    }
-
-    private static string NetworkOf(string folder)
-    {
-        foreach (string phase in s_phases)
-        {
-            string file = Path.Combine(folder, RunFolder.NetworkFileName(phase));
-            if (File.Exists(file)) return file;
-        }
-        throw new AsniException($"{folder} holds no network; a run folder with {RunFolder.NetworkFileName("asni1")} or the like was expected.");
     }
 }

@@ -15,6 +15,9 @@ internal static class AsniII
 {
     public const string Name = "asni2";
 
+    /// <summary>What files call the network that it starts from.</summary>
+    public const string InitialName = Name + "-init";
+
     public static PhaseResult Run(Recipe recipe, TrainedNetwork sparse, Trainer trainer, ITrainingObserver observer, CancellationToken cancellation)
     {
         ImmutableArray<LayerResult> layers = Initialize(recipe, sparse, trainer.Model, observer);

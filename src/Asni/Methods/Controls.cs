@@ -13,6 +13,9 @@ internal static class Controls
 {
     public const string Ticket = "ticket", Reinit = "reinit", Shuffle = "shuffle";
 
+    /// <summary>True for phases that show what others are worth: their networks are not what a run is for.</summary>
+    public static bool IsControl(string phase) => phase is Ticket or Reinit or Shuffle;
+
     /// <summary>The mask from the weights that ASNI-I started with (the lottery-ticket procedure of Frankle and Carbin 2019).</summary>
     public static TrainedNetwork FromTicket(TrainedNetwork original, TrainedNetwork sparse) => original with { Masks = sparse.Masks };
 

@@ -10,12 +10,12 @@ internal static class LayersCsv
 {
     public static string Text(IReadOnlyList<PhaseResult> phases)
     {
-        PhaseResult phase = phases.LastOrDefault(p => p.Phase is "asni1" or "asni2") ?? phases[^1];
+        PhaseResult phase = phases.LastOrDefault(p => !Controls.IsControl(p.Phase)) ?? phases[^1];
         var centers = phase.Layers.ToDictionary(layer => layer.Parameter.Index);
         var text = new StringBuilder("layer,shape,weights,kept,sparsity,c_plus,c_minus,macs,live_macs\n");
         var macs = new Dictionary<int, long>();
-        foreach (Node node in phase.Model.Network.Nodes)
-            if (WeightOf(node) is { } weight) macs[weight.Index] = (long)node.Output.Positions * weight.Elements;
+        // Each output position uses a weight once.
+        foreach (WeightedNode node in phase.Model.Network.Nodes.OfType<WeightedNode>()) macs[node.Weight.Index] = node.Output.Positions * node.Weight.Elements;
         foreach (Parameter p in phase.Model.Network.Weights)
         {
             centers.TryGetValue(p.Index, out LayerResult? layer);
@@ -25,12 +25,4 @@ internal static class LayersCsv
         }
         return text.ToString();
     }
-
-    /// <summary>What each output position uses once.</summary>
-    private static Parameter? WeightOf(Node node) => node switch
-    {
-        ConvolutionNode n => n.Weight,
-        LinearNode n => n.Weight,
-        _ => null,
-    };
 }

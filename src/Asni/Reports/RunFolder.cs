@@ -30,11 +30,13 @@ public sealed class RunFolder : IDisposable
     /// <summary>Folder of the checkpoints of a run that is not complete.</summary>
     public const string CheckpointFolder = "checkpoints";
 
+    private const string Networks = ".safetensors";
+
     /// <summary>How the run was started, beside its checkpoints.</summary>
     public static readonly string StartFile = System.IO.Path.Combine(CheckpointFolder, "start.json");
 
     /// <summary>What ASNI-II started from, in little more room than its information.</summary>
-    public const string AmenableFile = "asni2-init" + AsniFile.Extension;
+    public const string AmenableFile = AsniII.InitialName + AsniFile.Extension;
 
     private readonly RunDescription _run;
     private readonly RunLock _lock;
@@ -54,7 +56,22 @@ public sealed class RunFolder : IDisposable
     /// <summary>The epochs so far.</summary>
     public IReadOnlyList<EpochRecord> Epochs => _epochs;
 
-    public static string NetworkFileName(string phase) => phase + ".safetensors";
+    public static string NetworkFileName(string phase) => phase + Networks;
+
+    /// <summary>The file of a phase's network; of what the run is for when none is named: its last phase that is no control.</summary>
+    /// <exception cref="AsniException">There is no such folder or network, or several and no summary that says which came last.</exception>
+    /// <exception cref="UsageException">There is no network of this phase.</exception>
+    public static string NetworkPath(string directory, string? phase = null)
+    {
+        if (!Directory.Exists(directory)) throw new UsageException($"the run folder {directory} does not exist.");
+        string[] there = [.. Directory.EnumerateFiles(directory, "*" + Networks).Select(f => System.IO.Path.GetFileNameWithoutExtension(f)).Order(StringComparer.Ordinal)];
+        if (there.Length == 0) throw new AsniException($"{directory} holds no network yet; it is no run folder, or its first phase did not end.");
+        if (phase is not null && !there.Contains(phase)) throw new UsageException($"{directory} has no network of phase '{phase}'; it has {string.Join(", ", there)}.");
+        phase ??= there.Length == 1 ? there[0] : !File.Exists(System.IO.Path.Combine(directory, Summary)) ? null
+            : RunSummary.Read(directory).Phases.LastOrDefault(p => !Controls.IsControl(p.Phase) && there.Contains(p.Phase))?.Phase;
+        return System.IO.Path.Combine(directory, NetworkFileName(phase
+            ?? throw new AsniException($"{directory} has the networks {string.Join(", ", there)}, and no {Summary} that says which of them came last; name one.")));
+    }
 
     /// <summary>Makes the folder, its parents included, and holds it: no other process can take it.</summary>
     /// <exception cref="AsniException">It exists and is not empty, or cannot be made.</exception>
@@ -280,10 +297,10 @@ public sealed class RunFolder : IDisposable
     /// <summary>Of a phase that ended before the run was resumed too: its files may have been damaged or lost since.</summary>
     private void SaveNetworks(PhaseResult phase)
     {
-        if (phase is { Phase: "asni2", HasOwnInitial: true })
+        if (phase is { Phase: AsniII.Name, HasOwnInitial: true })
         {
-            Save(phase.Initial, "asni2-init");
-            AsniFile.Write(In(AmenableFile), phase.Initial, "asni2-init");
+            Save(phase.Initial, AsniII.InitialName);
+            AsniFile.Write(In(AmenableFile), phase.Initial, AsniII.InitialName);
         }
         Save(phase.Model, phase.Phase);
     }

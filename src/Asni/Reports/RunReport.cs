@@ -77,8 +77,8 @@ internal sealed class RunReport(RunDescription run, IReadOnlyList<EpochRecord> e
     /// <summary>The schedule where it is followed: epoch e trains under the sparsity that was pruned to after epoch e - 1.</summary>
     private IEnumerable<Series> Planned()
     {
-        if (run.Recipe is not { Prunes: true } recipe || !_starts.Exists(s => s.Name == "asni1")) yield break;
-        int start = _starts.Find(s => s.Name == "asni1").Start, done = epochs.Count(e => e.Phase == "asni1");
+        if (run.Recipe is not { Prunes: true } recipe || !_starts.Exists(s => s.Name == AsniI.Name)) yield break;
+        int start = _starts.Find(s => s.Name == AsniI.Name).Start, done = epochs.Count(e => e.Phase == AsniI.Name);
         yield return new Series("planned", PlanColour,
             [.. Enumerable.Range(0, done).Select(e => (start + e + 1.0, e == 0 ? 0 : 100 * recipe.Schedule.At(e - 1)))], Wide: true);
     }
@@ -90,7 +90,7 @@ internal sealed class RunReport(RunDescription run, IReadOnlyList<EpochRecord> e
     private void Layers(Markup page)
     {
         // The survivors of ASNI-I are what the two numbers stand for; without it, those of the last phase.
-        PhaseResult? shown = phases.FirstOrDefault(p => p.Phase == "asni1") ?? phases.LastOrDefault();
+        PhaseResult? shown = phases.FirstOrDefault(p => p.Phase == AsniI.Name) ?? phases.LastOrDefault();
         if (shown is null) return;
         var centers = phases.SelectMany(p => p.Layers).ToDictionary(l => l.Parameter.Index);
         page.Add($"<h2>Layers after {shown.Phase}</h2>");

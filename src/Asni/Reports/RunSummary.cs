@@ -9,6 +9,7 @@ public sealed record PhaseSummary(string Phase, double? Top1, double? Sparsity, 
 
 /// <summary>A finished (or stopped) run, read back from its folder.</summary>
 /// <param name="Recipe">recipe.yaml without the seed: what runs that differ only in their seed share.</param>
+/// <param name="Phases">In the order they ran.</param>
 /// <param name="AmenableBytes">Size of the amenable file; null when the run has none.</param>
 public sealed record RunSummary(string Folder, string Network, string Data, ulong Seed, long Parameters, string Recipe,
     IReadOnlyList<PhaseSummary> Phases,
@@ -20,8 +21,6 @@ public sealed record RunSummary(string Folder, string Network, string Data, ulon
     /// <summary>In the order of the network's outputs; empty when unknown.</summary>
     public IReadOnlyList<string> ClassNames { get; init; } = [];
 
-    private static readonly string[] s_phases = ["dense", "asni1", "asni2", "ticket", "reinit", "shuffle", "retrain", "ispasp"];
-
     /// <exception cref="AsniException">The folder has no summary, or a damaged one.</exception>
     public static RunSummary Read(string folder)
     {
@@ -29,13 +28,13 @@ public sealed record RunSummary(string Folder, string Network, string Data, ulon
         if (!File.Exists(path)) throw new AsniException($"{folder} has no {RunFolder.Summary}; it is no run folder, or its first phase did not end.");
         try
         {
-            using var json = JsonDocument.Parse(WholeFile.Read(path));
+            using var json = JsonDocument.Parse(WholeFile.Read(path), new JsonDocumentOptions { AllowDuplicateProperties = false });
             JsonElement root = json.RootElement;
             string recipe = Path.Combine(folder, RunFolder.Recipe), amenable = Path.Combine(folder, RunFolder.AmenableFile);
             return new RunSummary(folder, Text(root.GetProperty("network")), Text(root.GetProperty("data")),
                 root.GetProperty("seed").GetUInt64(),
                 root.GetProperty("parameters").GetInt64(), File.Exists(recipe) ? WithoutSeed(File.ReadLines(recipe)) : "",
-                [.. s_phases.Where(p => root.TryGetProperty(p, out _)).Select(p => Phase(p, root.GetProperty(p)))],
+                [.. root.EnumerateObject().Where(p => p.Value.ValueKind == JsonValueKind.Object).Select(p => Phase(p.Name, p.Value))],
                 File.Exists(amenable) ? new FileInfo(amenable).Length : null)
             {
                 Normalization = root.TryGetProperty("mean", out JsonElement mean) ? ReadNormalization(mean, root.GetProperty("std")) : null,

@@ -65,7 +65,7 @@ public class SparseModelTests
         Assert.That(() => model.Run(new float[783], new float[10]), Throws.ArgumentException.With.Message.Contains("783"));
         Assert.That(() => model.Run(new float[784], new float[11]), Throws.ArgumentException.With.Message.Contains("11 logits"));
         Assert.That(() => model.Predict(new float[5]), Throws.ArgumentException);
-        Assert.That(() => SparseModel.Load(folder.Path, new CpuDevice(1)), Throws.InstanceOf<AsniException>().With.Message.Contains("holds no network"));
+        Assert.That(() => SparseModel.Load(Directory.CreateDirectory(folder["empty"]).FullName, new CpuDevice(1)), Throws.InstanceOf<AsniException>().With.Message.Contains("holds no network"));
         Assert.That(() => SparseModel.Load(Path.Combine(folder.Path, "missing"), new CpuDevice(1)), Throws.InstanceOf<AsniException>());
     }
 

@@ -101,6 +101,26 @@ public class RunFolderTests : FolderTest
         Assert.That(loaded.Kept, Is.EqualTo(12));
     }
 
+    /// <summary>Phases are what the summary says, in the order they ran, whatever they are called.</summary>
+    [TestCase("asni1,asni2,ticket,shuffle", "asni2")]
+    [TestCase("dense,ispasp", "ispasp")]
+    [TestCase("gmp", "gmp")]
+    [TestCase("warm,gmp,reinit", "gmp")]
+    public void The_network_of_a_run_is_that_of_its_last_phase_that_is_no_control(string names, string expected)
+    {
+        string[] phases = names.Split(',');
+        using (var run = RunFolder.Create(_folder["r"], s_run))
+            foreach (string phase in phases) run.Record(Phase(phase));
+        Assert.That(RunSummary.Read(_folder["r"]).Phases.Select(p => p.Phase), Is.EqualTo(phases));
+        Assert.That(RunFolder.NetworkPath(_folder["r"]), Is.EqualTo(_folder[$"r/{expected}.safetensors"]));
+        foreach (string phase in phases) Assert.That(RunFolder.NetworkPath(_folder["r"], phase), Is.EqualTo(_folder[$"r/{phase}.safetensors"]));
+        Assert.That(() => RunFolder.NetworkPath(_folder["r"], "none"), Throws.TypeOf<UsageException>().With.Message.Contains("has no network of phase 'none'; it has ").And.Message.Contains(phases[0]));
+        Assert.That(() => RunFolder.NetworkPath(_folder["nowhere"]), Throws.TypeOf<UsageException>().With.Message.Contains("does not exist"));
+        File.Delete(_folder["r/summary.json"]);
+        if (phases.Length == 1) Assert.That(RunFolder.NetworkPath(_folder["r"]), Is.EqualTo(_folder[$"r/{expected}.safetensors"]));
+        else Assert.That(() => RunFolder.NetworkPath(_folder["r"]), Throws.TypeOf<AsniException>().With.Message.Contains("name one"));
+    }
+
     [Test]
     public void A_folder_with_something_in_it_is_refused_and_left_alone()
     {
