@@ -64,7 +64,7 @@ internal sealed class CudaLimits : IDisposable
         catch (AsniException e)
         {
             Console.Error.WriteLine(e.Message);
-            return e.ExitCode;
+            return e is UsageException ? 2 : 1;
         }
     }
 

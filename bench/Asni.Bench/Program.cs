@@ -25,5 +25,5 @@ try
 catch (AsniException e)
 {
     Console.Error.WriteLine(e.Message);
-    return e.ExitCode;
+    return e is UsageException ? 2 : 1;
 }

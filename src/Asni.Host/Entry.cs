@@ -78,7 +78,7 @@ internal static class Entry
         {
             case AsniException known:
                 console.Fail(known.Message);
-                code = known.ExitCode;
+                if (known is UsageException) code = WrongUsage;
                 break;
             case OutOfMemoryException:
                 console.Fail("not enough memory; lower --batch or choose a smaller --input.");

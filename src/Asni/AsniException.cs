@@ -1,15 +1,9 @@
 namespace Asni;
 
-/// <summary>
-/// A failure the user can act on. The message is one sentence that names the thing, what was expected and the remedy;
-/// the command line prints it alone, without a stack trace, and exits with <see cref="ExitCode"/>.
-/// </summary>
+/// <summary>A failure the user can act on. The message is one sentence that names the thing, what was expected and the remedy.</summary>
 public class AsniException : Exception
 {
     public AsniException(string message, Exception? inner = null) : base(message, inner) { }
-
-    /// <summary>1: the work failed.</summary>
-    public virtual int ExitCode => 1;
 }
 
 /// <summary>Training left the numbers: its loss or a weight became NaN or infinite. What was saved before that is finite.</summary>
@@ -22,7 +16,4 @@ public sealed class DivergenceException : AsniException
 public sealed class UsageException : AsniException
 {
     public UsageException(string message, Exception? inner = null) : base(message, inner) { }
-
-    /// <summary>2: usage.</summary>
-    public override int ExitCode => 2;
 }

@@ -1,4 +1,5 @@
 using Asni.Data.Images;
+using Asni.Formats;
 using Asni.Tensors;
 
 namespace Asni.Data;
@@ -81,7 +82,7 @@ public static class ImageFile
         if (Directory.Exists(path)) throw new AsniException($"'{path}' is a folder; an image was expected.");
         try
         {
-            using FileStream stream = File.OpenRead(path);
+            using FileStream stream = WholeFile.Open(path);
             if (!stream.CanSeek) throw new AsniException($"The image '{path}' cannot be read: it is no file.");
             if (stream.Length > MostBytes) throw new AsniException($"The image '{path}' is not read: it has more than 1 GiB.");
             var bytes = new byte[stream.Length];
