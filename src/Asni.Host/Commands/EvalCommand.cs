@@ -68,8 +68,8 @@ internal static class EvalCommand
         using Device device = request.Open();
         using var model = new Model(network, device);
         model.Load(stored.Trained);
-        using var trainer = new Trainer(model, data, batchSize: 1, Augmentation.None, labelSmoothing: 0, new Silence());
-        Metrics metrics = trainer.Evaluate();
+        using var evaluator = new Evaluator(model, data.Test);
+        Metrics metrics = evaluator.Evaluate();
         console.Line($"{stored.Phase} of {network.Name} on {Show.Count(metrics.Samples)} test images of {dataName}: "
             + $"top-1 {Show.Percent(metrics.Top1)}, top-5 {Show.Percent(metrics.Top5)}, loss {Show.Loss(metrics.Loss)}, "
             + $"sparsity {Show.Percent(model.Sparsity)} ({Show.Count(model.Kept)} weights kept), "
@@ -85,6 +85,4 @@ internal static class EvalCommand
         for (int c = 0; c < names.Count; c++)
             if (names[c] != data.ClassName(c)) throw new UsageException($"class {c} of the run in {folder} is '{names[c]}', in {data.Name} it is '{data.ClassName(c)}'.");
     }
-
-    private sealed class Silence : ITrainingObserver;
 }

@@ -6,32 +6,24 @@ using Asni.Optimizers;
 
 namespace Asni.Training;
 
-/// <summary>Means over one pass through a dataset.</summary>
-public readonly record struct Metrics(double Loss, double Top1, double Top5, long Samples, double Seconds)
-{
-    internal static Metrics From(LossSums s, double seconds) =>
-        new(s.Loss / s.Samples, (double)s.Top1 / s.Samples, (double)s.Top5 / s.Samples, s.Samples, seconds);
-}
-
 /// <summary>
 /// Trains and evaluates one model: an epoch at a time, for any method. Deterministic for a given seed and device configuration.
 /// It knows masks only in that the device's update respects them. One caller at a time: a second one gets an <see cref="InvalidOperationException"/>.
 /// </summary>
 public sealed class Trainer : IDisposable
 {
-    private const int EvaluationInputs = 1 << 20;
     private static readonly TimeSpan ProgressInterval = TimeSpan.FromMilliseconds(200);
 
     private readonly Plan _training;
-    private readonly Plan _evaluation;
+    private readonly Evaluator _evaluator;
     private readonly DatasetSplit _data;
     private readonly ITrainingObserver _observer;
-    private readonly BatchFeed _trainingFeed, _evaluationFeed;
+    private readonly BatchFeed _feed;
     private EpochProgress _progress;
 
     public Trainer(Model model, DatasetSplit data, int batchSize, Augmentation augmentation, float labelSmoothing, ITrainingObserver observer)
     {
-        CheckFit(model, data);
+        Evaluator.RequireFit(model, data.Train);
         Model = model;
         _data = data;
         _observer = observer;
@@ -39,17 +31,14 @@ public sealed class Trainer : IDisposable
         try
         {
             _training = new Plan(model, batch, training: true, labelSmoothing);
-            // Large batches evaluate faster; large images fill memory.
-            int evaluationBatch = Math.Min(Math.Max(batch, Math.Min(256, EvaluationInputs / model.Network.Input.Elements)), data.Test.Count);
-            _evaluation = new Plan(model, evaluationBatch, training: false);
+            _evaluator = new Evaluator(model, data.Test, batch);
         }
         catch (DeviceMemoryException)
         {
             _training?.Dispose();
             throw TooLarge(model, batch);
         }
-        _trainingFeed = new BatchFeed(_training, data.Train, augmentation, shuffle: true);
-        _evaluationFeed = new BatchFeed(_evaluation, data.Test, Augmentation.None, shuffle: false);
+        _feed = new BatchFeed(_training, data.Train, augmentation, shuffle: true);
     }
 
     public Model Model { get; }
@@ -74,7 +63,7 @@ public sealed class Trainer : IDisposable
         var watch = Stopwatch.StartNew();
         TimeSpan told = TimeSpan.Zero;
         int step = from.Step, images = 0;
-        foreach (int count in _trainingFeed.Epoch(epoch.Seed, epoch.Epoch, step))
+        foreach (int count in _feed.Epoch(epoch.Seed, epoch.Epoch, step))
         {
             cancellation.ThrowIfCancellationRequested();
             _training.RunTraining();
@@ -97,27 +86,16 @@ public sealed class Trainer : IDisposable
     /// <summary>How far the epoch is that trains now or trained last. Waits for the device.</summary>
     internal EpochProgress Progress() => _progress = _progress with { Sums = _training.LossSoFar() };
 
-    /// <summary>One pass over the test set with running statistics.</summary>
-    public Metrics Evaluate(CancellationToken cancellation = default)
-    {
-        using SingleCaller.Call call = Model.Device.Caller.Enter();
-        var watch = Stopwatch.StartNew();
-        foreach (int _ in _evaluationFeed.Epoch(seed: 0, epoch: 0))
-        {
-            cancellation.ThrowIfCancellationRequested();
-            _evaluation.RunEvaluation();
-        }
-        return Metrics.From(_evaluation.ReadLoss(), watch.Elapsed.TotalSeconds);
-    }
+    /// <inheritdoc cref="Evaluator.Evaluate"/>
+    public Metrics Evaluate(CancellationToken cancellation = default) => _evaluator.Evaluate(cancellation);
 
     /// <exception cref="InvalidOperationException">Another thread is using it.</exception>
     public void Dispose()
     {
         using SingleCaller.Call call = Model.Device.Caller.Enter();
-        _trainingFeed.Dispose();
-        _evaluationFeed.Dispose();
+        _feed.Dispose();
         _training.Dispose();
-        _evaluation.Dispose();
+        _evaluator.Dispose();
     }
 
     private static void RequireFinite(in LossSums sums, EpochPlan epoch, int? step = null)
@@ -139,15 +117,6 @@ public sealed class Trainer : IDisposable
         return new DeviceMemoryException($"a batch of {batch} of {model.Network.Name} takes {gib} on {model.Device.Name}; {remedy}.");
 
         long Bytes(int n) => new PlanBuilder(model, n, training: true).Bytes();
-    }
-
-    private static void CheckFit(Model model, DatasetSplit data)
-    {
-        var network = model.Network;
-        if (data.Train.Shape != network.Input)
-            throw new UsageException($"{network.Name} reads {network.Input} images, {data.Train.Name} has {data.Train.Shape}; choose another dataset or --input.");
-        if (data.Train.Classes > network.Classes)
-            throw new UsageException($"{network.Name} tells {network.Classes} classes apart, {data.Train.Name} has {data.Train.Classes}.");
     }
 }
 

@@ -1,0 +1,65 @@
+using System.Diagnostics;
+using Asni.Data;
+using Asni.Devices;
+using Asni.Engine;
+
+namespace Asni.Training;
+
+/// <summary>Means over one pass through a dataset.</summary>
+public readonly record struct Metrics(double Loss, double Top1, double Top5, long Samples, double Seconds)
+{
+    internal static Metrics From(LossSums s, double seconds) =>
+        new(s.Loss / s.Samples, (double)s.Top1 / s.Samples, (double)s.Top5 / s.Samples, s.Samples, seconds);
+}
+
+/// <summary>Loss and accuracy of a model on a dataset, with running statistics. One caller at a time: a second one gets an <see cref="InvalidOperationException"/>.</summary>
+public sealed class Evaluator : IDisposable
+{
+    private const int FastBatch = 256, InputsAtOnce = 1 << 20;
+
+    private readonly Model _model;
+    private readonly Plan _plan;
+    private readonly BatchFeed _feed;
+
+    /// <param name="batchSize">Images a batch at least: more are taken where that is faster and images are small.</param>
+    /// <exception cref="UsageException">The network reads other images, or tells fewer classes apart.</exception>
+    /// <exception cref="DeviceMemoryException">The device lacks the memory for a batch.</exception>
+    public Evaluator(Model model, Dataset data, int batchSize = 1)
+    {
+        RequireFit(model, data);
+        _model = model;
+        _plan = new Plan(model, Math.Min(Math.Max(batchSize, Math.Min(FastBatch, InputsAtOnce / model.Network.Input.Elements)), data.Count), training: false);
+        _feed = new BatchFeed(_plan, data, Augmentation.None, shuffle: false);
+    }
+
+    /// <summary>One pass over the dataset. Throws OperationCanceledException between batches.</summary>
+    public Metrics Evaluate(CancellationToken cancellation = default)
+    {
+        using SingleCaller.Call call = _model.Device.Caller.Enter();
+        var watch = Stopwatch.StartNew();
+        foreach (int _ in _feed.Epoch(seed: 0, epoch: 0))
+        {
+            cancellation.ThrowIfCancellationRequested();
+            _plan.RunEvaluation();
+        }
+        return Metrics.From(_plan.ReadLoss(), watch.Elapsed.TotalSeconds);
+    }
+
+    /// <exception cref="InvalidOperationException">Another thread is using it.</exception>
+    public void Dispose()
+    {
+        using SingleCaller.Call call = _model.Device.Caller.Enter();
+        _feed.Dispose();
+        _plan.Dispose();
+    }
+
+    /// <exception cref="UsageException">The network reads other images, or tells fewer classes apart.</exception>
+    internal static void RequireFit(Model model, Dataset data)
+    {
+        var network = model.Network;
+        if (data.Shape != network.Input)
+            throw new UsageException($"{network.Name} reads {network.Input} images, {data.Name} has {data.Shape}; choose other data, or another input of the network.");
+        if (data.Classes > network.Classes)
+            throw new UsageException($"{network.Name} tells {network.Classes} classes apart, {data.Name} has {data.Classes}.");
+    }
+}
