@@ -48,7 +48,8 @@ internal sealed class Watch
     /// <summary>Runs, and says what was too much; null when nothing was.</summary>
     public string? Time(int fileBytes, Action run)
     {
-        if (GC.GetTotalMemory(false) > MostGarbage) GC.Collect();
+        // Nor is what the collector keeps for later.
+        if (GC.GetTotalMemory(false) > MostGarbage) GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
         TimeSpan before = Environment.CpuUsage.TotalTime;
         long started = Stopwatch.GetTimestamp();
         Interlocked.Exchange(ref _startedAt, started);

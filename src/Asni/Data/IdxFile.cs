@@ -11,6 +11,9 @@ internal sealed record IdxFile(string Path, int[] Dims, byte[] Data)
 {
     private const int UnsignedByte = 0x08;
 
+    /// <summary>No deflated data becomes more: 258 bytes for 2 bits (zlib's technical details).</summary>
+    private const int MostPerByteOfGzip = 1032;
+
     public static IdxFile Read(string path, int rank)
     {
         try
@@ -20,7 +23,7 @@ internal sealed record IdxFile(string Path, int[] Dims, byte[] Data)
             file.Position = 0;
             var budget = new ReadBudget(file.Length, what => new AsniException($"'{path}' is no dataset's IDX file: {what}."));
             using Stream stream = gzip ? new GZipStream(file, CompressionMode.Decompress) : file;
-            return Parse(path, stream, gzip ? long.MaxValue : file.Length, budget, rank);
+            return Parse(path, stream, gzip ? file.Length * MostPerByteOfGzip : file.Length, budget, rank);
         }
         catch (InvalidDataException e)
         {
@@ -66,7 +69,7 @@ internal sealed record IdxFile(string Path, int[] Dims, byte[] Data)
     }
 
     private static AsniException CutShort(string path, long expected, long found) =>
-        new($"'{path}' is cut short: its header promises {expected} bytes, found at most {found}; delete it and get it again.");
+        new($"'{path}' is cut short: its header promises {expected} bytes, found at most {Math.Max(0, found)}; delete it and get it again.");
 
     private static string What(int rank) => rank == 1 ? "labels" : "images";
 }

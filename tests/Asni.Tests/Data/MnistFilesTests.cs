@@ -135,11 +135,22 @@ public class MnistFilesTests : FolderTest
         Assert.That(OpenFails().Message, Does.Contain("impossible IDX header").Or.Contain("cut short"));
     }
 
+    /// <summary>A short gzip file cannot hold what its header promises.</summary>
+    [Test]
+    public void A_promise_in_gzip_is_an_error_and_takes_no_memory()
+    {
+        _folder.Write("train-images-idx3-ubyte", DataFiles.Gzip(DataFiles.Idx(new byte[784], 200_000, 28, 28)));
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        Assert.That(OpenFails().Message, Does.Contain("cut short: its header promises 156800000 bytes"));
+        Assert.That(GC.GetAllocatedBytesForCurrentThread() - before, Is.LessThan(4 << 20));
+    }
+
     /// <summary>Deflate can shrink more than a thousand times, images do not.</summary>
     [Test]
     public void A_gzip_file_that_swells_is_refused_before_memory_is_taken()
     {
-        _folder.Write("train-images-idx3-ubyte", DataFiles.Gzip(DataFiles.Idx(new byte[784], 400_000, 28, 28)));
+        // Long enough that deflate could hold what the header promises.
+        _folder.Write("train-images-idx3-ubyte", [.. DataFiles.Gzip(DataFiles.Idx(new byte[784], 400_000, 28, 28)), .. new byte[400_000]]);
         long before = GC.GetAllocatedBytesForCurrentThread();
         Assert.That(OpenFails().Message, Does.Contain("400000 x 28 x 28 bytes would take more memory"));
         Assert.That(GC.GetAllocatedBytesForCurrentThread() - before, Is.LessThan(16 << 20));
