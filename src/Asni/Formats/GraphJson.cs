@@ -12,7 +12,10 @@ namespace Asni.Formats;
 /// </summary>
 internal static class GraphJson
 {
-    private const int Version = 1, MostNodes = 1 << 16, Depth = 8;
+    private const int Version = 1, MostNodes = 4096, Depth = 8;
+
+    /// <summary>Characters of the JSON.</summary>
+    public const int MostCharacters = 1 << 20;
 
     /// <exception cref="AsniException">The graph cannot be written: more nodes than a reader takes.</exception>
     public static string Write(Network network)
@@ -31,7 +34,8 @@ internal static class GraphJson
             json.WriteEndArray();
             json.WriteEndObject();
         }
-        return Encoding.UTF8.GetString(buffer.ToArray());
+        string text = Encoding.UTF8.GetString(buffer.ToArray());
+        return text.Length <= MostCharacters ? text : throw new AsniException($"the graph of {network.Name} takes {text.Length} characters, more than the {MostCharacters} that a file has; give its layers shorter names.");
     }
 
     /// <param name="name">The network's name.</param>
@@ -39,14 +43,16 @@ internal static class GraphJson
     /// <exception cref="AsniException">What <paramref name="bad"/> makes: not a graph, or one that no network has.</exception>
     public static Network Read(string name, string text, Func<string, AsniException> bad)
     {
+        if (text.Length > MostCharacters) throw bad($"its graph has {text.Length} characters, at most {MostCharacters} are read");
         try
         {
             using var document = JsonDocument.Parse(text, new JsonDocumentOptions { MaxDepth = Depth, AllowDuplicateProperties = false });
             return new GraphReader(name, document.RootElement, bad).Read();
         }
-        catch (Exception e) when (e is JsonException or UsageException)
+        // A text that is not valid Unicode is an InvalidOperationException.
+        catch (Exception e) when (e is JsonException or InvalidOperationException or UsageException)
         {
-            string why = e is JsonException ? "is not valid JSON" : $"is that of no network: {e.Message.TrimEnd('.')}";
+            string why = e is UsageException ? $"is that of no network: {e.Message.TrimEnd('.')}" : "is not valid JSON";
             throw new AsniException(bad($"its graph {why}").Message, e);
         }
     }
@@ -128,7 +134,11 @@ internal static class GraphJson
                 // What follows a window that does not fit makes no sense, and looking for the input that would fit takes longer the more there is.
                 if (!builder.Fits) break;
             }
-            return builder.Build();
+            Network network = builder.Build();
+            if (!network.Weights.Any()) throw bad("its graph has no layer with weights");
+            var read = network.Nodes.SelectMany(n => n.Inputs).ToHashSet();
+            if (network.Nodes.FirstOrDefault(n => n.Id < network.Nodes.Length - 1 && !read.Contains(n.Id)) is { } dead) throw bad($"layer {dead.Name} of its graph is read by no other");
+            return network;
         }
 
         private void Add(NetworkBuilder builder, JsonElement node, int id)

@@ -56,7 +56,12 @@ public static class NetworkFile
             : throw new AsniException($"{path} does not say its {key} in its metadata; it was not written by asni.");
         string name = Value("network"), phase = Value("phase");
         if (reader.Metadata.TryGetValue(GraphKey, out string? graph))
-            return new NetworkFileHeader(GraphJson.Read(name, graph, what => new AsniException($"{path} does not describe its network: {what}.")), phase);
+        {
+            Network described = GraphJson.Read(name, graph, what => new AsniException($"{path} does not describe its network: {what}."));
+            // Whoever takes a network by its graph takes memory for what the graph says.
+            CheckFit(path, described, reader);
+            return new NetworkFileHeader(described, phase);
+        }
         // Written before graphs were: the name stands for one.
         string[] input = Value("input").Split('x');
         var dims = new int[3];

@@ -25,7 +25,7 @@ public static class NetworkFormats
     /// <exception cref="AsniException">Not a network file.</exception>
     public static NetworkFileHeader ReadHeader(string path) => Of(path) switch
     {
-        NetworkFormat.Asni => AsniFile.Describe(path).Header,
+        NetworkFormat.Asni => AsniFile.Describe(path).Header ?? throw new AsniException($"{path} does not describe its network but by a name that is not known."),
         NetworkFormat.PyTorch => throw new AsniException(
             $"{path} is a PyTorch state dict, which does not say what network it belongs to; --net names it."),
         _ => NetworkFile.ReadHeader(path),

@@ -15,6 +15,8 @@ namespace Asni.Networks;
 /// </remarks>
 public sealed class NetworkBuilder
 {
+    private const int MostStride = 4096;
+
     private readonly string _network;
     private readonly ImmutableArray<Node>.Builder _nodes = ImmutableArray.CreateBuilder<Node>();
     private readonly ImmutableArray<Parameter>.Builder _parameters = ImmutableArray.CreateBuilder<Parameter>();
@@ -46,6 +48,7 @@ public sealed class NetworkBuilder
     {
         string full = Claim(name);
         Chw input = Output;
+        RequireWindow(full, kernel, stride, padding);
         Require(channels >= 1 && kernel >= 1 && stride >= 1 && padding >= 0 && groups >= 1, full,
             $"a convolution needs positive channels, kernel, stride and groups and a padding of 0 or more, " +
             $"not {channels}, {kernel}, {stride}, {groups} and {padding}");
@@ -99,7 +102,8 @@ public sealed class NetworkBuilder
     {
         string full = Claim(name);
         int step = stride ?? size;
-        Require(size >= 1 && step >= 1 && padding >= 0 && 2 * padding <= size, full,
+        RequireWindow(full, size, step, padding);
+        Require(size >= 1 && step >= 1 && padding >= 0 && padding <= size / 2, full,
             $"a max-pool needs a positive size and stride and a padding of 0 to half its size, not {size}, {step} and {padding}");
         (int height, int width) = Slide(full, $"{size}x{size} max-pool", size, step, padding);
         return Append(new MaxPoolNode(_nodes.Count, full, Current, new Chw(Output.Channels, height, width), size, step, padding));
@@ -182,6 +186,10 @@ public sealed class NetworkBuilder
         _parameters.Add(parameter);
         return parameter;
     }
+
+    /// <summary>Padding and stride as large as networks have them: devices take memory for the padding.</summary>
+    private void RequireWindow(string layer, int size, int stride, int padding) => Require(padding <= Math.Max(size, 1) && stride <= MostStride, layer,
+        $"a window of {size} takes a padding of at most its size and a stride of at most {MostStride}, not {padding} and {stride}");
 
     /// <summary>Output size of a sliding window. When it does not fit, notes that and goes on as if one position did.</summary>
     private (int Height, int Width) Slide(string layer, string window, int size, int stride, int padding)

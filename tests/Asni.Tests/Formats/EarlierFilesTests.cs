@@ -8,8 +8,8 @@ using Asni.Tests.Host;
 namespace Asni.Tests.Formats;
 
 /// <summary>
-/// Run folders by the program as it was before files held their network's graph: narrow networks on synthetic data, whole ones and ones that were
-/// killed in the middle of a phase.
+/// Run folders by the program as it was before files held their network's graph, and checkpoints the data's digest: narrow networks on synthetic data, whole
+/// runs and ones that were killed at the end of their first phase.
 /// </summary>
 public class EarlierFilesTests : FolderTest
 {

@@ -48,6 +48,8 @@ public class GraphJsonTests
     [TestCase("""{"version":1,"input":[1,2],"nodes":[]}""", "its graph has an input that is not three numbers")]
     [TestCase("""{"version":1,"input":[0,2,2],"nodes":[]}""", "its graph is that of no network: ")]
     [TestCase("""{"version":1,"input":[1,2,2],"nodes":[]}""", "its graph is that of no network: ")]
+    [TestCase("""{"version":1,"input":[9,1,1],"nodes":[]}""", "its graph has no layer with weights")]
+    [TestCase("""{"version":1,"input":[9,1,1],"nodes":[{"op":"relu","name":"r"}]}""", "its graph has no layer with weights")]
     [TestCase("""{"version":1,"input":[1,2,2],"nodes":[7]}""", "layer 1 of its graph is not a JSON object")]
     public void What_is_no_graph_is_refused(string text, string why) => Refused(text, why);
 
@@ -63,13 +65,28 @@ public class GraphJsonTests
     [TestCase("\"in\":[6,7]", "\"in\":[2,7]", "which cannot be added")]
     [TestCase("\"bias\":true", "\"bias\":1", "a bias that is not true or false")]
     [TestCase("\"epsilon\":0.001", "\"epsilon\":-1", "an epsilon above 0")]
-    [TestCase("\"epsilon\":0.001", "\"epsilon\":1e99", "its graph")]
+    [TestCase("\"epsilon\":0.001", "\"epsilon\":1e99", "an epsilon above 0")]
+    [TestCase("\"name\":\"norm\"", "\"name\":\"\\ud800\"", "its graph is not valid JSON")]
+    [TestCase("\"stride\":2,\"padding\":1", "\"stride\":2,\"padding\":15000", "a padding of at most its size")]
+    [TestCase("\"stride\":2,\"padding\":1", "\"stride\":24000,\"padding\":1", "a stride of at most 4096")]
+    [TestCase("\"size\":3,\"stride\":1,\"padding\":1", "\"size\":3,\"stride\":1,\"padding\":1073741824", "a padding of at most its size")]
+    [TestCase("\"in\":[6,7]", "\"in\":[7,7]", "layer block.p of its graph is read by no other")]
     [TestCase("\"version\":1", "\"version\":1,\"version\":1", "its graph is not valid JSON")]
     public void A_graph_with_a_fault_is_refused(string correct, string wrong, string why)
     {
         Assert.That(Text, Does.Contain(correct));
         int at = Text.IndexOf(correct, StringComparison.Ordinal);
         Refused(Text[..at] + wrong + Text[(at + correct.Length)..], why);
+    }
+
+    /// <summary>A name may come from a file as well.</summary>
+    [TestCase("resnet20[layer1.0.conv1=2000000000]", "2000000000 of them cannot be kept")]
+    [TestCase("resnet20[none=2000000000]", "has no layer 'none'")]
+    public void A_narrow_name_that_asks_for_more_than_there_is_takes_no_memory(string name, string why)
+    {
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        Assert.That(() => NetworkZoo.Create(name), Throws.TypeOf<UsageException>().With.Message.Contains(why));
+        Assert.That(GC.GetAllocatedBytesForCurrentThread() - before, Is.LessThan(16 << 20));
     }
 
     private static void Refused(string text, string why) =>

@@ -24,7 +24,8 @@ public sealed record AsniTensor(string Name, Shape Shape, long Live, MaskCoding 
 }
 
 /// <summary>An .asni file's description and tensors, in the order of the network's state dict.</summary>
-public sealed record AsniContents(NetworkFileHeader Header, ImmutableArray<AsniTensor> Tensors, long FileBytes);
+/// <param name="Header">Null when a file of version 1 names a network that is not known by name.</param>
+public sealed record AsniContents(NetworkFileHeader? Header, ImmutableArray<AsniTensor> Tensors, long FileBytes);
 
 /// <summary>
 /// The .asni file: a sparse network in little more room than its information. Masks are entropy-coded positions; the live values of a tensor
@@ -38,7 +39,7 @@ public static class AsniFile
     public const ushort Version = 2;
 
     internal const int ChecksumBytes = 32, HeadBytes = 16, MostDimensions = 8;
-    private const int MostTensors = 1 << 16, MostGraphBytes = 1 << 24;
+    private const int MostTensors = 1 << 16, MostGraphBytes = 4 * GraphJson.MostCharacters;
 
     internal static ReadOnlySpan<byte> Magic => "ASNI"u8;
 
@@ -59,12 +60,13 @@ public static class AsniFile
     public static AsniContents Describe(string path)
     {
         var tensors = ImmutableArray.CreateBuilder<AsniTensor>();
-        NetworkFileHeader header = Walk(path, (tensor, budget, _) =>
+        NetworkFileHeader? header = Walk(path, (tensor, budget, _) =>
         {
             // Whoever builds the network that the file describes takes memory for it.
             tensor.TakeFrom(budget);
             tensors.Add(tensor.Describe());
         }, out long fileBytes);
+        if (header is not null) CheckFit(path, header.Network, tensors);
         return new AsniContents(header, tensors.ToImmutable(), fileBytes);
     }
 
@@ -103,7 +105,20 @@ public static class AsniFile
 
     internal static AsniException Bad(string path, string what) => new($"{path} is not a usable .asni file: {what}.");
 
-    private static NetworkFileHeader Walk(string path, Action<StoredTensor, ReadBudget, Func<string, AsniException>> visit, out long fileBytes)
+    /// <summary>Whoever takes a network by its graph takes memory for what the graph says.</summary>
+    private static void CheckFit(string path, Network network, IReadOnlyList<AsniTensor> tensors)
+    {
+        for (int i = 0; i < Math.Max(tensors.Count, network.Parameters.Length); i++)
+        {
+            Parameter? expected = i < network.Parameters.Length ? network.Parameters[i] : null;
+            AsniTensor? found = i < tensors.Count ? tensors[i] : null;
+            if (expected is null || found is null || expected.Name != found.Name || expected.Shape != found.Shape)
+                throw new AsniException($"{path} does not fit network {network.Name}: it has {(found is null ? "nothing" : $"{found.Name} {found.Shape}")} where "
+                    + $"{(expected is null ? "nothing" : $"{expected.Name} {expected.Shape}")} is expected.");
+        }
+    }
+
+    private static NetworkFileHeader? Walk(string path, Action<StoredTensor, ReadBudget, Func<string, AsniException>> visit, out long fileBytes)
     {
         AsniException Fault(string what) => Bad(path, what);
         byte[] file = WholeFile.Read(path);
@@ -111,7 +126,7 @@ public static class AsniFile
         ushort version = CheckEnvelope(file, Fault);
         var reader = new ByteReader(file.AsMemory(HeadBytes, file.Length - HeadBytes - ChecksumBytes), Fault);
         string name = reader.Text(), phase = reader.Text();
-        Network network = version == 1 ? Named(path, name, reader) : GraphJson.Read(name, Graph(reader, Fault), Fault);
+        Network? network = version == 1 ? Named(path, name, reader) : GraphJson.Read(name, Graph(reader, Fault), Fault);
         int count = reader.Count("tensors", MostTensors);
         var budget = new ReadBudget(file.Length, Fault);
         for (int i = 0; i < count; i++)
@@ -120,13 +135,14 @@ public static class AsniFile
             visit(tensor, budget, what => Fault($"tensor {tensor.Name} has {what}"));
         }
         if (reader.Left > 0) throw Fault($"{reader.Left} bytes after its last tensor belong to nothing");
-        return new NetworkFileHeader(network, phase);
+        return network is null ? null : new NetworkFileHeader(network, phase);
     }
 
-    private static Network Named(string path, string name, ByteReader reader)
+    private static Network? Named(string path, string name, ByteReader reader)
     {
         var input = new Chw(reader.Count("channels"), reader.Count("rows"), reader.Count("columns"));
-        return NetworkFile.Named(path, name, input, reader.Count("classes"));
+        int classes = reader.Count("classes");
+        return NetworkZoo.Has(name) ? NetworkFile.Named(path, name, input, classes) : null;
     }
 
     /// <summary>The graph's JSON, which Brotli has made smaller.</summary>

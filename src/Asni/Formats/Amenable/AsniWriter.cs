@@ -73,7 +73,8 @@ internal static class AsniWriter
     private static void Text(BinaryWriter writer, string text)
     {
         byte[] bytes = Encoding.UTF8.GetBytes(text);
-        writer.Write(checked((ushort)bytes.Length));
+        if (bytes.Length > ushort.MaxValue) throw new AsniException($"an .asni file takes names of at most {ushort.MaxValue} bytes; '{text[..20]}...' has {bytes.Length}.");
+        writer.Write((ushort)bytes.Length);
         writer.Write(bytes);
     }
 }

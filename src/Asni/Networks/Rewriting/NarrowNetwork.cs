@@ -12,8 +12,13 @@ public static class NarrowNetwork
 {
     /// <summary>The same network with so many units in each named group.</summary>
     /// <exception cref="UsageException">There is no such group, or it does not have so many units.</exception>
-    public static Network Of(Network network, IReadOnlyDictionary<string, int> units) =>
-        Keep(network, units.ToDictionary(u => u.Key, u => Enumerable.Range(0, Math.Max(0, u.Value)).ToImmutableArray())).Network;
+    public static Network Of(Network network, IReadOnlyDictionary<string, int> units)
+    {
+        PrunableGroups all = PrunableGroups.Find(network);
+        // Before lists are made as long as a name asks for.
+        foreach ((string name, int count) in units) Group(network, all, name, count);
+        return Keep(network, units.ToDictionary(u => u.Key, u => Enumerable.Range(0, u.Value).ToImmutableArray())).Network;
+    }
 
     /// <summary>The network with only these units in a group: physically smaller, with the kept rows, columns and batch-norm numbers as they were.</summary>
     /// <param name="kept">Ascending.</param>
@@ -28,8 +33,7 @@ public static class NarrowNetwork
         var inputs = new Dictionary<int, ImmutableArray<int>>();
         foreach ((string name, ImmutableArray<int> units) in kept)
         {
-            PrunableGroup group = all.Groups.FirstOrDefault(g => g.Name == name) ?? throw new UsageException(WhyNot(network, all, name));
-            if (units.Length < 1 || units.Length > group.Units) throw new UsageException($"{name} of {network.Name} has {group.Units} units; {units.Length} of them cannot be kept.");
+            PrunableGroup group = Group(network, all, name, units.Length);
             foreach (Node member in group.Members) outputs[member.Id] = units;
             inputs[group.Consumer.Id] = units;
         }
@@ -40,9 +44,21 @@ public static class NarrowNetwork
             rewriter.Add(node, p => (Resized(p, rows, p.IsWeight ? columns : null), new ParameterSource(p, rows, p.IsWeight ? columns : null)),
                 moved => rows is { } some ? Narrowed(moved, some.Length) : moved);
         }
-        (string zoo, Dictionary<string, int> widths) = Split(network.Name);
-        foreach ((string name, ImmutableArray<int> units) in kept) widths[name] = units.Length;
-        return rewriter.Finish(Name(zoo, network, widths));
+        return rewriter.Finish(Narrower(network, kept));
+    }
+
+    private static PrunableGroup Group(Network network, PrunableGroups all, string name, int count)
+    {
+        PrunableGroup group = all.Groups.FirstOrDefault(g => g.Name == name) ?? throw new UsageException(WhyNot(network, all, name));
+        return count >= 1 && count <= group.Units ? group : throw new UsageException($"{name} of {network.Name} has {group.Units} units; {count} of them cannot be kept.");
+    }
+
+    /// <summary>The name with the widths; as it was where it, or a layer's, has other uses for the brackets.</summary>
+    private static string Narrower(Network network, IReadOnlyDictionary<string, ImmutableArray<int>> kept)
+    {
+        if (!TrySplit(network.Name, out string zoo, out Dictionary<string, int> widths) || kept.Keys.Any(layer => layer.AsSpan().IndexOfAny("[]=,") >= 0)) return network.Name;
+        foreach ((string layer, ImmutableArray<int> units) in kept) widths[layer] = units.Length;
+        return Name(zoo, network, widths);
     }
 
     private static Parameter Resized(Parameter p, ImmutableArray<int>? rows, ImmutableArray<int>? columns)
@@ -66,19 +82,21 @@ public static class NarrowNetwork
 
     /// <summary>The name without its widths, and the widths.</summary>
     /// <exception cref="UsageException">What stands in the brackets is not a list of layer=units.</exception>
-    public static (string Zoo, Dictionary<string, int> Units) Split(string name)
+    public static (string Zoo, Dictionary<string, int> Units) Split(string name) => TrySplit(name, out string zoo, out Dictionary<string, int> units) ? (zoo, units)
+        : throw new UsageException($"the network name '{name}' does not end in [layer=units,...].");
+
+    private static bool TrySplit(string name, out string zoo, out Dictionary<string, int> units)
     {
         int open = name.IndexOf('[', StringComparison.Ordinal);
-        if (open < 0) return (name, []);
-        var units = new Dictionary<string, int>();
+        (zoo, units) = (open < 0 ? name : name[..open], []);
+        if (open < 0) return true;
         string inside = name.EndsWith(']') ? name[(open + 1)..^1] : "";
         foreach (string item in inside.Split(','))
         {
             string[] pair = item.Split('=');
-            if (pair.Length != 2 || !int.TryParse(pair[1], NumberStyles.None, CultureInfo.InvariantCulture, out int count) || !units.TryAdd(pair[0], count))
-                throw new UsageException($"the network name '{name}' does not end in [layer=units,...].");
+            if (pair.Length != 2 || !int.TryParse(pair[1], NumberStyles.None, CultureInfo.InvariantCulture, out int count) || !units.TryAdd(pair[0], count)) return false;
         }
-        return (name[..open], units);
+        return true;
     }
 
     private static string Name(string zoo, Network network, Dictionary<string, int> widths) => widths.Count == 0 ? zoo

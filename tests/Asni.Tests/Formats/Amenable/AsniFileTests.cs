@@ -21,7 +21,7 @@ public class AsniFileTests : FolderTest
         Assert.That(read.Values, Is.EqualTo(model.Values));
         Assert.That(read.Masks[0]!.Words.ToArray(), Is.EqualTo(model.Masks[0]!.Words.ToArray()), "a live weight of 0 stays live");
         Assert.That(read.Masks.Skip(1), Is.All.Null);
-        NetworkFileHeader header = AsniFile.Describe(path).Header;
+        NetworkFileHeader header = AsniFile.Describe(path).Header!;
         Assert.That((header.Phase, header.Network.Name), Is.EqualTo(("asni1", "tiny")));
         GraphJsonTests.AssertEqual(header.Network, model.Network);
     }
