@@ -29,10 +29,23 @@ internal static class InitFile
         return new SettingsLayer(values);
     }
 
-    /// <summary>The file's own graph, where the run is to train the network that the file names and the zoo has none of that name.</summary>
+    /// <summary>The file's own graph, where the run is to train the network that the file names and that is not the zoo's of that name.</summary>
     /// <param name="asked">What the run is to train.</param>
-    public static Network? NetworkOfItsOwn(SettingValue? init, string? asked) => init is not null && asked is not null && !NetworkZoo.Has(asked)
-        && NetworkFormats.TryReadHeader(init.Text)?.Network is { } network && network.Name == asked ? network : null;
+    public static Network? NetworkOfItsOwn(SettingValue? init, string? asked) => init is not null && asked is not null
+        && NetworkFormats.TryReadHeader(init.Text)?.Network is { } network && network.Name == asked && !IsOfZoo(network) ? network : null;
+
+    private static bool IsOfZoo(Network network)
+    {
+        if (!NetworkZoo.Has(network.Name)) return false;
+        try
+        {
+            return GraphJson.Write(NetworkZoo.Create(network.Name, network.Input, network.Classes)) == GraphJson.Write(network);
+        }
+        catch (UsageException)
+        {
+            return false;
+        }
+    }
 
     /// <summary>The file's weights in the network; what the file does not have starts fresh, and notes say so.</summary>
     /// <exception cref="AsniException">Nothing in the file fits the network, or not all of it and all has to.</exception>

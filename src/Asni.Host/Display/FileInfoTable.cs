@@ -30,9 +30,8 @@ internal static class FileInfoTable
                 Words(t.ValueCoding), Bytes(t.ValueBytes));
         console.Write(table);
         WriteRest(console, contents.Tensors.Length);
-        NetworkFileHeader h = contents.Header;
         long dense = contents.Tensors.Sum(t => sizeof(float) * t.Shape.Elements);
-        console.Line($"{h.Phase} of {h.Network.Name}, input {h.Network.Input}, {h.Network.Classes} classes; checksum good.");
+        console.Line(contents.Header is { } h ? $"{h.Phase} of {h.Network.Name}, input {h.Network.Input}, {h.Network.Classes} classes; checksum good." : "of a network that is not known by its name; checksum good.");
         long masks = contents.Tensors.Sum(t => (long)t.MaskBytes), values = contents.Tensors.Sum(t => (long)t.ValueBytes);
         long entropy = (long)contents.Tensors.Sum(t => t.MaskEntropyBytes);
         console.Line($"masks {Show.Bytes(masks)} (entropy {Show.Bytes(entropy)}), values {Show.Bytes(values)}; "

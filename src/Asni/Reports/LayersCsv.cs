@@ -5,7 +5,7 @@ using Asni.Networks;
 
 namespace Asni.Reports;
 
-/// <summary>layers.csv: one row a weight tensor, from the latest ASNI phase (or the only phase there is).</summary>
+/// <summary>layers.csv: one row a weight tensor, of the last phase that is no control.</summary>
 internal static class LayersCsv
 {
     public static string Text(IReadOnlyList<PhaseResult> phases)
@@ -21,8 +21,11 @@ internal static class LayersCsv
             centers.TryGetValue(p.Index, out LayerResult? layer);
             layer ??= new LayerResult(p, phase.Model.Live(p), null, null);
             text.Append(CultureInfo.InvariantCulture,
-                $"{p.Name},{p.Shape},{p.Elements},{layer.Kept},{layer.Sparsity},{layer.CenterPlus},{layer.CenterMinus},{macs[p.Index]},{macs[p.Index] / p.Elements * layer.Kept}\n");
+                $"{Quoted(p.Name)},{p.Shape},{p.Elements},{layer.Kept},{layer.Sparsity},{layer.CenterPlus},{layer.CenterMinus},{macs[p.Index]},{macs[p.Index] / p.Elements * layer.Kept}\n");
         }
         return text.ToString();
     }
+
+    /// <summary>As RFC 4180 has it: a network of one's own may have any names.</summary>
+    private static string Quoted(string field) => field.AsSpan().IndexOfAny(",\"\r\n") < 0 ? field : $"\"{field.Replace("\"", "\"\"", StringComparison.Ordinal)}\"";
 }

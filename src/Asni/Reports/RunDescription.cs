@@ -10,6 +10,8 @@ namespace Asni.Reports;
 /// <param name="Device">The device's own line.</param>
 public sealed record RunDescription(Network Network, string Data, string DataSource, string Device, ulong Seed, int TrainImages, int TestImages)
 {
+    private const int LongestName = 100;
+
     /// <summary>What the run follows; the report shows its schedule.</summary>
     public Recipe? Recipe { get; init; }
 
@@ -21,5 +23,12 @@ public sealed record RunDescription(Network Network, string Data, string DataSou
 
     /// <summary>runs/NETWORK-DATA-yyyyMMdd-HHmmss, relative to the current folder.</summary>
     public string DefaultFolder(DateTime now) =>
-        Path.Combine("runs", string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{Network.Name}-{Data}-{now:yyyyMMdd-HHmmss}"));
+        Path.Combine("runs", string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{FileNameOf(Network.Name)}-{Data}-{now:yyyyMMdd-HHmmss}"));
+
+    /// <summary>A network's name may come from a file, and be anything.</summary>
+    private static string FileNameOf(string name)
+    {
+        string plain = string.Concat(name.Take(LongestName).Select(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '_' or '-' or '[' or ']' or '=' or ',' ? c : '_')).TrimStart('.');
+        return plain.Length == 0 ? "network" : plain;
+    }
 }

@@ -64,13 +64,26 @@ public sealed class RunFolder : IDisposable
     public static string NetworkPath(string directory, string? phase = null)
     {
         if (!Directory.Exists(directory)) throw new UsageException($"the run folder {directory} does not exist.");
-        string[] there = [.. Directory.EnumerateFiles(directory, "*" + Networks).Select(f => System.IO.Path.GetFileNameWithoutExtension(f)).Order(StringComparer.Ordinal)];
+        string[] there = NetworksIn(directory);
         if (there.Length == 0) throw new AsniException($"{directory} holds no network yet; it is no run folder, or its first phase did not end.");
         if (phase is not null && !there.Contains(phase)) throw new UsageException($"{directory} has no network of phase '{phase}'; it has {string.Join(", ", there)}.");
-        phase ??= there.Length == 1 ? there[0] : !File.Exists(System.IO.Path.Combine(directory, Summary)) ? null
+        bool summarized = File.Exists(System.IO.Path.Combine(directory, Summary));
+        phase ??= there.Length == 1 ? there[0] : !summarized ? null
             : RunSummary.Read(directory).Phases.LastOrDefault(p => !Controls.IsControl(p.Phase) && there.Contains(p.Phase))?.Phase;
-        return System.IO.Path.Combine(directory, NetworkFileName(phase
-            ?? throw new AsniException($"{directory} has the networks {string.Join(", ", there)}, and no {Summary} that says which of them came last; name one.")));
+        return System.IO.Path.Combine(directory, NetworkFileName(phase ?? throw new AsniException($"{directory} has the networks {string.Join(", ", there)}, and "
+            + (summarized ? $"its {Summary} names none of them as a phase's" : $"no {Summary} that says which of them came last") + "; name one.")));
+    }
+
+    private static string[] NetworksIn(string directory)
+    {
+        try
+        {
+            return [.. Directory.EnumerateFiles(directory, "*" + Networks).Select(f => System.IO.Path.GetFileNameWithoutExtension(f)).Order(StringComparer.Ordinal)];
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new AsniException($"the run in {directory} cannot be read: {e.Message.TrimEnd('.')}.", e);
+        }
     }
 
     /// <summary>Makes the folder, its parents included, and holds it: no other process can take it.</summary>

@@ -34,7 +34,7 @@ public sealed record RunSummary(string Folder, string Network, string Data, ulon
             return new RunSummary(folder, Text(root.GetProperty("network")), Text(root.GetProperty("data")),
                 root.GetProperty("seed").GetUInt64(),
                 root.GetProperty("parameters").GetInt64(), File.Exists(recipe) ? WithoutSeed(File.ReadLines(recipe)) : "",
-                [.. root.EnumerateObject().Where(p => p.Value.ValueKind == JsonValueKind.Object).Select(p => Phase(p.Name, p.Value))],
+                [.. root.EnumerateObject().Where(p => p.Value.ValueKind == JsonValueKind.Object && p.Value.TryGetProperty("kept", out _)).Select(p => Phase(p.Name, p.Value))],
                 File.Exists(amenable) ? new FileInfo(amenable).Length : null)
             {
                 Normalization = root.TryGetProperty("mean", out JsonElement mean) ? ReadNormalization(mean, root.GetProperty("std")) : null,

@@ -29,7 +29,15 @@ public sealed class Evaluator : IDisposable
         RequireFit(model, data);
         _model = model;
         _plan = new Plan(model, Math.Min(Math.Max(batchSize, Math.Min(FastBatch, InputsAtOnce / model.Network.Input.Elements)), data.Count), training: false);
-        _feed = new BatchFeed(_plan, data, Augmentation.None, shuffle: false);
+        try
+        {
+            _feed = new BatchFeed(_plan, data, Augmentation.None, shuffle: false);
+        }
+        catch
+        {
+            _plan.Dispose();
+            throw;
+        }
     }
 
     /// <summary>One pass over the dataset. Throws OperationCanceledException between batches.</summary>

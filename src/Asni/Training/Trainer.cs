@@ -33,10 +33,11 @@ public sealed class Trainer : IDisposable
             _training = new Plan(model, batch, training: true, labelSmoothing);
             _evaluator = new Evaluator(model, data.Test, batch);
         }
-        catch (DeviceMemoryException)
+        catch (Exception e)
         {
             _training?.Dispose();
-            throw TooLarge(model, batch);
+            if (e is DeviceMemoryException) throw TooLarge(model, batch);
+            throw;
         }
         _feed = new BatchFeed(_training, data.Train, augmentation, shuffle: true);
     }

@@ -58,6 +58,25 @@ public class OwnNetworkTests : FolderTest
         Assert.That(Expect("eval", "--run", _folder["sparse"], "--threads", "1"), Does.Contain("of own["));
     }
 
+    /// <summary>A name, or a layer's name, may be one that has a meaning elsewhere.</summary>
+    [TestCase("conv2", "head")]
+    [TestCase("../up", "logits")]
+    [TestCase("my[net]", "a,b=c")]
+    public void Its_names_are_its_own(string name, string head)
+    {
+        Network network = new NetworkBuilder(name, new Chw(1, 28, 28)).Linear("first, \"one\"", 12).Relu("input").Linear(head, 10).Build();
+        NetworkFile.Write(_folder["n.safetensors"], MethodRunner.InitialWeights(network, 1), "dense");
+        Expect("--init", _folder["n.safetensors"], "--data", "digits", "--limit", "200", "--epochs", "2", "--threads", "1", "--sparsity", "0.8", "--out", _folder["run"]);
+        GraphJsonTests.AssertEqual(NetworkFormats.Read(_folder["run/asni2-init.asni"]).Trained.Network, network);
+        Expect("compact", _folder["run/asni2.safetensors"]);
+        Expect("export", "--run", _folder["run"], "--to", "onnx");
+        Expect("--init", _folder["n.safetensors"], "--data", "digits", "--limit", "200", "--threads", "1", "--method", "ispasp", "--ratio", "0.5", "--out", _folder["units"]);
+        Assert.That(NetworkFormats.Read(_folder["units/ispasp.safetensors"]).Trained.Network.ParameterCount, Is.LessThan(network.ParameterCount));
+        Assert.That(File.ReadAllLines(_folder["run/layers.csv"])[1], Does.StartWith("\"first, \"\"one\"\".weight\","));
+        var run = new RunDescription(network, "digits", "", "", 1, 1, 1);
+        Assert.That(Path.GetDirectoryName(run.DefaultFolder(DateTime.UnixEpoch)), Is.EqualTo("runs"));
+    }
+
     [Test]
     public void A_run_that_was_stopped_goes_on()
     {

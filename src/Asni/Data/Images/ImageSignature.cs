@@ -35,7 +35,9 @@ internal static class ImageSignature
             if (Has(file, at, mark)) return name;
         if (IsNetpbm(file)) return "a PBM, PGM or PPM image";
         if (IsMarkup(file) && file[..Math.Min(file.Length, 1000)].IndexOf("<svg"u8) >= 0) return "an SVG drawing";
-        return IsTarga(file) ? "a Targa image" : ForeignFile.Describe(file);
+        if (IsTarga(file)) return "a Targa image";
+        // Its beginning is not all that a PNG or JPEG image's is, or it would have been taken for one.
+        return ForeignFile.Describe(file) switch { "a PNG image" or "a JPEG image" => "damaged in its first bytes", var other => other };
     }
 
     private static bool Has(ReadOnlySpan<byte> file, int at, string mark) =>

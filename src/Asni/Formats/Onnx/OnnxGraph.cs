@@ -100,7 +100,9 @@ internal sealed class OnnxGraph(TrainedNetwork trained, OnnxOptions options)
 
     private string Emit(string type, Node node, IEnumerable<string> inputs, params IEnumerable<ProtoMessage> attributes)
     {
-        _graph.Message(1, Node(type, node.Name, inputs, node.Name, attributes));
-        return node.Name;
+        // The graph's own names are taken.
+        string value = node.Name is Input or Output or ClipLow or ClipHigh ? node.Name + ".value" : node.Name;
+        _graph.Message(1, Node(type, value, inputs, value, attributes));
+        return value;
     }
 }
