@@ -66,7 +66,12 @@ public static class AsniFile
             tensor.TakeFrom(budget);
             tensors.Add(tensor.Describe());
         }, out long fileBytes);
-        if (header is not null) CheckFit(path, header.Network, tensors);
+        if (header is not null)
+        {
+            // Whoever takes a network by its graph takes memory for what the graph says.
+            for (int i = 0; i < tensors.Count; i++) RequireFit(path, header.Network, i, tensors[i].Name, tensors[i].Shape);
+            RequireAll(path, header.Network, tensors.Count);
+        }
         return new AsniContents(header, tensors.ToImmutable(), fileBytes);
     }
 
@@ -78,16 +83,12 @@ public static class AsniFile
         var masks = ImmutableArray.CreateBuilder<Mask?>();
         Walk(path, (tensor, _, bad) =>
         {
-            Parameter? expected = values.Count < network.Parameters.Length ? network.Parameters[values.Count] : null;
-            if (expected?.Name != tensor.Name || expected.Shape != tensor.Shape)
-                throw new AsniException($"{path} does not fit network {network.Name}: it has {tensor.Name} {tensor.Shape} where "
-                    + (expected is null ? "nothing is" : $"{expected.Name} {expected.Shape} is") + " expected.");
+            RequireFit(path, network, values.Count, tensor.Name, tensor.Shape);
             (float[] v, Mask? m) = tensor.Decode(bad);
             values.Add(v);
             masks.Add(m);
         }, out _);
-        if (values.Count < network.Parameters.Length)
-            throw new AsniException($"{path} does not fit network {network.Name}: it has {values.Count} tensors of {network.Parameters.Length}.");
+        RequireAll(path, network, values.Count);
         return new TrainedNetwork(network, values.ToImmutable(), masks.ToImmutable());
     }
 
@@ -105,17 +106,20 @@ public static class AsniFile
 
     internal static AsniException Bad(string path, string what) => new($"{path} is not a usable .asni file: {what}.");
 
-    /// <summary>Whoever takes a network by its graph takes memory for what the graph says.</summary>
-    private static void CheckFit(string path, Network network, IReadOnlyList<AsniTensor> tensors)
+    /// <exception cref="AsniException">The tensor is not the network's at this place.</exception>
+    private static void RequireFit(string path, Network network, int index, string name, Shape shape)
     {
-        for (int i = 0; i < Math.Max(tensors.Count, network.Parameters.Length); i++)
-        {
-            Parameter? expected = i < network.Parameters.Length ? network.Parameters[i] : null;
-            AsniTensor? found = i < tensors.Count ? tensors[i] : null;
-            if (expected is null || found is null || expected.Name != found.Name || expected.Shape != found.Shape)
-                throw new AsniException($"{path} does not fit network {network.Name}: it has {(found is null ? "nothing" : $"{found.Name} {found.Shape}")} where "
-                    + $"{(expected is null ? "nothing" : $"{expected.Name} {expected.Shape}")} is expected.");
-        }
+        Parameter? expected = index < network.Parameters.Length ? network.Parameters[index] : null;
+        if (expected?.Name != name || expected.Shape != shape)
+            throw new AsniException($"{path} does not fit network {network.Name}: it has {name} {shape} where "
+                + (expected is null ? "nothing is" : $"{expected.Name} {expected.Shape} is") + " expected.");
+    }
+
+    /// <exception cref="AsniException">There are fewer tensors than the network has.</exception>
+    private static void RequireAll(string path, Network network, int count)
+    {
+        if (count < network.Parameters.Length)
+            throw new AsniException($"{path} does not fit network {network.Name}: it has {count} tensors of {network.Parameters.Length}.");
     }
 
     private static NetworkFileHeader? Walk(string path, Action<StoredTensor, ReadBudget, Func<string, AsniException>> visit, out long fileBytes)
