@@ -11,7 +11,7 @@ DatasetSplit data = Datasets.Open("digits", DatasetLocator.ForUser(), new Proced
 Network network = NetworkZoo.Create("lenet300", data.Train.Shape, data.Train.Classes);
 
 // Train: ASNI-I to 95 % sparsity in ten epochs, then ASNI-II from two numbers a layer. Adam with its defaults.
-var recipe = new Recipe { Epochs = 10, Schedule = new SparsitySchedule { Epochs = 10, Scale1 = 1 }.WithFinal(0.95) };
+var recipe = new Recipe { Epochs = 10, Method = new AsniII { Sparsity = 0.95, Schedule = new SparsitySchedule { Scale1 = 1 } } };
 using Device device = new CpuDevice();
 RunResult run = MethodRunner.Run(recipe, network, data, device);
 foreach (PhaseResult phase in run.Phases)

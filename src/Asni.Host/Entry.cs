@@ -49,6 +49,7 @@ internal static class Entry
         var trainVerb = new Command(TrainVerb, "train a network (the default: the word may be left out)");
         train.AddTo(trainVerb);
         root.Add(trainVerb);
+        root.Add(MethodsCommand.Create(console));
         root.Add(InfoCommand.Create(console));
         root.Add(EvalCommand.Create(console));
         root.Add(PredictCommand.Create(console));

@@ -3,6 +3,7 @@ using Asni.Formats;
 using Asni.Host.Recipes;
 using Asni.Methods;
 using Asni.Networks;
+using Asni.Settings;
 
 namespace Asni.Host;
 
@@ -25,7 +26,7 @@ internal static class InitFile
         void Set(string key, string text) => values[key] = new SettingValue(text, $"{init.Text}: its {key}");
         Set("net", header.Network.Name);
         Set("input", SettingText.Text(header.Network.Input));
-        if (header.Phase == AsniII.InitialName) Set("method", SettingText.Name(MethodKind.Retrain));
+        if (header.Phase == AsniII.InitialName) Set("method", new Retrain().Name);
         return new SettingsLayer(values);
     }
 
@@ -53,11 +54,11 @@ internal static class InitFile
     public static TrainedNetwork Load(string path, RunSettings settings, Recipe recipe, Network network, List<string> notes)
     {
         TrainedNetwork fresh = MethodRunner.InitialWeights(network, recipe.Seed);
-        bool retrain = recipe.Method == MethodKind.Retrain;
-        WeightsByName loaded = WeightFile.Load(path, network, fresh, settings.Match, settings.Zeros ?? (retrain ? null : ZeroWeights.Live), settings.Strict ?? retrain);
-        if (loaded.IsPruned && recipe.Prunes)
+        bool whole = recipe.Method.Row.NeedsStart;
+        WeightsByName loaded = WeightFile.Load(path, network, fresh, settings.Match, settings.Zeros ?? (whole ? null : ZeroWeights.Live), settings.Strict ?? whole);
+        if (loaded.IsPruned && recipe.Method.Row.StartsDense)
             throw new UsageException($"{path} is pruned already: --method retrain trains it under its mask, "
-                + $"--method {SettingText.Name(recipe.Method)} starts from dense weights.");
+                + $"--method {recipe.Method.Name} starts from dense weights.");
         notes.AddRange(loaded.Describe(path));
         return loaded.Trained;
     }

@@ -4,6 +4,7 @@ using Asni.Host.Recipes;
 using Asni.Methods;
 using Asni.Networks;
 using Asni.Networks.Rewriting;
+using Asni.Settings;
 using Asni.Tensors;
 
 namespace Asni.Host;
@@ -20,6 +21,8 @@ internal sealed record RunPlan(RunSettings Settings, Recipe Recipe, Network Netw
     private const int SideForImageNet = 32;
 
     private const int SideForCifar = 32;
+
+    public IEnumerable<PhasePlan> Phases => Recipe.Method.Phases(Recipe, Start is not null);
 
     /// <param name="file">A recipe file's settings, or none.</param>
     /// <param name="flags">The command line's.</param>
@@ -55,7 +58,7 @@ internal sealed record RunPlan(RunSettings Settings, Recipe Recipe, Network Netw
         string full = own?.Name ?? (narrow is { Units.Count: > 0 } ? asked! : book.Network);
         settings = settings with { Recipe = settings.Recipe with { Network = full, Data = data } };
         Recipe recipe = settings.Resolve();
-        if (DescribeSparsity(book, recipe, settings.Sparsity is not null) is { } pruned) notes.Add(pruned);
+        if (recipe.Method.Remark(recipe, SettingsLayer.Apply(book.Layer).Resolve()) is { } remark) notes.Add(remark);
         Chw? size = recipe.Input ?? (Datasets.IsOfAnySize(data) ? own?.Input ?? NetworkZoo.Find(book.Network).Input : null);
         DatasetSplit split = DataSource.Open(data, size, settings.Limit, locator);
         if (own is not null && (own.Input != split.Train.Shape || own.Classes != split.Train.Classes))
@@ -63,11 +66,9 @@ internal sealed record RunPlan(RunSettings Settings, Recipe Recipe, Network Netw
         Network network = own ?? NetworkZoo.Create(full, recipe.Input ?? split.Train.Shape, split.Train.Classes);
         if (split.Train.Shape != network.Input)
             throw new UsageException($"{data} has {split.Train.Shape} images, not {network.Input}; {(Datasets.IsOfAnySize(data) ? "give 3 channels" : "leave --input out")} or choose other data.");
-        if (recipe.Method == MethodKind.ISpaSP) _ = recipe.Units.Groups(network);
+        recipe.Method.Validate(network);
         TrainedNetwork? start = settings.Init is { } path ? InitFile.Load(path, settings, recipe, network, notes) : null;
-        // What is saved is what ran: the schedule itself instead of the sparsity that was asked of it.
-        RunSettings resolved = settings with { Sparsity = null, Recipe = recipe with { RetrainLearningRate = null } };
-        return new RunPlan(resolved, recipe, network, split, start, notes);
+        return new RunPlan(settings, recipe, network, split, start, notes);
     }
 
     /// <summary>A folder that the user named must have it: opening it says what is missing.</summary>
@@ -110,16 +111,5 @@ internal sealed record RunPlan(RunSettings Settings, Recipe Recipe, Network Netw
         return $"to take minutes on {threads} threads, enough to learn something: "
             + $"{Show.Count(settings.Limit ?? 0)} images{size}, {recipe.Epochs} epochs, batches of {recipe.BatchSize} "
             + $"(the recipe has {published.Epochs} epochs, batches of {published.BatchSize}); --limit, --input, --epochs and --batch change it.";
-    }
-
-    /// <summary>One line when the run is too short for its schedule to prune as its recipe does and nobody said how much; null otherwise.</summary>
-    private static string? DescribeSparsity(BookRecipe book, Recipe recipe, bool asked)
-    {
-        const double most = 0.9;
-        double published = SettingsLayer.Apply(book.Layer).Resolve().Schedule.Final;
-        if (!recipe.Prunes || asked || recipe.Schedule.Final >= most * published) return null;
-        return recipe.Epochs == 1
-            ? "a run of one epoch prunes nothing: weights are pruned after each epoch but the last."
-            : $"in {recipe.Epochs} epochs this schedule prunes {Show.Percent(recipe.Schedule.Final)}, and the recipe's {Show.Percent(published)}; --sparsity says how much.";
     }
 }

@@ -5,6 +5,7 @@ using Asni.Formats;
 using Asni.Host.Recipes;
 using Asni.Methods;
 using Asni.Networks;
+using Asni.Settings;
 using Asni.Tensors;
 
 namespace Asni.Host;

@@ -14,6 +14,7 @@ public partial class ArchitectureTests
     private static readonly Dictionary<string, string[]> Allowed = new()
     {
         ["Tensors"] = [],
+        ["Settings"] = ["Tensors"],
         ["Networks"] = ["Tensors"],
         // CIFAR's Python version is pickled, as PyTorch's files are.
         ["Data"] = ["Formats", "Networks", "Tensors"],
@@ -22,9 +23,9 @@ public partial class ArchitectureTests
         ["Devices"] = ["Data", "Networks", "Tensors"],
         ["Optimizers"] = ["Devices", "Networks", "Tensors"],
         ["Engine"] = ["Data", "Optimizers", "Devices", "Networks", "Tensors"],
-        ["Pruning"] = ["Data", "Engine", "Optimizers", "Devices", "Networks", "Tensors"],
+        ["Pruning"] = ["Settings", "Data", "Engine", "Optimizers", "Devices", "Networks", "Tensors"],
         ["Training"] = ["Pruning", "Engine", "Optimizers", "Devices", "Networks", "Tensors", "Data", "Formats"],
-        ["Methods"] = ["Training", "Pruning", "Engine", "Optimizers", "Devices", "Networks", "Tensors", "Data", "Formats"],
+        ["Methods"] = ["Settings", "Training", "Pruning", "Engine", "Optimizers", "Devices", "Networks", "Tensors", "Data", "Formats"],
         ["Inference"] = ["Reports", "Data", "Engine", "Devices", "Networks", "Tensors", "Formats"],
         ["Reports"] = ["Methods", "Training", "Pruning", "Engine", "Optimizers", "Devices", "Networks", "Tensors", "Data", "Formats"],
     };

@@ -2,6 +2,7 @@ using System.CommandLine;
 using Asni.Host.Display;
 using Asni.Host.Recipes;
 using Asni.Networks;
+using Asni.Settings;
 using Asni.Tensors;
 
 namespace Asni.Host.Commands;

@@ -6,8 +6,8 @@ using Asni.Devices;
 using Asni.Host.Display;
 using Asni.Host.Recipes;
 using Asni.Methods;
-using Asni.Optimizers;
 using Asni.Reports;
+using Asni.Settings;
 using Asni.Training;
 
 namespace Asni.Host.Commands;
@@ -31,12 +31,11 @@ internal sealed class TrainCommand
     public TrainCommand(HostConsole console)
     {
         _console = console;
-        foreach (Setting setting in Settings.All)
+        foreach (Setting<RunSettings> setting in RunSettingList.All)
         {
-            _settings[setting.Key] = setting.IsSwitch
-                ? new Option<bool>(setting.Flag) { Description = setting.Help }
-                : new Option<string>(setting.Flag) { Description = setting.Help, HelpName = setting.Key };
-            if (setting.OffHelp is { } off) _off[setting.Key] = new Option<bool>("--no-" + setting.Key) { Description = off };
+            string flag = "--" + setting.Key, help = RunSettingList.Help(setting);
+            _settings[setting.Key] = setting.IsSwitch ? new Option<bool>(flag) { Description = help } : new Option<string>(flag) { Description = help, HelpName = setting.Key };
+            if (setting.OffSummary is { } off) _off[setting.Key] = new Option<bool>("--no-" + setting.Key) { Description = off };
         }
     }
 
@@ -131,7 +130,7 @@ internal sealed class TrainCommand
 
     private int Train(RunPlan plan, Device device, RunFolder folder, CheckpointKeeper checkpoints, Interrupt interrupt)
     {
-        var display = TrainingDisplay.For(_console, TotalEpochs(plan));
+        var display = TrainingDisplay.For(_console, plan.Phases.Sum(p => (long)p.Epochs));
         var observer = new RunObserver(folder, display, interrupt);
         RunResult? result = null;
         display.Around(() => result = MethodRunner.Run(plan.Recipe, plan.Network, plan.Data, device, observer, folder.Record, plan.Start,
@@ -150,11 +149,11 @@ internal sealed class TrainCommand
     private SettingsLayer Flags(ParseResult parsed)
     {
         var values = new Dictionary<string, SettingValue>();
-        foreach (Setting setting in Settings.All)
+        foreach (Setting<RunSettings> setting in RunSettingList.All)
         {
             if (parsed.GetResult(_settings[setting.Key]) is not { Implicit: false } given) continue;
             string text = setting.IsSwitch ? SettingText.Text(given.GetValueOrDefault<bool>()) : given.GetValueOrDefault<string>() ?? "";
-            values[setting.Key] = new SettingValue(text, setting.Flag);
+            values[setting.Key] = new SettingValue(text, "--" + setting.Key);
         }
         foreach ((string key, Option<bool> off) in _off.Where(o => parsed.GetValue(o.Value)))
             if (!values.TryAdd(key, new SettingValue("false", off.Name))) throw new UsageException($"--{key} and {off.Name} exclude each other.");
@@ -172,27 +171,11 @@ internal sealed class TrainCommand
         _console.Line("data        " + plan.Data.Source + part);
         _console.Line("device      " + device.Description);
         if (deviceNote is not null) _console.Line("            no GPU is used: " + deviceNote);
-        LearningRate rate = r.Method == MethodKind.Retrain ? r.RetrainLearningRate ?? r.LearningRate : r.LearningRate;
-        string sparsity = !r.Prunes ? "" : text($", sparsity {r.Schedule.Final * 100:0.0#} %");
-        _console.Line(text($"recipe      {SettingText.Name(r.Method)}, {FirstPhase(r)} epochs, batch {r.BatchSize}, ")
-            + text($"{SettingText.Name(r.Optimizer.Kind)}, lr {rate.Initial} {SettingText.Name(rate.Kind)}{sparsity}, seed {r.Seed}"));
+        PhasePlan first = plan.Phases.First();
+        string sparsity = r.Method.FinalSparsity(r) is { } final ? text($", sparsity {final * 100:0.0#} %") : "";
+        _console.Line(text($"recipe      {r.Method.Name}, {first.Epochs} epochs, batch {r.BatchSize}, ")
+            + text($"{SettingText.Name(r.Optimizer.Kind)}, lr {first.LearningRate.Initial} {SettingText.Name(first.LearningRate.Kind)}{sparsity}, seed {r.Seed}"));
         _console.Line("run folder  " + folder.Path);
         _console.Line();
     }
-
-    private static long TotalEpochs(RunPlan plan) => plan.Recipe.Method switch
-    {
-        MethodKind.Asni => plan.Recipe.Epochs + (long)Retraining(plan.Recipe) * (1 + System.Numerics.BitOperations.PopCount((uint)plan.Recipe.Controls)),
-        MethodKind.ISpaSP => plan.Recipe.Units.FinetuneEpochs + (plan.Start is null ? plan.Recipe.Epochs : 0L),
-        _ => FirstPhase(plan.Recipe),
-    };
-
-    private static int FirstPhase(Recipe recipe) => recipe.Method switch
-    {
-        MethodKind.Retrain => Retraining(recipe),
-        MethodKind.ISpaSP => recipe.Units.FinetuneEpochs,
-        _ => recipe.Epochs,
-    };
-
-    private static int Retraining(Recipe recipe) => recipe.RetrainEpochs ?? recipe.Epochs;
 }

@@ -21,7 +21,7 @@ internal static class ResultTable
         console.Line();
         console.Write(table);
         if (DenseCost(folder.Epochs) is { } note) console.Line(note);
-        if (result[AsniII.Name] is { } amenable) WriteSize(console, amenable, Path.Combine(folder.Path, RunFolder.AmenableFile));
+        if (result.Phases.FirstOrDefault(p => p.IsFromTwoNumbers) is { } amenable) WriteSize(console, amenable, Path.Combine(folder.Path, RunFolder.AmenableFile));
     }
 
     /// <summary>Epochs from which their speed has a median, and seconds that a clock and a warm-up do not blur.</summary>

@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Text;
+using Asni.Settings;
 using YamlDotNet.Core;
 using YamlDotNet.Core.Events;
 
@@ -40,8 +41,8 @@ internal static class RecipeYaml
             long line = parser.Current!.Start.Line;
             string where = $"{name} line {line}";
             if (!parser.TryConsume<Scalar>(out var key)) throw new UsageException($"{where}: a key was expected, one word.");
-            if (Settings.Find(key.Value) is null)
-                throw new UsageException($"{where}: unknown key '{key.Value}'{Suggestion.For(key.Value, Settings.All.Select(s => s.Key))}.");
+            if (RunSettingList.Find(key.Value) is null)
+                throw new UsageException($"{where}: unknown key '{key.Value}'{Suggestion.For(key.Value, RunSettingList.All.Select(s => s.Key))}.");
             string origin = $"{where}: {key.Value}";
             if (!values.TryAdd(key.Value, new SettingValue(Value(parser, origin), origin))) throw new UsageException($"{origin} is there twice.");
         }
@@ -91,8 +92,8 @@ internal static class RecipeYaml
     {
         var text = new StringBuilder();
         text.Append("# ").Append(comment).Append('\n');
-        foreach (Setting setting in Settings.All)
-            if (setting.Print(settings) is { } value) text.Append(setting.Key).Append(": ").Append(Quoted(value)).Append('\n');
+        foreach (Setting<RunSettings> setting in RunSettingList.Of(settings.Recipe.Method))
+            if (setting.Get(settings) is { } value) text.Append(setting.Key).Append(": ").Append(Quoted(value)).Append('\n');
         return text.ToString();
     }
 

@@ -1,6 +1,5 @@
 using Asni.Methods;
-using Asni.Optimizers;
-using Asni.Pruning;
+using Asni.Settings;
 
 namespace Asni.Host.Recipes;
 
@@ -18,56 +17,66 @@ internal sealed class SettingsLayer(IReadOnlyDictionary<string, SettingValue> va
     /// <exception cref="UsageException">Names the first such setting, and what it needs.</exception>
     public void RequireEffect(RunSettings settings)
     {
-        foreach (Setting setting in Settings.All)
-        {
-            if (this[setting.Key] is { } value && SettingConditions.Missing(setting.Key, settings) is { } missing)
-                throw new UsageException($"{value.Origin} would change nothing: it needs {missing} (the method of this run is {SettingText.Name(settings.Recipe.Method)}).");
-        }
+        Method method = settings.Recipe.Method;
+        foreach (Setting<RunSettings> setting in RunSettingList.All)
+            if (this[setting.Key] is { } value && WhyIdle(setting.Key, settings) is { } why)
+                throw new UsageException($"{value.Origin} would change nothing: {why} (the method of this run is {method.Name}).");
     }
 
+    private static string? WhyIdle(string key, RunSettings settings)
+    {
+        Method method = settings.Recipe.Method;
+        if (RunSettingList.Of(method).FirstOrDefault(s => s.Key == key) is not { } setting)
+            return "it needs --method " + string.Join(" or ", RunSettingList.Readers(key).Select(m => m.Name));
+        if (setting.Needs.FirstOrDefault(n => !n.Holds(settings)) is { } need) return $"it needs --{need.Key} {need.Value}";
+        return method.Ignores(key, settings.Recipe, settings.Init is not null);
+    }
+
+    /// <summary>The settings of all layers, each over those before it, for the method that the last one names.</summary>
     public static RunSettings Apply(params IEnumerable<SettingsLayer> layers)
     {
-        var settings = new RunSettings();
-        bool first = true;
-        foreach (SettingsLayer layer in layers)
-        {
-            settings = layer.Over(settings, first);
-            first = false;
-        }
+        SettingsLayer[] all = [.. layers];
+        Method method = all.Select(l => l["method"]).LastOrDefault(m => m is not null) is { } named ? Find(named) : new Recipe().Method;
+        var settings = new RunSettings { Recipe = new Recipe { Method = method } };
+        for (int i = 0; i < all.Length; i++) settings = all[i].Over(settings, RunSettingList.Of(method), first: i == 0);
         return settings;
     }
 
+    private static Method Find(SettingValue named) => Method.Find(named.Text)
+        ?? throw new UsageException($"{named.Origin} '{named.Text}' is not {RunSettingList.MethodNames}{Suggestion.For(named.Text, Method.All.Select(m => m.Name))}.");
+
     /// <summary>The settings with this layer's values on top.</summary>
-    private RunSettings Over(RunSettings below, bool first)
+    private RunSettings Over(RunSettings settings, IReadOnlyList<Setting<RunSettings>> known, bool first)
     {
-        if (this["sparsity"] is { } sparsity && this["mag1"] is { } mag1)
-            throw new UsageException($"{sparsity.Origin} and {mag1.Origin} exclude each other: both say how sparse the network becomes.");
-        RunSettings settings = first ? below : GiveWay(below);
-        foreach (Setting setting in Settings.All)
+        // What a lower layer said about a detail yields to what this one says about the whole.
+        foreach (Setting<RunSettings> setting in known)
+            if (setting.YieldsTo is { } other && Has(other.Key)) settings = other.Clear(settings);
+        foreach (Setting<RunSettings> setting in known)
         {
-            if (this[setting.Key] is not { } value) continue;
+            if (setting.Key == "method" || this[setting.Key] is not { } value) continue;
             int epochs = settings.Recipe.Epochs;
             settings = ApplyOne(setting, value, settings);
-            if (setting.Key == "epochs" && !first) settings = KeepProportions(settings, epochs);
+            if (setting.Key == "epochs" && !first) settings = KeepProportions(settings, known, epochs);
         }
-        return SuitSchedule(settings, below.Recipe.Schedule.Kind);
+        RequireOneOf(known, settings);
+        return settings;
     }
 
-    /// <summary>
-    /// A sine's scale is no number of epochs: one that was meant for a sigmoid gives way to 2, where the sine is at its top at the end.
-    /// </summary>
-    private RunSettings SuitSchedule(RunSettings s, ScheduleKind before)
+    /// <summary>A setting and the one that it yields to exclude each other in one layer, where the second has nothing to say beside the first.</summary>
+    private void RequireOneOf(IReadOnlyList<Setting<RunSettings>> known, RunSettings settings)
     {
-        SparsitySchedule schedule = s.Recipe.Schedule;
-        if (schedule.Kind != ScheduleKind.Sine || before == ScheduleKind.Sine || Has("scale1")) return s;
-        return s with { Recipe = s.Recipe with { Schedule = schedule with { Scale1 = 2 } } };
+        foreach (Setting<RunSettings> setting in known)
+        {
+            if (setting.YieldsTo is not { } other || this[setting.Key] is not { } value || this[other.Key] is not { } second) continue;
+            if (known.First(s => s.Key == other.Key).Get(settings) is null) throw new UsageException($"{value.Origin} and {second.Origin} exclude each other.");
+        }
     }
 
-    private static RunSettings ApplyOne(Setting setting, SettingValue value, RunSettings settings)
+    private static RunSettings ApplyOne(Setting<RunSettings> setting, SettingValue value, RunSettings settings)
     {
         try
         {
-            return setting.Apply(settings, value.Text);
+            return setting.Set(settings, value.Text);
         }
         catch (FormatException e)
         {
@@ -75,39 +84,13 @@ internal sealed class SettingsLayer(IReadOnlyDictionary<string, SettingValue> va
         }
     }
 
-    /// <summary>What a lower layer said about a detail yields to what this one says about the whole.</summary>
-    private RunSettings GiveWay(RunSettings s)
-    {
-        if (Has("mag1")) s = s with { Sparsity = null };
-        if (Has("lr")) s = s with { RetrainRate = null };
-        if (Has("cosine-stretch")) s = s with { RetrainStretch = null };
-        if (Has("epochs")) s = s with { Recipe = s.Recipe with { RetrainEpochs = null } };
-        return s;
-    }
-
     /// <summary>
     /// A recipe's lengths in epochs are meant for its number of epochs: another number stretches them. This layer's own follow and win.
     /// </summary>
-    private static RunSettings KeepProportions(RunSettings s, int before)
+    private static RunSettings KeepProportions(RunSettings settings, IReadOnlyList<Setting<RunSettings>> known, int before)
     {
-        Recipe recipe = s.Recipe;
-        if (before < 1 || recipe.Epochs < 1 || before == recipe.Epochs) return s;
-        double factor = (double)recipe.Epochs / before;
-        int Stretch(int epochs) => (int)Math.Round(epochs * factor);
-        SparsitySchedule schedule = recipe.Schedule;
-        LearningRate rate = recipe.LearningRate;
-        return s with
-        {
-            Recipe = recipe with
-            {
-                Schedule = schedule with
-                {
-                    Scale1 = schedule.Kind == ScheduleKind.Sine ? schedule.Scale1 : schedule.Scale1 * factor,
-                    Scale2 = schedule.Scale2 * factor,
-                    Rest = schedule.Rest is { } rest ? Math.Max(1, Stretch(rest)) : null,
-                },
-                LearningRate = rate with { Steps = [.. rate.Steps.Select(Stretch)], WarmupEpochs = Stretch(rate.WarmupEpochs) },
-            },
-        };
+        int now = settings.Recipe.Epochs;
+        if (before < 1 || now < 1 || before == now) return settings;
+        return known.Aggregate(settings, (s, setting) => setting.Stretch?.Invoke(s, (double)now / before) ?? s);
     }
 }

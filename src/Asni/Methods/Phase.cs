@@ -2,24 +2,20 @@ using System.Diagnostics;
 using Asni.Engine;
 using Asni.Networks;
 using Asni.Optimizers;
-using Asni.Pruning;
 using Asni.Tensors;
 using Asni.Training;
+using Asni.Training.Policies;
 
 namespace Asni.Methods;
 
 /// <summary>
-/// One phase of a method: E epochs of training and evaluation of whatever the model holds now, with something to do between them.
+/// One phase of a method: E epochs of training and evaluation of whatever the model holds now, with something done to its masks in between.
 /// </summary>
 internal sealed class Phase(string name, ulong stream, Recipe recipe, Trainer trainer, ITrainingObserver observer)
 {
     private readonly CheckpointKeeper? _checkpoints = trainer.Checkpoints;
 
-    /// <summary>Called after each step with the epoch and the number of steps done in it.</summary>
-    public Func<int, int, PruneOutcome?>? AfterStep { get; init; }
-
-    /// <summary>Called after each epoch's evaluation but not after the last one: what it changes is what the next epoch trains.</summary>
-    public Func<int, PruneOutcome?>? BetweenEpochs { get; init; }
+    public IMaskPolicy? Policy { get; init; }
 
     public PhaseResult Run(int epochs, LearningRate learningRate, CancellationToken cancellation)
     {
@@ -44,7 +40,7 @@ internal sealed class Phase(string name, ulong stream, Recipe recipe, Trainer tr
                 double rate = learningRate.At(epoch, epochs);
                 Metrics train = trainer.TrainEpoch(new EpochPlan(name, epoch, epochs, rate, recipe.Optimizer, seed), progress, step =>
                 {
-                    threshold = AfterStep?.Invoke(epoch, step)?.Threshold ?? threshold;
+                    threshold = Policy?.AfterStep(At(epoch, step))?.Threshold ?? threshold;
                     if (_checkpoints is { IsDue: true }) Save(epoch, trainer.Progress());
                 }, cancellation);
                 test = trainer.Evaluate(cancellation);
@@ -55,7 +51,7 @@ internal sealed class Phase(string name, ulong stream, Recipe recipe, Trainer tr
                     threshold, progress.Seconds + (watch.Elapsed - started).TotalSeconds, train.Samples / train.Seconds);
                 observer.EpochDone(record);
                 _checkpoints?.EpochDone(record);
-                if (epoch < epochs - 1) threshold = BetweenEpochs?.Invoke(epoch)?.Threshold;
+                if (epoch < epochs - 1) threshold = Policy?.BetweenEpochs(At(epoch, trainer.StepsPerEpoch))?.Threshold;
                 progress = default;
                 if (_checkpoints is { IsDueAfterEpoch: true } || epoch == epochs - 1) Save(epoch + 1, progress);
             }
@@ -69,6 +65,8 @@ internal sealed class Phase(string name, ulong stream, Recipe recipe, Trainer tr
         return new PhaseResult(name, test.Top1, test.Top5, test.Loss, trainer.Model.Sparsity, trainer.Model.Kept, SecondsSoFar(),
             initial, trainer.Model.Snapshot().RequireFinite(name))
         { Complete = done == epochs };
+
+        StepPoint At(int epoch, int step) => new(epoch, step, trainer.StepsPerEpoch, epochs);
 
         double SecondsSoFar() => (from?.Seconds ?? 0) + watch.Elapsed.TotalSeconds;
 

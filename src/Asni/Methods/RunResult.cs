@@ -32,6 +32,9 @@ public sealed record PhaseResult(string Phase, double Top1, double Top5, double 
     /// <exception cref="AsniException">The file cannot be written; nothing is left behind.</exception>
     public void Save(string path) => NetworkFile.Write(path, Model, Phase);
 
+    /// <summary>It started from two numbers a layer, which is worth keeping.</summary>
+    internal bool IsFromTwoNumbers => !Layers.IsEmpty;
+
     /// <summary>ASNI-II: the two numbers of each layer, in the order of the network's weights. Empty for other phases.</summary>
     public ImmutableArray<LayerResult> Layers { get; init; } = [];
 }

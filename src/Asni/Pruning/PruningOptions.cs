@@ -1,6 +1,9 @@
+using System.Collections.Immutable;
+using Asni.Settings;
+
 namespace Asni.Pruning;
 
-/// <summary>How ASNI-I prunes. The defaults are the paper's.</summary>
+/// <summary>What magnitude pruning may take. The defaults are those of the ASNI paper: one threshold over all weights.</summary>
 public sealed record PruningOptions
 {
     /// <summary>Each layer to the target sparsity by itself, instead of one threshold over all.</summary>
@@ -9,15 +12,13 @@ public sealed record PruningOptions
     /// <summary>Biases are pruned with the weights (and then count into the sparsity).</summary>
     public bool Biases { get; init; }
 
-    /// <summary>Prune every n training steps instead of after each epoch; null for each epoch.</summary>
-    public int? EverySteps { get; init; }
+    /// <summary>Weights that each layer keeps whatever the threshold says (a layer with fewer keeps what it has); 0: no such floor.</summary>
+    public int MinimumKept { get; init; }
 
-    /// <summary>Weights that each layer keeps whatever the threshold says (a layer with fewer keeps what it has); 0 is the paper's rule.</summary>
-    public long MinimumKept { get; init; }
-
-    public void Validate()
-    {
-        if (EverySteps < 1) throw new UsageException($"pruning every {EverySteps} steps: at least 1 is needed.");
-        if (MinimumKept < 0) throw new UsageException($"a floor of {MinimumKept} kept weights must not be negative.");
-    }
+    internal static ImmutableArray<Setting<PruningOptions>> Settings { get; } =
+    [
+        Setting.Switch<PruningOptions>("local", "prune each layer to the target by itself instead of all together", o => o.Local, (o, v) => o with { Local = v }),
+        Setting.Switch<PruningOptions>("prune-biases", "prune biases with the weights", o => o.Biases, (o, v) => o with { Biases = v }),
+        Setting.Integer<PruningOptions>("min-kept", "weights that each layer keeps whatever happens", o => o.MinimumKept, (o, v) => o with { MinimumKept = v }, "[0, inf)"),
+    ];
 }

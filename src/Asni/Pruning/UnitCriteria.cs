@@ -3,6 +3,7 @@ using Asni.Data;
 using Asni.Devices;
 using Asni.Engine;
 using Asni.Networks;
+using Asni.Settings;
 using Asni.Tensors;
 
 namespace Asni.Pruning;
@@ -53,26 +54,52 @@ public sealed record UnitPruningOptions
     /// <summary>Also groups that stay by default: blocks with a downsample branch, the last of each stage.</summary>
     public bool AllBlocks { get; init; }
 
-    public void Validate()
-    {
-        foreach (double ratio in Ratios.Values.Prepend(Ratio))
-            if (!(ratio is > 0 and <= 1)) throw new UsageException($"a ratio of {ratio} is not in (0, 1]: it is the share of units that stays.");
-        if (Iterations < 1) throw new UsageException($"{Iterations} iterations: at least 1 is needed.");
-        if (CalibrationBatches < 1 || CalibrationBatchSize < 1) throw new UsageException($"a calibration of {CalibrationBatches}x{CalibrationBatchSize} images: at least 1x1 is needed.");
-        if (BlockEpochs < 0 || FinetuneEpochs < 0) throw new UsageException("epochs of fine-tuning cannot be negative.");
-        if (!(FinetuneRate > 0)) throw new UsageException($"a learning rate of {FinetuneRate} must be above 0.");
-    }
+    internal static ImmutableArray<Setting<UnitPruningOptions>> Settings { get; } =
+    [
+        Setting.Number<UnitPruningOptions>("ratio", "share of the units of each group that stays", o => o.Ratio, (o, v) => o with { Ratio = v }, "(0, 1]"),
+        new("ratios", "the same by the beginning of a layer's name: layer1=0.4,layer4=1", (o, t) => o with { Ratios = ParseRatios(t) },
+            o => o.Ratios.Count == 0 ? null : string.Join(',', o.Ratios.Select(r => $"{r.Key}={SettingText.Text(r.Value)}"))) { Values = RatioWords },
+        Setting.Choice<UnitPruningOptions, UnitCriterion>("criterion", "which units stay: ispasp, l1, bnscale, greedy, random", o => o.Criterion, (o, v) => o with { Criterion = v }),
+        Setting.Integer<UnitPruningOptions>("iterations", "iterations of the selection", o => o.Iterations, (o, v) => o with { Iterations = v }, "[1, inf)"),
+        new("calibration", "batches x images that the selection sees: 5x256", (o, t) => o.WithCalibration(t),
+            o => $"{SettingText.Text(o.CalibrationBatches)}x{SettingText.Text(o.CalibrationBatchSize)}") { Values = CalibrationWords },
+        Setting.Integer<UnitPruningOptions>("block-epochs", "epochs of fine-tuning after each group", o => o.BlockEpochs, (o, v) => o with { BlockEpochs = v }, "[0, inf)"),
+        Setting.Integer<UnitPruningOptions>("finetune-epochs", "epochs of fine-tuning at the end", o => o.FinetuneEpochs, (o, v) => o with { FinetuneEpochs = v }, "[0, inf)"),
+        Setting.Number<UnitPruningOptions>("finetune-lr", "learning rate of both", o => o.FinetuneRate, (o, v) => o with { FinetuneRate = v }, "(0, inf)"),
+        Setting.Switch<UnitPruningOptions>("all-blocks", "also blocks with a downsample branch and the last of each stage", o => o.AllBlocks, (o, v) => o with { AllBlocks = v }),
+    ];
 
     /// <summary>The groups that lose units, in the order of the network.</summary>
     /// <exception cref="UsageException">A ratio is for layers that are not there, or nothing would be taken out.</exception>
     public ImmutableArray<PrunableGroup> Groups(Network network)
     {
         ImmutableArray<PrunableGroup> all = PrunableGroups.Find(network).Groups;
-        const string see = "asni info --net NAME --groups lists them.";
         if (Ratios.Keys.FirstOrDefault(k => !all.Any(g => g.Name.StartsWith(k, StringComparison.Ordinal))) is { } unknown)
-            throw new UsageException($"a ratio is given for '{unknown}', but no layer of {network.Name} whose units can be taken out begins so; {see}");
+            throw new UsageException($"a ratio is given for '{unknown}', but no layer of {network.Name} whose units can be taken out begins so; these can: {Names(all)}.");
         ImmutableArray<PrunableGroup> taken = [.. all.Where(g => (g.StaysBecause is null || AllBlocks) && Kept(g) < g.Units)];
-        return taken.Length > 0 ? taken : throw new UsageException($"no layer of {network.Name} has units that can be taken out at these ratios; {see}");
+        return taken.Length > 0 ? taken : throw new UsageException($"no layer of {network.Name} has units that can be taken out at these ratios; its layers are {Names(all)}.");
+    }
+
+    private static string Names(ImmutableArray<PrunableGroup> groups) => groups.IsEmpty ? "none" : string.Join(", ", groups.Select(g => g.Name));
+
+    private const string CalibrationWords = "batches x images, such as 5x256", RatioWords = "a list of layer=ratio, such as layer1=0.4,layer2=0.4, with ratios in (0, 1]";
+
+    private UnitPruningOptions WithCalibration(string text)
+    {
+        int[] parts = [.. text.Split('x').Select(SettingText.Integer)];
+        return parts is [>= 1, >= 1] ? this with { CalibrationBatches = parts[0], CalibrationBatchSize = parts[1] } : throw new FormatException(CalibrationWords);
+    }
+
+    private static Dictionary<string, double> ParseRatios(string text)
+    {
+        var ratios = new Dictionary<string, double>();
+        foreach (string item in SettingText.List(text))
+        {
+            string[] pair = item.Split('=');
+            if (pair.Length != 2 || pair[0].Length == 0 || !(SettingText.Number(pair[1]) is > 0 and <= 1)) throw new FormatException(RatioWords);
+            ratios[pair[0]] = SettingText.Number(pair[1]);
+        }
+        return ratios;
     }
 
     /// <summary>Units of a group that stay.</summary>

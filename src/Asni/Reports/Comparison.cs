@@ -47,7 +47,7 @@ public sealed record Comparison(IReadOnlyList<ComparedPhase> Rows)
         double[] top1 = [.. same.Select(s => s.Phase.Top1).OfType<double>()];
         double? mean = top1.Length > 0 ? top1.Average() : null;
         double? deviation = top1.Length > 1 ? Math.Sqrt(top1.Sum(t => (t - mean!.Value) * (t - mean.Value)) / (top1.Length - 1)) : null;
-        double[] amenable = phase.Phase == AsniII.Name ? [.. same.Select(s => s.Run.AmenableBytes).OfType<long>().Select(b => (double)b)] : [];
+        double[] amenable = phase.Phase == AsniII.PhaseName ? [.. same.Select(s => s.Run.AmenableBytes).OfType<long>().Select(b => (double)b)] : [];
         return new ComparedPhase(first.Network, first.Data, phase.Phase, [.. same.Select(s => s.Run.Seed).Order()],
             same.Average(s => s.Phase.Sparsity ?? 0), (long)same.Average(s => s.Phase.Kept), mean, deviation, sizeof(float) * first.Parameters,
             amenable.Length > 0 ? (long)amenable.Average() : null,

@@ -83,7 +83,7 @@ internal static class RunJson
         Number(json, "test_loss", phase.TestLoss);
         Number(json, "sparsity", phase.Sparsity);
         json.WriteNumber("kept", phase.Kept);
-        if (phase.Phase == AsniII.Name) WriteCentroids(json, phase);
+        if (phase.IsFromTwoNumbers) WriteCentroids(json, phase);
         Number(json, "seconds", phase.Seconds);
         json.WriteBoolean("complete", phase.Complete);
         json.WriteEndObject();

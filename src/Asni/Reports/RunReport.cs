@@ -74,13 +74,15 @@ internal sealed class RunReport(RunDescription run, IReadOnlyList<EpochRecord> e
         new Series(phase.Name + suffix, i % Colours + 1,
             [.. epochs.Where(e => e.Phase == phase.Name).Select(e => (phase.Start + e.Epoch + 1.0, value(e)))], dashed));
 
-    /// <summary>The schedule where it is followed: epoch e trains under the sparsity that was pruned to after epoch e - 1.</summary>
+    /// <summary>The schedule where one is followed.</summary>
     private IEnumerable<Series> Planned()
     {
-        if (run.Recipe is not { Prunes: true } recipe || !_starts.Exists(s => s.Name == AsniI.Name)) yield break;
-        int start = _starts.Find(s => s.Name == AsniI.Name).Start, done = epochs.Count(e => e.Phase == AsniI.Name);
-        yield return new Series("planned", PlanColour,
-            [.. Enumerable.Range(0, done).Select(e => (start + e + 1.0, e == 0 ? 0 : 100 * recipe.Schedule.At(e - 1)))], Wide: true);
+        foreach ((string name, int start) in _starts)
+        {
+            if (run.Recipe?.Method.PlannedSparsity(run.Recipe, name) is not { } planned) continue;
+            int done = epochs.Count(e => e.Phase == name);
+            yield return new Series("planned", PlanColour, [.. Enumerable.Range(0, done).Select(e => (start + e + 1.0, 100 * planned(e)))], Wide: true);
+        }
     }
 
     private static IReadOnlyList<string> PhaseRow(PhaseResult p) =>
@@ -89,8 +91,9 @@ internal sealed class RunReport(RunDescription run, IReadOnlyList<EpochRecord> e
 
     private void Layers(Markup page)
     {
-        // The survivors of ASNI-I are what the two numbers stand for; without it, those of the last phase.
-        PhaseResult? shown = phases.FirstOrDefault(p => p.Phase == AsniI.Name) ?? phases.LastOrDefault();
+        // The survivors that two numbers stand for; without such a phase, those of the last one.
+        int second = phases.ToList().FindIndex(p => p.IsFromTwoNumbers);
+        PhaseResult? shown = second > 0 ? phases[second - 1] : phases.LastOrDefault();
         if (shown is null) return;
         var centers = phases.SelectMany(p => p.Layers).ToDictionary(l => l.Parameter.Index);
         page.Add($"<h2>Layers after {shown.Phase}</h2>");

@@ -33,13 +33,12 @@ public class CudaDeviceTests
         {
             Network = "tiny",
             Data = "blobs",
-            Method = MethodKind.Asni,
             Epochs = 6,
             BatchSize = 50,
             Seed = 3,
             Optimizer = new OptimizerSettings { Kind = OptimizerKind.Nesterov, Momentum = 0.9, WeightDecay = 5e-4 },
             LearningRate = new LearningRate { Initial = 0.02 },
-            Schedule = new SparsitySchedule { Epochs = 6, Scale1 = 0.8 }.WithFinal(0.9),
+            Method = new AsniII { Schedule = new SparsitySchedule { Scale1 = 0.8 }, Sparsity = 0.9 },
         };
         RunResult onCpu = Run(new CpuDevice(1)), onGpu = Run(new CudaDevice());
         foreach (string phase in (string[])["asni1", "asni2"])

@@ -30,25 +30,29 @@ public class RecipeBookTests
         BookRecipe book = RecipeBook.Find(net, data)!;
         Assert.That(book.Name, Is.EqualTo($"recipes/{data}/{net}-asni.yaml"));
         Recipe r = SettingsLayer.Apply(book.Layer).Resolve();
-        Assert.That((r.Network, r.Data, r.Method, r.BatchSize, r.Epochs), Is.EqualTo((net, data, MethodKind.Asni, batch, epochs)));
+        Assert.That((r.Network, r.Data, r.Method.Name, r.BatchSize, r.Epochs), Is.EqualTo((net, data, "asni", batch, epochs)));
         Assert.That((r.Optimizer.Kind, r.Optimizer.Momentum, r.Optimizer.WeightDecay), Is.EqualTo((optimizer, 0.9, decay)));
         Assert.That((r.LearningRate.Kind, r.LearningRate.Initial), Is.EqualTo((stretch > 0 ? LearningRateKind.Cosine : LearningRateKind.Constant, lr)));
         if (stretch > 0) Assert.That(r.LearningRate.CosineStretch, Is.EqualTo(stretch));
-        Assert.That((r.Schedule.Kind, r.Schedule.Mag1, r.Schedule.Trans1, r.Schedule.Scale1, r.Schedule.Rest, r.Schedule.Epochs),
-            Is.EqualTo((ScheduleKind.Sigmoid, mag1, 0.5, scale1, (int?)null, epochs)));
+        SparsitySchedule schedule = ((AsniII)r.Method).Schedule;
+        Assert.That((schedule.Kind, schedule.Mag1, schedule.Trans1, schedule.Scale1, schedule.Rest), Is.EqualTo((ScheduleKind.Sigmoid, mag1, 0.5, scale1, (int?)null)));
         Assert.That(r.Augmentation, Is.EqualTo(data == "mnist" ? Augmentation.None : new Augmentation(4, true)));
     }
 
     [Test]
     public void ResNet50_retrains_at_its_own_rate()
     {
-        LearningRate rate = SettingsLayer.Apply(RecipeBook.Find("resnet50", null)!.Layer).Resolve().RetrainLearningRate!;
+        Recipe recipe = SettingsLayer.Apply(RecipeBook.Find("resnet50", null)!.Layer).Resolve();
+        LearningRate rate = recipe.Method.Phases(recipe, given: false).Single(p => p.Name == "asni2").LearningRate;
         Assert.That((rate.Initial, rate.CosineStretch, rate.Kind), Is.EqualTo((0.128, 1.04, LearningRateKind.Cosine)));
     }
 
     [Test]
-    public void The_published_recipe_of_lenet300_prunes_to_97_percent() =>
-        Assert.That(SettingsLayer.Apply(RecipeBook.Find(null, null)!.Layer).Resolve().Schedule.Final, Is.EqualTo(0.97).Within(0.001));
+    public void The_published_recipe_of_lenet300_prunes_to_97_percent()
+    {
+        Recipe recipe = SettingsLayer.Apply(RecipeBook.Find(null, null)!.Layer).Resolve();
+        Assert.That(recipe.Method.FinalSparsity(recipe), Is.EqualTo(0.97).Within(0.001));
+    }
 
     [TestCaseSource(typeof(NetworkZoo), nameof(NetworkZoo.Names))]
     public void Every_network_has_a_recipe_that_is_valid(string net)
@@ -77,7 +81,7 @@ public class RecipeBookTests
         Recipe r = SettingsLayer.Apply(RecipeYaml.Load(path)).Resolve();
         Network network = NetworkZoo.Create(r.Network);
         Assert.That(Flops(network), Is.EqualTo(dense).Within(0.005 * dense));
-        var units = PrunableGroups.Find(network).Groups.Where(g => g.StaysBecause is null).ToDictionary(g => g.Name, g => r.Units.Kept(g));
+        var units = PrunableGroups.Find(network).Groups.Where(g => g.StaysBecause is null).ToDictionary(g => g.Name, g => ((UnitPruning)r.Method).Options.Kept(g));
         Assert.That(Flops(NarrowNetwork.Of(network, units)), Is.EqualTo(pruned).Within(0.005 * pruned));
 
         static double Flops(Network n) => NetworkAnalysis.Of(n).Macs + 2.0 * n.Nodes.OfType<BatchNormNode>().Sum(b => (long)b.Output.Elements);

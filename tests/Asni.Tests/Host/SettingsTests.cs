@@ -20,47 +20,83 @@ public class SettingsTests
     public void Other_epochs_stretch_what_is_counted_in_epochs()
     {
         Recipe r = Over("epochs: 100\n").Resolve();
-        Assert.That((r.Schedule.Scale1, r.Schedule.Scale2, r.Schedule.Rest, r.LearningRate.WarmupEpochs), Is.EqualTo((10.0, 20.0, 80, 10)));
+        SparsitySchedule schedule = Asni(r).Schedule;
+        Assert.That((schedule.Scale1, schedule.Scale2, schedule.Rest, r.LearningRate.WarmupEpochs), Is.EqualTo((10.0, 20.0, 80, 10)));
         Assert.That(r.LearningRate.Steps, Is.EqualTo(new[] { 40, 80 }));
-        Assert.That(r.RetrainEpochs, Is.Null, "the retraining follows");
+        Assert.That(((AsniII)r.Method).Retraining.Epochs, Is.Null, "the retraining follows");
     }
 
     [Test]
     public void What_is_given_with_the_epochs_is_not_stretched()
     {
         Recipe r = Over("epochs: 100\nscale1: 7\nlr-steps: 90\n").Resolve();
-        Assert.That((r.Schedule.Scale1, r.Schedule.Scale2), Is.EqualTo((7.0, 20.0)));
+        Assert.That((Asni(r).Schedule.Scale1, Asni(r).Schedule.Scale2), Is.EqualTo((7.0, 20.0)));
         Assert.That(r.LearningRate.Steps, Is.EqualTo(new[] { 90 }));
     }
 
     [Test]
     public void A_sine_with_the_scale_of_a_sigmoid_gets_its_own()
     {
-        Assert.That(Over("schedule: sine\n").Recipe.Schedule.Scale1, Is.EqualTo(2));
-        Assert.That(Over("schedule: sine\nscale1: 3\n").Recipe.Schedule.Scale1, Is.EqualTo(3));
+        Assert.That(Asni(Over("schedule: sine\n").Recipe).Schedule.Scale1, Is.EqualTo(2));
+        Assert.That(Asni(Over("schedule: sine\nscale1: 3\n").Recipe).Schedule.Scale1, Is.EqualTo(3));
     }
 
     [Test]
     public void A_learning_rate_given_alone_is_for_both_phases()
     {
-        Assert.That(Over("momentum: 0.5\n").Resolve().RetrainLearningRate!.Initial, Is.EqualTo(0.2));
-        Assert.That(Over("lr: 0.3\n").Resolve().RetrainLearningRate, Is.Null);
-        Assert.That(Over("lr: 0.3\nretrain-lr: 0.4\n").Resolve().RetrainLearningRate!.Initial, Is.EqualTo(0.4));
+        Assert.That(Second(Over("momentum: 0.5\n")), Is.EqualTo(0.2));
+        Assert.That(Second(Over("lr: 0.3\n")), Is.EqualTo(0.3));
+        Assert.That(Second(Over("lr: 0.3\nretrain-lr: 0.4\n")), Is.EqualTo(0.4));
+
+        static double Second(RunSettings settings)
+        {
+            Recipe recipe = settings.Resolve();
+            return recipe.Method.Phases(recipe, given: false).Last().LearningRate.Initial;
+        }
     }
 
     [Test]
     public void The_final_sparsity_decides_mag1_until_a_later_layer_gives_mag1()
     {
-        RunSettings asked = Over("sparsity: 0.8\n");
-        Assert.That(asked.Resolve().Schedule.Final, Is.EqualTo(0.8).Within(1e-12));
-        Assert.That(SettingsLayer.Apply(s_base, RecipeYaml.Parse("sparsity: 0.8\n", "a"),
-            RecipeYaml.Parse("mag1: 0.7\n", "b")).Resolve().Schedule.Mag1, Is.EqualTo(0.7));
+        Recipe asked = Over("sparsity: 0.8\n").Resolve();
+        Assert.That(asked.Method.FinalSparsity(asked), Is.EqualTo(0.8).Within(1e-12));
+        Recipe again = SettingsLayer.Apply(s_base, RecipeYaml.Parse("sparsity: 0.8\n", "a"), RecipeYaml.Parse("mag1: 0.7\n", "b")).Resolve();
+        Assert.That(Asni(again).Followed(again).Mag1, Is.EqualTo(0.7));
     }
+
+    [TestCase("sparsity: 0.8\nepochs: 30\n", "sparsity: 0.8", "mag1: ")]
+    [TestCase("method: dense\nsparsity: 0.8\n", "method: dense", "schedule: ")]
+    public void A_saved_recipe_says_what_was_asked_and_not_what_followed(string yaml, string there, string absent)
+    {
+        string[] saved = RecipeYaml.Format(SettingsLayer.Apply(RecipeYaml.Parse(yaml, "test")), "test").Split('\n');
+        Assert.That(saved, Has.Some.EqualTo(there).And.None.StartsWith(absent));
+    }
+
+    [Test]
+    public void The_proportion_of_two_phases_is_saved_beside_the_sparsity()
+    {
+        RunSettings settings = Over("sparsity: 0.8\nmag2: 0.3\n");
+        RunSettings again = SettingsLayer.Apply(s_base, RecipeYaml.Parse(RecipeYaml.Format(settings, "test"), "saved"));
+        Recipe a = settings.Resolve(), b = again.Resolve();
+        Assert.That(Asni(b).Followed(b), Is.EqualTo(Asni(a).Followed(a)));
+        Assert.That(Asni(a).Followed(a).Mag2 / Asni(a).Followed(a).Mag1, Is.EqualTo(0.3 / 0.9).Within(1e-12));
+    }
+
+    [Test]
+    public void Settings_of_one_name_take_the_same_values_in_every_method()
+    {
+        foreach (var same in Method.All.SelectMany(m => m.Row.Settings).GroupBy(s => s.Key))
+            Assert.That(same.Select(s => (s.Values, s.IsSwitch)).Distinct().Count(), Is.EqualTo(1), same.Key);
+    }
+
+    [Test]
+    public void No_method_has_a_setting_of_a_name_that_all_share() =>
+        Assert.That(Method.All.SelectMany(m => m.Row.Settings.Select(s => s.Key)).Intersect(RunSettingList.Shared.Select(s => s.Key)), Is.Empty);
 
     [Test]
     public void A_saved_recipe_gives_the_same_recipe_back()
     {
-        RunSettings settings = Over("net: conv4\ndata: shapes\ninput: 3x48x40\nlimit: 77\ninit: '/a b/it''s #1: x.asni'\nmatch: order\nzeros: live\nstrict: false\nmethod: asni1\nseed: 18446744073709551615\nbatch: 12\naugment: yes\n"
+        RunSettings settings = Over("net: conv4\ndata: shapes\ninput: 3x48x40\nlimit: 77\ninit: '/a b/it''s #1: x.asni'\nmatch: order\nzeros: live\nstrict: false\nmethod: asni\nseed: 18446744073709551615\nbatch: 12\naugment: yes\n"
             + "optimizer: nesterov\nmomentum: 0.85\nweight-decay: 1e-4\nlabel-smoothing: 0.1\nlr-policy: multistep\ncosine-stretch: 1.06\nlr-gamma: 0.3\n"
             + "schedule: sine\nexponent: 3\nmag2: 0.01\ntrans1: 0.4\ntrans2: 0.3\nlocal: true\nprune-biases: true\nprune-every: 9\nmin-kept: 3\n"
             + "centroids: lloyd\nquantize-biases: true\ncontrols: ticket,shuffle\nretrain-epochs: 4\nretrain-cosine-stretch: 1.5\nretrain-lr: 0.123456789012345\n");
@@ -68,10 +104,9 @@ public class SettingsTests
         Assert.That(RecipeYaml.Format(SettingsLayer.Apply(RecipeYaml.Parse(yaml, "saved")), "test"), Is.EqualTo(yaml));
         Recipe a = settings.Resolve(), b = SettingsLayer.Apply(RecipeYaml.Parse(yaml, "saved")).Resolve();
         // Records compare immutable arrays by reference, so the steps are set aside.
-        Assert.That(b with { LearningRate = a.LearningRate, RetrainLearningRate = a.RetrainLearningRate }, Is.EqualTo(a));
-        Assert.That(b.RetrainLearningRate! with { Steps = [] }, Is.EqualTo(a.RetrainLearningRate! with { Steps = [] }));
-        Assert.That(yaml.Split('\n').Count(line => line.Contains(": ")), Is.EqualTo(Settings.All.Count - 1 - UnitSettings.All().Count()),
-            "every setting but sparsity and those of structured pruning is in the file");
+        Assert.That(b with { LearningRate = a.LearningRate }, Is.EqualTo(a));
+        Assert.That(b.LearningRate with { Steps = [] }, Is.EqualTo(a.LearningRate with { Steps = [] }));
+        Assert.That(yaml.Split('\n').Count(line => line.Contains(": ")), Is.EqualTo(RunSettingList.Of(new AsniII()).Length - 1), "every setting of the method but sparsity is in the file");
     }
 
     [TestCase("/a\nb/c.asni")]
@@ -97,14 +132,16 @@ public class SettingsTests
         string yaml = RecipeYaml.Format(settings, "test");
         RunSettings again = SettingsLayer.Apply(RecipeYaml.Parse(yaml, "saved"));
         Assert.That(RecipeYaml.Format(again, "test"), Is.EqualTo(yaml));
-        UnitPruningOptions o = again.Resolve().Units;
+        UnitPruningOptions o = ((UnitPruning)again.Resolve().Method).Options;
         Assert.That((o.Ratio, o.Criterion, o.Iterations, o.CalibrationBatches, o.CalibrationBatchSize, o.BlockEpochs, o.FinetuneEpochs, o.FinetuneRate, o.AllBlocks),
             Is.EqualTo((0.3, UnitCriterion.BnScale, 7, 3, 64, 2, 9, 0.002, true)));
         Assert.That(o.Ratios, Is.EquivalentTo(new Dictionary<string, double> { ["layer1"] = 0.4, ["layer4"] = 1 }));
     }
 
     [Test]
-    public void Keys_are_unique() => Assert.That(Settings.All.Select(s => s.Key), Is.Unique);
+    public void Keys_are_unique() => Assert.That(RunSettingList.All.Select(s => s.Key), Is.Unique);
+
+    private static AsniI Asni(Recipe recipe) => (AsniI)recipe.Method;
 
     private static RunSettings Over(string yaml) => SettingsLayer.Apply(s_base, RecipeYaml.Parse(yaml, "test"));
 }

@@ -34,7 +34,7 @@ public class UnitPruningCommandTests
     [Test]
     public void Requests_that_make_no_sense_are_one_sentence()
     {
-        CommandLine.ExpectFailure(2, "share of units that stays", ["train", "--net", "mlp300", "--method", "ispasp", "--ratio", "1.5", .. s_small]);
+        CommandLine.ExpectFailure(2, "--ratio '1.5' is not a number in (0, 1]", ["train", "--net", "mlp300", "--method", "ispasp", "--ratio", "1.5", .. s_small]);
         CommandLine.ExpectFailure(2, "layer9", ["train", "--net", "resnet20", "--method", "ispasp", "--ratios", "layer9=0.5", .. s_small]);
         CommandLine.ExpectFailure(1, "does not exist", "compact", "nowhere.safetensors");
     }

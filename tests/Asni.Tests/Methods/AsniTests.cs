@@ -16,6 +16,9 @@ public class AsniTests
     private static readonly Network Net = TinyNetworks.Linear(36, 40, 20, 4);
     private static readonly DatasetSplit Data = BlobDataset.Split(600, new Chw(36, 1, 1), 4);
 
+    private static readonly AsniII Both = new() { Schedule = new SparsitySchedule { Scale1 = 0.8 }, Sparsity = 0.9 };
+    private static readonly AsniI First = new() { Schedule = new SparsitySchedule { Scale1 = 0.8 }, Sparsity = 0.9 };
+
     private static Recipe Quick(int epochs = 6) => new()
     {
         Network = "tiny",
@@ -25,7 +28,7 @@ public class AsniTests
         Seed = 3,
         Optimizer = new OptimizerSettings { Kind = OptimizerKind.Nesterov, Momentum = 0.9, WeightDecay = 5e-4 },
         LearningRate = new LearningRate { Initial = 0.02 },
-        Schedule = new SparsitySchedule { Epochs = epochs, Scale1 = 0.8 }.WithFinal(0.9),
+        Method = Both,
     };
 
     private static (RunResult Result, RecordingObserver Observer) Run(Recipe recipe, int threads = 2, CancellationToken cancellation = default)
@@ -38,7 +41,7 @@ public class AsniTests
     [Test]
     public void ASNI_I_delivers_exactly_the_asked_sparsity_and_learns()
     {
-        (RunResult result, RecordingObserver observer) = Run(Quick() with { Method = MethodKind.Asni1 });
+        (RunResult result, RecordingObserver observer) = Run(Quick() with { Method = First });
         PhaseResult phase = result["asni1"]!;
         Assert.That(phase.Kept, Is.EqualTo(MagnitudePruner.Keep(Net.WeightCount, 0.9)));
         Assert.That(phase.Model.Kept, Is.EqualTo(phase.Kept));
@@ -53,7 +56,7 @@ public class AsniTests
     [Test]
     public void Pruned_weights_are_bitwise_zero_through_momentum_and_decay()
     {
-        PhaseResult phase = Run(Quick() with { Method = MethodKind.Asni1 }).Result["asni1"]!;
+        PhaseResult phase = Run(Quick() with { Method = First }).Result["asni1"]!;
         foreach (Parameter p in Net.Weights)
         {
             Mask mask = phase.Model.Masks[p.Index]!;
@@ -87,7 +90,7 @@ public class AsniTests
     [Test]
     public void Quantized_biases_hold_two_numbers_a_tensor()
     {
-        PhaseResult amenable = Run(Quick() with { QuantizeBiases = true }).Result["asni2"]!;
+        PhaseResult amenable = Run(Quick() with { Method = Both with { QuantizeBiases = true } }).Result["asni2"]!;
         foreach (Parameter bias in Net.Parameters.Where(p => p.Kind == ParameterKind.Bias))
             Assert.That(amenable.Initial.Values[bias.Index].Distinct().Count(), Is.InRange(1, 2));
         Assert.That(amenable.Initial.Values[1], Has.Some.Not.Zero);
@@ -96,7 +99,7 @@ public class AsniTests
     [Test]
     public void Control_runs_share_the_mask_or_its_layer_counts()
     {
-        RunResult result = Run(Quick(3) with { Controls = ControlRuns.Ticket | ControlRuns.Reinit | ControlRuns.Shuffle }).Result;
+        RunResult result = Run(Quick(3) with { Method = Both with { Controls = ControlRuns.Ticket | ControlRuns.Reinit | ControlRuns.Shuffle } }).Result;
         PhaseResult sparse = result["asni1"]!, ticket = result["ticket"]!, reinit = result["reinit"]!, shuffle = result["shuffle"]!;
         Assert.That(result.Phases.Select(p => p.Phase), Is.EqualTo(new[] { "asni1", "asni2", "ticket", "reinit", "shuffle" }));
         foreach (Parameter p in Net.Weights)
@@ -124,11 +127,11 @@ public class AsniTests
     [Test]
     public void Pruning_every_few_steps_follows_the_same_curve()
     {
-        Recipe recipe = Quick() with { Method = MethodKind.Asni1, Pruning = new PruningOptions { EverySteps = 3 } };
+        Recipe recipe = Quick() with { Method = First with { EverySteps = 3 } };
         (RunResult result, RecordingObserver observer) = Run(recipe);
         Assert.That(result["asni1"]!.Kept, Is.EqualTo(MagnitudePruner.Keep(Net.WeightCount, 0.9)));
-        Assert.That(observer.Epochs[2].Sparsity, Is.EqualTo(recipe.Schedule.At(2)).Within(1e-3));
-        Assert.That(observer.Epochs[^1].Sparsity, Is.EqualTo(recipe.Schedule.Final).Within(1e-3));
+        Assert.That(observer.Epochs[2].Sparsity, Is.EqualTo(First.Followed(recipe).At(2, recipe.Epochs)).Within(1e-3));
+        Assert.That(observer.Epochs[^1].Sparsity, Is.EqualTo(0.9).Within(1e-3));
     }
 
     [Test]

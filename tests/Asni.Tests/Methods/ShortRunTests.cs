@@ -12,7 +12,6 @@ public class ShortRunTests
         BatchSize = 128,
         Optimizer = new OptimizerSettings { Kind = OptimizerKind.Momentum },
         LearningRate = new LearningRate { Initial = 0.128 },
-        Schedule = new SparsitySchedule { Epochs = 90 },
     };
 
     [Test]

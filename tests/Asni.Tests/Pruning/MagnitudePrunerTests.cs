@@ -108,12 +108,12 @@ public class MagnitudePrunerTests
             model.Parameters.Upload(p.Index, ParameterSlot.Value, values);
         }
         var pruner = new MagnitudePruner(model, new PruningOptions());
-        var schedule = new SparsitySchedule { Epochs = 12, Mag1 = 0.95, Scale1 = 1.5 };
+        var schedule = new SparsitySchedule { Mag1 = 0.95, Scale1 = 1.5 };
         bool[] alive = [.. magnitudes.Select(_ => true)];
         for (int e = 0; e < 11; e++)
         {
-            pruner.PruneTo(schedule.At(e), _notes.Add);
-            int remove = alive.Count(a => a) - (int)MagnitudePruner.Keep(alive.Length, schedule.At(e));
+            pruner.PruneTo(schedule.At(e, 12), _notes.Add);
+            int remove = alive.Count(a => a) - (int)MagnitudePruner.Keep(alive.Length, schedule.At(e, 12));
             foreach (int i in Enumerable.Range(0, alive.Length).Where(i => alive[i]).OrderBy(i => magnitudes[i]).Take(remove).ToArray()) alive[i] = false;
             bool[] ours = [.. network.Weights.SelectMany(p => Values(model, p.Index)).Select(v => v != 0)];
             Assert.That(ours, Is.EqualTo(alive), $"after epoch {e}");

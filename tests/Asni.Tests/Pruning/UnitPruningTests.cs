@@ -188,11 +188,12 @@ public class UnitPruningTests
         {
             Network = "tiny",
             Data = "blobs",
-            Method = MethodKind.ISpaSP,
             Epochs = 4,
             BatchSize = 50,
-            Schedule = new SparsitySchedule { Epochs = 4 },
-            Units = new UnitPruningOptions { Criterion = criterion, Ratio = 0.25, FinetuneEpochs = 2, FinetuneRate = 1e-3, CalibrationBatches = 2, CalibrationBatchSize = 64 },
+            Method = new UnitPruning
+            {
+                Options = new UnitPruningOptions { Criterion = criterion, Ratio = 0.25, FinetuneEpochs = 2, FinetuneRate = 1e-3, CalibrationBatches = 2, CalibrationBatchSize = 64 },
+            },
         };
         using var device = new CpuDevice(2);
         var observer = new RecordingObserver();

@@ -17,7 +17,7 @@ public partial class RunReportTests
     private static readonly RunDescription s_run = new(TinyNetwork.Network, "digits", "made <b>up</b> & drawn", "cpu", Seed: 7,
         TrainImages: 10, TestImages: 5)
     {
-        Recipe = new Recipe { Epochs = 4, Schedule = new SparsitySchedule { Epochs = 4, Scale1 = 1 }.WithFinal(0.5) },
+        Recipe = new Recipe { Epochs = 4, Method = new AsniI { Schedule = new SparsitySchedule { Scale1 = 1 }, Sparsity = 0.5 } },
     };
 
     [Test]

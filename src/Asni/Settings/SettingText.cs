@@ -1,26 +1,8 @@
 using System.Globalization;
 
-namespace Asni.Host.Recipes;
+namespace Asni.Settings;
 
-/// <summary>
-/// One setting of a run: a flag (--key) and a recipe key alike. <paramref name="Print"/> gives null where there is nothing to save.
-/// </summary>
-/// <param name="Apply">Puts a value in; a <see cref="FormatException"/> says what was expected.</param>
-internal sealed record Setting(string Key, string Help, Func<RunSettings, string, RunSettings> Apply, Func<RunSettings, string?> Print)
-{
-    /// <summary>A flag without a value.</summary>
-    public bool IsSwitch { get; init; }
-
-    /// <summary>What the switch --no-KEY says for help; null where there is none.</summary>
-    public string? OffHelp { get; init; }
-
-    public string Flag => "--" + Key;
-}
-
-/// <summary>A value and where it was given ("--lr", "my.yaml line 5: lr"), for error messages.</summary>
-internal sealed record SettingValue(string Text, string Origin);
-
-/// <summary>Conversions of the texts of settings; the message of a <see cref="FormatException"/> completes "--flag 'text' is not ...".</summary>
+/// <summary>Conversions of the texts of settings; the message of a <see cref="FormatException"/> completes "'text' is not ...".</summary>
 internal static class SettingText
 {
     public static double Number(string text) =>
@@ -64,8 +46,10 @@ internal static class SettingText
     {
         foreach (T value in Enum.GetValues<T>())
             if (Name(value) == text) return value;
-        throw new FormatException("one of " + string.Join(", ", Enum.GetValues<T>().Select(Name)));
+        throw new FormatException(Choices<T>());
     }
+
+    public static string Choices<T>() where T : struct, Enum => "one of " + string.Join(", ", Enum.GetValues<T>().Select(Name));
 
     public static string Name<T>(T value) where T : struct, Enum => value.ToString().ToLowerInvariant();
     public static string Text(double value) => value.ToString(CultureInfo.InvariantCulture);

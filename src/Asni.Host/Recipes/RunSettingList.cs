@@ -1,0 +1,104 @@
+using System.Collections.Immutable;
+using Asni.Data;
+using Asni.Formats;
+using Asni.Methods;
+using Asni.Optimizers;
+using Asni.Settings;
+using static Asni.Settings.Setting;
+
+namespace Asni.Host.Recipes;
+
+/// <summary>Every setting of a run, in the order of help and of recipe.yaml: those that all methods share, and those of each method.</summary>
+internal static class RunSettingList
+{
+    /// <summary>The changes that CIFAR training makes to its images: a crop after padding by 4, and a flip; of image files a random part, and a flip.</summary>
+    private static readonly Augmentation s_augmentation = new(CropPadding: 4, Flip: true);
+
+    /// <summary>What every run has.</summary>
+    public static ImmutableArray<Setting<RunSettings>> Shared { get; } = [.. What(), .. Training().In<RunSettings, Recipe>(s => s.Recipe, (s, r) => s with { Recipe = r }),
+        .. Optimizing().In<RunSettings, OptimizerSettings>(s => s.Recipe.Optimizer, (s, o) => s with { Recipe = s.Recipe with { Optimizer = o } }),
+        .. Rate().In<RunSettings, LearningRate>(s => s.Recipe.LearningRate, (s, r) => s with { Recipe = s.Recipe with { LearningRate = r } })];
+
+    /// <summary>What a method reads besides.</summary>
+    public static ImmutableArray<Setting<RunSettings>> Own(Method method) =>
+        method.Row.Settings.In<RunSettings, Method>(s => s.Recipe.Method, (s, m) => s with { Recipe = s.Recipe with { Method = m } });
+
+    /// <summary>What a run by this method reads.</summary>
+    public static ImmutableArray<Setting<RunSettings>> Of(Method method) => [.. Shared, .. Own(method)];
+
+    /// <summary>Each key once, in the words of the first method that has it.</summary>
+    public static ImmutableArray<Setting<RunSettings>> All { get; } = [.. Shared.Concat(Method.All.SelectMany(m => Own(m))).DistinctBy(s => s.Key)];
+
+    public static Setting<RunSettings>? Find(string key) => All.FirstOrDefault(s => s.Key == key);
+
+    /// <summary>The methods that read a setting; all when it is shared.</summary>
+    public static IEnumerable<Method> Readers(string key) => Shared.Any(s => s.Key == key) ? Method.All : Method.All.Where(m => m.Row.Settings.Any(s => s.Key == key));
+
+    /// <summary>What a setting is, and for which methods where not for all.</summary>
+    public static string Help(Setting<RunSettings> setting)
+    {
+        string[] readers = [.. Readers(setting.Key).Select(m => m.Name)];
+        return readers.Length == Method.All.Count ? setting.Summary : $"{string.Join(", ", readers)}: {setting.Summary}";
+    }
+
+    private static IEnumerable<Setting<RunSettings>> What() =>
+    [
+        new("net", "network: lenet300, conv2, conv4, conv6, vgg16, resnet18, ... (asni info --net X shows it)",
+            (s, t) => s with { Recipe = s.Recipe with { Network = t } }, s => s.Recipe.Network),
+        new("data", "dataset: " + string.Join(", ", Datasets.Names),
+            (s, t) => s with { Recipe = s.Recipe with { Data = t } }, s => s.Recipe.Data),
+        new("input", "input as CxHxW; when absent the dataset's own, of image files the network's",
+            (s, t) => s with { Recipe = s.Recipe with { Input = SettingText.Chw(t) } }, s => s.Recipe.Input is { } c ? SettingText.Text(c) : null),
+        Integer<RunSettings>("limit", "train on the first N images only; the test images stay as many as there are", s => s.Limit, (s, v) => s with { Limit = v }),
+        new("init", "network file to start from, taken by names: .asni, .safetensors, .pt", (s, t) => s with { Init = SettingText.FilePath(t) }, s => s.Init),
+        Choice<RunSettings, MatchKind>("match", "tensors of --init by names, or by order where names do not fit and shapes do: names, order", s => s.Match, (s, v) => s with { Match = v }),
+        Choice<RunSettings, ZeroWeights>("zeros", "zeros of --init in a file without masks: pruned (the default of retrain), live", s => s.Zeros, (s, v) => s with { Zeros = v }),
+        new("strict", "every tensor of --init and of the network must fit (the default of retrain)",
+            (s, t) => s with { Strict = SettingText.Switch(t) }, s => s.Strict is { } b ? SettingText.Text(b) : null) { IsSwitch = true, OffSummary = "take what fits of --init" },
+        new("method", string.Join(", ", Method.All.Select(m => m.Name)) + " (asni methods says what each does)",
+            (s, t) => s.Recipe.Method.Name == t ? s : throw new FormatException(MethodNames), s => s.Recipe.Method.Name),
+        new("seed", "seed of everything random", (s, t) => s with { Recipe = s.Recipe with { Seed = SettingText.Seed(t) } },
+            s => s.Recipe.Seed.ToString(System.Globalization.CultureInfo.InvariantCulture)),
+    ];
+
+    /// <summary>What a method's name is expected to be.</summary>
+    public static string MethodNames { get; } = "one of " + string.Join(", ", Method.All.Select(m => m.Name));
+
+    private static IEnumerable<Setting<Recipe>> Training() =>
+    [
+        Integer<Recipe>("epochs", "epochs of a phase; scale1, scale2, rest, lr-steps and warmup keep their proportion to it unless given", r => r.Epochs, (r, v) => r with { Epochs = v }),
+        Integer<Recipe>("batch", "images a step", r => r.BatchSize, (r, v) => r with { BatchSize = v }),
+        Switch<Recipe>("augment", "crop after padding by 4 (of image files: a random part), and flip (--no-augment: neither)",
+            r => r.Augmentation != Augmentation.None, (r, v) => r with { Augmentation = v ? s_augmentation : Augmentation.None }) with { OffSummary = "images as they are" },
+        Number<Recipe>("label-smoothing", "share of the label spread over all classes", r => r.LabelSmoothing, (r, v) => r with { LabelSmoothing = v }),
+    ];
+
+    private static IEnumerable<Setting<OptimizerSettings>> Optimizing() =>
+    [
+        Choice<OptimizerSettings, OptimizerKind>("optimizer", "sgd, momentum, nesterov, adam", o => o.Kind, (o, v) => o with { Kind = v }),
+        Number<OptimizerSettings>("momentum", "of momentum and nesterov", o => o.Momentum, (o, v) => o with { Momentum = v })
+            with { Needs = [new("optimizer", "momentum or nesterov", o => o.Kind is OptimizerKind.Momentum or OptimizerKind.Nesterov)] },
+        Number<OptimizerSettings>("weight-decay", "L2 penalty added to the gradient", o => o.WeightDecay, (o, v) => o with { WeightDecay = v }),
+    ];
+
+    private static IEnumerable<Setting<LearningRate>> Rate()
+    {
+        var multistep = new Need<LearningRate>("lr-policy", "multistep", r => r.Kind == LearningRateKind.Multistep);
+        return
+        [
+            Number<LearningRate>("lr", "learning rate at the start", r => r.Initial, (r, v) => r with { Initial = v }),
+            Choice<LearningRate, LearningRateKind>("lr-policy", "constant, cosine, multistep", r => r.Kind, (r, v) => r with { Kind = v }),
+            Number<LearningRate>("cosine-stretch", "k of lr/2 (1 + cos(pi e / (k E)))", r => r.CosineStretch, (r, v) => r with { CosineStretch = v })
+                with { Needs = [new("lr-policy", "cosine", r => r.Kind == LearningRateKind.Cosine)] },
+            new("lr-steps", "epochs at which multistep multiplies the rate: 80,120", (r, t) => r with { Steps = [.. SettingText.List(t).Select(SettingText.Integer)] },
+                r => r.Steps.IsEmpty ? null : string.Join(',', r.Steps.Select(n => SettingText.Text(n))))
+            {
+                Stretch = (r, factor) => r with { Steps = [.. r.Steps.Select(n => (int)Math.Round(n * factor))] },
+                Needs = [multistep],
+            },
+            Number<LearningRate>("lr-gamma", "what multistep multiplies by", r => r.Gamma, (r, v) => r with { Gamma = v }) with { Needs = [multistep] },
+            Integer<LearningRate>("warmup", "epochs of linear warm-up before the policy", r => r.WarmupEpochs, (r, v) => r with { WarmupEpochs = v })
+                with { Stretch = (r, factor) => r with { WarmupEpochs = (int)Math.Round(r.WarmupEpochs * factor) } },
+        ];
+    }
+}

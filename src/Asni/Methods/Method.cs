@@ -1,0 +1,89 @@
+using System.Collections.Immutable;
+using Asni.Networks;
+using Asni.Optimizers;
+using Asni.Settings;
+
+namespace Asni.Methods;
+
+/// <summary>
+/// What a run does to its network, with the settings of its own. Each method is one file; recipes, flags, help, checks and reports follow from its <see cref="MethodRow"/>.
+/// </summary>
+public abstract record Method
+{
+    /// <summary>All methods with their defaults, by name.</summary>
+    public static IReadOnlyList<Method> All { get; } = [.. MethodList.Defaults.OrderBy(m => m.Name, StringComparer.Ordinal)];
+
+    /// <summary>The method of this name with its defaults; null when there is none.</summary>
+    public static Method? Find(string name) => All.FirstOrDefault(m => m.Name == name);
+
+    /// <summary>As in recipes: "asni", "dense".</summary>
+    public string Name => Row.Name;
+
+    /// <summary>What it does, in a line.</summary>
+    public string Summary => Row.Summary;
+
+    /// <summary>The paper it is from.</summary>
+    public string Source => Row.Source;
+
+    internal abstract MethodRow Row { get; }
+
+    /// <summary>The phases that a run goes through, in order, controls included.</summary>
+    /// <param name="given">The run starts from a network that was given to it.</param>
+    internal abstract IEnumerable<PhasePlan> Phases(Recipe recipe, bool given);
+
+    /// <summary>Runs them; the run stops after one that is not complete.</summary>
+    internal abstract IEnumerable<PhaseResult> Run(MethodRun run);
+
+    /// <summary>Sparsity of the network that it delivers; null when it does not prune weights.</summary>
+    internal virtual double? FinalSparsity(Recipe recipe) => null;
+
+    /// <summary>The sparsity under which epoch e of a phase is to train, e from 0; null where no schedule is followed.</summary>
+    internal virtual Func<int, double>? PlannedSparsity(Recipe recipe, string phase) => null;
+
+    /// <summary>Checks what the bounds of its settings do not say.</summary>
+    /// <exception cref="UsageException">One sentence on the first thing wrong.</exception>
+    internal virtual void Validate(Recipe recipe) { }
+
+    /// <summary>Checks whether it can work on a network.</summary>
+    /// <exception cref="UsageException">It cannot.</exception>
+    internal virtual void Validate(Network network) { }
+
+    /// <summary>Why one of the settings that all methods share changes nothing in this run; null when it counts.</summary>
+    internal virtual string? Ignores(string setting, Recipe recipe, bool given) => null;
+
+    /// <summary>What a user may not expect of this run, beside the published one of its network; null when there is nothing to tell.</summary>
+    internal virtual string? Remark(Recipe recipe, Recipe published) => null;
+
+    internal void ValidateSettings()
+    {
+        foreach (Setting<Method> setting in Row.Settings) setting.Check(this);
+    }
+}
+
+/// <summary>What there is to say of a method.</summary>
+/// <param name="Name">Lower case.</param>
+/// <param name="Summary">What it does, in a line.</param>
+/// <param name="Source">Authors, year, where.</param>
+internal sealed record MethodRow(string Name, string Summary, string Source)
+{
+    /// <summary>Lines that say what it computes.</summary>
+    public required string Formula { get; init; }
+
+    /// <summary>What a run leaves, and what it takes in time.</summary>
+    public required string Leaves { get; init; }
+
+    /// <summary>Settings of a good first run, beside the method's name.</summary>
+    public required (string Key, string Value)[] Example { get; init; }
+
+    /// <summary>Its own settings, in the order of help.</summary>
+    public ImmutableArray<Setting<Method>> Settings { get; init; } = [];
+
+    /// <summary>It works on a network that is given to it, and has nothing to do without.</summary>
+    public bool NeedsStart { get; init; }
+
+    /// <summary>It begins with all weights: a network that is pruned already is refused.</summary>
+    public bool StartsDense { get; init; }
+}
+
+/// <summary>A phase that is to come.</summary>
+internal sealed record PhasePlan(string Name, int Epochs, LearningRate LearningRate);

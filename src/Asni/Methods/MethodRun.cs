@@ -1,0 +1,61 @@
+using Asni.Data;
+using Asni.Devices;
+using Asni.Engine;
+using Asni.Networks;
+using Asni.Optimizers;
+using Asni.Tensors;
+using Asni.Training;
+using Asni.Training.Policies;
+
+namespace Asni.Methods;
+
+/// <summary>What a method works with: the recipe, the data, a device, and a model that its phases train one after the other.</summary>
+internal sealed class MethodRun(Recipe recipe, Network network, DatasetSplit data, Device device, ITrainingObserver observer) : IDisposable
+{
+    private Model? _model;
+    private Trainer? _trainer;
+
+    public Recipe Recipe => recipe;
+    public DatasetSplit Data => data;
+    public Device Device => device;
+    public ITrainingObserver Observer => observer;
+    public CheckpointKeeper? Checkpoints { get; init; }
+    public CancellationToken Cancellation { get; init; }
+
+    /// <summary>What the run was told to start from; null for a fresh network.</summary>
+    public TrainedNetwork? Given { get; init; }
+
+    /// <summary>At first what was given, or the fresh network; then what the last phase left.</summary>
+    public Model Model => Trainer.Model;
+
+    public int StepsPerEpoch => Trainer.StepsPerEpoch;
+
+    private Trainer Trainer => _trainer ??= Open();
+
+    /// <summary>Trains the model for a phase and says what came of it. A phase that ended before the run was resumed is read back.</summary>
+    /// <param name="policy">Changes masks in between; null: they stay.</param>
+    /// <param name="stream">Of random numbers, which the order of the data follows; from the phase's name when not given.</param>
+    public PhaseResult Train(PhasePlan phase, IMaskPolicy? policy = null, ulong? stream = null) =>
+        new Phase(phase.Name, stream ?? StreamOf(phase.Name), recipe, Trainer, observer) { Policy = policy }.Run(phase.Epochs, phase.LearningRate, Cancellation);
+
+    /// <summary>Gives the model's memory back. The next phase would begin with a fresh one.</summary>
+    public void Release()
+    {
+        _trainer?.Dispose();
+        _model?.Dispose();
+        (_trainer, _model) = (null, null);
+    }
+
+    public void Dispose() => Release();
+
+    private Trainer Open()
+    {
+        _model = new Model(network, device);
+        var trainer = new Trainer(_model, data, recipe.BatchSize, recipe.Augmentation, (float)recipe.LabelSmoothing, observer) { Checkpoints = Checkpoints };
+        _model.Load(Given ?? MethodRunner.InitialWeights(network, recipe.Seed));
+        return trainer;
+    }
+
+    /// <summary>FNV-1a: a phase's numbers hang on its name alone.</summary>
+    private static ulong StreamOf(string phase) => phase.Aggregate(0xcbf29ce484222325, (hash, c) => (hash ^ c) * 0x100000001b3);
+}

@@ -1,0 +1,39 @@
+using System.Collections.Immutable;
+using Asni.Optimizers;
+using Asni.Settings;
+
+namespace Asni.Methods;
+
+/// <summary>How a network is trained under its final mask, where that differs from the first training.</summary>
+public sealed record Retraining
+{
+    /// <summary>Null: as many as the recipe has.</summary>
+    public int? Epochs { get; init; }
+
+    /// <summary>The learning rate at the start; null: the recipe's.</summary>
+    public double? LearningRate { get; init; }
+
+    /// <summary><see cref="LearningRate.CosineStretch"/>; null: the recipe's.</summary>
+    public double? CosineStretch { get; init; }
+
+    internal static ImmutableArray<Setting<Retraining>> Settings { get; } =
+    [
+        Setting.Integer<Retraining>("retrain-epochs", "epochs under the final mask; as epochs when absent", r => r.Epochs, (r, v) => r with { Epochs = v }, "[1, inf)")
+            with { YieldsTo = ("epochs", r => r with { Epochs = null }) },
+        Setting.Number<Retraining>("retrain-lr", "learning rate under the final mask; as lr when absent", r => r.LearningRate, (r, v) => r with { LearningRate = v })
+            with { YieldsTo = ("lr", r => r with { LearningRate = null }) },
+        Setting.Number<Retraining>("retrain-cosine-stretch", "cosine-stretch under the final mask; as cosine-stretch when absent", r => r.CosineStretch, (r, v) => r with { CosineStretch = v })
+            with { YieldsTo = ("cosine-stretch", r => r with { CosineStretch = null }) },
+    ];
+
+    internal PhasePlan Phase(string name, Recipe recipe) => new(name, Epochs ?? recipe.Epochs, Rate(recipe));
+
+    internal LearningRate Rate(Recipe recipe) => LearningRate is null && CosineStretch is null ? recipe.LearningRate : recipe.LearningRate with
+    {
+        Initial = LearningRate ?? recipe.LearningRate.Initial,
+        CosineStretch = CosineStretch ?? recipe.LearningRate.CosineStretch,
+    };
+
+    /// <summary>The recipe's number of epochs where it is not used.</summary>
+    internal string? Ignores(string setting) => setting == "epochs" && Epochs is not null ? "retrain-epochs has the number" : null;
+}

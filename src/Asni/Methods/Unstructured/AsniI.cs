@@ -1,0 +1,93 @@
+using System.Collections.Immutable;
+using System.Globalization;
+using Asni.Pruning;
+using Asni.Settings;
+using Asni.Training.Policies;
+
+namespace Asni.Methods;
+
+/// <summary>
+/// ASNI-I (Damadi, Nouri, Pirsiavash 2023, Algorithm 1): one round of training in which, after each epoch e but the last, the network is
+/// pruned globally by magnitude to the sparsity S(e) of a sigmoid. The delivered network was trained under its final mask.
+/// </summary>
+public record AsniI : Method
+{
+    internal const string PhaseName = "asni1";
+
+    private protected static ImmutableArray<Setting<Method>> OwnSettings { get; } = Setting.As<Method, AsniI>(
+    [
+        Setting.Number<AsniI>("sparsity", "final share of weights pruned, in place of mag1: 0.97", m => m.Sparsity, (m, v) => m with { Sparsity = v }, "[0, 1)")
+            with { YieldsTo = ("mag1", m => m with { Sparsity = null }) },
+        .. SparsitySchedule.Settings.In<AsniI, SparsitySchedule>(m => m.Schedule, (m, v) => m with { Schedule = v }).Select(NotSavedBesideSparsity),
+        .. PruningOptions.Settings.In<AsniI, PruningOptions>(m => m.Pruning, (m, v) => m with { Pruning = v }),
+        Setting.Integer<AsniI>("prune-every", "prune every N steps; when absent asni and asni1 prune after each epoch", m => m.EverySteps, (m, v) => m with { EverySteps = v }, "[1, inf)"),
+    ]);
+
+    private static readonly MethodRow s_row = new("asni1", "prunes along a sigmoid while it trains: one round to a sparse network (ASNI-I)", "Damadi, Nouri, Pirsiavash 2023, Algorithm 1")
+    {
+        Formula = """
+            S(e) = mag1 / (1 + exp(-(e - trans1 E) / scale1))     after epoch e of E, but not after the last
+            the K = N - round(S(e) N) weights with the largest |w| of all layers together stay; the others are 0 for good
+            """,
+        Leaves = "asni1.safetensors, in the time of one training; the sparser, the faster",
+        Example = [("net", "lenet300"), ("sparsity", "0.97")],
+        Settings = OwnSettings,
+        StartsDense = true,
+    };
+
+    /// <summary>Of the delivered network; null: as <see cref="Schedule"/> is high.</summary>
+    public double? Sparsity { get; init; }
+
+    public SparsitySchedule Schedule { get; init; } = new();
+    public PruningOptions Pruning { get; init; } = new();
+
+    /// <summary>Prune every n training steps instead of after each epoch; null for each epoch.</summary>
+    public int? EverySteps { get; init; }
+
+    internal override MethodRow Row => s_row;
+
+    internal override IEnumerable<PhasePlan> Phases(Recipe recipe, bool given) => [Phase(recipe)];
+
+    internal override IEnumerable<PhaseResult> Run(MethodRun run) => [Prune(run)];
+
+    internal override double? FinalSparsity(Recipe recipe) => Followed(recipe).Final(recipe.Epochs);
+
+    internal override Func<int, double>? PlannedSparsity(Recipe recipe, string phase) =>
+        phase == PhaseName ? e => e == 0 ? 0 : Followed(recipe).At(e - 1, recipe.Epochs) : null;
+
+    internal override void Validate(Recipe recipe)
+    {
+        // The schedule's own checks come first: a final sparsity cannot be asked of one that makes no sense.
+        Schedule.ValidateShape(recipe.Epochs);
+        Followed(recipe).Validate(recipe.Epochs);
+    }
+
+    internal override string? Remark(Recipe recipe, Recipe published)
+    {
+        const double most = 0.9;
+        if (Sparsity is not null || published.Method is not AsniI model) return null;
+        double reached = Schedule.Final(recipe.Epochs), meant = model.Followed(published).Final(published.Epochs);
+        if (reached >= most * meant) return null;
+        return recipe.Epochs == 1
+            ? "a run of one epoch prunes nothing: weights are pruned after each epoch but the last."
+            : string.Create(CultureInfo.InvariantCulture, $"in {recipe.Epochs} epochs this schedule prunes {100 * reached:0.00} %, and the recipe's {100 * meant:0.00} %; a sparsity of its own says how much.");
+    }
+
+    /// <summary>The schedule as high as the sparsity needs it.</summary>
+    internal SparsitySchedule Followed(Recipe recipe) => Sparsity is { } sparsity ? Schedule.WithFinal(sparsity, recipe.Epochs) : Schedule;
+
+    private protected static PhasePlan Phase(Recipe recipe) => new(PhaseName, recipe.Epochs, recipe.LearningRate);
+
+    private protected PhaseResult Prune(MethodRun run)
+    {
+        int epochs = run.Recipe.Epochs;
+        // Every n steps the schedule is read between epochs: at the end of epoch e it says S(e), as when pruning by epochs.
+        Cadence cadence = EverySteps is { } every ? new Cadence(every, Last: (epochs - 1L) * run.StepsPerEpoch / every * every) : Cadence.EachEpoch;
+        var policy = new PruneOnSchedule(new MagnitudePruner(run.Model, Pruning), Followed(run.Recipe), cadence, run.Observer.Note);
+        return run.Train(Phase(run.Recipe), policy, stream: 1);
+    }
+
+    /// <summary>The height follows from the sparsity; beside a second phase it still gives their proportion.</summary>
+    private static Setting<AsniI> NotSavedBesideSparsity(Setting<AsniI> setting) =>
+        setting.Key == "mag1" ? setting with { Get = m => m.Sparsity is null || m.Schedule.Rest is not null ? setting.Get(m) : null } : setting;
+}

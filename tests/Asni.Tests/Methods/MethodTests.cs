@@ -1,0 +1,63 @@
+using Asni.Cpu;
+using Asni.Data;
+using Asni.Methods;
+using Asni.Networks;
+using Asni.Optimizers;
+using Asni.Pruning;
+using Asni.Tensors;
+using Asni.Tests.Engine;
+using Asni.Training;
+
+namespace Asni.Tests.Methods;
+
+/// <summary>What holds for every method, on a network small enough to train in a second.</summary>
+public class MethodTests
+{
+    internal static readonly Network Net = TinyNetworks.Linear(36, 40, 20, 4);
+    internal static readonly DatasetSplit Data = BlobDataset.Split(600, new Chw(36, 1, 1), 4);
+
+    /// <summary>12 steps an epoch, 72 in all.</summary>
+    internal static Recipe With(Method method) => new()
+    {
+        Network = "tiny",
+        Data = "blobs",
+        Method = method,
+        Epochs = 6,
+        BatchSize = 50,
+        Seed = 3,
+        Optimizer = new OptimizerSettings { Kind = OptimizerKind.Nesterov },
+        LearningRate = new LearningRate { Initial = 0.02 },
+    };
+
+    internal static (RunResult Result, RecordingObserver Observer) Run(Method method, TrainedNetwork? start = null)
+    {
+        using var device = new CpuDevice(2);
+        var observer = new RecordingObserver();
+        return (MethodRunner.Run(With(method), Net, Data, device, observer, start: start), observer);
+    }
+
+    [Test]
+    public void What_begins_with_all_weights_refuses_a_pruned_network()
+    {
+        TrainedNetwork pruned = Run(new AsniI { Sparsity = 0.9, Schedule = new SparsitySchedule { Scale1 = 0.8 } }).Result.Phases[0].Model;
+        foreach (Method method in Method.All.Where(m => m.Row.StartsDense))
+            Assert.That(() => Run(method, pruned), Throws.TypeOf<UsageException>().With.Message.Contains("pruned already"), method.Name);
+    }
+
+    [Test]
+    public void What_a_run_goes_through_is_what_was_planned()
+    {
+        TrainedNetwork dense = Run(new DenseTraining()).Result.Phases[0].Model;
+        foreach (Method method in Method.All)
+        {
+            foreach (TrainedNetwork? start in (TrainedNetwork?[])(method.Row.NeedsStart ? [dense] : [null, dense]))
+            {
+                (RunResult result, RecordingObserver observer) = Run(method, start);
+                PhasePlan[] planned = [.. method.Phases(With(method), given: start is not null)];
+                Assert.That(result.Phases.Select(p => p.Phase), Is.EqualTo(planned.Select(p => p.Name)), method.Name);
+                foreach (PhasePlan phase in planned) Assert.That(observer.Epochs.Count(e => e.Phase == phase.Name), Is.EqualTo(phase.Epochs), $"{method.Name}, {phase.Name}");
+                if (method.FinalSparsity(With(method)) is { } sparsity) Assert.That(result.Phases[^1].Kept, Is.EqualTo(MagnitudePruner.Keep(Net.WeightCount, sparsity)), method.Name);
+            }
+        }
+    }
+}
