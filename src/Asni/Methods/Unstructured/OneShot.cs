@@ -1,0 +1,56 @@
+using Asni.Pruning;
+using Asni.Settings;
+
+namespace Asni.Methods;
+
+/// <summary>
+/// One-shot magnitude pruning (Han, Pool, Tran, Dally 2015, arXiv 1506.02626): dense training, one cut by magnitude, training of what stays. A network that is given is cut as it is.
+/// </summary>
+public sealed record OneShot : Method
+{
+    private const string PhaseName = "oneshot";
+
+    private static readonly MethodRow s_row = new("oneshot", "trains densely, prunes once by magnitude and trains what stays", "Han, Pool, Tran, Dally 2015, arXiv 1506.02626")
+    {
+        Formula = "after dense training the K = N - round(S N) weights with the largest |w| stay; then w <- m * (w - lr (g + decay w))",
+        Leaves = "dense.safetensors, unless the run starts from a network, and oneshot.safetensors; in the time of two trainings",
+        Example = [("net", "lenet300"), ("sparsity", "0.9"), ("retrain-lr", "6e-5")],
+        Settings = Setting.As<Method, OneShot>(
+        [
+            Setting.Number<OneShot>("sparsity", "share of weights pruned", m => m.Sparsity, (m, v) => m with { Sparsity = v }, "[0, 1)"),
+            .. PruningOptions.Settings.In<OneShot, PruningOptions>(m => m.Pruning, (m, v) => m with { Pruning = v }),
+            .. Retraining.Settings.In<OneShot, Retraining>(m => m.Retraining, (m, v) => m with { Retraining = v }),
+        ]),
+        StartsDense = true,
+    };
+
+    public double Sparsity { get; init; } = 0.9;
+    public PruningOptions Pruning { get; init; } = new();
+
+    /// <summary>Of the training after the cut.</summary>
+    public Retraining Retraining { get; init; } = new();
+
+    internal override MethodRow Row => s_row;
+
+    internal override IEnumerable<PhasePlan> Phases(Recipe recipe, bool given)
+    {
+        if (!given) yield return DenseTraining.Phase(recipe);
+        yield return Retraining.Phase(PhaseName, recipe);
+    }
+
+    internal override IEnumerable<PhaseResult> Run(MethodRun run)
+    {
+        if (run.Given is null)
+        {
+            PhaseResult dense = DenseTraining.Train(run);
+            yield return dense;
+            run.Model.Load(dense.Model);
+        }
+        new MagnitudePruner(run.Model, Pruning).PruneTo(Sparsity, run.Observer.Note);
+        yield return run.Train(Retraining.Phase(PhaseName, run.Recipe));
+    }
+
+    internal override double? FinalSparsity(Recipe recipe) => Sparsity;
+
+    internal override string? Ignores(string setting, Recipe recipe, bool given) => given ? Retraining.Ignores(setting) : null;
+}
