@@ -1,0 +1,48 @@
+using Asni.Methods;
+using Asni.Pruning;
+using Asni.Training;
+using static Asni.Tests.Methods.MethodTests;
+
+namespace Asni.Tests.Methods;
+
+public class GmpTests
+{
+    [TestCase(1, 0.2, 0.8)]
+    [TestCase(5, 0.2, 0.8)]
+    [TestCase(7, 0, 1)]
+    [TestCase(1000, 0.3, 0.5)]
+    [TestCase(null, 0.2, 0.8)]
+    public void Gmp_keeps_exactly_what_was_asked_from_its_end_on(int? every, double begin, double end)
+    {
+        (RunResult result, RecordingObserver observer) = Run(new Gmp { Sparsity = 0.9, EverySteps = every, Begin = begin, End = end });
+        PhaseResult phase = result.Phases.Single();
+        Assert.That((phase.Phase, phase.Kept, phase.Complete), Is.EqualTo(("gmp", MagnitudePruner.Keep(Net.WeightCount, 0.9), true)));
+        Assert.That(phase.Top1, Is.GreaterThan(0.5), "chance is 0.25");
+        foreach (EpochRecord epoch in observer.Epochs)
+        {
+            double time = (epoch.Epoch + 1) / 6.0;
+            if (time < begin) Assert.That(epoch.Sparsity, Is.Zero);
+            if (time >= end) Assert.That(epoch.Kept, Is.EqualTo(phase.Kept));
+        }
+        Assert.That(observer.Epochs.Select(e => e.Sparsity), Is.Ordered.Ascending);
+    }
+
+    [Test]
+    public void Gmp_of_every_step_follows_the_cubic_in_between()
+    {
+        var method = new Gmp { Sparsity = 0.9, EverySteps = 1, Begin = 0, End = 1 };
+        Func<int, double> planned = method.PlannedSparsity(With(method), "gmp")!;
+        foreach (EpochRecord epoch in Run(method).Observer.Epochs)
+            Assert.That(epoch.Sparsity, Is.EqualTo(0.9 * (1 - Math.Pow(1 - (epoch.Epoch + 1) / 6.0, 3))).Within(1e-3).And.EqualTo(planned(epoch.Epoch)).Within(1e-3));
+    }
+
+    [Test]
+    public void Its_times_are_checked() =>
+        Assert.That(() => With(new Gmp { Begin = 0.9 }).Validate(), Throws.TypeOf<UsageException>().With.Message.EqualTo("prune-begin 0.9 is not before prune-end 0.8."));
+
+    [TestCase(-0.1)]
+    [TestCase(1)]
+    [TestCase(double.NaN)]
+    public void Its_sparsity_is_checked(double sparsity) =>
+        Assert.That(() => With(new Gmp { Sparsity = sparsity }).Validate(), Throws.TypeOf<UsageException>().With.Message.StartsWith("sparsity '"));
+}
