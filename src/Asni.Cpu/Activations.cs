@@ -1,6 +1,30 @@
 using System.Runtime.CompilerServices;
+using Asni.Networks;
 
 namespace Asni.Cpu;
+
+/// <summary>The activation functions of this device, each a type, and here alone chosen by their kind.</summary>
+internal static class Activations
+{
+    /// <summary>Calls with the type of an activation that operations fuse.</summary>
+    /// <exception cref="NotSupportedException">It is none of those.</exception>
+    public static void Fused<C>(Activation activation, ref C call) where C : struct, IActivationCall
+    {
+        switch (activation)
+        {
+            case Activation.None: call.Run<Identity>(); break;
+            case Activation.Relu: call.Run<Relu>(); break;
+            case Activation.Relu6: call.Run<Relu6>(); break;
+            default: throw new NotSupportedException($"the CPU fuses no {activation}");
+        }
+    }
+}
+
+/// <summary>Work that is compiled for each activation.</summary>
+internal interface IActivationCall
+{
+    void Run<A>() where A : struct, IActivation;
+}
 
 /// <summary>An activation function as a type, so that a kernel is compiled for each. NaN goes through, as in PyTorch.</summary>
 internal interface IActivation
@@ -8,17 +32,32 @@ internal interface IActivation
     static abstract V Apply<L, V>(V x) where L : struct, ILanes<V> where V : struct;
     static abstract float Apply(float x);
 
-    /// <summary>dy where the activation that gave y had slope 1, else 0.</summary>
-    static abstract V Backward<L, V>(V y, V dy) where L : struct, ILanes<V> where V : struct;
-    static abstract float Backward(float y, float dy);
+    /// <summary>dy times the slope, which a piecewise linear activation takes from its output and any other from its input.</summary>
+    static abstract V Backward<L, V>(V kept, V dy) where L : struct, ILanes<V> where V : struct;
+    static abstract float Backward(float kept, float dy);
 
-    /// <summary>Whether <see cref="Backward(float, float)"/> looks at y.</summary>
-    static abstract bool NeedsOutput { get; }
+    /// <summary>Whether <see cref="Backward(float, float)"/> looks at what is kept.</summary>
+    static abstract bool NeedsKept { get; }
+}
+
+/// <summary>A piecewise linear activation as where it cuts off: below 0, above 6.</summary>
+internal readonly record struct Clamp(bool Below, bool Above)
+{
+    public bool IsNone => !Below && !Above;
+
+    /// <exception cref="NotSupportedException">It is not piecewise linear.</exception>
+    public static Clamp Of(Activation activation) => activation switch
+    {
+        Activation.None => default,
+        Activation.Relu => new(true, false),
+        Activation.Relu6 => new(true, true),
+        _ => throw new NotSupportedException($"the CPU fuses no {activation}"),
+    };
 }
 
 internal readonly struct Identity : IActivation
 {
-    public static bool NeedsOutput => false;
+    public static bool NeedsKept => false;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V Apply<L, V>(V x) where L : struct, ILanes<V> where V : struct => x;
@@ -31,7 +70,7 @@ internal readonly struct Identity : IActivation
 
 internal readonly struct Relu : IActivation
 {
-    public static bool NeedsOutput => true;
+    public static bool NeedsKept => true;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V Apply<L, V>(V x) where L : struct, ILanes<V> where V : struct => L.Max(default, x);
@@ -44,7 +83,7 @@ internal readonly struct Relu : IActivation
 
 internal readonly struct Relu6 : IActivation
 {
-    public static bool NeedsOutput => true;
+    public static bool NeedsKept => true;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V Apply<L, V>(V x) where L : struct, ILanes<V> where V : struct => L.Min(L.Create(6), L.Max(default, x));

@@ -105,10 +105,10 @@ public sealed unsafe class CpuDevice : Device
         Elementwise.Activate(_workers, CpuBuffer.Floats(x), x.Elements, activation, CpuBuffer.Floats(y));
     }
 
-    public override void ActivateBackward(DeviceTensor y, Activation activation, DeviceTensor dy)
+    public override void ActivateBackward(DeviceTensor kept, Activation activation, DeviceTensor dy)
     {
-        RequireLength(dy.Elements, y.Elements);
-        Elementwise.ActivateBackward(_workers, CpuBuffer.Floats(y), y.Elements, activation, CpuBuffer.Floats(dy));
+        RequireLength(dy.Elements, kept.Elements);
+        Elementwise.ActivateBackward(_workers, CpuBuffer.Floats(kept), kept.Elements, activation, CpuBuffer.Floats(dy));
     }
 
     public override void Copy(DeviceTensor from, bool accumulate, DeviceTensor to)

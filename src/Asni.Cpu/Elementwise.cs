@@ -1,4 +1,4 @@
-using Asni.Devices;
+using Asni.Networks;
 
 namespace Asni.Cpu;
 
@@ -8,33 +8,39 @@ internal static unsafe class Elementwise
     /// <summary>y = activation(a + b).</summary>
     public static void Add(Workers workers, float* a, float* b, long count, Activation activation, float* y)
     {
-        switch (activation)
-        {
-            case Activation.None: workers.Vectorize(count, new Body<AddThen<Identity>>(a, b, count, y)); break;
-            case Activation.Relu: workers.Vectorize(count, new Body<AddThen<Relu>>(a, b, count, y)); break;
-            case Activation.Relu6: workers.Vectorize(count, new Body<AddThen<Relu6>>(a, b, count, y)); break;
-        }
+        var call = new AddCall(workers, a, b, count, y);
+        Activations.Fused(activation, ref call);
     }
 
     /// <summary>y = activation(x).</summary>
     public static void Activate(Workers workers, float* x, long count, Activation activation, float* y)
     {
-        switch (activation)
-        {
-            case Activation.None when x != y: workers.Vectorize(count, new Body<First<Identity>>(x, x, count, y)); break;
-            case Activation.Relu: workers.Vectorize(count, new Body<First<Relu>>(x, x, count, y)); break;
-            case Activation.Relu6: workers.Vectorize(count, new Body<First<Relu6>>(x, x, count, y)); break;
-        }
+        if (activation == Activation.None && x == y) return;
+        var call = new ActivateCall(workers, x, count, y);
+        Activations.Fused(activation, ref call);
     }
 
-    /// <summary>dy *= activation'(y).</summary>
-    public static void ActivateBackward(Workers workers, float* y, long count, Activation activation, float* dy)
+    /// <summary>dy *= activation', from what it keeps.</summary>
+    public static void ActivateBackward(Workers workers, float* kept, long count, Activation activation, float* dy)
     {
-        switch (activation)
-        {
-            case Activation.Relu: workers.Vectorize(count, new Body<Slope<Relu>>(y, dy, count, dy)); break;
-            case Activation.Relu6: workers.Vectorize(count, new Body<Slope<Relu6>>(y, dy, count, dy)); break;
-        }
+        if (activation == Activation.None) return;
+        var call = new BackwardCall(workers, kept, count, dy);
+        Activations.Fused(activation, ref call);
+    }
+
+    private readonly struct AddCall(Workers workers, float* a, float* b, long count, float* y) : IActivationCall
+    {
+        public void Run<A>() where A : struct, IActivation => workers.Vectorize(count, new Body<AddThen<A>>(a, b, count, y));
+    }
+
+    private readonly struct ActivateCall(Workers workers, float* x, long count, float* y) : IActivationCall
+    {
+        public void Run<A>() where A : struct, IActivation => workers.Vectorize(count, new Body<First<A>>(x, x, count, y));
+    }
+
+    private readonly struct BackwardCall(Workers workers, float* kept, long count, float* dy) : IActivationCall
+    {
+        public void Run<A>() where A : struct, IActivation => workers.Vectorize(count, new Body<Slope<A>>(kept, dy, count, dy));
     }
 
     private interface IBinary

@@ -138,8 +138,8 @@ public sealed class CudaDevice : Device, ICudaAddresses
 
     public override void Activate(DeviceTensor x, Activation activation, DeviceTensor y) => Elementwise("add", At(x), 0, activation, At(y), y.Elements);
 
-    public override void ActivateBackward(DeviceTensor y, Activation activation, DeviceTensor dy) =>
-        Elementwise("activate_backward", At(y), At(dy), activation, At(dy), dy.Elements);
+    public override void ActivateBackward(DeviceTensor kept, Activation activation, DeviceTensor dy) =>
+        Elementwise("activate_backward", At(kept), At(dy), activation, At(dy), dy.Elements);
 
     public override void Copy(DeviceTensor from, bool accumulate, DeviceTensor to) =>
         Elementwise("add", At(from), accumulate ? At(to) : 0, Activation.None, At(to), to.Elements);
@@ -190,7 +190,7 @@ public sealed class CudaDevice : Device, ICudaAddresses
     private void Elementwise(string kernel, ulong a, ulong b, Activation activation, ulong y, long n)
     {
         if (n == 0) return;
-        var args = new ElementwiseArgs { A = a, B = b, Y = y, N = n, Activation = (int)activation };
+        var args = new ElementwiseArgs { A = a, B = b, Y = y, N = n, Activation = CudaActivation.Fused(activation) };
         _kernels.Get($"{kernel}_{_runtime.StorageName}").Launch(_stream, Blocks(n, _runtime.Multiprocessors), Threads, 0, in args);
     }
 

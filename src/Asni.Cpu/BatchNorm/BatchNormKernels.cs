@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using Asni.Devices;
+using Asni.Networks;
 
 namespace Asni.Cpu;
 
@@ -100,7 +101,7 @@ internal readonly unsafe struct BatchNormSums<A, K>(ChannelRows rows, Deal parts
     {
         d = L.Subtract(L.Load(x + row + i), m);
         V gradient = default;
-        if (K.NeedsGradient) gradient = A.Backward<L, V>(A.NeedsOutput ? y.Load<L, V>(d, row, i) : default, L.Load(g + row + i));
+        if (K.NeedsGradient) gradient = A.Backward<L, V>(A.NeedsKept ? y.Load<L, V>(d, row, i) : default, L.Load(g + row + i));
         v = K.Value<L, V>(d, gradient);
     }
 
@@ -110,7 +111,7 @@ internal readonly unsafe struct BatchNormSums<A, K>(ChannelRows rows, Deal parts
         for (int i = 0; start + i < elements; i++)
         {
             float d = x[start + i] - mean[i];
-            float v = K.Value(d, K.NeedsGradient ? A.Backward(A.NeedsOutput ? y.Load(d, start, i) : 0, g[start + i]) : 0);
+            float v = K.Value(d, K.NeedsGradient ? A.Backward(A.NeedsKept ? y.Load(d, start, i) : 0, g[start + i]) : 0);
             total[i] += v;
             total[rows.Width + i] += (double)v * d;
         }
@@ -125,12 +126,13 @@ internal readonly unsafe struct BatchNormApply(ChannelRows rows, Deal blocks, fl
 
     public void Execute<L, V>(int worker, int workers) where L : struct, ILanes<V> where V : struct
     {
-        switch (activation)
-        {
-            case Activation.None: Execute<L, V, Identity>(worker, workers); break;
-            case Activation.Relu: Execute<L, V, Relu>(worker, workers); break;
-            case Activation.Relu6: Execute<L, V, Relu6>(worker, workers); break;
-        }
+        var call = new Call<L, V>(this, worker, workers);
+        Activations.Fused(activation, ref call);
+    }
+
+    private readonly struct Call<L, V>(BatchNormApply body, int worker, int workers) : IActivationCall where L : struct, ILanes<V> where V : struct
+    {
+        public void Run<A>() where A : struct, IActivation => body.Execute<L, V, A>(worker, workers);
     }
 
     private void Execute<L, V, A>(int worker, int workers) where L : struct, ILanes<V> where V : struct where A : struct, IActivation
@@ -215,12 +217,13 @@ internal readonly unsafe struct BatchNormBackward(ChannelRows rows, Deal blocks,
 
     public void Execute<L, V>(int worker, int workers) where L : struct, ILanes<V> where V : struct
     {
-        switch (activation)
-        {
-            case Activation.None: Execute<L, V, Identity>(worker, workers); break;
-            case Activation.Relu: Execute<L, V, Relu>(worker, workers); break;
-            case Activation.Relu6: Execute<L, V, Relu6>(worker, workers); break;
-        }
+        var call = new Call<L, V>(this, worker, workers);
+        Activations.Fused(activation, ref call);
+    }
+
+    private readonly struct Call<L, V>(BatchNormBackward body, int worker, int workers) : IActivationCall where L : struct, ILanes<V> where V : struct
+    {
+        public void Run<A>() where A : struct, IActivation => body.Execute<L, V, A>(worker, workers);
     }
 
     private void Execute<L, V, A>(int worker, int workers) where L : struct, ILanes<V> where V : struct where A : struct, IActivation
@@ -248,7 +251,7 @@ internal readonly unsafe struct BatchNormBackward(ChannelRows rows, Deal blocks,
         for (int i = 0; i < rows.Width; i += L.Count)
         {
             V d = L.Subtract(L.Load(input + i), L.Load(mean + i));
-            V g = A.Backward<L, V>(A.NeedsOutput ? y.Load<L, V>(d, at, i) : default, L.Load(gradient + i));
+            V g = A.Backward<L, V>(A.NeedsKept ? y.Load<L, V>(d, at, i) : default, L.Load(gradient + i));
             V result = L.Fma(L.Load(scale + i), g, L.Fma(L.Load(slope + i), d, L.Load(offset + i)));
             if (S.Writes) L.Store(S.Accumulates ? L.Add(L.Load(skip + i), g) : g, skip + i);
             L.Store(result, to + i);
@@ -261,7 +264,7 @@ internal readonly unsafe struct BatchNormBackward(ChannelRows rows, Deal blocks,
         for (int i = 0; start + i < elements; i++)
         {
             long at = start + i;
-            float d = x[at] - mean[i], g = A.Backward(A.NeedsOutput ? y.Load(d, start, i) : 0, dy[at]);
+            float d = x[at] - mean[i], g = A.Backward(A.NeedsKept ? y.Load(d, start, i) : 0, dy[at]);
             if (dSkip != null) dSkip[at] = accumulateSkip ? dSkip[at] + g : g;
             dx[at] = scale[i] * g + (slope[i] * d + offset[i]);
         }

@@ -83,12 +83,9 @@ internal sealed unsafe class CpuBatchNorm : BatchNormOperation
         var output = new BatchNormOutput(Spec.Add ? CpuBuffer.Floats(y) : null, _outputScale, _outputOffset);
         int channels = _rows.Channels;
         for (int i = 0; i < _rows.Width; i++) _mean[i] = (float)_batchMean[i % channels];
-        int parts = Spec.Activation switch
-        {
-            Activation.Relu => RunSums<Relu>(false, input, output, gradient, x.Elements),
-            Activation.Relu6 => RunSums<Relu6>(false, input, output, gradient, x.Elements),
-            _ => RunSums<Identity>(false, input, output, gradient, x.Elements),
-        };
+        var sums = new ProductSums(this, input, output, gradient, x.Elements);
+        Activations.Fused(Spec.Activation, ref sums);
+        int parts = sums.Parts;
         float* weight = CpuBuffer.Floats(w), dWeight = CpuBuffer.Floats(dw), dBias = CpuBuffer.Floats(db);
         double count = (double)x.Batch * x.Shape.Positions;
         for (int c = 0; c < channels; c++)
@@ -145,6 +142,13 @@ internal sealed unsafe class CpuBatchNorm : BatchNormOperation
         if (squares) _workers.Vectorize(elements, new BatchNormSums<A, Square>(_rows, dealt, parts, x, y, g, elements, _mean, _blockSums, _sums));
         else _workers.Vectorize(elements, new BatchNormSums<A, Product>(_rows, dealt, parts, x, y, g, elements, _mean, _blockSums, _sums));
         return parts;
+    }
+
+    private struct ProductSums(CpuBatchNorm norm, float* x, BatchNormOutput y, float* g, long elements) : IActivationCall
+    {
+        public int Parts;
+
+        public void Run<A>() where A : struct, IActivation => Parts = norm.RunSums<A>(false, x, y, g, elements);
     }
 
     /// <summary>Both sums of a channel over lanes and parts, always in the same order.</summary>

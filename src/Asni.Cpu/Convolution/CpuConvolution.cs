@@ -66,7 +66,7 @@ internal sealed unsafe class CpuConvolution : ConvolutionOperation
     public override void BackwardOutput(DeviceTensor y, ParameterTensor? db, DeviceTensor dy)
     {
         _sparse.ForgetGradient();
-        _output!.Run(CpuBuffer.Floats(y), Spec.Activation, (long)dy.Batch * Spec.Output.Positions, CpuBuffer.Floats(dy), db is { } bias ? CpuBuffer.Floats(bias) : null);
+        _output!.Run(CpuBuffer.Floats(y), Clamp.Of(Spec.Activation), (long)dy.Batch * Spec.Output.Positions, CpuBuffer.Floats(dy), db is { } bias ? CpuBuffer.Floats(bias) : null);
     }
 
     public override void BackwardWeights(DeviceTensor x, DeviceTensor dy, ParameterTensor dw)

@@ -6,7 +6,7 @@ namespace Asni.Cpu.Convolution;
 /// <summary>The passes of a layer with all its weights: as implicit matrix products or, where that is cheaper, by Winograd's minimal filtering.</summary>
 internal sealed unsafe class DensePath : IDisposable
 {
-    private readonly ConvolutionSpec _spec;
+    private readonly Clamp _clamp;
     private readonly ImplicitGemm _forward;
     private readonly ImplicitGemm? _backward;
     private readonly WeightGradient? _weights;
@@ -17,7 +17,7 @@ internal sealed unsafe class DensePath : IDisposable
     /// <param name="like">That of the same layer of another caller, who lends what it made of the weights; null: none.</param>
     public DensePath(in ConvolutionSpec spec, Workers workers, Scratch scratch, DensePath? like = null)
     {
-        _spec = spec;
+        _clamp = Clamp.Of(spec.Activation);
         Windows windows = Windows.Forward(spec);
         _forward = new ImplicitGemm(spec, windows, spec.Filter.Out, transposed: false, workers, like?._forward);
         bool backward = spec.Training && spec.InputGradient;
@@ -34,14 +34,14 @@ internal sealed unsafe class DensePath : IDisposable
 
     public void Forward(float* x, WeightValues w, float* bias, int batch, float* y)
     {
-        if (_winogradForward is not null && (Winograd.Forced ?? _winogradPays)) _winogradForward.Run(x, w.Weights, bias, false, _spec.Activation, batch, y);
-        else _forward.Run(x, w, bias, false, _spec.Activation, batch, y);
+        if (_winogradForward is not null && (Winograd.Forced ?? _winogradPays)) _winogradForward.Run(x, w.Weights, bias, false, _clamp, batch, y);
+        else _forward.Run(x, w, bias, false, _clamp, batch, y);
     }
 
     public void BackwardData(float* dy, WeightValues w, bool accumulate, int batch, float* dx)
     {
-        if (_winogradBackward is not null && (Winograd.Forced ?? _winogradPays)) _winogradBackward.Run(dy, w.Weights, null, accumulate, Activation.None, batch, dx);
-        else _backward!.Run(dy, w, null, accumulate, Activation.None, batch, dx);
+        if (_winogradBackward is not null && (Winograd.Forced ?? _winogradPays)) _winogradBackward.Run(dy, w.Weights, null, accumulate, default, batch, dx);
+        else _backward!.Run(dy, w, null, accumulate, default, batch, dx);
     }
 
     public void BackwardWeights(float* x, float* dy, int batch, float* dw)

@@ -28,6 +28,7 @@ internal sealed unsafe class DepthwiseConvolution : ConvolutionOperation
         _workers.Vectorize(Macs(x.Batch), new ForwardBody
         {
             Spec = Spec,
+            Clamp = Clamp.Of(Spec.Activation),
             Batch = x.Batch,
             X = CpuBuffer.Floats(x),
             W = CpuBuffer.Floats(w),
@@ -36,7 +37,7 @@ internal sealed unsafe class DepthwiseConvolution : ConvolutionOperation
         });
 
     public override void BackwardOutput(DeviceTensor y, ParameterTensor? db, DeviceTensor dy) =>
-        _output!.Run(CpuBuffer.Floats(y), Spec.Activation, (long)dy.Batch * Spec.Output.Positions, CpuBuffer.Floats(dy), db is { } bias ? CpuBuffer.Floats(bias) : null);
+        _output!.Run(CpuBuffer.Floats(y), Clamp.Of(Spec.Activation), (long)dy.Batch * Spec.Output.Positions, CpuBuffer.Floats(dy), db is { } bias ? CpuBuffer.Floats(bias) : null);
 
     public override void BackwardWeights(DeviceTensor x, DeviceTensor dy, ParameterTensor dw)
     {
@@ -82,13 +83,14 @@ internal sealed unsafe class DepthwiseConvolution : ConvolutionOperation
     {
         public ConvolutionSpec Spec;
         public int Batch;
+        public Clamp Clamp;
         public float* X, W, Bias, Y;
 
         public readonly void Execute<L, V>(int worker, int workers) where L : struct, ILanes<V> where V : struct
         {
             int channels = Spec.Filter.Out, height = Spec.Output.Height, width = Spec.Output.Width;
             (long from, long to) = Share.Of((long)Batch * height, worker, workers);
-            var epilogue = new Epilogue(channels, Bias, false, Spec.Activation);
+            var epilogue = new Epilogue(channels, Bias, false, Clamp);
             for (long row = from; row < to; row++)
                 for (int ow = 0; ow < width; ow++)
                 {

@@ -1,28 +1,27 @@
 using System.Runtime.CompilerServices;
-using Asni.Devices;
 
 namespace Asni.Cpu.Convolution;
 
-/// <summary>What happens to a row of a register tile on its way out: y = activation(tile + bias + y).</summary>
+/// <summary>What happens to a row of a register tile on its way out: y = clamp(tile + bias + y).</summary>
 /// <param name="nonTemporal">Stores go past the caches: y must be aligned, and whole vectors wide.</param>
-internal readonly unsafe struct Epilogue(int columns, float* bias, bool add, Activation activation, bool nonTemporal = false)
+internal readonly unsafe struct Epilogue(int columns, float* bias, bool add, Clamp clamp = default, bool nonTemporal = false)
 {
     private readonly int _columns = columns;
     private readonly float* _bias = bias;
     private readonly bool _add = add;
-    private readonly Activation _activation = activation;
+    private readonly Clamp _clamp = clamp;
     private readonly bool _nonTemporal = nonTemporal;
 
     /// <summary>Nothing but a copy.</summary>
-    public bool IsPlain => _bias == null && !_add && _activation == Activation.None && !_nonTemporal;
+    public bool IsPlain => _bias == null && !_add && _clamp.IsNone && !_nonTemporal;
 
     /// <summary>Whether register tiles can do all of it, by what they start with and cut off.</summary>
-    public bool SuitsTiles => !_add && _activation != Activation.Relu6 && !_nonTemporal;
+    public bool SuitsTiles => !_add && !_clamp.Above && !_nonTemporal;
 
     /// <summary>What each row of a tile begins with; <paramref name="zeros"/> when there is no bias.</summary>
     public float* Start(float* zeros) => _bias != null ? _bias : zeros;
 
-    public float Floor => _activation == Activation.Relu ? 0 : float.NegativeInfinity;
+    public float Floor => _clamp.Below ? 0 : float.NegativeInfinity;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Store<L, V>(float* tile, float* y) where L : struct, ILanes<V> where V : struct
@@ -35,16 +34,16 @@ internal readonly unsafe struct Epilogue(int columns, float* bias, bool add, Act
             if (_bias != null) x = L.Add(x, L.Load(_bias + n));
             if (_add) x = L.Add(x, L.Load(y + n));
             // Max and Min give their second argument for NaN: a NaN stays visible.
-            if (_activation != Activation.None) x = L.Max(zero, x);
-            if (_activation == Activation.Relu6) x = L.Min(six, x);
+            if (_clamp.Below) x = L.Max(zero, x);
+            if (_clamp.Above) x = L.Min(six, x);
             if (_nonTemporal) L.StoreNonTemporal(x, y + n);
             else L.Store(x, y + n);
         }
         for (; n < _columns; n++)
         {
             float x = tile[n] + (_bias != null ? _bias[n] : 0f) + (_add ? y[n] : 0f);
-            if (_activation != Activation.None && x < 0) x = 0;
-            if (_activation == Activation.Relu6 && x > 6) x = 6;
+            if (_clamp.Below && x < 0) x = 0;
+            if (_clamp.Above && x > 6) x = 6;
             y[n] = x;
         }
     }

@@ -55,7 +55,7 @@ internal sealed unsafe class ImplicitGemm : IDisposable
 
     /// <param name="w">The filter, HWIO.</param>
     /// <param name="bias">May be null.</param>
-    public void Run(float* x, WeightValues w, float* bias, bool accumulate, Activation activation, int batch, float* y)
+    public void Run(float* x, WeightValues w, float* bias, bool accumulate, Clamp clamp, int batch, float* y)
     {
         _packing?.Take(w, _workers);
         int shares = (int)Math.Clamp((long)batch * _positions / SharePositions, _workers.Count, SharesOfWorker * _workers.Count);
@@ -66,7 +66,7 @@ internal sealed unsafe class ImplicitGemm : IDisposable
             B = _packing is null ? w.Weights : _packing.Pointer,
             Bias = bias,
             Accumulate = accumulate,
-            Activation = activation,
+            Clamp = clamp,
             Batch = batch,
             Count = shares,
             Grain = batch >= shares ? _windows.GridRows : 1,
@@ -117,7 +117,7 @@ internal sealed unsafe class ImplicitGemm : IDisposable
         public ImplicitGemm Gemm;
         public float* X, B, Bias, Y;
         public bool Accumulate;
-        public Activation Activation;
+        public Clamp Clamp;
         public int Batch, Count, Grain;
         public Deal Shares;
 
@@ -168,7 +168,7 @@ internal sealed unsafe class ImplicitGemm : IDisposable
                 fixed (Segment* segments = blocks[block])
                 {
                     bool first = block == 0, last = block == blocks.Length - 1;
-                    var epilogue = new Epilogue(panel.Columns, first && Bias != null ? Bias + panel.Start : null, Accumulate || !first, last ? Activation : Activation.None);
+                    var epilogue = new Epilogue(panel.Columns, first && Bias != null ? Bias + panel.Start : null, Accumulate || !first, last ? Clamp : default);
                     RunTiles<L, V>(phase, panel, positions, source, segments, segments + blocks[block].Length, b, ldb, epilogue, y);
                 }
         }
@@ -178,7 +178,7 @@ internal sealed unsafe class ImplicitGemm : IDisposable
         {
             float* zeros = stackalloc float[InnerTiles.Stride];
             new Span<float>(zeros, InnerTiles.Stride).Clear();
-            var epilogue = new Epilogue(panel.Columns, Bias != null ? Bias + panel.Start : null, Accumulate, Activation);
+            var epilogue = new Epilogue(panel.Columns, Bias != null ? Bias + panel.Start : null, Accumulate, Clamp);
             for (int p = 0; p < positions; p++) epilogue.Store<L, V>(zeros, y + phase.Target.Pointer[p]);
         }
 

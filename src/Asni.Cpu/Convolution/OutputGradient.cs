@@ -1,5 +1,4 @@
 using System.Runtime.InteropServices;
-using Asni.Devices;
 
 namespace Asni.Cpu.Convolution;
 
@@ -10,9 +9,9 @@ internal sealed unsafe class OutputGradient(int channels, Workers workers) : IDi
     private readonly CpuBuffer _partials = new((long)workers.Count * ((channels + 31) / 16 * 16) * sizeof(float));
 
     /// <param name="db">May be null.</param>
-    public void Run(float* y, Activation activation, long positions, float* dy, float* db)
+    public void Run(float* y, Clamp clamp, long positions, float* dy, float* db)
     {
-        var body = new Body { Y = y, Dy = dy, Channels = channels, Positions = positions, Activation = activation, Partials = (float*)_partials.Pointer, Stride = _stride };
+        var body = new Body { Y = y, Dy = dy, Channels = channels, Positions = positions, Clamp = clamp, Partials = (float*)_partials.Pointer, Stride = _stride };
         bool parallel = positions * channels >= WorkersExtensions.SmallestParallel;
         workers.Vectorize(positions * channels, body);
         if (db == null) return;
@@ -32,7 +31,7 @@ internal sealed unsafe class OutputGradient(int channels, Workers workers) : IDi
         public float* Y, Dy, Partials;
         public int Channels, Stride;
         public long Positions;
-        public Activation Activation;
+        public Clamp Clamp;
 
         public readonly void Execute<L, V>(int worker, int workers) where L : struct, ILanes<V> where V : struct
         {
@@ -49,18 +48,18 @@ internal sealed unsafe class OutputGradient(int channels, Workers workers) : IDi
             for (; n <= Channels - L.Count; n += L.Count)
             {
                 V d = L.Load(dy + n);
-                if (Activation != Activation.None)
+                if (!Clamp.IsNone)
                 {
                     V value = L.Load(y + n);
                     d = L.And(d, L.Greater(value, zero));
-                    if (Activation == Activation.Relu6) d = L.And(d, L.Greater(six, value));
+                    if (Clamp.Above) d = L.And(d, L.Greater(six, value));
                     L.Store(d, dy + n);
                 }
                 L.Store(L.Add(L.Load(sums + n), d), sums + n);
             }
             for (; n < Channels; n++)
             {
-                bool passes = Activation == Activation.None || (y[n] > 0 && (Activation == Activation.Relu || y[n] < 6));
+                bool passes = (!Clamp.Below || y[n] > 0) && (!Clamp.Above || y[n] < 6);
                 if (!passes) dy[n] = 0;
                 sums[n] += dy[n];
             }

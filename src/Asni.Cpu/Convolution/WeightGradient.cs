@@ -150,7 +150,7 @@ internal sealed unsafe class WeightGradient : IDisposable
             float* tile = stackalloc float[InnerTiles.MaximumRows * InnerTiles.Stride + 16];
             tile = (float*)(((nint)tile + 63) & ~63);
             int tileRows = InnerTiles.Rows(panel.Vectors, L.Count == 16);
-            var epilogue = new Epilogue(panel.Columns, null, !first, Activation.None);
+            var epilogue = new Epilogue(panel.Columns, null, !first);
             foreach (TapRun run in phase.Runs)
             {
                 int length = run.Taps.Length * g._groupChannels;

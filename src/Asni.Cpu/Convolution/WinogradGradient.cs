@@ -159,7 +159,7 @@ internal sealed unsafe class WinogradGradient
                 foreach (Panel panel in Gradient._panels)
                 {
                     int tileRows = InnerTiles.Rows(panel.Vectors, L.Count == 16);
-                    var epilogue = new Epilogue(panel.Columns, null, add, Activation.None);
+                    var epilogue = new Epilogue(panel.Columns, null, add);
                     for (int k = 0; k < inputs; k += tileRows)
                     {
                         inputsAhead.Step();

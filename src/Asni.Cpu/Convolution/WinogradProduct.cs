@@ -42,7 +42,7 @@ internal sealed unsafe class WinogradProduct
     /// </summary>
     private nint PointStep => (nint)_block * Math.Max(_inner, _columns) + 16;
 
-    public void Run(float* x, float* w, float* bias, bool accumulate, Activation activation, int batch, float* y)
+    public void Run(float* x, float* w, float* bias, bool accumulate, Clamp clamp, int batch, float* y)
     {
         float* filter = _scratch.Shared(WinogradTransforms.Points * FilterStep);
         _workers.Vectorize(long.MaxValue, new FilterBody { Product = this, W = w, To = filter, Rows = _workers.DealOut((_inner + Together - 1) / Together) });
@@ -59,7 +59,7 @@ internal sealed unsafe class WinogradProduct
             Blocks = _workers.DealOut((tiles + block - 1) / block),
             Bias = bias,
             Accumulate = accumulate,
-            Activation = activation,
+            Clamp = clamp,
             NonTemporal = _columns % WinogradTransforms.ResultStep == 0 && Caches.Outgrown(y, (long)batch * _tiles.OutputElements)
         });
     }
@@ -108,7 +108,7 @@ internal sealed unsafe class WinogradProduct
         public int Block;
         public Deal Blocks;
         public bool Accumulate, NonTemporal;
-        public Activation Activation;
+        public Clamp Clamp;
 
         public readonly void Execute<L, V>(int worker, int workers) where L : struct, ILanes<V> where V : struct
         {
@@ -187,7 +187,7 @@ internal sealed unsafe class WinogradProduct
             {
                 int channels = Math.Min(WinogradTransforms.ResultStep, Product._columns - c);
                 for (int i = 0; i < channels; i += L.Count) WinogradTransforms.Output<L, V>(from + c + i, step, temporary, results + i);
-                var epilogue = new Epilogue(channels, Bias == null ? null : Bias + c, Accumulate, Activation, NonTemporal);
+                var epilogue = new Epilogue(channels, Bias == null ? null : Bias + c, Accumulate, Clamp, NonTemporal);
                 for (int p = 0; p < outputs; p++)
                     if (places[p] != null) epilogue.Store<L, V>(results + p * WinogradTransforms.ResultStep, places[p] + c);
             }

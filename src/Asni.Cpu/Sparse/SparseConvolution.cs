@@ -101,12 +101,12 @@ internal sealed unsafe class SparseConvolution : SparsePath
 
     public override void Forward(float* x, WeightValues w, float* bias, int batch, float* y)
     {
-        Multiply(_forward!, x, w, new Epilogue(_spec.Filter.Out, bias, false, _spec.Activation), batch, y);
+        Multiply(_forward!, x, w, new Epilogue(_spec.Filter.Out, bias, false, Clamp.Of(_spec.Activation)), batch, y);
     }
 
     public override void BackwardData(float* dy, WeightValues w, bool accumulate, int batch, float* dx)
     {
-        Multiply(_backward!, dy, w, new Epilogue(_spec.Input.Channels, null, accumulate, Activation.None), batch, dx);
+        Multiply(_backward!, dy, w, new Epilogue(_spec.Input.Channels, null, accumulate), batch, dx);
     }
 
     private void Multiply(Direction direction, float* from, WeightValues w, in Epilogue epilogue, int batch, float* to)

@@ -115,7 +115,7 @@ internal sealed unsafe class SparseUnrolled : SparsePath
             Batch = batch,
             Lines = _lines,
             Bias = bias != null ? Bias : null,
-            Activation = _spec.Activation,
+            Clamp = Clamp.Of(_spec.Activation),
             To = y
         });
     }
@@ -243,7 +243,7 @@ internal sealed unsafe class SparseUnrolled : SparsePath
         public float* From, Turned, Bias, To;
         public int Pitch, Batch, Lines;
         public bool Accumulate;
-        public Activation Activation;
+        public Clamp Clamp;
 
         public readonly void Execute<L, V>(int worker, int workers) where L : struct, ILanes<V> where V : struct
         {
@@ -264,7 +264,7 @@ internal sealed unsafe class SparseUnrolled : SparsePath
             for (int line = first; line < last; line += columns)
             {
                 int count = Math.Min(columns, last - line);
-                var epilogue = new Epilogue(count, Bias != null ? Bias + line : null, Accumulate, Activation);
+                var epilogue = new Epilogue(count, Bias != null ? Bias + line : null, Accumulate, Clamp);
                 for (int sample = 0; sample < Batch; sample += 8)
                 {
                     int samples = Math.Min(8, Batch - sample);

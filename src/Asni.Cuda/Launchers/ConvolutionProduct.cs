@@ -1,5 +1,6 @@
 using Asni.Cuda.Driver;
 using Asni.Devices;
+using Asni.Networks;
 
 namespace Asni.Cuda.Launchers;
 
@@ -88,7 +89,7 @@ internal sealed class TileProduct : ConvolutionProduct
         args.SplitElements = _splitElements;
         args.Splits = _choice.Splits;
         args.Bias = call.Bias;
-        args.Activation = (int)call.Activation;
+        args.Activation = CudaActivation.Fused(call.Activation);
         args.Accumulate = call.Accumulate ? 1 : 0;
         args.Live = call.Live?.Address ?? 0;
         args.LiveWords = call.Live?.Words ?? 0;
@@ -122,7 +123,7 @@ internal sealed class SplitSum(ConvolutionRuntime runtime, string resultType)
             SplitElements = pitch,
             Channels = channels,
             Splits = splits,
-            Activation = (int)activation,
+            Activation = CudaActivation.Fused(activation),
             Accumulate = accumulate ? 1 : 0,
         };
         _kernel.Launch(runtime.Stream, Blocks(elements, runtime.Multiprocessors), Threads, 0, in args);
@@ -172,7 +173,7 @@ internal sealed class OutputGradient
             Rows = rows,
             SplitElements = SplitSum.Pitch(_channels),
             Channels = _channels,
-            Activation = (int)_activation,
+            Activation = CudaActivation.Fused(_activation),
         };
         _kernel.Launch(_runtime.Stream, new Dim3(_shares, _columnBlocks), ChannelBlocks.Threads, 0, in args);
         if (db != 0) _sum.Run(_partial, args.SplitElements, _shares, 0, 1, Activation.None, false, _channels, db);

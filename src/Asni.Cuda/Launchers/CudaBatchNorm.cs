@@ -1,5 +1,6 @@
 using Asni.Cuda.Driver;
 using Asni.Devices;
+using Asni.Networks;
 
 namespace Asni.Cuda.Launchers;
 
@@ -132,7 +133,7 @@ internal sealed class CudaBatchNorm : BatchNormOperation
         Count = (long)x.Batch * x.Shape.Positions,
         Channels = Spec.Shape.Channels,
         Parts = _parts,
-        Activation = (int)Spec.Activation,
+        Activation = CudaActivation.Fused(Spec.Activation),
         Epsilon = Spec.Epsilon,
         Momentum = Spec.Momentum,
     };

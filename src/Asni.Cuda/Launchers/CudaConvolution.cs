@@ -1,5 +1,6 @@
 using Asni.Cuda.Driver;
 using Asni.Devices;
+using Asni.Networks;
 using Asni.Tensors;
 
 namespace Asni.Cuda.Launchers;
@@ -135,7 +136,7 @@ internal sealed class CudaDepthwiseConvolution : ConvolutionOperation
         args.B = at.Weights(w);
         args.Y = at.Activations(y);
         args.Bias = b is { } bias ? at.Parameter(bias) : 0;
-        args.Activation = (int)Spec.Activation;
+        args.Activation = CudaActivation.Fused(Spec.Activation);
         LaunchElements(_forward, args, _shape.OutputElements(x.Batch));
     }
 

@@ -62,14 +62,15 @@ public abstract class Device : IDisposable
     /// <summary>Mean softmax cross-entropy over a batch, with label smoothing, and top-1/top-5 counts.</summary>
     public abstract LossOperation CreateLoss(int batch, int classes, float labelSmoothing);
 
-    /// <summary>y = activation(a + b). y may be a or b.</summary>
+    /// <summary>y = activation(a + b), the activation piecewise linear. y may be a or b.</summary>
     public abstract void Add(DeviceTensor a, DeviceTensor b, Activation activation, DeviceTensor y);
 
     /// <summary>y = activation(x). y may be x.</summary>
     public abstract void Activate(DeviceTensor x, Activation activation, DeviceTensor y);
 
-    /// <summary>dy *= activation'(y), in place; y is the activation's output.</summary>
-    public abstract void ActivateBackward(DeviceTensor y, Activation activation, DeviceTensor dy);
+    /// <summary>dy *= activation', in place.</summary>
+    /// <param name="kept">The activation's output when it is piecewise linear, else its input.</param>
+    public abstract void ActivateBackward(DeviceTensor kept, Activation activation, DeviceTensor dy);
 
     /// <summary>to = from, or to += from when <paramref name="accumulate"/>.</summary>
     public abstract void Copy(DeviceTensor from, bool accumulate, DeviceTensor to);
@@ -133,6 +134,3 @@ public readonly record struct DeviceTensor(DeviceBuffer Buffer, long ByteOffset,
 
 /// <summary>One parameter's values or gradients inside a buffer, in the device's layout.</summary>
 public readonly record struct ParameterTensor(DeviceBuffer Buffer, long ByteOffset, Parameter Parameter);
-
-/// <summary>The activation function fused into an operation's output.</summary>
-public enum Activation { None, Relu, Relu6 }

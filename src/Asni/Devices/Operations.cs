@@ -8,6 +8,7 @@ namespace Asni.Devices;
 /// </summary>
 /// <param name="Batch">Largest batch it will run with.</param>
 /// <param name="Filter">(out, in per group, kernel height, kernel width).</param>
+/// <param name="Activation">Piecewise linear, or none.</param>
 /// <param name="InputGradient">Whether BackwardData will be called.</param>
 /// <param name="Training">Whether any backward will be called.</param>
 public readonly record struct ConvolutionSpec(int Batch, Chw Input, FilterShape Filter, int Stride, int Padding, int Groups, bool Bias,
@@ -22,7 +23,7 @@ public readonly record struct ConvolutionSpec(int Batch, Chw Input, FilterShape 
 /// <summary>A prepared convolution or linear layer: y = activation(conv(x, w) + b).</summary>
 public abstract class ConvolutionOperation(ConvolutionSpec spec) : IDisposable
 {
-    public ConvolutionSpec Spec { get; } = spec;
+    public ConvolutionSpec Spec { get; } = ActivationFunction.IsFused(spec.Activation) ? spec : throw new ArgumentException($"a convolution fuses no {spec.Activation}", nameof(spec));
 
     /// <summary>
     /// Tells that the weights have this parameter's mask as it is now, so that the device may choose a sparse kernel. Until the first call all
@@ -60,12 +61,13 @@ public abstract class ConvolutionOperation(ConvolutionSpec spec) : IDisposable
 
 /// <param name="Batch">Largest batch it will run with.</param>
 /// <param name="Add">Whether a skip tensor is added before the activation.</param>
+/// <param name="Activation">Piecewise linear, or none.</param>
 public readonly record struct BatchNormSpec(int Batch, Chw Shape, float Epsilon, float Momentum, bool Add, Activation Activation, bool Training);
 
 /// <summary>A prepared batch-norm: y = activation(norm(x) * w + b [+ skip]). Keeps the batch's mean and 1/std for its backward pass.</summary>
 public abstract class BatchNormOperation(BatchNormSpec spec) : IDisposable
 {
-    public BatchNormSpec Spec { get; } = spec;
+    public BatchNormSpec Spec { get; } = ActivationFunction.IsFused(spec.Activation) ? spec : throw new ArgumentException($"a batch-norm fuses no {spec.Activation}", nameof(spec));
 
     /// <summary>Tells that x is always what this convolution's last Forward wrote, so that the device may take the batch's statistics there.</summary>
     public virtual void Follow(ConvolutionOperation producer) { }

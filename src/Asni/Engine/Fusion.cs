@@ -8,9 +8,16 @@ namespace Asni.Engine;
 /// <param name="Source">Node whose value it reads.</param>
 /// <param name="Skip">Node whose value is added before the activation.</param>
 /// <param name="Result">The last node fused: later units read the value under this id.</param>
-internal sealed record FusedUnit(Node Main, int Source, int? Skip, Activation Activation, int Result);
+internal sealed record FusedUnit(Node Main, int Source, int? Skip, Activation Activation, int Result)
+{
+    /// <summary>The backward pass reads <see cref="Result"/> again.</summary>
+    public bool KeepsOutput => Activation != Activation.None && ActivationFunction.IsFused(Activation);
 
-/// <summary>Groups nodes as the contract wants them: conv + bias + ReLU; batch-norm + add + ReLU; add + ReLU.</summary>
+    /// <summary>The backward pass reads <see cref="Source"/> again.</summary>
+    public bool KeepsInput => Main is ConvolutionNode or LinearNode or BatchNormNode || !ActivationFunction.IsFused(Activation);
+}
+
+/// <summary>Groups nodes as the contract wants them: convolution, batch-norm with an add, or add, and a piecewise linear activation behind it.</summary>
 internal static class Fusion
 {
     public static List<FusedUnit> Fuse(Network network)
@@ -37,15 +44,16 @@ internal static class Fusion
             result = fusedAdd.Id;
         }
         var activation = Activation.None;
-        if (node is ReluNode own)
+        if (node is ActivationNode own)
         {
-            activation = own.Six ? Activation.Relu6 : Activation.Relu;
+            activation = own.Activation;
         }
-        else if (node is (ConvolutionNode or LinearNode or BatchNormNode or AddNode) && Only(network, consumers, result) is ReluNode relu)
+        else if (node is (ConvolutionNode or LinearNode or BatchNormNode or AddNode) && Only(network, consumers, result) is ActivationNode next
+            && ActivationFunction.IsFused(next.Activation))
         {
-            absorbed.Add(relu.Id);
-            activation = relu.Six ? Activation.Relu6 : Activation.Relu;
-            result = relu.Id;
+            absorbed.Add(next.Id);
+            activation = next.Activation;
+            result = next.Id;
         }
         return new FusedUnit(node, node.Inputs[0], skip, activation, result);
     }

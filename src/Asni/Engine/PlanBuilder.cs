@@ -105,10 +105,7 @@ internal sealed class PlanBuilder
         }
     }
 
-    /// <summary>Convolution and batch-norm read their input again; an activation's derivative comes from its output.</summary>
-    private static bool KeptForBackward(FusedUnit unit, int node) =>
-        (unit.Source == node && unit.Main is (ConvolutionNode or LinearNode or BatchNormNode))
-        || (unit.Result == node && unit.Activation != Activation.None);
+    private static bool KeptForBackward(FusedUnit unit, int node) => (unit.Source == node && unit.KeepsInput) || (unit.Result == node && unit.KeepsOutput);
 
     private void PlaceGradients()
     {
@@ -169,12 +166,13 @@ internal sealed class PlanBuilder
                 return BindPooling(p, new PoolingSpec(PoolingKind.Max, _batch, x.Shape, p.Size, p.Stride, p.Padding, _training), x, y, dy, dx, accumulate);
             case GlobalAveragePoolNode p:
                 return BindPooling(p, new PoolingSpec(PoolingKind.GlobalAverage, _batch, x.Shape, 0, 0, 0, _training), x, y, dy, dx, accumulate);
-            case AddNode or ReluNode:
+            case AddNode or ActivationNode:
                 return new ElementwiseUnit
                 {
                     Node = f.Main,
                     Device = _device,
                     Activation = f.Activation,
+                    KeepsOutput = f.KeepsOutput,
                     X = x,
                     Y = y,
                     Dy = dy,

@@ -104,6 +104,9 @@ internal sealed class ElementwiseUnit : PlanUnit
 {
     public required Device Device { get; init; }
     public required Activation Activation { get; init; }
+
+    /// <summary>The activation is differentiated from Y, not from X.</summary>
+    public required bool KeepsOutput { get; init; }
     public required DeviceTensor? Skip { get; init; }
     public DeviceTensor? SkipGradient { get; init; }
     public bool AccumulateSkip { get; init; }
@@ -117,7 +120,7 @@ internal sealed class ElementwiseUnit : PlanUnit
     public override void Backward(int batch)
     {
         DeviceTensor dy = Dy.WithBatch(batch);
-        if (Activation != Activation.None) Device.ActivateBackward(Y.WithBatch(batch), Activation, dy);
+        if (Activation != Activation.None) Device.ActivateBackward((KeepsOutput ? Y : X).WithBatch(batch), Activation, dy);
         if (Dx is { } dx) Device.Copy(dy, AccumulateDx, dx.WithBatch(batch));
         if (SkipGradient is { } skip) Device.Copy(dy, AccumulateSkip, skip.WithBatch(batch));
     }

@@ -101,8 +101,7 @@ internal static class GraphJson
         ConvolutionNode => "convolution",
         LinearNode => "linear",
         BatchNormNode => "batch_norm",
-        ReluNode { Six: true } => "relu6",
-        ReluNode => "relu",
+        ActivationNode n => ActivationFunction.Of(n.Activation).Name,
         AddNode => "add",
         MaxPoolNode => "max_pool",
         GlobalAveragePoolNode => "global_average_pool",
@@ -156,11 +155,10 @@ internal static class GraphJson
                     Truth(node, "bias")),
                 "linear" => builder.Linear(layer, Whole(node, "features"), Truth(node, "bias")),
                 "batch_norm" => builder.BatchNorm(layer, Single(node, "epsilon"), Single(node, "momentum")),
-                "relu" => builder.Relu(layer),
-                "relu6" => builder.Relu6(layer),
                 "add" => builder.Add(layer, sources[0], sources[1]),
                 "max_pool" => builder.MaxPool(layer, Whole(node, "size"), Whole(node, "stride"), Whole(node, "padding", 0)),
                 "global_average_pool" => builder.GlobalAveragePool(layer),
+                _ when ActivationFunction.Named(operation) is { } activation => builder.Activate(layer, activation.Kind),
                 _ => throw bad($"layer {layer} of its graph is a '{operation}', which this program does not know"),
             };
         }

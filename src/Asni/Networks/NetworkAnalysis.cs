@@ -50,7 +50,7 @@ public sealed record NetworkAnalysis(Network Network, ImmutableArray<LayerInfo> 
         ConvolutionNode c => Weighted(c, ConvolutionKind(c), c.Weight, c.Bias, live),
         LinearNode l => Weighted(l, "linear", l.Weight, l.Bias, live),
         BatchNormNode b => Plain(b, "batch-norm") with { Parameters = b.Weight.Elements + b.Bias.Elements },
-        ReluNode r => Plain(r, r.Six ? "relu6" : "relu"),
+        ActivationNode a => Plain(a, ActivationFunction.Of(a.Activation).Name),
         AddNode => Plain(node, "add"),
         MaxPoolNode p => Plain(p, $"max-pool {p.Size}x{p.Size}{Stride(p.Stride)}"),
         GlobalAveragePoolNode => Plain(node, "average pool"),

@@ -91,10 +91,13 @@ public sealed class NetworkBuilder
     }
 
     /// <summary>max(x, 0).</summary>
-    public NetworkBuilder Relu(string name) => Append(new ReluNode(_nodes.Count, Claim(name), Current, Output, Six: false));
+    public NetworkBuilder Relu(string name) => Activate(name, Activation.Relu);
 
     /// <summary>min(max(x, 0), 6).</summary>
-    public NetworkBuilder Relu6(string name) => Append(new ReluNode(_nodes.Count, Claim(name), Current, Output, Six: true));
+    public NetworkBuilder Relu6(string name) => Activate(name, Activation.Relu6);
+
+    /// <summary>An activation function by its kind.</summary>
+    internal NetworkBuilder Activate(string name, Activation activation) => Append(new ActivationNode(_nodes.Count, Claim(name), Current, Output, activation));
 
     /// <summary>Max pooling with a square window; the padding is at most half of it, as in PyTorch.</summary>
     /// <param name="stride">The window's size when null.</param>

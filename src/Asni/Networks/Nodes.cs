@@ -55,10 +55,10 @@ public sealed record BatchNormNode(int Id, string Name, int Source, Chw Output, 
         new BatchNormNode(id, Name, source(Source), Output, tensor(Weight), tensor(Bias), tensor(RunningMean), tensor(RunningVariance), Epsilon, Momentum);
 }
 
-/// <summary>max(x, 0), or min(max(x, 0), 6) when <paramref name="Six"/>.</summary>
-public sealed record ReluNode(int Id, string Name, int Source, Chw Output, bool Six) : Node(Id, Name, [Source], Output)
+/// <summary>An activation function, element by element; not <see cref="Activation.None"/>.</summary>
+public sealed record ActivationNode(int Id, string Name, int Source, Chw Output, Activation Activation) : Node(Id, Name, [Source], Output)
 {
-    internal override Node Moved(int id, Func<int, int> source, Func<Parameter, Parameter> tensor) => new ReluNode(id, Name, source(Source), Output, Six);
+    internal override Node Moved(int id, Func<int, int> source, Func<Parameter, Parameter> tensor) => new ActivationNode(id, Name, source(Source), Output, Activation);
 }
 
 public sealed record AddNode(int Id, string Name, int Left, int Right, Chw Output) : Node(Id, Name, [Left, Right], Output)

@@ -40,7 +40,7 @@ public sealed record PrunableGroups(ImmutableArray<PrunableGroup> Groups, Immuta
                 continue;
             }
             var norm = readersOf[consumer!.Id].ToArray() is [BatchNormNode only] ? only : null;
-            groups.Add(new PrunableGroup(layer, members, consumer, norm, blocks.WhyStays(consumer) ?? (members.OfType<ReluNode>().Any() ? null : "no activation follows it")));
+            groups.Add(new PrunableGroup(layer, members, consumer, norm, blocks.WhyStays(consumer) ?? (members.OfType<ActivationNode>().Any() ? null : "no activation follows it")));
         }
         return new PrunableGroups(groups.ToImmutable(), others.ToImmutable());
     }
@@ -58,7 +58,7 @@ public sealed record PrunableGroups(ImmutableArray<PrunableGroup> Groups, Immuta
             if (readers.Length > 1) return $"its units are read by {readers.Length} layers";
             switch (readers[0])
             {
-                case BatchNormNode or ReluNode or MaxPoolNode or GlobalAveragePoolNode:
+                case BatchNormNode or ActivationNode or MaxPoolNode or GlobalAveragePoolNode:
                 case ConvolutionNode { IsDepthwise: true }:
                     at = readers[0];
                     continue;

@@ -87,8 +87,8 @@ public static class DeadUnits
                 case BatchNormNode n:
                     value = (value - At(n.RunningMean)) * At(n.Weight) / Math.Sqrt(At(n.RunningVariance) + n.Epsilon) + At(n.Bias);
                     break;
-                case ReluNode n:
-                    value = Math.Clamp(value, 0, n.Six ? 6 : double.PositiveInfinity);
+                case ActivationNode n:
+                    value = ActivationFunction.Of(n.Activation).Value(value);
                     break;
                 case ConvolutionNode n:
                     // A depthwise convolution makes another value at the border.

@@ -1,5 +1,6 @@
 using Asni.Cpu;
 using Asni.Devices;
+using Asni.Networks;
 using Asni.Tensors;
 
 namespace Asni.Tests.Cpu;

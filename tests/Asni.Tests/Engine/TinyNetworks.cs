@@ -20,7 +20,7 @@ internal static class TinyNetworks
             var bias = new Parameter(parameters.Count + 1, $"fc{i}.bias", ParameterKind.Bias, new Shape(widths[i]), new FilterShape(widths[i], 1, 1, 1));
             parameters.AddRange(weight, bias);
             nodes.Add(new LinearNode(nodes.Count, $"fc{i}", nodes.Count - 1, new Chw(widths[i], 1, 1), weight, bias));
-            if (i < widths.Length - 1) nodes.Add(new ReluNode(nodes.Count, $"relu{i}", nodes.Count - 1, new Chw(widths[i], 1, 1), Six: false));
+            if (i < widths.Length - 1) nodes.Add(new ActivationNode(nodes.Count, $"relu{i}", nodes.Count - 1, new Chw(widths[i], 1, 1), Activation.Relu));
         }
         return new Network("tiny", nodes.ToImmutable(), parameters.ToImmutable());
     }

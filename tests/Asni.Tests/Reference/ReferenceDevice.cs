@@ -61,10 +61,10 @@ internal sealed class ReferenceDevice : Device
         for (int i = 0; i < to.Length; i++) to[i] = activation.Apply(from[i]);
     }
 
-    public override void ActivateBackward(DeviceTensor y, Activation activation, DeviceTensor dy)
+    public override void ActivateBackward(DeviceTensor kept, Activation activation, DeviceTensor dy)
     {
-        Span<double> output = ReferenceBuffer.Doubles(y), gradient = ReferenceBuffer.Doubles(dy);
-        for (int i = 0; i < gradient.Length; i++) gradient[i] *= activation.Derivative(output[i]);
+        Span<double> from = ReferenceBuffer.Doubles(kept), gradient = ReferenceBuffer.Doubles(dy);
+        for (int i = 0; i < gradient.Length; i++) gradient[i] *= activation.Derivative(from[i]);
     }
 
     public override void Copy(DeviceTensor from, bool accumulate, DeviceTensor to)

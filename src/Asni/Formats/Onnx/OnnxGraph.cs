@@ -25,7 +25,7 @@ internal sealed class OnnxGraph(TrainedNetwork trained, OnnxOptions options)
         foreach (Node node in network.Nodes) Add(node);
         // The caller finds the result under one name whatever the last layer is called.
         _graph.Message(1, Node(_flat[^1] ? "Identity" : "Flatten", Output, [_values[^1]], Output));
-        if (network.Nodes.Any(n => n is ReluNode { Six: true }))
+        if (network.Nodes.Any(n => n is ActivationNode { Activation: Activation.Relu6 }))
             _graph.Message(5, Tensor(ClipLow, [], [0f])).Message(5, Tensor(ClipHigh, [], [6f]));
         _graph.Message(11, Value(Input, network.Input.Channels, network.Input.Height, network.Input.Width));
         _graph.Message(12, Value(Output, network.Classes));
@@ -34,15 +34,14 @@ internal sealed class OnnxGraph(TrainedNetwork trained, OnnxOptions options)
 
     private void Add(Node node)
     {
-        _flat[node.Id] = node is LinearNode || (node is ReluNode or BatchNormNode or AddNode && _flat[node.Inputs[0]]);
+        _flat[node.Id] = node is LinearNode || (node is ActivationNode or BatchNormNode or AddNode && _flat[node.Inputs[0]]);
         _values[node.Id] = node switch
         {
             InputNode => Input,
             ConvolutionNode c => Convolution(c),
             LinearNode l => Linear(l),
             BatchNormNode b => BatchNorm(b),
-            ReluNode { Six: true } r => Emit("Clip", r, [_values[r.Source], ClipLow, ClipHigh]),
-            ReluNode r => Emit("Relu", r, [_values[r.Source]]),
+            ActivationNode a => Activate(a, _values[a.Source]),
             AddNode a => Emit("Add", a, [_values[a.Left], _values[a.Right]]),
             MaxPoolNode p => Emit("MaxPool", p, [_values[p.Source]], Attribute("kernel_shape", p.Size, p.Size),
                 Attribute("strides", p.Stride, p.Stride), Attribute("pads", p.Padding, p.Padding, p.Padding, p.Padding)),
@@ -50,6 +49,13 @@ internal sealed class OnnxGraph(TrainedNetwork trained, OnnxOptions options)
             _ => throw new ArgumentException($"Node '{node.Name}' is a {node.GetType().Name}, which has no form in ONNX here."),
         };
     }
+
+    private string Activate(ActivationNode a, string source) => a.Activation switch
+    {
+        Activation.Relu => Emit("Relu", a, [source]),
+        Activation.Relu6 => Emit("Clip", a, [source, ClipLow, ClipHigh]),
+        _ => throw new ArgumentException($"'{a.Name}' is a {a.Activation}, which has no form in ONNX here."),
+    };
 
     private string Convolution(ConvolutionNode c)
     {

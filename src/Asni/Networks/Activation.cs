@@ -1,0 +1,32 @@
+using System.Collections.Immutable;
+
+namespace Asni.Networks;
+
+/// <summary>An activation function, element by element. <see cref="None"/> is what an operation fuses that is followed by none.</summary>
+public enum Activation { None, Relu, Relu6 }
+
+/// <summary>What graphs, plans and files know of an activation function; devices have their own definitions.</summary>
+/// <param name="Name">Of the operation in files.</param>
+/// <param name="IsPiecewiseLinear">
+/// Devices fuse it into the operation before it, and differentiate it from what it puts out. Any other is a step of its own, differentiated from what it reads.
+/// </param>
+/// <param name="Value">The function.</param>
+internal sealed record ActivationFunction(Activation Kind, string Name, bool IsPiecewiseLinear, Func<double, double> Value)
+{
+    /// <summary>One row an activation.</summary>
+    public static ImmutableArray<ActivationFunction> All { get; } =
+    [
+        new(Activation.Relu, "relu", true, x => Math.Max(x, 0)),
+        new(Activation.Relu6, "relu6", true, x => Math.Clamp(x, 0, 6)),
+    ];
+
+    /// <exception cref="ArgumentOutOfRangeException">It has no row: <see cref="Activation.None"/>, or no activation.</exception>
+    public static ActivationFunction Of(Activation activation) =>
+        All.FirstOrDefault(f => f.Kind == activation) ?? throw new ArgumentOutOfRangeException(nameof(activation), activation, "not an activation function");
+
+    /// <summary>Whether operations take it in.</summary>
+    public static bool IsFused(Activation activation) => activation == Activation.None || Of(activation).IsPiecewiseLinear;
+
+    /// <summary>Null when none has this name.</summary>
+    public static ActivationFunction? Named(string name) => All.FirstOrDefault(f => f.Name == name);
+}
