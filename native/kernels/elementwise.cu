@@ -12,7 +12,7 @@ struct ElementwiseArgs {
     int activation;
 };
 
-// y = activation(a + b), or activation(a) when there is no b.
+// y = activation(a + b), or activation(a) when there is no b; piecewise linear.
 template <class T>
 ASNI_DEVICE void add(const ElementwiseArgs& args) {
     const T *a = static_cast<const T*>(args.a), *b = static_cast<const T*>(args.b);
@@ -38,3 +38,25 @@ ASNI_DEVICE void activate_backward(const ElementwiseArgs& args) {
 
 ASNI_KERNEL(activate_backward_fp32, ElementwiseArgs, 256) { activate_backward<float>(args); }
 ASNI_KERNEL(activate_backward_bf16, ElementwiseArgs, 256) { activate_backward<bf16>(args); }
+
+// y = activation(a), smooth.
+template <class T>
+ASNI_DEVICE void smooth(const ElementwiseArgs& args) {
+    const T* a = static_cast<const T*>(args.a);
+    for (int64_t i = grid_thread(); i < args.n; i += grid_threads())
+        Storage<T>::store(static_cast<T*>(args.y) + i, smooth_value(Storage<T>::load(a + i), args.activation));
+}
+
+ASNI_KERNEL(smooth_fp32, ElementwiseArgs, 256) { smooth<float>(args); }
+ASNI_KERNEL(smooth_bf16, ElementwiseArgs, 256) { smooth<bf16>(args); }
+
+// y = b * activation'(a), where a is what a smooth activation read.
+template <class T>
+ASNI_DEVICE void smooth_backward(const ElementwiseArgs& args) {
+    const T *a = static_cast<const T*>(args.a), *b = static_cast<const T*>(args.b);
+    for (int64_t i = grid_thread(); i < args.n; i += grid_threads())
+        Storage<T>::store(static_cast<T*>(args.y) + i, Storage<T>::load(b + i) * smooth_slope(Storage<T>::load(a + i), args.activation));
+}
+
+ASNI_KERNEL(smooth_backward_fp32, ElementwiseArgs, 256) { smooth_backward<float>(args); }
+ASNI_KERNEL(smooth_backward_bf16, ElementwiseArgs, 256) { smooth_backward<bf16>(args); }

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
 using Asni.Networks;
 
 namespace Asni.Cpu;
@@ -16,6 +17,17 @@ internal static class Activations
             case Activation.Relu: call.Run<Relu>(); break;
             case Activation.Relu6: call.Run<Relu6>(); break;
             default: throw new NotSupportedException($"the CPU fuses no {activation}");
+        }
+    }
+
+    /// <summary>Calls with the type of any activation.</summary>
+    /// <exception cref="NotSupportedException">There is none such.</exception>
+    public static void Any<C>(Activation activation, ref C call) where C : struct, IActivationCall
+    {
+        switch (activation)
+        {
+            case Activation.Silu: call.Run<Smooth<Silu>>(); break;
+            default: Fused(activation, ref call); break;
         }
     }
 }
@@ -93,4 +105,42 @@ internal readonly struct Relu6 : IActivation
     public static V Backward<L, V>(V y, V dy) where L : struct, ILanes<V> where V : struct =>
         L.AndNot(L.AndNot(dy, L.GreaterOrEqual(default, y)), L.GreaterOrEqual(y, L.Create(6)));
     public static float Backward(float y, float dy) => y <= 0 || y >= 6 ? 0 : dy;
+}
+
+/// <summary>A smooth activation function.</summary>
+internal interface ISmooth
+{
+    static abstract V Value<L, V>(V x) where L : struct, ILanes<V> where V : struct;
+
+    /// <summary>Its derivative at x.</summary>
+    static abstract V Slope<L, V>(V x) where L : struct, ILanes<V> where V : struct;
+}
+
+/// <summary>A smooth activation as a kernel takes it. Single elements have the bits that they have in a register.</summary>
+internal readonly struct Smooth<F> : IActivation where F : struct, ISmooth
+{
+    public static bool NeedsKept => true;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V Apply<L, V>(V x) where L : struct, ILanes<V> where V : struct => F.Value<L, V>(x);
+    public static float Apply(float x) => F.Value<Lanes128, Vector128<float>>(Vector128.Create(x)).ToScalar();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V Backward<L, V>(V kept, V dy) where L : struct, ILanes<V> where V : struct => L.Multiply(dy, F.Slope<L, V>(kept));
+    public static float Backward(float kept, float dy) => dy * F.Slope<Lanes128, Vector128<float>>(Vector128.Create(kept)).ToScalar();
+}
+
+internal readonly struct Silu : ISmooth
+{
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V Value<L, V>(V x) where L : struct, ILanes<V> where V : struct => L.Divide(x, L.Add(L.Create(1), L.Exp(L.Subtract(default, x))));
+
+    /// <summary>s + x s (1 - s) of the sigmoid s: with e = exp(-|x|), s and 1 - s are 1 / (1 + e) and e / (1 + e), or the other way round, both without loss.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V Slope<L, V>(V x) where L : struct, ILanes<V> where V : struct
+    {
+        V e = L.Exp(L.Subtract(default, L.Abs(x))), larger = L.Divide(L.Create(1), L.Add(L.Create(1), e)), smaller = L.Multiply(e, larger);
+        V positive = L.Greater(x, default), sigmoid = L.Select(positive, larger, smaller), complement = L.Select(positive, smaller, larger);
+        return L.Fma(L.Multiply(x, complement), sigmoid, sigmoid);
+    }
 }

@@ -5,7 +5,7 @@ namespace Asni.Cpu;
 /// <summary>Element by element over whole activations: memory-bound, one pass.</summary>
 internal static unsafe class Elementwise
 {
-    /// <summary>y = activation(a + b).</summary>
+    /// <summary>y = activation(a + b), the activation piecewise linear.</summary>
     public static void Add(Workers workers, float* a, float* b, long count, Activation activation, float* y)
     {
         var call = new AddCall(workers, a, b, count, y);
@@ -17,7 +17,7 @@ internal static unsafe class Elementwise
     {
         if (activation == Activation.None && x == y) return;
         var call = new ActivateCall(workers, x, count, y);
-        Activations.Fused(activation, ref call);
+        Activations.Any(activation, ref call);
     }
 
     /// <summary>dy *= activation', from what it keeps.</summary>
@@ -25,7 +25,7 @@ internal static unsafe class Elementwise
     {
         if (activation == Activation.None) return;
         var call = new BackwardCall(workers, kept, count, dy);
-        Activations.Fused(activation, ref call);
+        Activations.Any(activation, ref call);
     }
 
     private readonly struct AddCall(Workers workers, float* a, float* b, long count, float* y) : IActivationCall

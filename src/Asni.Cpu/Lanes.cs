@@ -26,6 +26,9 @@ internal unsafe interface ILanes<V> where V : struct
     /// <summary>a * b + c: rounded once where the processor has fused multiply-adds, else after the product too, because to fuse in software is ten times slower.</summary>
     static abstract V Fma(V a, V b, V c);
     static abstract V Sqrt(V a);
+
+    /// <summary>e^a, within one unit in the last place; infinity where that is too large.</summary>
+    static abstract V Exp(V a);
     static abstract V Abs(V a);
     static abstract V Max(V a, V b);
     static abstract V Min(V a, V b);

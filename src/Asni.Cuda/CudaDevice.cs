@@ -134,15 +134,16 @@ public sealed class CudaDevice : Device, ICudaAddresses
     public override LossOperation CreateLoss(int batch, int classes, float labelSmoothing) => new CudaLoss(_runtime, batch, classes, labelSmoothing);
 
     public override void Add(DeviceTensor a, DeviceTensor b, Activation activation, DeviceTensor y) =>
-        Elementwise("add", At(a), At(b), activation, At(y), y.Elements);
+        Elementwise("add", At(a), At(b), CudaActivation.Fused(activation), At(y), y.Elements);
 
-    public override void Activate(DeviceTensor x, Activation activation, DeviceTensor y) => Elementwise("add", At(x), 0, activation, At(y), y.Elements);
+    public override void Activate(DeviceTensor x, Activation activation, DeviceTensor y) =>
+        Elementwise(CudaActivation.IsFused(activation) ? "add" : "smooth", At(x), 0, (int)activation, At(y), y.Elements);
 
     public override void ActivateBackward(DeviceTensor kept, Activation activation, DeviceTensor dy) =>
-        Elementwise("activate_backward", At(kept), At(dy), activation, At(dy), dy.Elements);
+        Elementwise(CudaActivation.IsFused(activation) ? "activate_backward" : "smooth_backward", At(kept), At(dy), (int)activation, At(dy), dy.Elements);
 
     public override void Copy(DeviceTensor from, bool accumulate, DeviceTensor to) =>
-        Elementwise("add", At(from), accumulate ? At(to) : 0, Activation.None, At(to), to.Elements);
+        Elementwise("add", At(from), accumulate ? At(to) : 0, (int)Activation.None, At(to), to.Elements);
 
     /// <summary>A CUDA graph of the launches: one call to the driver then issues them all.</summary>
     public override DeviceRecording? Record(Action work)
@@ -187,10 +188,10 @@ public sealed class CudaDevice : Device, ICudaAddresses
     /// <summary>A grid that covers n elements, a few each when there are many.</summary>
     internal static int Blocks(long n, int multiprocessors) => (int)Math.Clamp((n + Threads - 1) / Threads, 1, multiprocessors * 32L);
 
-    private void Elementwise(string kernel, ulong a, ulong b, Activation activation, ulong y, long n)
+    private void Elementwise(string kernel, ulong a, ulong b, int activation, ulong y, long n)
     {
         if (n == 0) return;
-        var args = new ElementwiseArgs { A = a, B = b, Y = y, N = n, Activation = CudaActivation.Fused(activation) };
+        var args = new ElementwiseArgs { A = a, B = b, Y = y, N = n, Activation = activation };
         _kernels.Get($"{kernel}_{_runtime.StorageName}").Launch(_stream, Blocks(n, _runtime.Multiprocessors), Threads, 0, in args);
     }
 

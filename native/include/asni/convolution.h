@@ -3,6 +3,8 @@
 // Activations are NHWC, weights (K, R, S, C / groups). A fully connected layer is a 1x1 convolution of 1x1 images.
 #pragma once
 
+#include "asni/activation.h"
+
 namespace asni {
 
 struct ConvolutionArgs {
@@ -19,19 +21,6 @@ struct ConvolutionArgs {
     int filter_height, filter_width, stride, padding, groups;
     int splits, activation, accumulate, live_words;
 };
-
-enum { activation_none, activation_relu, activation_relu6 };
-
-// A NaN passes through, as in the other devices.
-ASNI_DEVICE float activate(float x, int activation) {
-    if (activation == activation_none) return x;
-    x = x <= 0.0f ? 0.0f : x;
-    return activation == activation_relu6 && x >= 6.0f ? 6.0f : x;
-}
-
-ASNI_DEVICE bool activation_passes(float y, int activation) {
-    return !(activation != activation_none && y <= 0.0f) && !(activation == activation_relu6 && y >= 6.0f);
-}
 
 ASNI_DEVICE int ceil_divide(int a, int b) { return (a + b - 1) / b; }
 

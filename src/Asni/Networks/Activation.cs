@@ -3,7 +3,7 @@ using System.Collections.Immutable;
 namespace Asni.Networks;
 
 /// <summary>An activation function, element by element. <see cref="None"/> is what an operation fuses that is followed by none.</summary>
-public enum Activation { None, Relu, Relu6 }
+public enum Activation { None, Relu, Relu6, Silu }
 
 /// <summary>What graphs, plans and files know of an activation function; devices have their own definitions.</summary>
 /// <param name="Name">Of the operation in files.</param>
@@ -18,6 +18,7 @@ internal sealed record ActivationFunction(Activation Kind, string Name, bool IsP
     [
         new(Activation.Relu, "relu", true, x => Math.Max(x, 0)),
         new(Activation.Relu6, "relu6", true, x => Math.Clamp(x, 0, 6)),
+        new(Activation.Silu, "silu", false, x => x / (1 + Math.Exp(-x))),
     ];
 
     /// <exception cref="ArgumentOutOfRangeException">It has no row: <see cref="Activation.None"/>, or no activation.</exception>

@@ -96,6 +96,9 @@ public sealed class NetworkBuilder
     /// <summary>min(max(x, 0), 6).</summary>
     public NetworkBuilder Relu6(string name) => Activate(name, Activation.Relu6);
 
+    /// <summary>x / (1 + exp(-x)), also called swish.</summary>
+    public NetworkBuilder Silu(string name) => Activate(name, Activation.Silu);
+
     /// <summary>An activation function by its kind.</summary>
     internal NetworkBuilder Activate(string name, Activation activation) => Append(new ActivationNode(_nodes.Count, Claim(name), Current, Output, activation));
 

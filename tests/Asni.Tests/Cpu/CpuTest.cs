@@ -50,20 +50,6 @@ internal static class CpuTest
         Vector(2, channels, ParameterKind.RunningMean), Vector(3, channels, ParameterKind.RunningVariance),
     ];
 
-    public static double Apply(Activation activation, double x) => activation switch
-    {
-        Activation.Relu => Math.Max(0, x),
-        Activation.Relu6 => Math.Clamp(x, 0, 6),
-        _ => x,
-    };
-
-    public static bool Passes(Activation activation, double y) => activation switch
-    {
-        Activation.Relu => y > 0,
-        Activation.Relu6 => y > 0 && y < 6,
-        _ => true,
-    };
-
     /// <summary>Every element within absolute + relative * |expected|.</summary>
     public static void AssertClose(ReadOnlySpan<float> actual, ReadOnlySpan<double> expected, double relative, double absolute, string what)
     {

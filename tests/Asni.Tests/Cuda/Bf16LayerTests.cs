@@ -3,6 +3,7 @@ using Asni.Devices;
 using Asni.Networks;
 using Asni.Tensors;
 using Asni.Tests.Devices;
+using Asni.Tests.Reference;
 
 namespace Asni.Tests.Cuda;
 
@@ -43,6 +44,26 @@ public class Bf16LayerTests
             Outputs expected = BatchNormTests.Run(DeviceCase.OpenReference(), spec, Batch, 0.5f, false, false, null, Rounded);
             Outputs actual = BatchNormTests.Run(Open(), spec, Batch, 0.5f, false, false, expected, Rounded);
             Outputs.AssertClose(expected, actual, 1e-3, 1.0 / 256, $"{spec}");
+        }
+    }
+
+    [Test]
+    public void Smooth_activations_agree_with_the_reference([ValueSource(typeof(ActivationFunctions), nameof(ActivationFunctions.Smooth))] Activation activation)
+    {
+        float[] x = [.. Values.Random(1, 3001, 12).Select(Rounded)], dy = [.. Values.Random(2, 3001).Select(Rounded)];
+        Outputs.AssertClose(Run(DeviceCase.OpenReference()), Run(Open()), 1e-6, 1.0 / 256, activation);
+
+        Outputs Run(Workbench opened)
+        {
+            using Workbench bench = opened;
+            var shape = new Chw(x.Length, 1, 1);
+            DeviceTensor from = bench.Tensor(1, shape, x), to = bench.Unwritten(1, shape), gradient = bench.Tensor(1, shape, dy);
+            bench.Device.Activate(from, activation, to);
+            bench.Device.ActivateBackward(from, activation, gradient);
+            var outputs = new Outputs();
+            outputs.Add("values", bench.Read(to));
+            outputs.Add("gradient", bench.Read(gradient));
+            return outputs;
         }
     }
 

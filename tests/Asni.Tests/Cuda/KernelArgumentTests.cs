@@ -6,6 +6,7 @@ using System.Text.RegularExpressions;
 using Asni.Cuda;
 using Asni.Data;
 using Asni.Devices;
+using Asni.Networks;
 
 namespace Asni.Tests.Cuda;
 
@@ -51,6 +52,14 @@ public partial class KernelArgumentTests
         Assert.That(s_structs.Value.Keys.Where(name => name.EndsWith("Args", StringComparison.Ordinal)).Except(Managed.Select(NativeName)), Is.EquivalentTo(s_others));
 
     [Test]
+    public void Activations_have_the_same_numbers()
+    {
+        string header = File.ReadAllText(Path.Combine(ArchitectureTests.Root, "native", "include", "asni", "activation.h"));
+        string[] names = ActivationNames().Match(header).Groups["names"].Value.Split(',', StringSplitOptions.TrimEntries);
+        Assert.That(names, Is.EqualTo(Enum.GetValues<Activation>().Order().Select((a, i) => (int)a == i ? $"activation_{a.ToString().ToLowerInvariant()}" : "")));
+    }
+
+    [Test]
     public void Layout_follows_the_alignment_of_fields()
     {
         Dictionary<string, NativeStruct> structs = NativeStruct.Parse("""
@@ -73,6 +82,9 @@ public partial class KernelArgumentTests
     /// <summary>Pointers are ulong here: they are addresses of another memory.</summary>
     private static string KindOf(Type type) => type == typeof(ulong) ? "pointer" : type == typeof(long) ? "long" : type == typeof(int) ? "int" : type == typeof(uint) ? "uint"
         : type == typeof(float) ? "float" : type == typeof(double) ? "double" : type == typeof(bool) ? "bool" : s_native.GetValueOrDefault(type.Name, type.Name);
+
+    [GeneratedRegex(@"enum \{(?<names>[^}]*)\}")]
+    private static partial Regex ActivationNames();
 
     [GeneratedRegex("^<(.+)>k__BackingField$")]
     private static partial Regex BackingField();

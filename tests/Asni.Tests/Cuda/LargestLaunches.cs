@@ -36,7 +36,7 @@ internal static class LargestLaunches
             "batch_norm_merge" => WideShapes(1).Select(blocks =>
                 new PossibleLaunch(kernel, new Dim3(CudaBatchNorm.Groups(int.MaxValue), blocks.Count), ChannelBlocks.Threads)),
             _ when Is("batch_norm_rows_", "batch_norm_gradient_rows") => [new(kernel, CudaBatchNorm.TotalBlocks(int.MaxValue), CudaBatchNorm.TotalThreads)],
-            _ when Is("depthwise_forward_", "depthwise_data_gradient_", "max_pool_", "mean_pool_", "add_", "activate_backward_", "door_in_", "door_out_",
+            _ when Is("depthwise_forward_", "depthwise_data_gradient_", "max_pool_", "mean_pool_", "add_", "activate_backward_", "smooth_", "door_in_", "door_out_",
                 "images_in_", "sample_images_", "pad_channels_", "drop_channels_") => [new(kernel, CudaDevice.Blocks(long.MaxValue / 2, multiprocessors), CudaDevice.Threads)],
             "live_blocks" => [new(kernel, int.MaxValue, LiveBlocks.Threads)],
             "loss_sum" => [new(kernel, 1, CudaLoss.SumThreads)],

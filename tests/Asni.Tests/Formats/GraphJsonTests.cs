@@ -10,7 +10,7 @@ public class GraphJsonTests
     private static readonly Network s_every = new NetworkBuilder("every kind", new Chw(2, 9, 8))
         .Convolution("stem", 4, 3, stride: 2, padding: 1, bias: true).BatchNorm("norm", epsilon: 1e-3f, momentum: 0.25f).Relu6("cut")
         .Residual("block", b => b.Convolution("a", 8, 3, padding: 1, groups: 2).Relu("r").MaxPool("p", 3, 1, 1), b => b.Convolution("down", 8, 1))
-        .MaxPool("pool", 2).Linear("wide \"5\" \u00e9", 6).Relu("last").Linear("head", 3, bias: false).Build();
+        .Silu("soft").MaxPool("pool", 2).Linear("wide \"5\" \u00e9", 6).Relu("last").Linear("head", 3, bias: false).Build();
 
     private static string Text => GraphJson.Write(s_every);
 
@@ -24,6 +24,21 @@ public class GraphJsonTests
 
     [Test]
     public void Every_kind_of_layer_comes_back() => AssertEqual(Read(Text), s_every);
+
+    /// <summary>By its own method of the builder, in the words of files.</summary>
+    [Test]
+    public void Every_activation_comes_back([Values] Activation activation)
+    {
+        if (activation == Activation.None) return;
+        var builder = new NetworkBuilder("n", new Chw(2, 4, 4)).Linear("fc", 3);
+        typeof(NetworkBuilder).GetMethod($"{activation}")!.Invoke(builder, ["a"]);
+        Network network = builder.Build();
+        Assert.That(network.Nodes[^1], Is.InstanceOf<ActivationNode>().With.Property("Activation").EqualTo(activation));
+        string text = GraphJson.Write(network);
+        Assert.That(text, Does.Contain($"\"op\":\"{activation.ToString().ToLowerInvariant()}\""));
+        AssertEqual(GraphJson.Read(network.Name, text, Bad), network);
+        Assert.That(File.ReadAllText(Path.Combine(ArchitectureTests.Root, "docs", "formats.md")), Does.Contain($"`{activation.ToString().ToLowerInvariant()}`"));
+    }
 
     [TestCaseSource(typeof(NetworkZoo), nameof(NetworkZoo.Names))]
     public void Every_network_of_the_zoo_comes_back(string name)

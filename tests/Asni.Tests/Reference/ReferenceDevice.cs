@@ -83,15 +83,25 @@ internal static class ActivationFunctions
         Activation.None => x,
         Activation.Relu => Math.Max(x, 0),
         Activation.Relu6 => Math.Min(Math.Max(x, 0), 6),
+        Activation.Silu => x * Sigmoid(x),
         _ => throw new ArgumentOutOfRangeException(nameof(activation)),
     };
 
-    /// <summary>The derivative, 0 or 1, from the function's output.</summary>
-    public static double Derivative(this Activation activation, double y) => activation switch
+    /// <summary>Those that operations fuse.</summary>
+    public static Activation[] Fused { get; } = [Activation.None, Activation.Relu, Activation.Relu6];
+
+    /// <summary>Those that are steps of their own.</summary>
+    public static Activation[] Smooth { get; } = [.. Enum.GetValues<Activation>().Except(Fused)];
+
+    /// <summary>The derivative, of the fused ones from the function's output, of the others from its input.</summary>
+    public static double Derivative(this Activation activation, double kept) => activation switch
     {
         Activation.None => 1,
-        Activation.Relu => y > 0 ? 1 : 0,
-        Activation.Relu6 => y is > 0 and < 6 ? 1 : 0,
+        Activation.Relu => kept > 0 ? 1 : 0,
+        Activation.Relu6 => kept is > 0 and < 6 ? 1 : 0,
+        Activation.Silu => Sigmoid(kept) * (1 + kept * Sigmoid(-kept)),
         _ => throw new ArgumentOutOfRangeException(nameof(activation)),
     };
+
+    private static double Sigmoid(double x) => 1 / (1 + Math.Exp(-x));
 }

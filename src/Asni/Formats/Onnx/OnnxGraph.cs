@@ -9,10 +9,14 @@ internal sealed class OnnxGraph(TrainedNetwork trained, OnnxOptions options)
 {
     private const string Input = "input", Output = "logits", ClipLow = "relu6.min", ClipHigh = "relu6.max";
 
+    /// <summary>Scalars that activation functions read, by the names of their initializers.</summary>
+    private static readonly Dictionary<string, float> s_constants = new() { [ClipLow] = 0, [ClipHigh] = 6 };
+
     /// <summary>Bytes of a sparse element: a 64-bit index and a float.</summary>
     private const int SparseElementBytes = sizeof(long) + sizeof(float);
 
     private readonly ProtoMessage _graph = new();
+    private readonly List<string> _constants = [];
     private readonly string[] _values = new string[trained.Network.Nodes.Length];
 
     /// <summary>Nodes whose value is [N, n] already rather than [N, C, H, W].</summary>
@@ -25,8 +29,7 @@ internal sealed class OnnxGraph(TrainedNetwork trained, OnnxOptions options)
         foreach (Node node in network.Nodes) Add(node);
         // The caller finds the result under one name whatever the last layer is called.
         _graph.Message(1, Node(_flat[^1] ? "Identity" : "Flatten", Output, [_values[^1]], Output));
-        if (network.Nodes.Any(n => n is ActivationNode { Activation: Activation.Relu6 }))
-            _graph.Message(5, Tensor(ClipLow, [], [0f])).Message(5, Tensor(ClipHigh, [], [6f]));
+        foreach (string name in _constants) _graph.Message(5, Tensor(name, [], [s_constants[name]]));
         _graph.Message(11, Value(Input, network.Input.Channels, network.Input.Height, network.Input.Width));
         _graph.Message(12, Value(Output, network.Classes));
         return _graph;
@@ -53,7 +56,8 @@ internal sealed class OnnxGraph(TrainedNetwork trained, OnnxOptions options)
     private string Activate(ActivationNode a, string source) => a.Activation switch
     {
         Activation.Relu => Emit("Relu", a, [source]),
-        Activation.Relu6 => Emit("Clip", a, [source, ClipLow, ClipHigh]),
+        Activation.Relu6 => Emit("Clip", a, [source, Constant(ClipLow), Constant(ClipHigh)]),
+        Activation.Silu => Emit("Mul", a, [source, Inner("Sigmoid", a, "sigmoid", source)]),
         _ => throw new ArgumentException($"'{a.Name}' is a {a.Activation}, which has no form in ONNX here."),
     };
 
@@ -69,9 +73,7 @@ internal sealed class OnnxGraph(TrainedNetwork trained, OnnxOptions options)
         string source = _values[l.Source];
         if (!_flat[l.Source])
         {
-            string flat = l.Name + ".flatten";
-            _graph.Message(1, Node("Flatten", flat, [source], flat));
-            source = flat;
+            source = Inner("Flatten", l, "flatten", source);
         }
         return Emit("Gemm", l, Weighted(l, source), Attribute("transB", 1L));
     }
@@ -104,10 +106,26 @@ internal sealed class OnnxGraph(TrainedNetwork trained, OnnxOptions options)
 
     private void Dense(string name, Shape shape, float[] values) => _graph.Message(5, Tensor(name, shape.Dims.Select(d => (long)d), values));
 
+    /// <summary>A scalar's name; it becomes an initializer.</summary>
+    private string Constant(string name)
+    {
+        if (!_constants.Contains(name)) _constants.Add(name);
+        return name;
+    }
+
+    /// <summary>A step on the way to a node's value, called "NODE.what" unless a layer is.</summary>
+    private string Inner(string type, Node node, string what, params IEnumerable<string> inputs)
+    {
+        string value = $"{node.Name}.{what}";
+        while (trained.Network.Nodes.Any(n => n.Name == value)) value += "_";
+        _graph.Message(1, Node(type, value, inputs, value));
+        return value;
+    }
+
     private string Emit(string type, Node node, IEnumerable<string> inputs, params IEnumerable<ProtoMessage> attributes)
     {
         // The graph's own names are taken.
-        string value = node.Name is Input or Output or ClipLow or ClipHigh ? node.Name + ".value" : node.Name;
+        string value = node.Name is Input or Output || s_constants.ContainsKey(node.Name) ? node.Name + ".value" : node.Name;
         _graph.Message(1, Node(type, value, inputs, value, attributes));
         return value;
     }

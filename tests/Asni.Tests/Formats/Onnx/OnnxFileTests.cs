@@ -21,12 +21,32 @@ public class OnnxFileTests : FolderTest
             ("resnet20", new Chw(3, 32, 32)), ("resnet18", new Chw(3, 48, 40)), ("mobilenet_v2", new Chw(3, 64, 64)),
         ];
         foreach ((string name, Chw input) in networks) WriteCases(NetworkZoo.Create(name, input, 10));
+        WriteCases(Smooth);
         string[] lines = Python.Run("Formats.Onnx.consume.py", _folder.Path, consumer, _folder.Path).Split('\n',
             StringSplitOptions.RemoveEmptyEntries);
-        Assert.That(lines, Has.Length.EqualTo(networks.Length * (consumer == "opencv" ? 2 : 3)));
+        Assert.That(lines, Has.Length.EqualTo((networks.Length + 1) * (consumer == "opencv" ? 2 : 3)));
         foreach (string line in lines)
             Assert.That(double.Parse(line.Split(' ')[1].Replace("inf", "1e9"), CultureInfo.InvariantCulture), Is.LessThan(1e-4), line);
         TestContext.Out.WriteLine(string.Join('\n', lines));
+    }
+
+    private static Network Smooth => new NetworkBuilder("smooth", new Chw(2, 8, 8))
+        .Convolution("silu", 5, 3).BatchNorm("norm").Silu("silu.sigmoid").Silu("act").Linear("fc", 16).Silu("flat").Linear("last", 10).Build();
+
+    [Test]
+    public void A_smooth_activation_is_made_of_simpler_operators()
+    {
+        ProtoReader graph = Graph(Smooth, RandomNetworks.Weights(Smooth, 0.8), new OnnxOptions());
+        Assert.That(Types(graph), Is.EqualTo(new[] { "Conv", "Sigmoid", "Mul", "Sigmoid", "Mul", "Flatten", "Gemm", "Sigmoid", "Mul", "Gemm", "Identity" }));
+        Assert.That(graph.Messages(1).Select(n => n.Text(2)), Is.Unique);
+    }
+
+    [Test]
+    public void Every_activation_has_a_form([Values] Activation activation)
+    {
+        if (activation == Activation.None) return;
+        Network network = new NetworkBuilder("n", new Chw(2, 4, 4)).Linear("fc", 3).Activate("a", activation).Build();
+        Assert.That(Types(Graph(network, RandomNetworks.Weights(network, 0), new OnnxOptions())).Count(), Is.GreaterThan(3));
     }
 
     [Test]
