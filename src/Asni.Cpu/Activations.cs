@@ -27,6 +27,7 @@ internal static class Activations
         switch (activation)
         {
             case Activation.Silu: call.Run<Smooth<Silu>>(); break;
+            case Activation.Gelu: call.Run<Smooth<Gelu>>(); break;
             default: Fused(activation, ref call); break;
         }
     }
@@ -142,5 +143,46 @@ internal readonly struct Silu : ISmooth
         V e = L.Exp(L.Subtract(default, L.Abs(x))), larger = L.Divide(L.Create(1), L.Add(L.Create(1), e)), smaller = L.Multiply(e, larger);
         V positive = L.Greater(x, default), sigmoid = L.Select(positive, larger, smaller), complement = L.Select(positive, smaller, larger);
         return L.Fma(L.Multiply(x, complement), sigmoid, sigmoid);
+    }
+}
+
+/// <summary>
+/// x P(x) with the normal distribution function P. For u = |x| / sqrt(2), P(-|x|) = erfc(u) / 2 = exp(-u^2) t q(t) / 2 with t = 1 / (1 + u / 2) and a polynomial q
+/// fitted for the smallest relative error, 4e-8.
+/// </summary>
+internal readonly struct Gelu : ISmooth
+{
+    private const float RootOfHalf = 0.707106781f, InverseRootOfTwoPi = 0.398942280f;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V Value<L, V>(V x) where L : struct, ILanes<V> where V : struct => L.Multiply(x, Distribution<L, V>(x, out _));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V Slope<L, V>(V x) where L : struct, ILanes<V> where V : struct
+    {
+        V distribution = Distribution<L, V>(x, out V exponential);
+        // x goes to infinity where the exponential is 0.
+        return L.Fma(L.Multiply(L.Max(L.Create(-Furthest), L.Min(L.Create(Furthest), x)), L.Create(InverseRootOfTwoPi)), exponential, distribution);
+    }
+
+    /// <summary>Beyond this exp(-x^2 / 2) is 0.</summary>
+    private const float Furthest = 16;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static V Distribution<L, V>(V x, out V exponential) where L : struct, ILanes<V> where V : struct
+    {
+        V u = L.Multiply(L.Abs(x), L.Create(RootOfHalf)), t = L.Divide(L.Create(1), L.Fma(u, L.Create(0.5f), L.Create(1)));
+        exponential = L.Exp(L.Multiply(L.Multiply(x, x), L.Create(-0.5f)));
+        V p = L.Create(-0.0587425538f);
+        p = L.Fma(p, t, L.Create(0.282966544f));
+        p = L.Fma(p, t, L.Create(-0.483832141f));
+        p = L.Fma(p, t, L.Create(0.274165605f));
+        p = L.Fma(p, t, L.Create(-0.0238996188f));
+        p = L.Fma(p, t, L.Create(0.201514903f));
+        p = L.Fma(p, t, L.Create(0.243405314f));
+        p = L.Fma(p, t, L.Create(0.282333024f));
+        p = L.Fma(p, t, L.Create(0.282088882f));
+        V tail = L.Multiply(L.Multiply(exponential, L.Create(0.5f)), L.Multiply(t, p));
+        return L.Select(L.Greater(x, default), L.Subtract(L.Create(1), tail), tail);
     }
 }

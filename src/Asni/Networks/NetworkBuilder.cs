@@ -99,6 +99,9 @@ public sealed class NetworkBuilder
     /// <summary>x / (1 + exp(-x)), also called swish.</summary>
     public NetworkBuilder Silu(string name) => Activate(name, Activation.Silu);
 
+    /// <summary>x times the normal distribution function of x: the exact GELU, PyTorch's default.</summary>
+    public NetworkBuilder Gelu(string name) => Activate(name, Activation.Gelu);
+
     /// <summary>An activation function by its kind.</summary>
     internal NetworkBuilder Activate(string name, Activation activation) => Append(new ActivationNode(_nodes.Count, Claim(name), Current, Output, activation));
 

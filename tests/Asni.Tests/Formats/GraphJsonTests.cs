@@ -10,7 +10,7 @@ public class GraphJsonTests
     private static readonly Network s_every = new NetworkBuilder("every kind", new Chw(2, 9, 8))
         .Convolution("stem", 4, 3, stride: 2, padding: 1, bias: true).BatchNorm("norm", epsilon: 1e-3f, momentum: 0.25f).Relu6("cut")
         .Residual("block", b => b.Convolution("a", 8, 3, padding: 1, groups: 2).Relu("r").MaxPool("p", 3, 1, 1), b => b.Convolution("down", 8, 1))
-        .Silu("soft").MaxPool("pool", 2).Linear("wide \"5\" \u00e9", 6).Relu("last").Linear("head", 3, bias: false).Build();
+        .Silu("soft").Gelu("softer").MaxPool("pool", 2).Linear("wide \"5\" \u00e9", 6).Relu("last").Linear("head", 3, bias: false).Build();
 
     private static string Text => GraphJson.Write(s_every);
 

@@ -84,6 +84,7 @@ internal static class ActivationFunctions
         Activation.Relu => Math.Max(x, 0),
         Activation.Relu6 => Math.Min(Math.Max(x, 0), 6),
         Activation.Silu => x * Sigmoid(x),
+        Activation.Gelu => x * Normal(x),
         _ => throw new ArgumentOutOfRangeException(nameof(activation)),
     };
 
@@ -100,8 +101,10 @@ internal static class ActivationFunctions
         Activation.Relu => kept > 0 ? 1 : 0,
         Activation.Relu6 => kept is > 0 and < 6 ? 1 : 0,
         Activation.Silu => Sigmoid(kept) * (1 + kept * Sigmoid(-kept)),
+        Activation.Gelu => Normal(kept) + kept * Math.Exp(-kept * kept / 2) / Math.Sqrt(2 * Math.PI),
         _ => throw new ArgumentOutOfRangeException(nameof(activation)),
     };
 
+    private static double Normal(double x) => (1 + ActivationFunction.Erf(x / Math.Sqrt(2))) / 2;
     private static double Sigmoid(double x) => 1 / (1 + Math.Exp(-x));
 }

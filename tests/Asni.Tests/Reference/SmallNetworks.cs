@@ -27,8 +27,8 @@ internal static class SmallNetworks
             .Residual("block", b => b.Convolution("conv", 8, 3, padding: 1, bias: true)).Relu("relu3")
             .Convolution("conv2", 9, 2, stride: 2, groups: 1, bias: true).Linear("fc1", 11).Relu("relu4").Linear("fc2", Classes),
         ["smooth activations"] = net => net
-            .Convolution("conv1", 7, 3, bias: true).Silu("silu1").Residual("block", b => b.Convolution("conv", 7, 3, padding: 1).BatchNorm("bn").Silu("silu2"))
-            .MaxPool("pool", 2).Silu("silu3").Linear("fc1", 9).Silu("silu4").Linear("fc2", Classes),
+            .Convolution("conv1", 7, 3, bias: true).Silu("silu1").Residual("block", b => b.Convolution("conv", 7, 3, padding: 1).BatchNorm("bn").Gelu("gelu2"))
+            .MaxPool("pool", 2).Gelu("gelu3").Linear("fc1", 9).Gelu("gelu4").Linear("fc2", Classes),
         ["sums of all kinds"] = net => Stem(net)
             .Residual("twice", _ => { })
             .Residual("left", b => b.Convolution("conv", 6, 3, padding: 1).BatchNorm("bn"), s => s.Convolution("side", 6, 1, bias: true))

@@ -7,10 +7,10 @@ namespace Asni.Formats.Onnx;
 /// <summary>Turns the nodes of a network into those of ONNX. Values are named after the layers, initializers after the parameters.</summary>
 internal sealed class OnnxGraph(TrainedNetwork trained, OnnxOptions options)
 {
-    private const string Input = "input", Output = "logits", ClipLow = "relu6.min", ClipHigh = "relu6.max";
+    private const string Input = "input", Output = "logits", ClipLow = "relu6.min", ClipHigh = "relu6.max", One = "gelu.one", Half = "gelu.half", RootOfHalf = "gelu.root_of_half";
 
     /// <summary>Scalars that activation functions read, by the names of their initializers.</summary>
-    private static readonly Dictionary<string, float> s_constants = new() { [ClipLow] = 0, [ClipHigh] = 6 };
+    private static readonly Dictionary<string, float> s_constants = new() { [ClipLow] = 0, [ClipHigh] = 6, [One] = 1, [Half] = 0.5f, [RootOfHalf] = 0.707106781f };
 
     /// <summary>Bytes of a sparse element: a 64-bit index and a float.</summary>
     private const int SparseElementBytes = sizeof(long) + sizeof(float);
@@ -58,8 +58,16 @@ internal sealed class OnnxGraph(TrainedNetwork trained, OnnxOptions options)
         Activation.Relu => Emit("Relu", a, [source]),
         Activation.Relu6 => Emit("Clip", a, [source, Constant(ClipLow), Constant(ClipHigh)]),
         Activation.Silu => Emit("Mul", a, [source, Inner("Sigmoid", a, "sigmoid", source)]),
+        Activation.Gelu => Gelu(a, source),
         _ => throw new ArgumentException($"'{a.Name}' is a {a.Activation}, which has no form in ONNX here."),
     };
+
+    /// <summary>x / 2 times 1 + erf(x / sqrt(2)): operator set 17 has no Gelu.</summary>
+    private string Gelu(ActivationNode a, string source)
+    {
+        string error = Inner("Erf", a, "erf", Inner("Mul", a, "scaled", source, Constant(RootOfHalf)));
+        return Emit("Mul", a, [Inner("Mul", a, "half", source, Constant(Half)), Inner("Add", a, "sum", error, Constant(One))]);
+    }
 
     private string Convolution(ConvolutionNode c)
     {
