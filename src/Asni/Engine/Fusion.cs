@@ -14,7 +14,7 @@ internal sealed record FusedUnit(Node Main, int Source, int? Skip, Activation Ac
     public bool KeepsOutput => Activation != Activation.None && ActivationFunction.IsFused(Activation);
 
     /// <summary>The backward pass reads <see cref="Source"/> again.</summary>
-    public bool KeepsInput => Main is ConvolutionNode or LinearNode or BatchNormNode || !ActivationFunction.IsFused(Activation);
+    public bool KeepsInput => Main.KeepsInput;
 }
 
 /// <summary>Groups nodes as the contract wants them: convolution, batch-norm with an add, or add, and a piecewise linear activation behind it.</summary>
@@ -48,7 +48,7 @@ internal static class Fusion
         {
             activation = own.Activation;
         }
-        else if (node is (ConvolutionNode or LinearNode or BatchNormNode or AddNode) && Only(network, consumers, result) is ActivationNode next
+        else if (node.FusesActivation && Only(network, consumers, result) is ActivationNode next
             && ActivationFunction.IsFused(next.Activation))
         {
             absorbed.Add(next.Id);

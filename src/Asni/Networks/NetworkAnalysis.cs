@@ -44,33 +44,11 @@ public sealed record NetworkAnalysis(Network Network, ImmutableArray<LayerInfo> 
     public static NetworkAnalysis Of(Network network, Func<Parameter, long>? live = null) =>
         new(network, [.. network.Nodes.Select(node => Describe(node, live ?? (p => p.Elements)))]);
 
-    private static LayerInfo Describe(Node node, Func<Parameter, long> live) => node switch
+    private static LayerInfo Describe(Node node, Func<Parameter, long> live)
     {
-        InputNode => Plain(node, "input"),
-        ConvolutionNode c => Weighted(c, ConvolutionKind(c), c.Weight, c.Bias, live),
-        LinearNode l => Weighted(l, "linear", l.Weight, l.Bias, live),
-        BatchNormNode b => Plain(b, "batch-norm") with { Parameters = b.Weight.Elements + b.Bias.Elements },
-        ActivationNode a => Plain(a, ActivationFunction.Of(a.Activation).Name),
-        AddNode => Plain(node, "add"),
-        MaxPoolNode p => Plain(p, $"max-pool {p.Size}x{p.Size}{Stride(p.Stride)}"),
-        GlobalAveragePoolNode => Plain(node, "average pool"),
-        _ => throw new ArgumentException($"Node '{node.Name}' is a {node.GetType().Name}, which the analysis does not know.", nameof(node)),
-    };
-
-    private static LayerInfo Plain(Node node, string kind) => new(node.Name, kind, node.Output, null, 0, 0, 0, 0, 0);
-
-    private static LayerInfo Weighted(Node node, string kind, Parameter weight, Parameter? bias, Func<Parameter, long> live)
-    {
-        long kept = live(weight), positions = node.Output.Positions;
-        return new LayerInfo(node.Name, kind, node.Output, weight.Shape, weight.Elements + (bias?.Elements ?? 0), weight.Elements, kept,
-            weight.Elements * positions, kept * positions);
+        long trained = node.Parameters.Where(p => p.IsTrained).Sum(p => p.Elements);
+        if (node is not WeightedNode layer) return new LayerInfo(node.Name, node.Kind, node.Output, null, trained, 0, 0, node.Macs, node.Macs);
+        long weights = layer.Weight.Elements, kept = live(layer.Weight);
+        return new LayerInfo(node.Name, node.Kind, node.Output, layer.Weight.Shape, trained, weights, kept, node.Macs, node.Macs / weights * kept);
     }
-
-    private static string ConvolutionKind(ConvolutionNode c)
-    {
-        string groups = c.Groups == 1 ? "" : c.Weight.Filter.In == 1 ? " depthwise" : $" in {c.Groups} groups";
-        return $"conv {c.Weight.Filter.Height}x{c.Weight.Filter.Width}{Stride(c.Stride)}{groups}";
-    }
-
-    private static string Stride(int stride) => stride == 1 ? "" : $"/{stride}";
 }

@@ -217,12 +217,7 @@ public sealed class NetworkBuilder
     private int InputSizeFor(int size)
     {
         for (Node node = _nodes[Current]; node.Inputs.Length > 0; node = _nodes[node.Inputs[0]])
-            size = node switch
-            {
-                ConvolutionNode c => Math.Max(1, (size - 1) * c.Stride + c.Weight.Filter.Height - 2 * c.Padding),
-                MaxPoolNode p => Math.Max(1, (size - 1) * p.Stride + p.Size - 2 * p.Padding),
-                _ => size,
-            };
+            size = node.InputSizeFor(size);
         return size;
     }
 

@@ -9,14 +9,60 @@ public abstract record Node(int Id, string Name, ImmutableArray<int> Inputs, Chw
     /// <summary>Its own tensors, in the order of PyTorch's state dict.</summary>
     public virtual ImmutableArray<Parameter> Parameters => [];
 
+    /// <summary>Words for people: "conv 3x3/2", "linear", "batch-norm", "relu", "add", ...</summary>
+    internal abstract string Kind { get; }
+
+    /// <summary>Multiply-accumulates with its weights, of a dense forward pass of one sample.</summary>
+    internal abstract long Macs { get; }
+
+    internal abstract UnitFlow Units { get; }
+
+    /// <summary>Whether a device takes a piecewise linear activation behind it into the same step.</summary>
+    internal abstract bool FusesActivation { get; }
+
+    /// <summary>Whether its backward pass reads its input again.</summary>
+    internal abstract bool KeepsInput { get; }
+
+    /// <summary>The smallest height (or width) of its input that gives an output of at least this one.</summary>
+    internal abstract int InputSizeFor(int size);
+
     /// <summary>The same operation in another graph.</summary>
     /// <param name="source">The id there of a node that it reads.</param>
     /// <param name="tensor">The tensor there that takes the place of one of <see cref="Parameters"/>; called for each, in that order.</param>
     internal abstract Node Moved(int id, Func<int, int> source, Func<Parameter, Parameter> tensor);
+
+    /// <summary>"/2"; nothing for 1.</summary>
+    private protected static string Words(int stride) => stride == 1 ? "" : $"/{stride}";
+}
+
+/// <summary>What a node does with the channels of its input, which are the units of the layer that made them.</summary>
+internal enum UnitFlow
+{
+    /// <summary>It has no input.</summary>
+    None,
+
+    /// <summary>Each of its outputs reads all units: a group of units ends here and another begins.</summary>
+    Ends,
+
+    /// <summary>A channel of its output is made of the same channel of its input alone.</summary>
+    Passes,
+
+    /// <summary>Units of two branches are added.</summary>
+    Adds,
+
+    /// <summary>Its outputs read part of the units each.</summary>
+    Splits,
 }
 
 public sealed record InputNode(int Id, Chw Output) : Node(Id, "input", [], Output)
 {
+    internal override string Kind => "input";
+    internal override long Macs => 0;
+    internal override UnitFlow Units => UnitFlow.None;
+    internal override bool FusesActivation => false;
+    internal override bool KeepsInput => false;
+    internal override int InputSizeFor(int size) => size;
+
     internal override Node Moved(int id, Func<int, int> source, Func<Parameter, Parameter> tensor) => new InputNode(id, Output);
 }
 
@@ -24,6 +70,9 @@ public sealed record InputNode(int Id, Chw Output) : Node(Id, "input", [], Outpu
 public abstract record WeightedNode(int Id, string Name, int Source, Chw Output, Parameter Weight, Parameter? Bias) : Node(Id, Name, [Source], Output)
 {
     public override ImmutableArray<Parameter> Parameters => Bias is null ? [Weight] : [Weight, Bias];
+
+    /// <summary>Each weight is used once a position of the output.</summary>
+    internal override long Macs => Weight.Elements * Output.Positions;
 }
 
 /// <summary>2-d convolution, square stride and padding.</summary>
@@ -33,6 +82,12 @@ public sealed record ConvolutionNode(int Id, string Name, int Source, Chw Output
     /// <summary>As many groups as channels, each filter reads one channel.</summary>
     public bool IsDepthwise => Groups > 1 && Weight.Filter.In == 1 && Weight.Filter.Out == Groups;
 
+    internal override string Kind => $"conv {Weight.Filter.Height}x{Weight.Filter.Width}{Words(Stride)}{(Groups == 1 ? "" : Weight.Filter.In == 1 ? " depthwise" : $" in {Groups} groups")}";
+    internal override UnitFlow Units => Groups == 1 ? UnitFlow.Ends : IsDepthwise ? UnitFlow.Passes : UnitFlow.Splits;
+    internal override bool FusesActivation => true;
+    internal override bool KeepsInput => true;
+    internal override int InputSizeFor(int size) => Math.Max(1, (size - 1) * Stride + Weight.Filter.Height - 2 * Padding);
+
     internal override Node Moved(int id, Func<int, int> source, Func<Parameter, Parameter> tensor) =>
         new ConvolutionNode(id, Name, source(Source), Output, tensor(Weight), Bias is null ? null : tensor(Bias), Stride, Padding, Groups);
 }
@@ -40,6 +95,12 @@ public sealed record ConvolutionNode(int Id, string Name, int Source, Chw Output
 /// <summary>Fully connected layer. Reads its input flattened in CHW order, as PyTorch's flatten does.</summary>
 public sealed record LinearNode(int Id, string Name, int Source, Chw Output, Parameter Weight, Parameter? Bias) : WeightedNode(Id, Name, Source, Output, Weight, Bias)
 {
+    internal override string Kind => "linear";
+    internal override UnitFlow Units => UnitFlow.Ends;
+    internal override bool FusesActivation => true;
+    internal override bool KeepsInput => true;
+    internal override int InputSizeFor(int size) => size;
+
     internal override Node Moved(int id, Func<int, int> source, Func<Parameter, Parameter> tensor) =>
         new LinearNode(id, Name, source(Source), Output, tensor(Weight), Bias is null ? null : tensor(Bias));
 }
@@ -51,6 +112,13 @@ public sealed record BatchNormNode(int Id, string Name, int Source, Chw Output, 
 {
     public override ImmutableArray<Parameter> Parameters => [Weight, Bias, RunningMean, RunningVariance];
 
+    internal override string Kind => "batch-norm";
+    internal override long Macs => 0;
+    internal override UnitFlow Units => UnitFlow.Passes;
+    internal override bool FusesActivation => true;
+    internal override bool KeepsInput => true;
+    internal override int InputSizeFor(int size) => size;
+
     internal override Node Moved(int id, Func<int, int> source, Func<Parameter, Parameter> tensor) =>
         new BatchNormNode(id, Name, source(Source), Output, tensor(Weight), tensor(Bias), tensor(RunningMean), tensor(RunningVariance), Epsilon, Momentum);
 }
@@ -58,17 +126,38 @@ public sealed record BatchNormNode(int Id, string Name, int Source, Chw Output, 
 /// <summary>An activation function, element by element; not <see cref="Activation.None"/>.</summary>
 public sealed record ActivationNode(int Id, string Name, int Source, Chw Output, Activation Activation) : Node(Id, Name, [Source], Output)
 {
+    internal override string Kind => ActivationFunction.Of(Activation).Name;
+    internal override long Macs => 0;
+    internal override UnitFlow Units => UnitFlow.Passes;
+    internal override bool FusesActivation => false;
+    internal override bool KeepsInput => !ActivationFunction.IsFused(Activation);
+    internal override int InputSizeFor(int size) => size;
+
     internal override Node Moved(int id, Func<int, int> source, Func<Parameter, Parameter> tensor) => new ActivationNode(id, Name, source(Source), Output, Activation);
 }
 
 public sealed record AddNode(int Id, string Name, int Left, int Right, Chw Output) : Node(Id, Name, [Left, Right], Output)
 {
+    internal override string Kind => "add";
+    internal override long Macs => 0;
+    internal override UnitFlow Units => UnitFlow.Adds;
+    internal override bool FusesActivation => true;
+    internal override bool KeepsInput => false;
+    internal override int InputSizeFor(int size) => size;
+
     internal override Node Moved(int id, Func<int, int> source, Func<Parameter, Parameter> tensor) => new AddNode(id, Name, source(Left), source(Right), Output);
 }
 
 /// <summary>Max pooling; windows start at -<paramref name="Padding"/>, padding never wins.</summary>
 public sealed record MaxPoolNode(int Id, string Name, int Source, Chw Output, int Size, int Stride, int Padding) : Node(Id, Name, [Source], Output)
 {
+    internal override string Kind => $"max-pool {Size}x{Size}{Words(Stride)}";
+    internal override long Macs => 0;
+    internal override UnitFlow Units => UnitFlow.Passes;
+    internal override bool FusesActivation => false;
+    internal override bool KeepsInput => false;
+    internal override int InputSizeFor(int size) => Math.Max(1, (size - 1) * Stride + Size - 2 * Padding);
+
     internal override Node Moved(int id, Func<int, int> source, Func<Parameter, Parameter> tensor) =>
         new MaxPoolNode(id, Name, source(Source), Output, Size, Stride, Padding);
 }
@@ -76,5 +165,12 @@ public sealed record MaxPoolNode(int Id, string Name, int Source, Chw Output, in
 /// <summary>Mean over all positions: PyTorch's AdaptiveAvgPool2d(1).</summary>
 public sealed record GlobalAveragePoolNode(int Id, string Name, int Source, Chw Output) : Node(Id, Name, [Source], Output)
 {
+    internal override string Kind => "average pool";
+    internal override long Macs => 0;
+    internal override UnitFlow Units => UnitFlow.Passes;
+    internal override bool FusesActivation => false;
+    internal override bool KeepsInput => false;
+    internal override int InputSizeFor(int size) => size;
+
     internal override Node Moved(int id, Func<int, int> source, Func<Parameter, Parameter> tensor) => new GlobalAveragePoolNode(id, Name, source(Source), Output);
 }

@@ -33,7 +33,7 @@ public sealed record PrunableGroups(ImmutableArray<PrunableGroup> Groups, Immuta
         var blocks = new ResidualBlocks(network, readersOf);
         foreach (Node node in network.Nodes)
         {
-            if (node is not (LinearNode or ConvolutionNode { Groups: 1 }) || node is not WeightedNode layer) continue;
+            if (node is not WeightedNode { Units: UnitFlow.Ends } layer) continue;
             if (Follow(node, readersOf, out ImmutableArray<Node> members, out WeightedNode? consumer) is { } reason)
             {
                 others.Add((node.Name, reason));
@@ -56,19 +56,20 @@ public sealed record PrunableGroups(ImmutableArray<PrunableGroup> Groups, Immuta
             Node[] readers = [.. readersOf[at.Id]];
             if (readers.Length == 0) return "it gives the logits";
             if (readers.Length > 1) return $"its units are read by {readers.Length} layers";
-            switch (readers[0])
+            switch (readers[0].Units)
             {
-                case BatchNormNode or ActivationNode or MaxPoolNode or GlobalAveragePoolNode:
-                case ConvolutionNode { IsDepthwise: true }:
+                case UnitFlow.Passes:
                     at = readers[0];
                     continue;
-                case LinearNode or ConvolutionNode { Groups: 1 }:
+                case UnitFlow.Ends:
                     (members, consumer) = (found.ToImmutable(), (WeightedNode)readers[0]);
                     return null;
-                case AddNode:
+                case UnitFlow.Adds:
                     return "its units are added to those of another branch";
-                default:
+                case UnitFlow.Splits:
                     return $"they are read by {readers[0].Name}, a convolution in groups";
+                default:
+                    throw new NotSupportedException($"'{readers[0].Name}' says nothing of the units that it reads");
             }
         }
     }

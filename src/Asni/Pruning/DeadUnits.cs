@@ -95,6 +95,10 @@ public static class DeadUnits
                     if (value != 0) return null;
                     value = n.Bias is { } b ? At(b) : 0;
                     break;
+                case MaxPoolNode or GlobalAveragePoolNode:
+                    break;
+                default:
+                    throw new NotSupportedException($"what '{node.Name}' makes of a constant is not known");
             }
         }
         return value;
