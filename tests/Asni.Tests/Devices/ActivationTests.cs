@@ -37,6 +37,7 @@ public class ActivationTests(DeviceCase device)
         float[] x = [.. Enumerable.Range(-16_000, 32_001).Select(i => i / 1000f)];
         (float[] expected, float[] expectedSlopes) = Run(DeviceCase.OpenReference(), activation, x);
         (float[] values, float[] slopes) = Run(device.Open(), activation, x);
+        TestContext.Out.WriteLine($"{activation} is off by {Worst(expected, values):g2}, its slope by {Worst(expectedSlopes, slopes):g2}");
         Outputs.AssertClose(expected, values, 2e-7, 3e-7, $"{activation}");
         Outputs.AssertClose(expectedSlopes, slopes, 4e-7, 0, $"{activation}'");
     }
@@ -74,6 +75,8 @@ public class ActivationTests(DeviceCase device)
         DeviceTensor x = bench.Tensor(1, shape, new float[16]);
         Assert.That(() => bench.Device.Add(x, x, activation, x), Throws.TypeOf<NotSupportedException>());
     }
+
+    private static double Worst(float[] expected, float[] actual) => expected.Zip(actual, (e, a) => Math.Abs((double)e - a) / Math.Max(1, Math.Abs(e))).Max();
 
     private static (float[] Values, float[] Slopes) Run(Workbench bench, Activation activation, float[] x)
     {

@@ -13,8 +13,8 @@ namespace Asni.Tests.Host;
 public class OwnNetworkTests : FolderTest
 {
     private static readonly Network s_own = new NetworkBuilder("own", new Chw(1, 28, 28)).Convolution("first", 6, 5, stride: 2).BatchNorm("norm").Relu("cut")
-        .Residual("block", b => b.Convolution("a", 12, 3, padding: 1).BatchNorm("n").Relu("r").Convolution("b", 6, 3, padding: 1)).MaxPool("pool", 2)
-        .Linear("hidden", 20).Relu("last").Linear("head", 10).Build();
+        .Residual("block", b => b.Convolution("a", 12, 3, padding: 1).BatchNorm("n").Gelu("r").Convolution("b", 6, 3, padding: 1)).MaxPool("pool", 2)
+        .Linear("hidden", 20).Silu("last").Linear("head", 10).Build();
 
     private static readonly string[] s_data = ["--data", "digits", "--limit", "300", "--epochs", "2", "--threads", "1"];
 
