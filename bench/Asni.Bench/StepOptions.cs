@@ -3,7 +3,7 @@ using Asni.Cuda;
 using Asni.Formats;
 using Asni.Networks;
 using Asni.Optimizers;
-using Asni.Reports;
+using Asni.Runs;
 using Asni.Tensors;
 
 namespace Asni.Bench;

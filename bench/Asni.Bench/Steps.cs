@@ -7,7 +7,7 @@ using Asni.Engine;
 using Asni.Networks;
 using Asni.Optimizers;
 using Asni.Pruning;
-using Asni.Reports;
+using Asni.Runs;
 using Asni.Tensors;
 
 namespace Asni.Bench;

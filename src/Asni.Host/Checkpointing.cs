@@ -4,7 +4,7 @@ using System.Globalization;
 using System.Text.Json;
 using Asni.Formats;
 using Asni.Host.Recipes;
-using Asni.Reports;
+using Asni.Runs;
 using Asni.Training;
 
 namespace Asni.Host;

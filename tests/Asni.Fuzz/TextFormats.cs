@@ -3,7 +3,7 @@ using Asni.Formats;
 using Asni.Host;
 using Asni.Host.Recipes;
 using Asni.Networks;
-using Asni.Reports;
+using Asni.Runs;
 using Asni.Tensors;
 
 namespace Asni.Fuzz;

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Asni.Formats;
 using Asni.Reports;
+using Asni.Runs;
 
 namespace Asni.Host.Commands;
 

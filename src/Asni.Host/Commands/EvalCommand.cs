@@ -5,7 +5,7 @@ using Asni.Engine;
 using Asni.Formats;
 using Asni.Host.Recipes;
 using Asni.Networks;
-using Asni.Reports;
+using Asni.Runs;
 using Asni.Training;
 
 namespace Asni.Host.Commands;

@@ -2,7 +2,7 @@ using System.CommandLine;
 using Asni.Formats;
 using Asni.Formats.Amenable;
 using Asni.Formats.Onnx;
-using Asni.Reports;
+using Asni.Runs;
 
 namespace Asni.Host.Commands;
 

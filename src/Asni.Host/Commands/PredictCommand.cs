@@ -2,7 +2,7 @@ using System.CommandLine;
 using Asni.Data;
 using Asni.Formats;
 using Asni.Inference;
-using Asni.Reports;
+using Asni.Runs;
 
 namespace Asni.Host.Commands;
 

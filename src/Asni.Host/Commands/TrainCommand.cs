@@ -7,6 +7,7 @@ using Asni.Host.Display;
 using Asni.Host.Recipes;
 using Asni.Methods;
 using Asni.Reports;
+using Asni.Runs;
 using Asni.Settings;
 using Asni.Training;
 
@@ -130,6 +131,7 @@ internal sealed class TrainCommand
 
     private int Train(RunPlan plan, Device device, RunFolder folder, CheckpointKeeper checkpoints, Interrupt interrupt)
     {
+        folder.ReportWriter = RunReport.Write;
         var display = TrainingDisplay.For(_console, plan.Phases.Sum(p => (long)p.Epochs));
         var observer = new RunObserver(folder, display, interrupt);
         RunResult? result = null;

@@ -1,5 +1,5 @@
 using Asni.Methods;
-using Asni.Reports;
+using Asni.Runs;
 using Asni.Training;
 
 namespace Asni.Host.Display;

@@ -1,4 +1,4 @@
-using Asni.Reports;
+using Asni.Runs;
 using Asni.Training;
 
 namespace Asni.Host.Display;

@@ -3,7 +3,7 @@ using Asni.Data;
 using Asni.Devices;
 using Asni.Engine;
 using Asni.Networks;
-using Asni.Reports;
+using Asni.Runs;
 using Asni.Tensors;
 
 namespace Asni.Inference;

@@ -4,7 +4,7 @@ using Asni.Engine;
 using Asni.Formats;
 using Asni.Networks;
 using Asni.Networks.Rewriting;
-using Asni.Reports;
+using Asni.Runs;
 using Asni.Tensors;
 
 namespace Asni.Inference;

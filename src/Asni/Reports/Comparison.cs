@@ -1,6 +1,7 @@
 using System.Globalization;
 using Asni.Methods;
 using Asni.Reports.Html;
+using Asni.Runs;
 
 namespace Asni.Reports;
 

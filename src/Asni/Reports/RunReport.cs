@@ -3,12 +3,13 @@ using System.Runtime.InteropServices;
 using Asni.Methods;
 using Asni.Networks;
 using Asni.Reports.Html;
+using Asni.Runs;
 using Asni.Training;
 
 namespace Asni.Reports;
 
 /// <summary>report.html: what a run did and reached, in one file that needs nothing else.</summary>
-internal sealed class RunReport(RunDescription run, IReadOnlyList<EpochRecord> epochs, IReadOnlyList<PhaseResult> phases, bool complete)
+public sealed class RunReport
 {
     private const int Colours = 6, PlanColour = 5;
 
@@ -17,29 +18,34 @@ internal sealed class RunReport(RunDescription run, IReadOnlyList<EpochRecord> e
     private static readonly string[] s_sizeColumns = ["", "bytes", "of dense"];
 
     /// <summary>Where each phase starts on the axis of the whole run, in the order they ran.</summary>
-    private readonly List<(string Name, int Start)> _starts = Starts(epochs);
+    private readonly List<(string Name, int Start)> _starts;
 
-    /// <param name="recipe">Text of recipe.yaml, or nothing.</param>
-    /// <param name="files">Files of the run folder and their sizes in bytes.</param>
-    public string Html(string recipe, IReadOnlyList<(string Name, long Bytes)> files)
+    private readonly RunSoFar _run;
+
+    private RunReport(RunSoFar run) => (_run, _starts) = (run, Starts(run.Epochs));
+
+    /// <summary>The page; <see cref="RunFolder.ReportWriter"/> puts it into a run folder.</summary>
+    public static string Write(RunSoFar run) => new RunReport(run).Html();
+
+    private string Html()
     {
         var page = new Markup();
-        page.Add($"<h1>{run.Network.Name} on {run.Data}</h1>");
-        string state = complete ? "Complete." : "Not complete: the run was stopped, or is still going.";
-        page.Add($"<p class=\"quiet\">Data: {run.DataSource}.");
-        page.Add($"{run.Network.ParameterCount:N0} parameters, {run.Network.WeightCount:N0} of them weights");
-        page.Add($"that can be pruned. Seed {run.Seed}. {state}</p>");
-        page.Raw(Page.Table(s_phaseColumns, phases.Select(PhaseRow)).ToString());
+        page.Add($"<h1>{_run.Run.Network.Name} on {_run.Run.Data}</h1>");
+        string state = _run.Complete ? "Complete." : "Not complete: the run was stopped, or is still going.";
+        page.Add($"<p class=\"quiet\">Data: {_run.Run.DataSource}.");
+        page.Add($"{_run.Run.Network.ParameterCount:N0} parameters, {_run.Run.Network.WeightCount:N0} of them weights");
+        page.Add($"that can be pruned. Seed {_run.Run.Seed}. {state}</p>");
+        page.Raw(Page.Table(s_phaseColumns, _run.Phases.Select(PhaseRow)).ToString());
         page.Raw("<h2>Over the epochs</h2><div class=\"grid-of\">");
         foreach (Markup chart in Charts()) page.Raw(chart.ToString());
         page.Raw("</div>");
         Layers(page);
-        Sizes(page, files);
+        Sizes(page, _run.Networks);
         page.Raw("<h2>Recipe and environment</h2>");
-        if (recipe.Length > 0) page.Add($"<pre>{recipe.TrimEnd()}</pre>");
+        if (_run.Recipe.Length > 0) page.Add($"<pre>{_run.Recipe.TrimEnd()}</pre>");
         string version = typeof(RunReport).Assembly.GetName().Version?.ToString(3) ?? "";
-        page.Add($"<p>{run.Device}. {RuntimeInformation.FrameworkDescription}, {RuntimeInformation.OSDescription}, Asni {version}.</p>");
-        return Page.Of($"{run.Network.Name} on {run.Data}", page);
+        page.Add($"<p>{_run.Run.Device}. {RuntimeInformation.FrameworkDescription}, {RuntimeInformation.OSDescription}, Asni {version}.</p>");
+        return Page.Of($"{_run.Run.Network.Name} on {_run.Run.Data}", page);
     }
 
     private static List<(string, int)> Starts(IReadOnlyList<EpochRecord> epochs)
@@ -72,15 +78,15 @@ internal sealed class RunReport(RunDescription run, IReadOnlyList<EpochRecord> e
 
     private IEnumerable<Series> Lines(Func<EpochRecord, double> value, string suffix, bool dashed = false) => _starts.Select((phase, i) =>
         new Series(phase.Name + suffix, i % Colours + 1,
-            [.. epochs.Where(e => e.Phase == phase.Name).Select(e => (phase.Start + e.Epoch + 1.0, value(e)))], dashed));
+            [.. _run.Epochs.Where(e => e.Phase == phase.Name).Select(e => (phase.Start + e.Epoch + 1.0, value(e)))], dashed));
 
     /// <summary>The schedule where one is followed.</summary>
     private IEnumerable<Series> Planned()
     {
         foreach ((string name, int start) in _starts)
         {
-            if (run.Recipe?.Method.PlannedSparsity(run.Recipe, name) is not { } planned) continue;
-            int done = epochs.Count(e => e.Phase == name);
+            if (_run.Run.Recipe?.Method.PlannedSparsity(_run.Run.Recipe, name) is not { } planned) continue;
+            int done = _run.Epochs.Count(e => e.Phase == name);
             yield return new Series("planned", PlanColour, [.. Enumerable.Range(0, done).Select(e => (start + e + 1.0, 100 * planned(e)))], Wide: true);
         }
     }
@@ -92,12 +98,12 @@ internal sealed class RunReport(RunDescription run, IReadOnlyList<EpochRecord> e
     private void Layers(Markup page)
     {
         // The survivors that two numbers stand for; without such a phase, those of the last one.
-        int second = phases.ToList().FindIndex(p => p.IsFromTwoNumbers);
-        PhaseResult? shown = second > 0 ? phases[second - 1] : phases.LastOrDefault();
+        int second = _run.Phases.ToList().FindIndex(p => p.IsFromTwoNumbers);
+        PhaseResult? shown = second > 0 ? _run.Phases[second - 1] : _run.Phases.LastOrDefault();
         if (shown is null) return;
-        var centers = phases.SelectMany(p => p.Layers).ToDictionary(l => l.Parameter.Index);
+        var centers = _run.Phases.SelectMany(p => p.Layers).ToDictionary(l => l.Parameter.Index);
         page.Add($"<h2>Layers after {shown.Phase}</h2>");
-        if (shown.Model.Network != run.Network) page.Add($"<p class=\"quiet\">Of the network that is left, {shown.Model.Network.Name}: {shown.Model.Network.ParameterCount:N0} parameters.</p>");
+        if (shown.Model.Network != _run.Run.Network) page.Add($"<p class=\"quiet\">Of the network that is left, {shown.Model.Network.Name}: {shown.Model.Network.ParameterCount:N0} parameters.</p>");
         page.Raw("<div class=\"scroll\"><table><thead><tr>");
         foreach (string column in s_layerColumns) page.Add($"<th>{column}</th>");
         page.Raw("</tr></thead><tbody>");
@@ -126,7 +132,7 @@ internal sealed class RunReport(RunDescription run, IReadOnlyList<EpochRecord> e
 
     private void Sizes(Markup page, IReadOnlyList<(string Name, long Bytes)> files)
     {
-        long dense = sizeof(float) * run.Network.Parameters.Sum(p => p.Elements);
+        long dense = sizeof(float) * _run.Run.Network.Parameters.Sum(p => p.Elements);
         IReadOnlyList<string> Row(string what, long bytes) => [what, Number(bytes, "N0"), Percent((double)bytes / dense)];
         page.Raw("<h2>Sizes</h2>").Raw(Page.Table(s_sizeColumns,
             [Row("all values as 32-bit floats", dense), .. files.Select(f => Row(f.Name, f.Bytes))]).ToString());

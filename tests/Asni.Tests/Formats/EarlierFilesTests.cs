@@ -3,6 +3,7 @@ using Asni.Formats;
 using Asni.Inference;
 using Asni.Networks;
 using Asni.Reports;
+using Asni.Runs;
 using Asni.Tests.Host;
 
 namespace Asni.Tests.Formats;

@@ -3,7 +3,7 @@ using Asni.Formats;
 using Asni.Inference;
 using Asni.Methods;
 using Asni.Networks;
-using Asni.Reports;
+using Asni.Runs;
 using Asni.Tensors;
 using Asni.Tests.Formats;
 

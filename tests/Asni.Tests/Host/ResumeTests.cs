@@ -1,6 +1,6 @@
 using System.Text.RegularExpressions;
 using Asni.Host;
-using Asni.Reports;
+using Asni.Runs;
 
 namespace Asni.Tests.Host;
 

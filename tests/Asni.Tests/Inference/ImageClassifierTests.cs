@@ -4,7 +4,7 @@ using Asni.Data;
 using Asni.Inference;
 using Asni.Methods;
 using Asni.Networks;
-using Asni.Reports;
+using Asni.Runs;
 using Asni.Tensors;
 using Asni.Tests.Host;
 

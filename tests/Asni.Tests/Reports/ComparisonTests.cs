@@ -1,6 +1,7 @@
 using System.Text.RegularExpressions;
 using System.Xml.Linq;
 using Asni.Reports;
+using Asni.Runs;
 using Asni.Tests.Host;
 
 namespace Asni.Tests.Reports;

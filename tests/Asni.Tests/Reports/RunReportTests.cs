@@ -5,6 +5,7 @@ using Asni.Methods;
 using Asni.Pruning;
 using Asni.Reports;
 using Asni.Reports.Html;
+using Asni.Runs;
 using Asni.Tests.Formats;
 using Asni.Training;
 
@@ -45,7 +46,7 @@ public partial class RunReportTests
 
     [Test]
     public void A_run_that_has_only_begun_has_a_report_too() =>
-        Assert.That(new RunReport(s_run, [], [], complete: false).Html("", []), Does.Contain("Not complete"));
+        Assert.That(RunReport.Write(new RunSoFar(s_run, [], [], false, "", [])), Does.Contain("Not complete"));
 
     [Test]
     public void Thousands_of_epochs_make_no_thousands_of_points()
@@ -130,7 +131,7 @@ public partial class RunReportTests
             Layers = [new LayerResult(TinyNetwork.Network.Parameters[0], 6, 0.5f, -0.25f),
                 new LayerResult(TinyNetwork.Network.Parameters[2], 6, 1.5f, null)],
         };
-        return new RunReport(s_run, [.. epochs], [Phase("asni1"), second], complete: true).Html("net: tiny <1>\n", [("asni2-init.asni", 77)]);
+        return RunReport.Write(new RunSoFar(s_run, [.. epochs], [Phase("asni1"), second], true, "net: tiny <1>\n", [("asni2-init.asni", 77)]));
     }
 
     [GeneratedRegex("<svg.*?</svg>", RegexOptions.Singleline)]

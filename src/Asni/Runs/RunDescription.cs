@@ -2,7 +2,7 @@ using Asni.Data;
 using Asni.Methods;
 using Asni.Networks;
 
-namespace Asni.Reports;
+namespace Asni.Runs;
 
 /// <summary>What a run is, known before it starts.</summary>
 /// <param name="Data">As on the command line: "mnist", "digits", ...</param>

@@ -1,7 +1,7 @@
 using Asni.Engine;
 using Asni.Networks;
 
-namespace Asni.Reports;
+namespace Asni.Runs;
 
 /// <summary>What ASNI-II's initialization takes to store, beside the dense weights it replaces. Bytes, rounded up.</summary>
 /// <param name="MaskBytes">One bit a weight.</param>

@@ -4,7 +4,7 @@ using Asni.Methods;
 using Asni.Networks;
 using Asni.Training;
 
-namespace Asni.Reports;
+namespace Asni.Runs;
 
 /// <summary>
 /// A run as TensorBoard shows it: PHASE/METRIC an epoch; after a phase the distribution of each layer's surviving weights, the two numbers of each

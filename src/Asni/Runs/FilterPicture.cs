@@ -1,7 +1,7 @@
 using Asni.Formats;
 using Asni.Networks;
 
-namespace Asni.Reports;
+namespace Asni.Runs;
 
 /// <summary>
 /// The first filters of a weight tensor side by side: three input channels as colours, else the first channel, red below 0, blue above.

@@ -2,7 +2,7 @@ using System.Text.Json;
 using Asni.Data;
 using Asni.Formats;
 
-namespace Asni.Reports;
+namespace Asni.Runs;
 
 /// <summary>What a phase reached, as summary.json has it; null where the run had no number.</summary>
 public sealed record PhaseSummary(string Phase, double? Top1, double? Sparsity, long Kept, double? Seconds, bool Complete);

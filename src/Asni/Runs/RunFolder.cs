@@ -8,7 +8,7 @@ using Asni.Methods;
 using Asni.Networks;
 using Asni.Training;
 
-namespace Asni.Reports;
+namespace Asni.Runs;
 
 /// <summary>
 /// What a run leaves behind: metrics.jsonl grows by a row an epoch; summary.json, layers.csv and the networks are written whole after each
@@ -52,6 +52,9 @@ public sealed class RunFolder : IDisposable
     private RunFolder(RunLock held, string? createdTop, RunDescription run) => (_lock, Path, _createdTop, _run) = (held, held.Directory, createdTop, run);
 
     public string Path { get; }
+
+    /// <summary>Makes <see cref="Report"/>, again after each phase; null: there is none.</summary>
+    public Func<RunSoFar, string>? ReportWriter { get; set; }
 
     /// <summary>The epochs so far.</summary>
     public IReadOnlyList<EpochRecord> Epochs => _epochs;
@@ -324,10 +327,11 @@ public sealed class RunFolder : IDisposable
     private void WriteSummary(bool complete)
     {
         AtomicFile.Write(In(Summary), stream => RunJson.WriteSummary(stream, _run, _phases, complete));
+        if (ReportWriter is not { } writer) return;
         string recipe = File.Exists(In(Recipe)) ? File.ReadAllText(In(Recipe)) : "";
         var networks = new DirectoryInfo(Path).EnumerateFiles().Where(f => f.Extension is ".safetensors" or AsniFile.Extension)
             .OrderBy(f => f.Name, StringComparer.Ordinal).Select(f => (f.Name, f.Length));
-        AtomicFile.WriteText(In(Report), new RunReport(_run, _epochs, _phases, complete).Html(recipe, [.. networks]));
+        AtomicFile.WriteText(In(Report), writer(new RunSoFar(_run, _epochs, _phases, complete, recipe, [.. networks])));
     }
 
     private string In(string name) => System.IO.Path.Combine(Path, name);

@@ -3,7 +3,7 @@ using System.Text.Json;
 using Asni.Methods;
 using Asni.Training;
 
-namespace Asni.Reports;
+namespace Asni.Runs;
 
 /// <summary>The JSON of a run folder; docs/formats.md lists the keys.</summary>
 internal static class RunJson

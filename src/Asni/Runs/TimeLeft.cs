@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using Asni.Training;
 
-namespace Asni.Reports;
+namespace Asni.Runs;
 
 /// <summary>Estimates when a run will be done from the epochs that are still to come and the pace so far.</summary>
 public sealed class TimeLeft(long totalEpochs)

@@ -3,7 +3,7 @@ using System.Text;
 using Asni.Methods;
 using Asni.Networks;
 
-namespace Asni.Reports;
+namespace Asni.Runs;
 
 /// <summary>layers.csv: one row a weight tensor, of the last phase that is no control.</summary>
 internal static class LayersCsv

@@ -2,12 +2,12 @@ using System.Text.Json;
 using Asni.Engine;
 using Asni.Methods;
 using Asni.Networks;
-using Asni.Reports;
+using Asni.Runs;
 using Asni.Tests.Formats;
 using Asni.Tests.Formats.TensorBoard;
 using Asni.Training;
 
-namespace Asni.Tests.Reports;
+namespace Asni.Tests.Runs;
 
 public class RunFolderTests : FolderTest
 {
@@ -35,6 +35,7 @@ public class RunFolderTests : FolderTest
     public void After_each_phase_the_summary_is_whole_and_says_whether_the_run_is_complete()
     {
         using var run = RunFolder.Create(_folder["r"], s_run);
+        run.ReportWriter = so => $"{so.Phases.Count} phases";
         run.Record(Phase("asni1"));
         JsonElement summary = Json("summary.json");
         Assert.That(summary.GetProperty("complete").GetBoolean(), Is.False);

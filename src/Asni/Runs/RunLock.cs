@@ -1,6 +1,6 @@
 using Asni.Formats;
 
-namespace Asni.Reports;
+namespace Asni.Runs;
 
 /// <summary>
 /// One process at a time works in the folder of a run: it holds <see cref="FileName"/> open, and the system lets go of that however the process ends.
