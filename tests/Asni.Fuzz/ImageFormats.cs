@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.IO.Hashing;
 using Asni.Data;
 using Asni.Data.Images;
 using Asni.Tensors;
@@ -71,7 +72,7 @@ internal static class ImageFormats
         {
             uint length = BinaryPrimitives.ReadUInt32BigEndian(file.AsSpan(at));
             if (length > (uint)(file.Length - at - 12)) break;
-            BinaryPrimitives.WriteUInt32BigEndian(file.AsSpan(at + 8 + (int)length), Crc32.Zip.Of(file.AsSpan(at + 4, 4 + (int)length)));
+            BinaryPrimitives.WriteUInt32BigEndian(file.AsSpan(at + 8 + (int)length), Crc32.HashToUInt32(file.AsSpan(at + 4, 4 + (int)length)));
             at += 12 + (int)length;
         }
         return file;

@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.IO.Compression;
+using System.IO.Hashing;
 
 namespace Asni.Formats;
 
@@ -43,7 +44,7 @@ public sealed record PngImage(int Width, int Height, byte[] Rgb)
         file.Write(number);
         byte[] body = [.. type, .. data];
         file.Write(body);
-        BinaryPrimitives.WriteUInt32BigEndian(number, Crc32.Zip.Of(body));
+        BinaryPrimitives.WriteUInt32BigEndian(number, Crc32.HashToUInt32(body));
         file.Write(number);
     }
 }

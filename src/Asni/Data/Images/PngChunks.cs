@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.IO.Hashing;
 using System.Text;
 
 namespace Asni.Data.Images;
@@ -26,7 +27,7 @@ internal static class PngChunks
             uint length = BinaryPrimitives.ReadUInt32BigEndian(file[at..]);
             if (length > (uint)(file.Length - at - HeadBytes - ChecksumBytes)) throw CutOff();
             ReadOnlySpan<byte> type = file.Slice(at + 4, 4), data = file.Slice(at + HeadBytes, (int)length);
-            if (Crc32.Zip.Of(file.Slice(at + 4, (int)length + 4)) != BinaryPrimitives.ReadUInt32BigEndian(file[(at + HeadBytes + (int)length)..]))
+            if (Crc32.HashToUInt32(file.Slice(at + 4, (int)length + 4)) != BinaryPrimitives.ReadUInt32BigEndian(file[(at + HeadBytes + (int)length)..]))
                 throw new InvalidDataException($"it is damaged: the checksum of its chunk {Printable(type)} does not agree");
             if (header.IsEmpty && !(type.SequenceEqual("IHDR"u8) && length == HeaderBytes)) throw new InvalidDataException("it does not begin with its size");
             if (header.IsEmpty) header = data;

@@ -1,4 +1,5 @@
 using System.IO.Compression;
+using System.IO.Hashing;
 
 namespace Asni.Formats.PyTorch;
 
@@ -92,7 +93,7 @@ internal sealed class StateDictFile : PickledTensors
         {
             var bytes = new byte[expected];
             using (Stream stream = entry.Open()) stream.ReadExactly(bytes);
-            return Crc32.Zip.Of(bytes) == entry.Crc32 ? bytes : throw Bad($"its {entry.FullName} is damaged: the checksum does not agree");
+            return Crc32.HashToUInt32(bytes) == entry.Crc32 ? bytes : throw Bad($"its {entry.FullName} is damaged: the checksum does not agree");
         }
         catch (Exception e) when (e is InvalidDataException or IOException or NotSupportedException)
         {

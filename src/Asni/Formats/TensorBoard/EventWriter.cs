@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Numerics;
 
 namespace Asni.Formats.TensorBoard;
 
@@ -82,7 +83,15 @@ public sealed class EventWriter
     /// <summary>TFRecord's masking, so that checksums of data that hold checksums stay good ones.</summary>
     private static uint Masked(ReadOnlySpan<byte> bytes)
     {
-        uint sum = Crc32.Castagnoli.Of(bytes);
+        uint sum = Castagnoli(bytes);
         return (sum >> 15 | sum << 17) + 0xA282EAD8;
+    }
+
+    /// <summary>The CRC-32C, which System.IO.Hashing lacks: register and result inverted.</summary>
+    internal static uint Castagnoli(ReadOnlySpan<byte> bytes)
+    {
+        uint register = uint.MaxValue;
+        foreach (byte b in bytes) register = BitOperations.Crc32C(register, b);
+        return ~register;
     }
 }
