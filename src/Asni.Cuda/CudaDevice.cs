@@ -25,7 +25,8 @@ public sealed class CudaDevice : Device, ICudaAddresses
 
     /// <param name="ordinal">Number of the GPU.</param>
     /// <param name="precision">Of activations and products.</param>
-    /// <exception cref="AsniException">No driver, no such GPU, or no kernels for it: one sentence with the remedy.</exception>
+    /// <exception cref="DeviceUnavailableException">No driver, no GPU, or no kernels for it.</exception>
+    /// <exception cref="AsniException">No GPU of this number.</exception>
     public CudaDevice(int ordinal = 0, CudaPrecision precision = CudaPrecision.Fp32)
     {
         Precision = precision;

@@ -70,7 +70,8 @@ internal sealed class DeviceChoice
 
     /// <summary>In one sentence, why auto takes no GPU; null when it does.</summary>
     public static string? WhyNoGpu() =>
-        CudaDevice.Unavailable() ?? (CudaDevice.IsSimulated ? "The CUDA driver that ASNI_CUDA_DRIVER names is the simulator, which --device cuda asks for." : null);
+        CudaDevice.Unavailable() is { } why ? Remedies.WithoutDevice(why)
+        : CudaDevice.IsSimulated ? "The CUDA driver that ASNI_CUDA_DRIVER names is the simulator, which --device cuda asks for." : null;
 
     /// <summary>"cuda" is the first GPU, "cuda:2" the third; null when the text is neither.</summary>
     private static int? Ordinal(string name)

@@ -34,7 +34,7 @@ internal static class Entry
         }
         catch (Exception e)
         {
-            return Report(e, console, parsed.GetValue(verbose));
+            return Report(e, parsed, console, parsed.GetValue(verbose));
         }
     }
 
@@ -72,24 +72,14 @@ internal static class Entry
         return code == 0 && !trains ? Failed : code;
     }
 
-    private static int Report(Exception failure, HostConsole console, bool verbose)
+    private static int Report(Exception failure, ParseResult parsed, HostConsole console, bool verbose)
     {
-        int code = Failed;
-        switch (failure)
-        {
-            case AsniException known:
-                console.Fail(known.Message);
-                if (known is UsageException) code = WrongUsage;
-                break;
-            case OutOfMemoryException:
-                console.Fail("not enough memory; lower --batch or choose a smaller --input.");
-                break;
-            default:
-                console.Fail($"this should not have happened: {failure.Message.ReplaceLineEndings(" ").TrimEnd('.')} (--verbose shows where).");
-                break;
-        }
+        if (failure is AsniException or OutOfMemoryException)
+            console.Fail(Remedies.Sentence(failure, [.. parsed.CommandResult.Command.Options.Select(o => o.Name)]));
+        else
+            console.Fail($"this should not have happened: {failure.Message.ReplaceLineEndings(" ").TrimEnd('.')} (--verbose shows where).");
         if (verbose) console.Error.WriteLine(Printable.Lines(failure.ToString()));
-        return code;
+        return failure is UsageException ? WrongUsage : Failed;
     }
 
     /// <summary>The first thing wrong with the arguments, with what was probably meant.</summary>

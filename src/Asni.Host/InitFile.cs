@@ -59,7 +59,7 @@ internal static class InitFile
         if (loaded.IsPruned && recipe.Method.Row.StartsDense)
             throw new UsageException($"{path} is pruned already: --method retrain trains it under its mask, "
                 + $"--method {recipe.Method.Name} starts from dense weights.");
-        notes.AddRange(loaded.Describe(path));
+        notes.AddRange(WeightNotes.Describe(loaded, path));
         return loaded.Trained;
     }
 }

@@ -51,7 +51,7 @@ internal sealed record RunPlan(RunSettings Settings, Recipe Recipe, Network Netw
             if (data == "shapes") stored = init;
             SettingsLayer length = Shorten(book, data, SettingsLayer.Apply(book.Layer, stored, file, flags), threads);
             settings = SettingsLayer.Apply(book.Layer, length, stored, file, flags);
-            if (named is null) notes.Add($"{book.Data} was not found, so this run is on {data}; {Datasets.HowToGet(book.Data)}.");
+            if (named is null) notes.Add($"{book.Data} was not found, so this run is on {data}; {Remedies.Obtaining(book.Data)}.");
             if (DescribeLength(book, length, settings, threads) is { } chosen) notes.Add(chosen);
         }
         if (own is not null) notes.Add($"{own.Name} has no recipe: where you said nothing, that of {book.Network} is taken.");

@@ -54,14 +54,14 @@ internal sealed class WeightFile
     /// <param name="classesOfData">Classes where neither --classes nor the file tells; null: the network's own.</param>
     /// <param name="console">Told of each thing that was chosen or left.</param>
     /// <exception cref="AsniException">The file is missing, damaged or does not fit.</exception>
-    /// <exception cref="UsageException">It does not say what network it holds, and nor does --net.</exception>
+    /// <exception cref="UnnamedNetworkException">It does not say what network it holds, and nor does --net.</exception>
     public StoredNetwork Read(ParseResult parsed, string path, HostConsole console, Chw? input = null, int? classesOfData = null)
     {
         if (parsed.GetValue(_net) is not { } name)
         {
-            if (NetworkFormats.TryReadHeader(path) is null) throw new UsageException($"{path} does not say what network it holds; --net names it.");
+            StoredNetwork stored = NetworkFormats.Read(path);
             RequireNone(parsed, "goes with --net, for files that do not say what network they hold");
-            return NetworkFormats.Read(path);
+            return stored;
         }
         if (parsed.GetValue(_strict) && parsed.GetValue(_noStrict)) throw new UsageException("--strict and --no-strict exclude each other.");
         Chw? size = Parse<Chw?>(parsed, _input, text => SettingText.Chw(text)) ?? input ?? NetworkFormats.TryReadHeader(path)?.Network.Input;
@@ -71,23 +71,21 @@ internal sealed class WeightFile
         if (parsed.GetValue(_classes) is null && ((WeightsByName.ClassesOf(path, network) ?? classesOfData) is { } classes and >= 2))
             network = NetworkZoo.Create(name, size, classes);
         WeightsByName loaded = Load(path, network, MethodRunner.InitialWeights(network, 1), match, zeros, !parsed.GetValue(_noStrict));
-        foreach (string note in loaded.Describe(path)) console.Note(note);
+        foreach (string note in WeightNotes.Describe(loaded, path)) console.Note(note);
         return new StoredNetwork(path, loaded.Trained, Imported);
     }
 
     /// <param name="zeros">Null: pruned in a file of another program, live in our own, whose masks say what is pruned.</param>
-    /// <exception cref="AsniException">Nothing fits, or not all where all has to; with the flags that change that.</exception>
+    /// <exception cref="WeightMismatchException">Nothing fits, or not all where all has to.</exception>
     public static WeightsByName Load(string path, Network network, TrainedNetwork fresh, MatchKind? match, ZeroWeights? zeros, bool strict)
     {
         var matching = new WeightMatching
         {
             InOrder = match == MatchKind.Order,
             Zeros = zeros ?? (NetworkFormats.TryReadHeader(path) is null ? ZeroWeights.Pruned : ZeroWeights.Live),
+            Strict = strict,
         };
-        WeightsByName loaded = WeightsByName.Load(path, network, fresh, matching);
-        if (strict && loaded.Shortfall is { } shortfall)
-            throw new AsniException($"{path} does not fit network {network.Name} tensor by tensor (--no-strict takes what fits): {shortfall}.");
-        return loaded;
+        return WeightsByName.Load(path, network, fresh, matching);
     }
 
     private static T? Parse<T>(ParseResult parsed, Option<string> option, Func<string, T> read)

@@ -1,6 +1,9 @@
 namespace Asni;
 
-/// <summary>A failure the user can act on. The message is one sentence that names the thing, what was expected and the remedy.</summary>
+/// <summary>
+/// A failure that its caller can act on. The message is one sentence that names the thing and what was expected; derived classes have the facts that
+/// a program needs to do better, so that nobody has to read the message for them.
+/// </summary>
 public class AsniException : Exception
 {
     public AsniException(string message, Exception? inner = null) : base(message, inner) { }
@@ -12,8 +15,8 @@ public sealed class DivergenceException : AsniException
     public DivergenceException(string message, Exception? inner = null) : base(message, inner) { }
 }
 
-/// <summary>The request itself is wrong (a flag, a recipe, a network name): nothing was started.</summary>
-public sealed class UsageException : AsniException
+/// <summary>The request itself is wrong (a setting, a recipe, the name of a network): nothing was started.</summary>
+public class UsageException : AsniException
 {
     public UsageException(string message, Exception? inner = null) : base(message, inner) { }
 }

@@ -90,6 +90,37 @@ public partial class ArchitectureTests
         Assert.That(referenced, Is.SubsetOf(allowed));
     }
 
+    /// <summary>What the library says makes sense without the command line; Host adds the flag that helps.</summary>
+    [TestCase("Asni")]
+    [TestCase("Asni.Cpu")]
+    [TestCase("Asni.Cuda")]
+    public void The_library_speaks_of_no_flag_or_command(string project)
+    {
+        string source = Path.Combine(Root, "src");
+        IEnumerable<string> found = from file in Sources(Path.Combine(source, project))
+                                    from line in File.ReadLines(file)
+                                    where SpeaksOfFlags(line)
+                                    select $"{Path.GetRelativePath(source, file)}: {line.Trim()}";
+        Assert.That(found, Is.Empty);
+    }
+
+    [TestCase("throw new AsniException($\"{path} lacks it; --data-dir says where it is.\");", true)]
+    [TestCase("\"--net names it\"", true)]
+    [TestCase("+ \"or choose --device cpu.\");", true)]
+    [TestCase("$\"'asni data get {Name}' downloads it\"", true)]
+    [TestCase("/// <summary>The folder of --data-dir.</summary>", true)]
+    [TestCase("/// <summary>What asni eval prints.</summary>", true)]
+    [TestCase("while (count > 0) items[--count] = Pop();", false)]
+    [TestCase("/// <summary>The bytes of an .asni file.</summary>", false)]
+    [TestCase("\"an ONNX model (asni writes them but does not read them)\"", false)]
+    [TestCase("  \"color: var(--ink); --paper: #fff\"", false)]
+    public void The_reader_of_messages_knows_flags_and_commands(string line, bool speaks) => Assert.That(SpeaksOfFlags(line), Is.EqualTo(speaks));
+
+    /// <summary>A line of documentation, or one with a string, that names a flag or a command. Custom properties of style sheets look alike but for the colon.</summary>
+    private static bool SpeaksOfFlags(string line) =>
+        (line.TrimStart().StartsWith("///", StringComparison.Ordinal) ? line : string.Concat(StringLiteral().Matches(line).Select(m => m.Value))) is { Length: > 0 } text
+        && Flag().IsMatch(text);
+
     [Test]
     public void No_source_file_is_too_long()
     {
@@ -148,6 +179,12 @@ public partial class ArchitectureTests
 
     [GeneratedRegex(@"//.*$", RegexOptions.Multiline)]
     private static partial Regex Comment();
+
+    [GeneratedRegex(@"""(?:[^""\\]|\\.)*""")]
+    private static partial Regex StringLiteral();
+
+    [GeneratedRegex(@"(?<![\w(-])(?>--[a-z][\w-]*)(?!:)|\basni (train|info|eval|predict|export|verify|compare|compact|data|doctor)\b")]
+    private static partial Regex Flag();
 
     [GeneratedRegex("""<ProjectReference\s+Include="([^"]+)""")]
     private static partial Regex ProjectReference();

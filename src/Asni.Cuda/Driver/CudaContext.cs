@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Asni.Devices;
 
 namespace Asni.Cuda.Driver;
 
@@ -58,7 +59,7 @@ internal sealed unsafe class CudaContext : IDisposable
     }
 
     /// <summary>The driver's version as CUDA counts: 12040 is CUDA 12.4.</summary>
-    /// <exception cref="AsniException">There is no driver.</exception>
+    /// <exception cref="DeviceUnavailableException">There is no driver.</exception>
     public static int DriverVersion()
     {
         RequireDriver();
@@ -67,7 +68,8 @@ internal sealed unsafe class CudaContext : IDisposable
     }
 
     /// <summary>The number of GPUs.</summary>
-    /// <exception cref="AsniException">No driver, one that is too old, or one that does not start.</exception>
+    /// <exception cref="DeviceUnavailableException">No driver, or one that is too old.</exception>
+    /// <exception cref="CudaException">The driver does not start.</exception>
     public static int DeviceCount()
     {
         RequireVersion(DriverVersion());
@@ -79,11 +81,12 @@ internal sealed unsafe class CudaContext : IDisposable
     }
 
     /// <summary>Opens a GPU for use by this process; every context of one GPU shares its memory.</summary>
-    /// <exception cref="AsniException">No driver, no such GPU, or one that is too old: one sentence with the remedy.</exception>
+    /// <exception cref="DeviceUnavailableException">No driver, no GPU, or one that is too old.</exception>
+    /// <exception cref="AsniException">No GPU of this number.</exception>
     public static CudaContext Open(int ordinal = 0)
     {
         int count = DeviceCount();
-        if (count == 0) throw new AsniException("The CUDA driver finds no GPU; see what nvidia-smi says, or choose --device cpu.");
+        if (count == 0) throw Unusable("The CUDA driver finds no GPU; see what nvidia-smi says.");
         if (ordinal < 0 || ordinal >= count)
         {
             string known = count == 1 ? "one GPU, number 0" : $"{count} GPUs, numbers 0 to {count - 1}";
@@ -111,21 +114,19 @@ internal sealed unsafe class CudaContext : IDisposable
         }
     }
 
-    /// <exception cref="AsniException">The driver is older than the kernels need.</exception>
+    /// <exception cref="DeviceUnavailableException">The driver is older than the kernels need.</exception>
     internal static void RequireVersion(int version)
     {
         if (version >= OldestDriver) return;
         static string Name(int number) => $"{number / 1000}.{number % 1000 / 10}";
-        throw new AsniException($"The CUDA driver is for CUDA {Name(version)} and Asni needs {Name(OldestDriver)}: "
-            + "install NVIDIA's driver 525 or newer, or choose --device cpu.");
+        throw Unusable($"The CUDA driver is for CUDA {Name(version)} and Asni needs {Name(OldestDriver)}: install NVIDIA's driver 525 or newer.");
     }
 
-    /// <exception cref="AsniException">The GPU is older than the kernels need.</exception>
+    /// <exception cref="DeviceUnavailableException">The GPU is older than the kernels need.</exception>
     internal static void RequireCapability(string name, Version capability)
     {
         if (capability >= OldestCapability) return;
-        throw new AsniException($"{name} has compute capability {capability} and "
-            + $"Asni's kernels need {OldestCapability} (Ampere) or newer; choose --device cpu.");
+        throw Unusable($"{name} has compute capability {capability} and Asni's kernels need {OldestCapability} (Ampere) or newer; use a newer GPU.");
     }
 
     /// <summary>One of the device's properties.</summary>
@@ -158,9 +159,12 @@ internal sealed unsafe class CudaContext : IDisposable
         Cuda.cuDevicePrimaryCtxRelease_v2(_device);
     }
 
+    /// <summary>Why no GPU of this machine can be used.</summary>
+    internal static DeviceUnavailableException Unusable(string why) => new("cuda", why);
+
     private static void RequireDriver()
     {
-        if (NativeLibraries.Load(NativeLibraries.Driver) == 0) throw new AsniException(NativeLibraries.NoDriver());
+        if (NativeLibraries.Load(NativeLibraries.Driver) == 0) throw Unusable(NativeLibraries.NoDriver());
     }
 }
 

@@ -1,6 +1,7 @@
 using System.Reflection;
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
+using Asni.Devices;
 
 namespace Asni.Cuda.Driver;
 
@@ -19,15 +20,15 @@ internal sealed class CudaKernels : IDisposable
     private readonly Lazy<string> _fingerprint;
     private readonly Lock _lock = new();
 
-    /// <exception cref="AsniException">This build has no kernels for the GPU.</exception>
+    /// <exception cref="DeviceUnavailableException">This build has no kernels for the GPU.</exception>
     public CudaKernels(CudaContext context, Assembly? assembly = null)
     {
         _context = context;
         _architecture = Ptx.Best(Ptx.Architectures(assembly), context.Capability);
         if (_architecture == null && !context.IsSimulator)
         {
-            throw new AsniException($"This build of Asni holds no GPU kernels for {context.Name}; install clang 19 (apt-get install clang-19) "
-                + "or the CUDA toolkit, and run ./build.sh, or choose --device cpu.");
+            throw CudaContext.Unusable($"This build of Asni holds no GPU kernels for {context.Name}; install clang 19 (apt-get install clang-19) "
+                + "or the CUDA toolkit, and run ./build.sh.");
         }
         _texts = _architecture == null ? [] : Ptx.Read(_architecture, assembly);
         _fingerprint = new(() => Hash(_texts));

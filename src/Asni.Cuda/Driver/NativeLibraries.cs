@@ -49,8 +49,8 @@ internal static class NativeLibraries
 
     /// <summary>The sentence for a driver that is not there.</summary>
     public static string NoDriver() => DriverOverride is { } path
-        ? $"ASNI_CUDA_DRIVER is '{path}', which cannot be loaded as a CUDA driver; name another file, or unset it."
-        : $"No CUDA driver was found (looked for {string.Join(", ", Candidates(Driver))}); install NVIDIA's driver, or choose --device cpu.";
+        ? $"ASNI_CUDA_DRIVER is '{path}', which cannot be loaded as a CUDA driver; name another file or unset it."
+        : $"No CUDA driver was found (looked for {string.Join(", ", Candidates(Driver))}); install NVIDIA's driver.";
 
     /// <summary>Makes this assembly's imports go through here; once is enough.</summary>
     public static void Register()

@@ -46,7 +46,7 @@ internal static class DoctorCommand
         foreach (DatasetStatus data in Datasets.List(locator))
             table.AddRow("data " + data.Name, data.Procedural
                 ? "always there (drawn from a seed)"
-                : data.Folder ?? $"not found; {Datasets.HowToGet(data.Name)}");
+                : data.Folder ?? $"not found; {Remedies.Obtaining(data.Name)}");
         table.AddRow("data looked for in", string.Join(", ", locator.Folders));
         console.Write(table);
     }

@@ -27,5 +27,5 @@ internal sealed class RunObserver(RunFolder folder, TrainingDisplay display, Int
         }
     }
 
-    public void Note(string message) => display.Note(message);
+    public void Note(TrainingNote note) => display.Note(Remedies.Sentence(note));
 }

@@ -31,7 +31,7 @@ internal sealed class BatchPrefetcher : IDisposable
         for (int i = 0; i < workers; i++)
         {
             int worker = i;
-            _threads[i] = new Thread(() => Work(worker)) { IsBackground = true, Name = $"asni data {worker}" };
+            _threads[i] = new Thread(() => Work(worker)) { IsBackground = true, Name = $"asni images {worker}" };
             _threads[i].Start();
         }
     }

@@ -27,7 +27,7 @@ public sealed record Normalization(float[] Mean, float[] Std)
 /// <summary>Labelled 8-bit images of one shape, readable from several threads at once.</summary>
 public abstract class Dataset
 {
-    /// <summary>As on the command line: "mnist", "cifar10", "digits", ...</summary>
+    /// <summary>The name that it is opened by: "mnist", "cifar10", "digits", ...</summary>
     public abstract string Name { get; }
     public abstract int Count { get; }
     public abstract int Classes { get; }

@@ -1,7 +1,7 @@
 namespace Asni.Data;
 
 /// <summary>
-/// Where datasets are looked for: --data-dir alone when given; otherwise $ASNI_DATA, ./data and the user's cache, in this order. In each
+/// Where datasets are looked for: in the named folder alone when one is named; otherwise in $ASNI_DATA, ./data and the user's cache, in this order. In each
 /// folder the dataset may lie in a folder of its name or at once, as torchvision keeps it or as its archive unpacks.
 /// </summary>
 public sealed class DatasetLocator
@@ -12,14 +12,14 @@ public sealed class DatasetLocator
     private readonly string? _dataDir;
     private readonly string[] _folders;
 
-    /// <param name="dataDir">The folder that the user named, or null.</param>
+    /// <param name="dataDir">The named folder, or null.</param>
     /// <param name="environment">The value of $ASNI_DATA, or null.</param>
     /// <param name="working">The data folder beside the work, ./data.</param>
     /// <param name="cache">The user's cache.</param>
-    /// <exception cref="UsageException">The folder that the user named has an empty name.</exception>
+    /// <exception cref="UsageException">The named folder has an empty name.</exception>
     public DatasetLocator(string? dataDir, string? environment, string working, string cache)
     {
-        if (dataDir != null && string.IsNullOrWhiteSpace(dataDir)) throw new UsageException("--data-dir needs the name of a folder.");
+        if (dataDir != null && string.IsNullOrWhiteSpace(dataDir)) throw new UsageException("the data folder has an empty name; give the name of a folder.");
         if (string.IsNullOrWhiteSpace(environment)) environment = null;
         _dataDir = dataDir;
         DownloadFolder = Path.GetFullPath(dataDir ?? environment ?? cache);
@@ -27,14 +27,17 @@ public sealed class DatasetLocator
         _folders = [.. (dataDir != null ? [dataDir] : defaults).Select(Path.GetFullPath)];
     }
 
-    /// <summary>Where a download goes: --data-dir, else $ASNI_DATA, else the user's cache.</summary>
+    /// <summary>Where a download goes: the named folder, else $ASNI_DATA, else the user's cache.</summary>
     public string DownloadFolder { get; }
 
     /// <summary>The folders looked into, in order.</summary>
     public IReadOnlyList<string> Folders => _folders;
 
-    /// <summary>True when the user named the folder, so that nothing else will do.</summary>
+    /// <summary>True when a folder was named, so that nothing else will do.</summary>
     public bool NamesFolder => _dataDir != null;
+
+    /// <summary>The named folder, as it was given.</summary>
+    internal string? NamedFolder => _dataDir;
 
     /// <summary>The lookup order of this machine and user.</summary>
     public static DatasetLocator ForUser(string? dataDir = null) =>
@@ -56,13 +59,13 @@ public sealed class DatasetLocator
 
     /// <summary>The folder that holds the named dataset's files, or null.</summary>
     /// <exception cref="UsageException">No dataset has this name.</exception>
-    /// <exception cref="AsniException">The folder the user named does not exist.</exception>
+    /// <exception cref="DatasetMissingException">The named folder does not exist.</exception>
     public string? Find(string name) => KnownDatasets.File(KnownDatasets.Resolve(name)) is { } dataset ? Find(dataset) : null;
 
     internal string? Find(FileDataset dataset)
     {
         if (_dataDir != null && !Directory.Exists(_dataDir))
-            throw new AsniException($"The data folder '{_dataDir}' does not exist; name an existing one or leave --data-dir out.");
+            throw new DatasetMissingException(dataset, this, $"The data folder '{_dataDir}' does not exist.") { FolderExists = false };
         foreach (string folder in _folders)
             foreach (string below in dataset.Folders)
             {
@@ -72,12 +75,14 @@ public sealed class DatasetLocator
         return null;
     }
 
-    /// <summary>One sentence on what was looked for in vain, and what to do.</summary>
-    internal AsniException NotFound(FileDataset dataset) => NamesFolder
-        ? new AsniException($"The data folder '{_dataDir}' lacks {dataset.Name}: " +
-            $"expected {dataset.Expected} in it or in '{dataset.Name}' below it; {dataset.HowToGet(_dataDir)}.")
-        : new AsniException($"No {dataset.Name} was found in {string.Join(", ", _folders)}: " +
-            $"{dataset.HowToGet()}, and --data {dataset.StandIn} needs no files.");
+    /// <summary>What was looked for in vain.</summary>
+    internal DatasetMissingException NotFound(FileDataset dataset)
+    {
+        string source = dataset.Source is { } clause ? "; " + clause : "";
+        return new DatasetMissingException(dataset, this, NamesFolder
+            ? $"The data folder '{_dataDir}' lacks {dataset.Name}: expected {dataset.Expected} in it or in '{dataset.Name}' below it{source}."
+            : $"No {dataset.Name} was found in {string.Join(", ", _folders)}{source}.");
+    }
 
     /// <summary>MNIST and Fashion-MNIST have the same file names: a folder called after one does not hold the other.</summary>
     private static bool BelongsToAnother(string path, FileDataset dataset) =>

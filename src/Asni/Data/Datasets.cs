@@ -46,14 +46,15 @@ public static class Datasets
             : proper == Digits.Name ? (Digits.Normalization, []) : (ShapesDataset.NormalizationOfAll, ShapeField.Names);
     }
 
-    /// <summary>How to come by a dataset of files, as a clause; null for those that are drawn.</summary>
-    /// <inheritdoc cref="Open" path="/exception"/>
-    public static string? HowToGet(string name) => KnownDatasets.File(KnownDatasets.Resolve(name))?.HowToGet();
+    /// <summary>Who gives a dataset of files, as a clause; null for those that can be downloaded or are drawn, and for the caller's own.</summary>
+    /// <exception cref="UsageException">No dataset has this name.</exception>
+    internal static string? Source(string name) => KnownDatasets.File(KnownDatasets.Resolve(name))?.Source;
 
     /// <summary>Opens a dataset by name.</summary>
     /// <param name="size">Height and width that image files of any size are brought to; 224x224 when absent.</param>
     /// <exception cref="UsageException">No dataset has this name, or a size is out of range.</exception>
-    /// <exception cref="AsniException">It was not found, or its files are damaged.</exception>
+    /// <exception cref="DatasetMissingException">It was not found.</exception>
+    /// <exception cref="AsniException">Its files are damaged.</exception>
     public static DatasetSplit Open(string name, DatasetLocator locator, ProceduralOptions? procedural = null, (int Height, int Width)? size = null)
     {
         string proper = KnownDatasets.Resolve(name);
@@ -63,7 +64,7 @@ public static class Datasets
 
     /// <summary>
     /// Opens a dataset that was not asked for by name: where it is not found, a procedural one of the same image shape stands in for it,
-    /// and <see cref="DatasetSplit.Source"/> says so. A --data-dir that lacks it is still an error.
+    /// and <see cref="DatasetSplit.Source"/> says so. A named folder that lacks it is still an error.
     /// </summary>
     /// <inheritdoc cref="Open" path="/exception"/>
     public static DatasetSplit OpenDefault(string name, DatasetLocator locator, ProceduralOptions? procedural = null)
@@ -73,7 +74,7 @@ public static class Datasets
         if (locator.Find(dataset) is { } folder) return OpenFiles(dataset, folder, null);
         if (locator.NamesFolder) throw locator.NotFound(dataset);
         DatasetSplit drawn = Draw(dataset.StandIn, procedural ?? new ProceduralOptions());
-        return drawn with { Source = $"{drawn.Source}; {dataset.Name} was not found, {dataset.HowToGet()}" };
+        return drawn with { Source = $"{drawn.Source}; {dataset.Name} was not found" };
     }
 
     /// <summary>Every dataset and where it was found.</summary>

@@ -5,14 +5,14 @@ using Asni.Data.Procedural;
 namespace Asni.Data;
 
 /// <summary>A dataset that comes as files: how its folder is told, how it is read, and what stands in for it.</summary>
-/// <param name="Name">As on the command line.</param>
+/// <param name="Name">That it is opened by.</param>
 /// <param name="Description">One line for people.</param>
 /// <param name="Folders">Where, below a data folder, its files may lie; "" is the folder itself.</param>
 /// <param name="IsIn">True when a folder looks like holding the dataset.</param>
 /// <param name="Expected">What a folder with it has, for messages.</param>
 /// <param name="Open">Reads both halves from a folder; images that have no size of their own are brought to this height and width.</param>
 /// <param name="StandIn">The procedural dataset of as many channels.</param>
-/// <param name="Source">Where to get it, when 'asni data get' does not.</param>
+/// <param name="Source">Who gives it, as a clause; null where it can be downloaded, and for the caller's own.</param>
 internal sealed record FileDataset(
     string Name, string Description, ImmutableArray<string> Folders, Func<string, bool> IsIn, string Expected,
     Func<string, int, int, (Dataset Train, Dataset Test)> Open, string StandIn, string? Source = null)
@@ -25,11 +25,6 @@ internal sealed record FileDataset(
 
     /// <summary>Empty where they are numbers, or what folders are called.</summary>
     public ImmutableArray<string> ClassNames { get; init; } = [];
-
-    /// <summary>A clause that says how to come by it.</summary>
-    /// <param name="dataDir">The folder that the user named; null when none was.</param>
-    public string HowToGet(string? dataDir = null) => Source ??
-        (dataDir is null ? $"'asni data get {Name}' downloads it, --data-dir says where it is" : $"'asni data get {Name} --data-dir {dataDir}' downloads it");
 }
 
 /// <summary>The datasets that have a name.</summary>
@@ -51,11 +46,11 @@ internal static class KnownDatasets
         new(ImageFolders.ImageNet, "photographs of 1,000 classes, RGB of any size, 1,281,167 + 50,000",
             ["imagenet", "ILSVRC2012", Path.Combine("imagenet", s_kaggle), s_kaggle, ""], ImageFolders.IsImageNetIn, ImageLayout,
             (folder, height, width) => ImageFolders.Open(ImageFolders.ImageNet, folder, height, width), ShapesDataset.DatasetName,
-            "https://image-net.org gives it to those who register, --data-dir says where it is") { Normalization = ImageFolders.Normalization },
+            "https://image-net.org gives it to those who register") { Normalization = ImageFolders.Normalization },
         new(ImageFolders.Any, "your own: train/CLASS/*.jpg and val/CLASS/*.jpg, RGB of any size",
             ["images", ""], ImageFolders.IsIn, ImageLayout,
-            (folder, height, width) => ImageFolders.Open(ImageFolders.Any, folder, height, width), ShapesDataset.DatasetName,
-            "--data-dir names your folder of them") { Normalization = ImageFolders.Normalization },
+            (folder, height, width) => ImageFolders.Open(ImageFolders.Any, folder, height, width), ShapesDataset.DatasetName)
+        { Normalization = ImageFolders.Normalization },
     ];
 
     public static ImmutableArray<FileDataset> FromFiles { get; } = [.. Files];
@@ -81,7 +76,7 @@ internal static class KnownDatasets
             ?? throw new UsageException($"Unknown dataset '{name}'{Suggestion.For(name, Names)}; known are {string.Join(", ", Names)}.");
     }
 
-    /// <param name="name">As on the command line.</param>
+    /// <param name="name">That it is opened by.</param>
     /// <param name="description">One line for people.</param>
     /// <param name="torchvision">The folder that torchvision downloads it to, with a folder raw inside.</param>
     /// <param name="normalization">Of its training set.</param>
@@ -105,7 +100,7 @@ internal static class KnownDatasets
         return new(name, "handwritten letters, 28x28 grey, 124,800 + 20,800", [name, Path.Combine("EMNIST", "raw"), "EMNIST", "gzip", ""],
             folder => MnistFiles.Find(folder, start, "images") != null, $"the file '{start}-images-idx3-ubyte'",
             (folder, _, _) => MnistFiles.Open(name, folder, layout, normalization, letters), Digits.Name,
-            "https://www.nist.gov/itl/products-and-services/emnist-dataset has it as gzip.zip, --data-dir says where it is unpacked")
+            "https://www.nist.gov/itl/products-and-services/emnist-dataset has it as gzip.zip to unpack")
         {
             Normalization = normalization,
             ClassNames = [.. letters],

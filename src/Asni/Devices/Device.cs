@@ -14,7 +14,7 @@ namespace Asni.Devices;
 /// </summary>
 public abstract class Device : IDisposable
 {
-    /// <summary>Short name as on the command line: "cpu", "cuda:0".</summary>
+    /// <summary>Short name: "cpu", "cuda:0".</summary>
     public abstract string Name { get; }
 
     /// <summary>One line for people: "CPU, AVX-512, 2 threads".</summary>
@@ -103,9 +103,6 @@ public abstract class Device : IDisposable
 
     protected virtual void Dispose(bool disposing) { }
 }
-
-/// <summary>A device has too little memory left for an allocation.</summary>
-public sealed class DeviceMemoryException(string message) : AsniException(message);
 
 /// <summary>Recorded work of a device.</summary>
 public abstract class DeviceRecording : IDisposable

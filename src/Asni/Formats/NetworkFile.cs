@@ -48,13 +48,15 @@ public static class NetworkFile
     }
 
     /// <summary>Only the description, without the tensors.</summary>
+    /// <exception cref="UnnamedNetworkException">It is a sound file of weights that has none.</exception>
     /// <exception cref="AsniException">Not a network file.</exception>
     public static NetworkFileHeader ReadHeader(string path)
     {
         using var reader = SafetensorsReader.Open(path);
         string Value(string key) => reader.Metadata.TryGetValue(key, out string? value) ? value
             : throw new AsniException($"{path} does not say its {key} in its metadata; it was not written by asni.");
-        string name = Value("network"), phase = Value("phase");
+        if (!reader.Metadata.TryGetValue("network", out string? name)) throw new UnnamedNetworkException(path, $"{path} does not say what network it holds.");
+        string phase = Value("phase");
         if (reader.Metadata.TryGetValue(GraphKey, out string? graph))
         {
             Network described = GraphJson.Read(name, graph, what => new AsniException($"{path} does not describe its network: {what}."));
@@ -75,7 +77,7 @@ public static class NetworkFile
     }
 
     /// <summary>The network of a file that only names it.</summary>
-    /// <exception cref="AsniException">There is no such network.</exception>
+    /// <exception cref="UnnamedNetworkException">There is no such network.</exception>
     internal static Network Named(string path, string name, Chw input, int classes)
     {
         try
@@ -84,7 +86,7 @@ public static class NetworkFile
         }
         catch (UsageException e)
         {
-            throw new AsniException($"{path} does not describe its network but by a name: {e.Message}", e);
+            throw new UnnamedNetworkException(path, $"{path} does not describe its network but by a name: {e.Message}", e);
         }
     }
 

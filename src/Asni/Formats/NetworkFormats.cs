@@ -22,12 +22,14 @@ public static class NetworkFormats
     }
 
     /// <summary>What the file says about its network.</summary>
+    /// <exception cref="UnnamedNetworkException">It is a sound file of weights that does not say it.</exception>
     /// <exception cref="AsniException">Not a network file.</exception>
     public static NetworkFileHeader ReadHeader(string path) => Of(path) switch
     {
-        NetworkFormat.Asni => AsniFile.Describe(path).Header ?? throw new AsniException($"{path} does not describe its network but by a name that is not known."),
-        NetworkFormat.PyTorch => throw new AsniException(
-            $"{path} is a PyTorch state dict, which does not say what network it belongs to; --net names it."),
+        NetworkFormat.Asni => AsniFile.Describe(path).Header
+            ?? throw new UnnamedNetworkException(path, $"{path} does not describe its network but by a name that is not known."),
+        NetworkFormat.PyTorch => throw new UnnamedNetworkException(path,
+            $"{path} is a PyTorch state dict, which does not say what network it holds."),
         _ => NetworkFile.ReadHeader(path),
     };
 

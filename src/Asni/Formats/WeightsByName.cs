@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using System.Globalization;
 using Asni.Formats.Naming;
 using Asni.Networks;
 using Asni.Tensors;
@@ -16,11 +15,6 @@ public sealed record WeightsByName(TrainedNetwork Trained, int Loaded, Immutable
     ImmutableArray<string> Unused)
 {
     private const int NamesInMessage = 4, MostClasses = 1 << 20;
-
-    /// <summary>The share of zeros from which on a network looks pruned.</summary>
-    private const double NoticeableZeros = 0.01;
-
-    private long _weights;
 
     /// <summary>Every tensor of the network is in the file.</summary>
     public bool IsComplete => Missing.IsEmpty && Misshapen.IsEmpty;
@@ -40,6 +34,9 @@ public sealed record WeightsByName(TrainedNetwork Trained, int Loaded, Immutable
     /// <summary>What <see cref="Zeros"/> were taken for.</summary>
     public ZeroWeights ZerosAre { get; private init; }
 
+    /// <summary>Elements of the convolution and linear weights that came from the file.</summary>
+    internal long LoadedWeights { get; private init; }
+
     /// <summary>What a strict reader objects to, as a clause that names tensors; null when everything fits and nothing is left over.</summary>
     public string? Shortfall
     {
@@ -47,7 +44,7 @@ public sealed record WeightsByName(TrainedNetwork Trained, int Loaded, Immutable
         {
             if (IsComplete && Unused.IsEmpty) return null;
             IEnumerable<string> faults = [List("not in the file: ", Missing), List("of another shape: ", Misshapen), List("only in the file: ", Unused),
-                FitInOrder > 0 ? OrderWouldFit() : ""];
+                FitInOrder > 0 ? ShapesFit() : ""];
             return string.Join("; ", faults.Where(f => f.Length > 0));
         }
     }
@@ -58,9 +55,8 @@ public sealed record WeightsByName(TrainedNetwork Trained, int Loaded, Immutable
     /// </summary>
     /// <param name="fresh">Values and masks of tensors that the file does not give; null: it must give all.</param>
     /// <param name="matching">The default when null.</param>
-    /// <exception cref="AsniException">
-    /// The file is missing or damaged, none of its tensors is of this network, a value is NaN or infinite, or something does not fit and the matching is strict.
-    /// </exception>
+    /// <exception cref="WeightMismatchException">None of the file's tensors is of this network, or something does not fit and the matching is strict.</exception>
+    /// <exception cref="AsniException">The file is missing or damaged, or a value is NaN or infinite.</exception>
     public static WeightsByName Load(string path, Network network, TrainedNetwork? fresh = null, WeightMatching? matching = null)
     {
         matching ??= new WeightMatching();
@@ -94,7 +90,7 @@ public sealed record WeightsByName(TrainedNetwork Trained, int Loaded, Immutable
             FitInOrder = matching.InOrder ? 0 : inOrder.Length,
             Zeros = zeros,
             ZerosAre = zerosAre,
-            _weights = taken.Where(p => p.IsWeight).Sum(p => p.Elements),
+            LoadedWeights = taken.Where(p => p.IsWeight).Sum(p => p.Elements),
         };
         loaded.Check(path, network, tensors, matching.Strict || fresh is null);
         return loaded;
@@ -122,38 +118,24 @@ public sealed record WeightsByName(TrainedNetwork Trained, int Loaded, Immutable
             + "the file is of no use.");
     }
 
-    /// <summary>One line on what was loaded, and one for each kind of thing that was not or needs a word.</summary>
-    public IEnumerable<string> Describe(string path)
-    {
-        int all = Trained.Values.Length;
-        yield return $"{Loaded} of {all} tensors come from {path}" + (IsComplete ? "." : "; the others start fresh.");
-        if (!Missing.IsEmpty) yield return $"not in the file: {string.Join(", ", Missing)}.";
-        if (!Misshapen.IsEmpty) yield return $"of another shape: {string.Join(", ", Misshapen)}.";
-        if (!Unused.IsEmpty) yield return $"in the file but not in the network: {string.Join(", ", Unused)}.";
-        if (FitInOrder > 0) yield return OrderWouldFit() + ".";
-        foreach (var layer in InOrder.GroupBy(pair => (Layer.Split(pair.Parameter).Layer, Layer.Split(pair.InFile).Layer)))
-            yield return $"taken in order: {Place(layer.Key.Item1)} from {Place(layer.Key.Item2)} ({string.Join(", ", layer.Select(pair => Layer.Split(pair.Parameter).Leaf))}).";
-        if (Zeros > 0 && (ZerosAre == ZeroWeights.Pruned || Zeros >= NoticeableZeros * _weights))
-            yield return string.Create(CultureInfo.InvariantCulture, $"{Zeros:N0} weights of the file, which has no masks, are 0: ")
-                + (ZerosAre == ZeroWeights.Pruned ? "they count as pruned (--zeros live: as weights like the others)." : "they are weights like the others (--zeros pruned: they stay 0).");
-    }
-
-    /// <exception cref="AsniException">Nothing fits, or something does not where all has to.</exception>
+    /// <exception cref="WeightMismatchException">Nothing fits, or something does not where all has to.</exception>
     private void Check(string path, Network network, ImmutableArray<ModuleTensor> tensors, bool strict)
     {
         if (Loaded == 0) throw NothingFits(path, network, tensors);
-        if (strict && Shortfall is { } shortfall) throw new AsniException($"{path} does not fit network {network.Name} tensor by tensor: {shortfall}.");
+        if (strict && Shortfall is { } shortfall) throw Mismatch($"{path} does not fit network {network.Name} tensor by tensor: {shortfall}.");
     }
 
-    private AsniException NothingFits(string path, Network network, ImmutableArray<ModuleTensor> tensors)
+    private WeightMismatchException NothingFits(string path, Network network, ImmutableArray<ModuleTensor> tensors)
     {
         string difference = Misshapen.Length > 0 ? string.Join(", ", Misshapen.Take(NamesInMessage))
             : $"the file has {Names(tensors.Select(t => t.Source).Order(StringComparer.Ordinal))}; "
               + $"the network has {Names(network.Parameters.Select(p => p.Name))}";
-        return new AsniException($"no tensor of {path} fits network {network.Name}: {difference}{(FitInOrder > 0 ? "; " + OrderWouldFit() : "")}.");
+        return Mismatch($"no tensor of {path} fits network {network.Name}: {difference}{(FitInOrder > 0 ? "; " + ShapesFit() : "")}.");
     }
 
-    private string OrderWouldFit() => $"the shapes of {FitInOrder} fit in order, and --match order takes them so";
+    private WeightMismatchException Mismatch(string message) => new(message) { Fitting = Loaded, FitInOrder = FitInOrder };
+
+    private string ShapesFit() => $"the shapes of {FitInOrder} fit in order";
 
     private static NameMatch Apply(NameMatch match, ImmutableArray<(Parameter Parameter, ModuleTensor Tensor)> pairs, ImmutableArray<ModuleTensor> tensors)
     {
@@ -181,8 +163,6 @@ public sealed record WeightsByName(TrainedNetwork Trained, int Loaded, Immutable
             if (mask.Live < mask.Length) masks[p.Index] = mask;
         }
     }
-
-    private static string Place(string layer) => layer.Length == 0 ? "the network" : layer;
 
     private static string List(string what, ImmutableArray<string> names) => names.IsEmpty ? ""
         : what + string.Join(", ", names.Take(NamesInMessage)) + (names.Length > NamesInMessage ? $" and {names.Length - NamesInMessage} more" : "");

@@ -33,7 +33,7 @@ public sealed class MagnitudePruner
 
     /// <summary>Prunes to sparsity S, never reviving anything: a target below what is already pruned does nothing.</summary>
     /// <param name="note">Told once of each layer that is close to empty or empty.</param>
-    public PruneOutcome PruneTo(double sparsity, Action<string> note)
+    public PruneOutcome PruneTo(double sparsity, Action<TrainingNote> note)
     {
         double? threshold = _options.Local
             ? _prunable.Select(p => PruneGroup([p], Keep(p.Elements, sparsity))).Min()
@@ -98,13 +98,13 @@ public sealed class MagnitudePruner
     private static int[] Indices(IEnumerable<Parameter> parameters) => [.. parameters.Select(p => p.Index)];
 
     /// <summary>A layer with fewer live weights than outputs has outputs without any input; an empty one cuts the network.</summary>
-    private void Warn(Parameter p, Action<string> note)
+    private void Warn(Parameter p, Action<TrainingNote> note)
     {
         long live = Live(p);
         if (!p.IsWeight || live >= p.Filter.Out) return;
         if (live == 0 && _told.Add(p.Name + ":empty"))
-            note($"layer {p.Name} has no live weight left; --min-kept sets a floor.");
+            note(new($"layer {p.Name} has no live weight left.", TrainingNoteKind.SparseLayer));
         else if (live > 0 && _told.Add(p.Name))
-            note($"layer {p.Name} is close to empty: {live} of {p.Elements} weights live; --min-kept sets a floor.");
+            note(new($"layer {p.Name} is close to empty: {live} of {p.Elements} weights live.", TrainingNoteKind.SparseLayer));
     }
 }

@@ -5,7 +5,7 @@ using Asni.Networks;
 namespace Asni.Runs;
 
 /// <summary>What a run is, known before it starts.</summary>
-/// <param name="Data">As on the command line: "mnist", "digits", ...</param>
+/// <param name="Data">Name of the dataset: "mnist", "digits", ...</param>
 /// <param name="DataSource">Where the data came from, one line.</param>
 /// <param name="Device">The device's own line.</param>
 public sealed record RunDescription(Network Network, string Data, string DataSource, string Device, ulong Seed, int TrainImages, int TestImages)

@@ -19,6 +19,12 @@ public interface ITrainingObserver
     void StepDone(in StepProgress progress) { }
     void EpochDone(EpochRecord record) { }
 
-    /// <summary>Something the user should know: a layer close to empty, a fallback taken.</summary>
-    void Note(string message) { }
+    /// <summary>Something that whoever trains should know.</summary>
+    void Note(TrainingNote note) { }
+}
+
+internal static class TrainingObservers
+{
+    /// <summary>A note that says it all.</summary>
+    public static void Note(this ITrainingObserver observer, string text) => observer.Note(new TrainingNote(text));
 }

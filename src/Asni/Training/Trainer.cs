@@ -114,8 +114,12 @@ public sealed class Trainer : IDisposable
         int fits = batch;
         while (fits > 0 && Bytes(fits) > free * 3 / 4) fits /= 2;
         string gib = FormattableString.Invariant($"{Bytes(batch) / (double)(1 << 30):0.0} GiB of activations, and {free / (double)(1 << 30):0.0} GiB are free");
-        string remedy = fits == batch ? "use a smaller batch" : fits > 0 ? $"--batch {fits} fits" : "not even one image fits: choose a smaller --input";
-        return new DeviceMemoryException($"a batch of {batch} of {model.Network.Name} takes {gib} on {model.Device.Name}; {remedy}.");
+        string smaller = fits == batch ? "use a smaller batch" : fits > 0 ? $"a batch of {fits} fits" : "not even one image fits";
+        return new DeviceMemoryException($"a batch of {batch} of {model.Network.Name} takes {gib} on {model.Device.Name}; {smaller}.")
+        {
+            Batch = batch,
+            FittingBatch = fits == batch ? null : fits,
+        };
 
         long Bytes(int n) => new PlanBuilder(model, n, training: true).Bytes();
     }

@@ -67,12 +67,12 @@ public class DriverTests
 
     [Test]
     public void An_old_driver_is_one_sentence() =>
-        Assert.That(() => CudaContext.RequireVersion(11040), Throws.TypeOf<AsniException>().With.Message.Contains("for CUDA 11.4 and Asni needs 12.0"));
+        Assert.That(() => CudaContext.RequireVersion(11040), Throws.TypeOf<DeviceUnavailableException>().With.Message.Contains("for CUDA 11.4 and Asni needs 12.0"));
 
     [Test]
     public void An_old_GPU_is_one_sentence() =>
         Assert.That(() => CudaContext.RequireCapability("Tesla T4", new Version(7, 5)),
-            Throws.TypeOf<AsniException>().With.Message.Contains("Tesla T4 has compute capability 7.5"));
+            Throws.TypeOf<DeviceUnavailableException>().With.Message.Contains("Tesla T4 has compute capability 7.5"));
 
     [Test]
     public void A_driver_that_cannot_be_loaded_is_one_sentence_naming_what_was_looked_for() =>

@@ -81,7 +81,7 @@ public class CifarPickleTests : FolderTest
     {
         Write("cifar10", "data_batch_1", d => Old(d, 1, 0));
         Assert.That(() => Datasets.Open("cifar10", Locator()), Throws.TypeOf<AsniException>().With.Message.Contains("lacks the file 'data_batch_2' of CIFAR's Python version"));
-        Assert.That(() => Datasets.Open("cifar100", Locator()), Throws.TypeOf<AsniException>().With.Message.Contains("'train.bin' of the binary version or 'train' of the Python version"));
+        Assert.That(() => Datasets.Open("cifar100", Locator()), Throws.TypeOf<DatasetMissingException>().With.Message.Contains("'train.bin' of the binary version or 'train' of the Python version"));
     }
 
     [Test]

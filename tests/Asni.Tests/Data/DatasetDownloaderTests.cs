@@ -315,7 +315,9 @@ public class DatasetDownloaderTests : FolderTest
     [Test]
     public void Procedural_and_unknown_names_are_usage_errors()
     {
-        Assert.That(() => DownloadSources.For("digits"), Throws.TypeOf<UsageException>().With.Message.Contains("needs no download"));
+        Assert.That(() => DownloadSources.For("digits"), Throws.TypeOf<DownloadUnavailableException>().With.Message.Contains("needs no download"));
+        Assert.That(() => DownloadSources.For("imagenet"), Throws.TypeOf<DownloadUnavailableException>().With.Message.EqualTo("'imagenet' cannot be downloaded: "
+            + "https://image-net.org gives it to those who register; its folder has the folders 'train' and 'val' with a folder of images for each class."));
         Assert.That(() => DownloadSources.For("nope"), Throws.TypeOf<UsageException>());
     }
 

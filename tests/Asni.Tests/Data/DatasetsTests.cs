@@ -102,12 +102,12 @@ public class DatasetsTests : FolderTest
     public void A_named_folder_without_the_dataset_is_an_error_even_by_default([Values] bool byDefault)
     {
         Directory.CreateDirectory(_folder["empty"]);
-        var error = Assert.Throws<AsniException>(() =>
+        var error = Assert.Throws<DatasetMissingException>(() =>
             _ = byDefault ? Datasets.OpenDefault("mnist", Locator("empty")) : Datasets.Open("mnist", Locator("empty")))!;
         using (Assert.EnterMultipleScope())
         {
             Assert.That(error.Message, Does.Contain(_folder["empty"]).And.Contain("train-images-idx3-ubyte"));
-            Assert.That(error.Message, Does.Contain("asni data get mnist"));
+            Assert.That((error.Dataset, error.NamedFolder, error.FolderExists), Is.EqualTo(("mnist", _folder["empty"], true)));
         }
     }
 
@@ -115,15 +115,23 @@ public class DatasetsTests : FolderTest
     public void A_named_folder_that_does_not_exist_is_an_error()
     {
         Assert.That(() => Datasets.Open("mnist", Locator("nowhere")),
-            Throws.TypeOf<AsniException>().With.Message.Contains("does not exist"));
+            Throws.TypeOf<DatasetMissingException>().With.Message.Contains("does not exist").And.Property(nameof(DatasetMissingException.FolderExists)).False);
         Assert.That(() => new DatasetLocator("", null, "data", "cache"), Throws.TypeOf<UsageException>());
     }
 
     [Test]
-    public void A_dataset_asked_for_by_name_and_not_found_is_an_error_that_says_where_and_how() =>
-        Assert.That(() => Datasets.Open("cifar10", Locator()), Throws.TypeOf<AsniException>()
-            .With.Message.Contains(_folder["work"]).And.Message.Contains("asni data get cifar10")
-            .And.Message.Contains("--data shapes"));
+    public void A_dataset_asked_for_by_name_and_not_found_is_an_error_that_says_where()
+    {
+        var error = Assert.Throws<DatasetMissingException>(() => Datasets.Open("cifar10", Locator()))!;
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(error.Message, Does.StartWith("No cifar10 was found in ").And.Contain(_folder["work"]));
+            Assert.That((error.Dataset, error.NamedFolder, error.StandIn), Is.EqualTo(("cifar10", (string?)null, "shapes")));
+            Assert.That(error.Folders, Is.EqualTo(Locator().Folders));
+        }
+        Assert.That(() => Datasets.Open("imagenet", Locator()), Throws.TypeOf<DatasetMissingException>().With.Message.EndsWith(
+            "; https://image-net.org gives it to those who register."));
+    }
 
     [TestCase("mnist", "digits", 1)]
     [TestCase("fashion-mnist", "digits", 1)]
@@ -135,7 +143,7 @@ public class DatasetsTests : FolderTest
         {
             Assert.That(split.Train.Name, Is.EqualTo(standIn));
             Assert.That(split.Train.Shape.Channels, Is.EqualTo(channels));
-            Assert.That(split.Source, Does.StartWith($"{standIn}: 40 training and 20 test images").And.Contain($"'asni data get {name}'"));
+            Assert.That(split.Source, Does.StartWith($"{standIn}: 40 training and 20 test images").And.EndWith($"; {name} was not found"));
         }
     }
 

@@ -3,6 +3,7 @@ using System.Text;
 using Asni.Engine;
 using Asni.Formats;
 using Asni.Formats.Amenable;
+using Asni.Host;
 using Asni.Networks;
 using Asni.Tensors;
 
@@ -24,7 +25,7 @@ public class WeightsByNameTests : FolderTest
             Assert.That(loaded.Unused, Is.Empty);
             Assert.That(loaded.Trained.Values, Is.EqualTo(model.Values));
             Assert.That(loaded.Trained.Masks[0]!.Live, Is.EqualTo(6));
-            Assert.That(loaded.Describe("F").Single(), Is.EqualTo("4 of 4 tensors come from F."));
+            Assert.That(WeightNotes.Describe(loaded, "F").Single(), Is.EqualTo("4 of 4 tensors come from F."));
         }
     }
 
@@ -41,7 +42,7 @@ public class WeightsByNameTests : FolderTest
             SafetensorsTensor.Single("module.bn.num_batches_tracked", new Shape(1), new float[1]),
         ], new Dictionary<string, string>());
         WeightsByName loaded = WeightsByName.Load(path, TinyNetwork.Network, Fresh());
-        Assert.That(loaded.Describe("F"), Is.EqualTo(new[]
+        Assert.That(WeightNotes.Describe(loaded, "F"), Is.EqualTo(new[]
         {
             "2 of 4 tensors come from F; the others start fresh.",
             "not in the file: fc1.bias.",
@@ -70,7 +71,7 @@ public class WeightsByNameTests : FolderTest
     {
         string path = _folder["n.safetensors"];
         SafetensorsWriter.Write(path, [SafetensorsTensor.Single("x", new Shape(1), new float[1])], new Dictionary<string, string>());
-        Assert.That(() => WeightsByName.Load(path, TinyNetwork.Network, Fresh()), Throws.TypeOf<AsniException>().With.Message.EqualTo(
+        Assert.That(() => WeightsByName.Load(path, TinyNetwork.Network, Fresh()), Throws.TypeOf<WeightMismatchException>().With.Message.EqualTo(
             $"no tensor of {path} fits network tiny: the file has x, ...; the network has fc1.weight, fc1.bias, fc2.weight, fc2.bias, ...."));
     }
 
@@ -109,11 +110,11 @@ public class WeightsByNameTests : FolderTest
         string path = Write(("fc1.weight", new Shape(3, 4), [0, 1, 0, 2, -0f, 3, 4, 5, 6, 7, 8, 9]), ("fc1.bias", new Shape(3), new float[3]));
         WeightsByName live = WeightsByName.Load(path, TinyNetwork.Network, Fresh());
         Assert.That((live.Zeros, live.IsPruned), Is.EqualTo((3L, false)));
-        Assert.That(live.Describe("F"), Has.Some.EqualTo("3 weights of the file, which has no masks, are 0: they are weights like the others (--zeros pruned: they stay 0)."));
+        Assert.That(WeightNotes.Describe(live, "F"), Has.Some.EqualTo("3 weights of the file, which has no masks, are 0: they are weights like the others (--zeros pruned: they stay 0)."));
         WeightsByName pruned = WeightsByName.Load(path, TinyNetwork.Network, Fresh(), new WeightMatching { Zeros = ZeroWeights.Pruned });
         Assert.That((pruned.Zeros, pruned.IsPruned, pruned.Trained.Masks[0]!.Live, pruned.Trained.Masks[1]), Is.EqualTo((3L, true, 9L, (Mask?)null)), "biases are not pruned");
         Assert.That(float.IsNegative(pruned.Trained.Values[0][4]), Is.False);
-        Assert.That(pruned.Describe("F"), Has.Some.Contains("they count as pruned (--zeros live"));
+        Assert.That(WeightNotes.Describe(pruned, "F"), Has.Some.Contains("they count as pruned (--zeros live"));
     }
 
     [Test]
@@ -121,8 +122,8 @@ public class WeightsByNameTests : FolderTest
     {
         Network network = NetworkZoo.Create("mlp300");
         string path = Write([.. network.Parameters.Select(p => (p.Name, p.Shape, Enumerable.Range(0, (int)p.Elements).Select(i => i == 3 ? 0f : 1).ToArray()))]);
-        Assert.That(WeightsByName.Load(path, network).Describe("F").Single(), Is.EqualTo("4 of 4 tensors come from F."));
-        Assert.That(WeightsByName.Load(path, network, null, new WeightMatching { Zeros = ZeroWeights.Pruned }).Describe("F").Last(), Does.StartWith("2 weights of the file"));
+        Assert.That(WeightNotes.Describe(WeightsByName.Load(path, network), "F").Single(), Is.EqualTo("4 of 4 tensors come from F."));
+        Assert.That(WeightNotes.Describe(WeightsByName.Load(path, network, null, new WeightMatching { Zeros = ZeroWeights.Pruned }), "F").Last(), Does.StartWith("2 weights of the file"));
     }
 
     [Test]
@@ -153,8 +154,9 @@ public class WeightsByNameTests : FolderTest
         Assert.That(whole.Shortfall, Is.Null);
         string path = Write([.. all[1..], ("head.weight", new Shape(1), [1])]);
         string words = "does not fit network tiny tensor by tensor: not in the file: fc1.weight; only in the file: head.weight.";
-        Assert.That(() => WeightsByName.Load(path, model.Network), Throws.TypeOf<AsniException>().With.Message.Contains(words));
-        Assert.That(() => WeightsByName.Load(path, model.Network, Fresh(), new WeightMatching { Strict = true }), Throws.TypeOf<AsniException>().With.Message.Contains(words));
+        Assert.That(() => WeightsByName.Load(path, model.Network), Throws.TypeOf<WeightMismatchException>().With.Message.Contains(words)
+            .And.Property(nameof(WeightMismatchException.Fitting)).EqualTo(3));
+        Assert.That(() => WeightsByName.Load(path, model.Network, Fresh(), new WeightMatching { Strict = true }), Throws.TypeOf<WeightMismatchException>().With.Message.Contains(words));
         Assert.That(WeightsByName.Load(path, model.Network, Fresh()).Loaded, Is.EqualTo(3));
     }
 
@@ -163,11 +165,11 @@ public class WeightsByNameTests : FolderTest
     {
         // Names of a safetensors file are in any order; these sort as the network has them.
         string path = Write(("a1.w", new Shape(3, 4), new float[12]), ("a2.b", new Shape(3), [1, 2, 3]), ("b1.w", new Shape(2, 3), new float[6]), ("b2.b", new Shape(2), [4, 5]));
-        Assert.That(() => WeightsByName.Load(path, TinyNetwork.Network, Fresh()), Throws.TypeOf<AsniException>().With.Message.EndsWith(
-            "the shapes of 4 fit in order, and --match order takes them so."));
+        Assert.That(() => WeightsByName.Load(path, TinyNetwork.Network, Fresh()), Throws.TypeOf<WeightMismatchException>().With.Message.EndsWith(
+            "the shapes of 4 fit in order.").And.Property(nameof(WeightMismatchException.FitInOrder)).EqualTo(4));
         WeightsByName taken = WeightsByName.Load(path, TinyNetwork.Network, null, new WeightMatching { InOrder = true });
         Assert.That(taken.Trained.Values[3], Is.EqualTo(new float[] { 4, 5 }));
-        Assert.That(taken.Describe("F"), Is.EqualTo(new[]
+        Assert.That(WeightNotes.Describe(taken, "F"), Is.EqualTo(new[]
         {
             "4 of 4 tensors come from F.", "taken in order: fc1 from a1 (weight).", "taken in order: fc1 from a2 (bias).", "taken in order: fc2 from b1 (weight).",
             "taken in order: fc2 from b2 (bias).", "18 weights of the file, which has no masks, are 0: they are weights like the others (--zeros pruned: they stay 0).",

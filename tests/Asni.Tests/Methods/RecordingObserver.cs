@@ -11,5 +11,5 @@ internal sealed class RecordingObserver : ITrainingObserver
 
     public void PhaseStarted(string phase, int epochs) => Phases.Add(phase);
     public void EpochDone(EpochRecord record) => Epochs.Add(record);
-    public void Note(string message) => Notes.Add(message);
+    public void Note(TrainingNote note) => Notes.Add(note.Text);
 }

@@ -11,7 +11,7 @@ namespace Asni.Tests.Pruning;
 public class MagnitudePrunerTests
 {
     private readonly CpuDevice _device = new(2);
-    private readonly List<string> _notes = [];
+    private readonly List<TrainingNote> _notes = [];
 
     [OneTimeTearDown]
     public void Release() => _device.Dispose();
@@ -65,7 +65,7 @@ public class MagnitudePrunerTests
         var pruner = new MagnitudePruner(model, new PruningOptions());
         pruner.PruneTo(0.5, _notes.Add);
         pruner.PruneTo(0.6, _notes.Add);
-        Assert.That(_notes.Where(n => n.Contains("fc2.weight has no live weight left")), Has.Exactly(1).Items);
+        Assert.That(_notes.Where(n => n.Kind == TrainingNoteKind.SparseLayer && n.Text.Contains("fc2.weight has no live weight left")), Has.Exactly(1).Items);
     }
 
     [Test]

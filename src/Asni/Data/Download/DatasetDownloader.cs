@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Formats.Tar;
 using System.IO.Compression;
 
@@ -14,11 +15,15 @@ public sealed class DatasetDownloader
     /// <param name="client">By default one with no limit on a whole transfer; a silent server is given up on after half a minute.</param>
     public DatasetDownloader(HttpClient? client = null) : this(new FileFetcher(client)) { }
 
+    /// <summary>Names of the datasets that can be downloaded.</summary>
+    public static ImmutableArray<string> Datasets => DownloadSources.Names;
+
     internal DatasetDownloader(FileFetcher fetcher) => _fetcher = fetcher;
 
     /// <summary>Puts the named dataset into <paramref name="dataDir"/>/NAME; files that are there already and whole are kept.</summary>
     /// <returns>The folder that holds the files.</returns>
-    /// <exception cref="UsageException">No such dataset, or one that needs no files.</exception>
+    /// <exception cref="DownloadUnavailableException">It is not one of <see cref="Datasets"/>.</exception>
+    /// <exception cref="UsageException">No such dataset.</exception>
     /// <exception cref="AsniException">No mirror could be reached or gave the right bytes, or the disk refused.</exception>
     /// <exception cref="OperationCanceledException">Cancelled; what has come stays in a .part file and is resumed next time.</exception>
     public Task<string> GetAsync(

@@ -10,7 +10,7 @@ namespace Asni.Data.Download;
 internal sealed record RemoteFile(string Name, long Bytes, string Sha256, ImmutableArray<Uri> Addresses);
 
 /// <summary>The files of a dataset; an archive is unpacked into a folder and not kept.</summary>
-/// <param name="Dataset">Name as on the command line.</param>
+/// <param name="Dataset">Its name.</param>
 /// <param name="Files">All of them.</param>
 /// <param name="Unpacked">For a tar.gz, the folder and the files taken from it; null when the files are used as they are.</param>
 internal sealed record DownloadSource(
@@ -48,13 +48,19 @@ internal static class DownloadSources
         Cifar(CifarFiles.Cifar100, "cifar-100-binary.tar.gz", 168_513_733, "58a81ae192c23a4be8b1804d68e518ed807d710a4eb253b1f2a199162a40d8ec"),
     ];
 
-    /// <exception cref="UsageException">No such dataset, or one that is not to be fetched.</exception>
+    /// <summary>The datasets that can be downloaded.</summary>
+    public static ImmutableArray<string> Names { get; } = [.. All.Select(s => s.Dataset)];
+
+    /// <exception cref="DownloadUnavailableException">It is not to be fetched.</exception>
+    /// <exception cref="UsageException">No such dataset.</exception>
     public static DownloadSource For(string name)
     {
         string proper = KnownDatasets.Resolve(name);
-        return All.FirstOrDefault(s => s.Dataset == proper) ?? throw new UsageException(KnownDatasets.File(proper) is { } files
-            ? $"'{proper}' cannot be downloaded by the program: {files.HowToGet()}; expected there are {files.Expected}."
-            : $"'{proper}' is drawn by the program and needs no download; use --data {proper}.");
+        if (All.FirstOrDefault(s => s.Dataset == proper) is { } source) return source;
+        if (KnownDatasets.File(proper) is not { } files)
+            throw new DownloadUnavailableException(proper, isProcedural: true, $"'{proper}' is drawn from a seed and needs no download.");
+        string from = files.Source is { } clause ? $": {clause}" : "";
+        throw new DownloadUnavailableException(proper, isProcedural: false, $"'{proper}' cannot be downloaded{from}; its folder has {files.Expected}.");
     }
 
     private static RemoteFile At(string[] mirrors, string name, long bytes, string sha256) =>

@@ -16,7 +16,7 @@ public class ImageFoldersTests : FolderTest
         Datasets.Open(name, new DatasetLocator(_folder.Path, null, "data", "cache"), size: (size, size));
 
     private void ExpectError(string words) =>
-        Assert.That(() => Open(), Throws.TypeOf<AsniException>().With.Message.Contains(words).And.Message.Contains(_folder.Path));
+        Assert.That(() => Open(), Throws.InstanceOf<AsniException>().With.Message.Contains(words).And.Message.Contains(_folder.Path));
 
     [TestCase("images")]
     [TestCase("imagenet")]
@@ -97,7 +97,7 @@ public class ImageFoldersTests : FolderTest
         Put("val/a/1.jpg");
         Directory.CreateDirectory(_folder["train/b"]);
         ExpectError("has no image (");
-        Assert.That(() => Open("imagenet"), Throws.TypeOf<AsniException>().With.Message.Contains("https://image-net.org"));
+        Assert.That(() => Open("imagenet"), Throws.TypeOf<DatasetMissingException>().With.Message.Contains("https://image-net.org"));
     }
 
     [TestCase("picture.jpg", "picture-jpg.png", 0)]

@@ -156,7 +156,7 @@ public class StateDictFileTests : FolderTest
         NetworkFile.Write(_folder["ours.safetensors"], RandomNetworks.Weights(network, 0.5), "asni1");
         Python.Run("Formats.PyTorch.resnet18.py", _folder.Path, _folder.Path);
         WeightsByName loaded = WeightsByName.Load(_folder["resnet18.pt"], network, RandomNetworks.Weights(network, 0));
-        Assert.That((loaded.IsComplete, loaded.Unused.Length), Is.EqualTo((true, 0)), string.Join(' ', loaded.Describe("F")));
+        Assert.That((loaded.IsComplete, loaded.Unused.Length), Is.EqualTo((true, 0)), loaded.Shortfall);
         float[] input = Singles("input"), expected = Singles("logits");
         float[] logits = RandomNetworks.Logits(loaded.Trained, input, images);
         Assert.That(logits.Zip(expected, (a, b) => Math.Abs(a - b)).Max(), Is.LessThan(1e-4));

@@ -1,0 +1,74 @@
+using Asni.Data;
+using Asni.Data.Download;
+using Asni.Devices;
+using Asni.Formats;
+
+namespace Asni.Host;
+
+/// <summary>
+/// What the command line adds to what the library says: the flag or the command that helps. The library's failures and notes carry facts and know no
+/// flags; the sentences about flags are here.
+/// </summary>
+internal static class Remedies
+{
+    /// <summary>A failure in one sentence, with what helps.</summary>
+    /// <param name="flags">Of the command that failed: what it does not have is not advised.</param>
+    public static string Sentence(Exception failure, IReadOnlyCollection<string> flags)
+    {
+        string facts = failure is OutOfMemoryException ? "not enough memory" : failure.Message;
+        return Join(facts, Of(failure).Where(remedy => remedy.Flag is null || flags.Contains(remedy.Flag)));
+    }
+
+    /// <summary>A note of training, with what helps.</summary>
+    public static string Sentence(TrainingNote note) => note.Kind switch
+    {
+        TrainingNoteKind.SparseLayer => Join(note.Text, [new("; --min-kept sets a floor")]),
+        _ => note.Text,
+    };
+
+    /// <summary>Why a GPU was not taken, with the flag that says to do without.</summary>
+    public static string WithoutDevice(string why) => Join(why, [s_device]);
+
+    /// <summary>How to come by a dataset of files, as a clause.</summary>
+    public static string Obtaining(string dataset) => (Datasets.Source(dataset) + Obtaining(dataset, null)).TrimStart(';', ' ');
+
+    private static readonly Remedy s_device = new(", or choose --device cpu", "--device");
+
+    /// <summary>A clause with the punctuation before it, and the flag that it is about; null: it helps beside every command.</summary>
+    private readonly record struct Remedy(string Clause, string? Flag = null);
+
+    private static IEnumerable<Remedy> Of(Exception failure) => failure switch
+    {
+        OutOfMemoryException => [new("; lower --batch or choose a smaller --input", "--batch")],
+        DeviceMemoryException { FittingBatch: 0 } => [new("; choose a smaller --input", "--input")],
+        DeviceMemoryException { FittingBatch: { } fits } => [new($" (--batch {fits})", "--batch")],
+        DeviceUnavailableException => [s_device],
+        DatasetMissingException { FolderExists: false } => [new("; name an existing one or leave --data-dir out", "--data-dir")],
+        DatasetMissingException { NamedFolder: { } folder } missing => [new(Obtaining(missing.Dataset, folder))],
+        DatasetMissingException missing => [new(Obtaining(missing.Dataset, null)), new($", and --data {missing.StandIn} needs no files", "--data")],
+        DownloadUnavailableException { IsProcedural: true } drawn => [new($"; use --data {drawn.Dataset}")],
+        DownloadUnavailableException closed => [new(Datasets.Source(closed.Dataset) is null ? OwnFolder : "; --data-dir says where it is")],
+        UnnamedNetworkException => [new("; --net names it", "--net")],
+        WeightMismatchException mismatch =>
+        [
+            .. mismatch.FitInOrder > 0 ? (Remedy[])[new(", and --match order takes them so", "--match")] : [],
+            .. mismatch.Fitting > 0 ? (Remedy[])[new("; --no-strict takes what fits", "--no-strict")] : [],
+        ],
+        _ => [],
+    };
+
+    private const string OwnFolder = "; --data-dir names your folder of them";
+
+    /// <summary>Goes on after where the dataset comes from, if it cannot be downloaded.</summary>
+    /// <param name="dataDir">The folder that the user named; null when none was.</param>
+    private static string Obtaining(string dataset, string? dataDir) =>
+        DatasetDownloader.Datasets.Contains(dataset)
+            ? dataDir is null ? $"; 'asni data get {dataset}' downloads it, --data-dir says where it is" : $"; 'asni data get {dataset} --data-dir {dataDir}' downloads it"
+            : Datasets.Source(dataset) is null ? OwnFolder : ", --data-dir says where it is";
+
+    private static string Join(string facts, IEnumerable<Remedy> remedies)
+    {
+        string clauses = string.Concat(remedies.Select(r => r.Clause));
+        return clauses.Length == 0 ? facts : facts.TrimEnd('.') + clauses + ".";
+    }
+}
