@@ -6,15 +6,23 @@ using Asni.Devices;
 
 namespace Asni.Host;
 
-/// <summary>A device as asked for. <paramref name="Gpu"/>: its number; null: the CPU. <paramref name="Note"/>: why auto took the CPU.</summary>
-internal sealed record DeviceRequest(int? Gpu, CudaPrecision Precision, int Threads, string? Note)
+/// <summary>The kinds of device, those first that are taken before others.</summary>
+internal static class DeviceProviders
 {
-    /// <summary>The flags that ask for the same device again.</summary>
-    public DeviceWords Words => new(Gpu is { } n ? string.Create(CultureInfo.InvariantCulture, $"cuda:{n}") : "cpu", Precision.ToString().ToLowerInvariant(),
-        Threads.ToString(CultureInfo.InvariantCulture));
+    public static IReadOnlyList<IDeviceProvider> All { get; } = [new CudaDeviceProvider(), new CpuDeviceProvider()];
+}
 
-    /// <exception cref="AsniException">No such GPU, or one that cannot be used: one sentence with the remedy.</exception>
-    public Device Open() => Gpu is { } ordinal ? new CudaDevice(ordinal, Precision) : new CpuDevice(Threads);
+/// <summary>A device as asked for. <paramref name="Note"/>: why auto took none that comes before it; null when it did, or another was asked for.</summary>
+internal sealed record DeviceRequest(IDeviceProvider Provider, DeviceOptions Options, string? Note)
+{
+    public int Threads => Options.Threads;
+
+    /// <summary>The flags that ask for the same device again.</summary>
+    public DeviceWords Words => new(Provider.IsNumbered ? string.Create(CultureInfo.InvariantCulture, $"{Provider.Name}:{Options.Ordinal}") : Provider.Name,
+        Options.Precision ?? Provider.Precisions[0], Threads.ToString(CultureInfo.InvariantCulture));
+
+    /// <exception cref="AsniException">This machine has no such device, or one that cannot be used.</exception>
+    public Device Open() => Provider.Open(Options);
 }
 
 /// <summary>What --device, --precision and --threads said; null where they were left out.</summary>
@@ -23,7 +31,10 @@ internal sealed record DeviceWords(string? Device, string? Precision, string? Th
 /// <summary>--device, --precision and --threads.</summary>
 internal sealed class DeviceChoice
 {
-    private static readonly string[] s_names = ["auto", "cpu", "cuda"];
+    private const string Auto = "auto";
+
+    private static readonly string[] s_names = [Auto, .. DeviceProviders.All.Select(p => p.Name)];
+    private static readonly string[] s_precisions = [.. DeviceProviders.All.SelectMany(p => p.Precisions).Distinct()];
 
     private readonly Option<string> _device = new("--device")
     {
@@ -52,43 +63,47 @@ internal sealed class DeviceChoice
     /// <param name="before">Stands in for flags that are not given.</param>
     public DeviceRequest Parse(ParseResult parsed, DeviceWords? before = null)
     {
-        int threads = Threads(parsed.GetValue(_threads) ?? before?.Threads);
-        string asked = parsed.GetValue(_device) ?? before?.Device ?? "auto";
-        string? given = parsed.GetValue(_precision) ?? before?.Precision;
-        CudaPrecision? precision = Precision(given);
+        string asked = parsed.GetValue(_device) ?? before?.Device ?? Auto;
+        string? precision = parsed.GetValue(_precision) ?? before?.Precision;
+        var options = new DeviceOptions { Precision = precision, Threads = Threads(parsed.GetValue(_threads) ?? before?.Threads) };
+        if (precision is not null && !s_precisions.Contains(precision))
+            throw new UsageException($"--precision '{precision}' is not one of {string.Join(", ", s_precisions)}{Suggestion.For(precision, s_precisions)}.");
         // What other tools call it.
         string name = asked == "gpu" || asked.StartsWith("gpu:", StringComparison.Ordinal) ? "cuda" + asked["gpu".Length..] : asked;
-        if (name.StartsWith("cuda", StringComparison.Ordinal) && Ordinal(name) is { } ordinal) return new(ordinal, precision ?? CudaPrecision.Fp32, threads, null);
-        if (!s_names.Contains(name))
-            throw new UsageException($"--device '{asked}' is not one of {string.Join(", ", s_names)}, cuda:N{Suggestion.For(name, s_names)}.");
-        string? reason = name == "cpu" ? null : WhyNoGpu();
-        if (name == "auto" && reason is null) return new(0, precision ?? CudaPrecision.Fp32, threads, null);
-        if (precision is not null && precision != CudaPrecision.Fp32)
-            throw new UsageException($"--precision {given} needs a GPU: the CPU computes in fp32{(reason is null ? "" : ". " + reason.TrimEnd('.'))}.");
-        return new(null, CudaPrecision.Fp32, threads, reason);
+        DeviceRequest request = name == Auto ? Best(options) : Named(name, options)
+            ?? throw new UsageException($"--device '{asked}' is not one of {string.Join(", ", s_names)}, cuda:N{Suggestion.For(name, s_names)}.");
+        if (precision is not null && !request.Provider.Precisions.Contains(precision))
+        {
+            IDeviceProvider other = DeviceProviders.All.First(p => p.Precisions.Contains(precision));
+            string why = name == Auto && other.WhyUnavailable() is { } reason ? " " + reason : "";
+            throw new UsageException($"--precision {precision} needs --device {other.Name}: {request.Provider.Name} computes in {string.Join(", ", request.Provider.Precisions)}.{why}");
+        }
+        return request;
     }
 
-    /// <summary>In one sentence, why auto takes no GPU; null when it does.</summary>
-    public static string? WhyNoGpu() =>
-        CudaDevice.Unavailable() is { } why ? Remedies.WithoutDevice(why)
-        : CudaDevice.IsSimulated ? "The CUDA driver that ASNI_CUDA_DRIVER names is the simulator, which --device cuda asks for." : null;
-
-    /// <summary>"cuda" is the first GPU, "cuda:2" the third; null when the text is neither.</summary>
-    private static int? Ordinal(string name)
+    /// <summary>The first kind of device that this machine has; the note says what is against those before it.</summary>
+    private static DeviceRequest Best(DeviceOptions options)
     {
-        if (name == "cuda") return 0;
-        return name.StartsWith("cuda:", StringComparison.Ordinal) && int.TryParse(name.AsSpan(5), NumberStyles.None, CultureInfo.InvariantCulture, out int ordinal)
-            ? ordinal
+        string? note = null;
+        foreach (IDeviceProvider provider in DeviceProviders.All)
+        {
+            string? against = provider.WhyUnavailable() is { } why ? Remedies.WithoutDevice(why)
+                : provider.WhyNotByDefault() is { } unasked ? Remedies.AskForDevice(unasked, provider.Name) : null;
+            if (against is null) return new(provider, options, note);
+            note ??= against;
+        }
+        throw new InvalidOperationException("no device: the CPU is always there");
+    }
+
+    /// <summary>"cuda" is the first GPU, "cuda:2" the third; null when no device is called so.</summary>
+    private static DeviceRequest? Named(string name, DeviceOptions options)
+    {
+        string[] parts = name.Split(':', 2);
+        if (DeviceProviders.All.FirstOrDefault(p => p.Name == parts[0]) is not { } provider) return null;
+        if (parts.Length == 1) return new(provider, options, null);
+        return provider.IsNumbered && int.TryParse(parts[1], NumberStyles.None, CultureInfo.InvariantCulture, out int ordinal)
+            ? new(provider, options with { Ordinal = ordinal }, null)
             : null;
-    }
-
-    private static CudaPrecision? Precision(string? text)
-    {
-        if (text is null) return null;
-        string[] names = [.. Enum.GetNames<CudaPrecision>().Select(n => n.ToLowerInvariant())];
-        int at = Array.IndexOf(names, text);
-        if (at < 0) throw new UsageException($"--precision '{text}' is not one of {string.Join(", ", names)}{Suggestion.For(text, names)}.");
-        return Enum.GetValues<CudaPrecision>()[at];
     }
 
     private static int Threads(string? text)

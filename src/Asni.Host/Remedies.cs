@@ -26,8 +26,11 @@ internal static class Remedies
         _ => note.Text,
     };
 
-    /// <summary>Why a GPU was not taken, with the flag that says to do without.</summary>
+    /// <summary>Why a device cannot be used, with the flag that says to do without.</summary>
     public static string WithoutDevice(string why) => Join(why, [s_device]);
+
+    /// <summary>Why a device that can be used was not taken, with the flag that takes it.</summary>
+    public static string AskForDevice(string why, string device) => Join(why, [new($"; --device {device} takes it")]);
 
     /// <summary>How to come by a dataset of files, as a clause.</summary>
     public static string Obtaining(string dataset) => (Datasets.Source(dataset) + Obtaining(dataset, null)).TrimStart(';', ' ');

@@ -1,7 +1,5 @@
 using System.CommandLine;
 using System.Runtime.InteropServices;
-using Asni.Cpu;
-using Asni.Cuda;
 using Asni.Data;
 using Asni.Devices;
 
@@ -31,30 +29,13 @@ internal static class DoctorCommand
         table.AddRow("runtime", $"{RuntimeInformation.FrameworkDescription}, {RuntimeInformation.OSDescription}, {RuntimeInformation.ProcessArchitecture}");
         table.AddRow("processors", Show.Count(Environment.ProcessorCount));
         table.AddRow("memory", Show.Bytes(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes) + " for this process");
-        using (Device device = new CpuDevice(Environment.ProcessorCount)) table.AddRow("device " + device.Name, device.Description);
-        table.AddRow("device cuda", DescribeCuda());
-        table.AddRow("GPU kernels", CudaDevice.KernelArchitectures.Count == 0
-            ? "not in this build; 'apt-get install clang-19' (or the CUDA toolkit), then ./build.sh"
-            : "PTX for " + string.Join(", ", CudaDevice.KernelArchitectures));
-        if (CudaDevice.Unavailable() is null)
-        {
-            using var device = new CudaDevice();
-            table.AddRow("GPU libraries", device.Libraries.Count == 0
-                ? "none found, and none needed; folders with cuBLAS and cuDNN may be named in ASNI_CUDA_LIBRARIES"
-                : string.Join(", ", device.Libraries) + ", tried beside our own kernels");
-        }
+        foreach (IDeviceProvider provider in DeviceProviders.All)
+            foreach ((string what, string found) in provider.Describe()) table.AddRow(what, found);
         foreach (DatasetStatus data in Datasets.List(locator))
             table.AddRow("data " + data.Name, data.Procedural
                 ? "always there (drawn from a seed)"
                 : data.Folder ?? $"not found; {Remedies.Obtaining(data.Name)}");
         table.AddRow("data looked for in", string.Join(", ", locator.Folders));
         console.Write(table);
-    }
-
-    private static string DescribeCuda()
-    {
-        if (CudaDevice.Unavailable() is { } reason) return reason;
-        using var device = new CudaDevice();
-        return device.Description + (CudaDevice.IsSimulated ? " (simulated)" : "");
     }
 }

@@ -30,7 +30,7 @@ public class UsageTests : FolderTest
     [TestCase("--device 'gpu:x'", "--device", "gpu:x")]
     [TestCase("--device 'tpu'", "--device", "tpu")]
     [TestCase("--precision 'fp16' is not one of fp32, tf32, bf16", "--precision", "fp16")]
-    [TestCase("--precision bf16 needs a GPU", "--device", "cpu", "--precision", "bf16")]
+    [TestCase("--precision bf16 needs --device cuda: cpu computes in fp32.", "--device", "cpu", "--precision", "bf16")]
     [TestCase("--threads '0'", "--threads", "0")]
     [TestCase("a limit of 0", "--limit", "0")]
     [TestCase("is not one of none, ticket, reinit, shuffle", "--controls", "tickets")]

@@ -1,0 +1,21 @@
+using Asni.Devices;
+
+namespace Asni.Cpu;
+
+/// <summary>The CPU, which every machine has.</summary>
+public sealed class CpuDeviceProvider : IDeviceProvider
+{
+    public string Name => "cpu";
+    public bool IsNumbered => false;
+    public IReadOnlyList<string> Precisions { get; } = ["fp32"];
+
+    public string? WhyUnavailable() => null;
+
+    public Device Open(DeviceOptions options) => new CpuDevice(options.Threads);
+
+    public IReadOnlyList<(string What, string Found)> Describe()
+    {
+        using var device = new CpuDevice();
+        return [("device " + Name, device.Description)];
+    }
+}
