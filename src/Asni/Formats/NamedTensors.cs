@@ -2,7 +2,6 @@ using System.Buffers.Binary;
 using System.Collections.Immutable;
 using System.Runtime.InteropServices;
 using Asni.Formats.Amenable;
-using Asni.Formats.PyTorch;
 using Asni.Tensors;
 
 namespace Asni.Formats;
@@ -25,64 +24,59 @@ public abstract class NamedTensors : IDisposable
     public virtual void Dispose() => GC.SuppressFinalize(this);
 
     /// <exception cref="AsniException">The file is missing, damaged or of no known format.</exception>
-    public static NamedTensors Open(string path) => NetworkFormats.Of(path) switch
+    public static NamedTensors Open(string path) => WeightFormats.Of(path).Open(path);
+}
+
+internal sealed class AsniTensors(string path) : NamedTensors
+{
+    private readonly Dictionary<string, StoredTensor> _tensors = AsniFile.ReadTensors(path);
+
+    private Dictionary<string, ImmutableArray<long>>? _shapes;
+
+    public override IReadOnlyDictionary<string, ImmutableArray<long>> Shapes =>
+        _shapes ??= _tensors.ToDictionary(t => t.Key, t => t.Value.Shape.Dims.Select(d => (long)d).ToImmutableArray());
+
+    public override float[] Read(string name) => Decode(name).Values;
+
+    public override Mask? ReadMask(string name) => Decode(name).Mask;
+
+    private (float[] Values, Mask? Mask) Decode(string name) => _tensors[name].Decode(what => AsniFile.Bad(path, $"tensor {name} has {what}"));
+}
+
+internal sealed class SafetensorsTensors(string path) : NamedTensors
+{
+    private readonly SafetensorsReader _reader = SafetensorsReader.Open(path);
+    private Dictionary<string, ImmutableArray<long>>? _shapes;
+
+    public override IReadOnlyDictionary<string, ImmutableArray<long>> Shapes =>
+        _shapes ??= _reader.Entries.Values.Where(e => !IsMask(e.Name)).ToDictionary(e => e.Name, e => e.Dims);
+
+    public override float[] Read(string name)
     {
-        NetworkFormat.Asni => new AsniTensors(path),
-        NetworkFormat.PyTorch => PickledTensors.OpenFile(path),
-        _ => new SafetensorsTensors(path),
-    };
-
-    private sealed class AsniTensors(string path) : NamedTensors
-    {
-        private readonly Dictionary<string, StoredTensor> _tensors = AsniFile.ReadTensors(path);
-
-        private Dictionary<string, ImmutableArray<long>>? _shapes;
-
-        public override IReadOnlyDictionary<string, ImmutableArray<long>> Shapes =>
-            _shapes ??= _tensors.ToDictionary(t => t.Key, t => t.Value.Shape.Dims.Select(d => (long)d).ToImmutableArray());
-
-        public override float[] Read(string name) => Decode(name).Values;
-
-        public override Mask? ReadMask(string name) => Decode(name).Mask;
-
-        private (float[] Values, Mask? Mask) Decode(string name) => _tensors[name].Decode(what => AsniFile.Bad(path, $"tensor {name} has {what}"));
+        SafetensorsEntry entry = _reader.Entries[name];
+        if (entry.DType == "F32") return _reader.ReadSingles(entry);
+        return ElementType.Of(entry.DType) is { IsFloat: true } type
+            ? type.ToSingles(_reader.ReadBytes(entry))
+            : throw new AsniException($"tensor {name} of {path} is {entry.DType}; weights as F16, BF16, F32 or F64 were expected.");
     }
 
-    private sealed class SafetensorsTensors(string path) : NamedTensors
+    public override float[] ReadNumbers(string name) =>
+        ElementType.Of(_reader.Entries[name].DType) is { } type ? type.ToSingles(_reader.ReadBytes(_reader.Entries[name])) : Read(name);
+
+    public override Mask? ReadMask(string name) =>
+        _reader.Entries.TryGetValue(name + NetworkFile.MaskSuffix, out SafetensorsEntry? entry) && IsMask(entry.Name)
+            ? NetworkFile.ToMask(_reader.ReadBytes(entry)) : null;
+
+    public override void Dispose()
     {
-        private readonly SafetensorsReader _reader = SafetensorsReader.Open(path);
-        private Dictionary<string, ImmutableArray<long>>? _shapes;
-
-        public override IReadOnlyDictionary<string, ImmutableArray<long>> Shapes =>
-            _shapes ??= _reader.Entries.Values.Where(e => !IsMask(e.Name)).ToDictionary(e => e.Name, e => e.Dims);
-
-        public override float[] Read(string name)
-        {
-            SafetensorsEntry entry = _reader.Entries[name];
-            if (entry.DType == "F32") return _reader.ReadSingles(entry);
-            return ElementType.Of(entry.DType) is { IsFloat: true } type
-                ? type.ToSingles(_reader.ReadBytes(entry))
-                : throw new AsniException($"tensor {name} of {path} is {entry.DType}; weights as F16, BF16, F32 or F64 were expected.");
-        }
-
-        public override float[] ReadNumbers(string name) =>
-            ElementType.Of(_reader.Entries[name].DType) is { } type ? type.ToSingles(_reader.ReadBytes(_reader.Entries[name])) : Read(name);
-
-        public override Mask? ReadMask(string name) =>
-            _reader.Entries.TryGetValue(name + NetworkFile.MaskSuffix, out SafetensorsEntry? entry) && IsMask(entry.Name)
-                ? NetworkFile.ToMask(_reader.ReadBytes(entry)) : null;
-
-        public override void Dispose()
-        {
-            _reader.Dispose();
-            base.Dispose();
-        }
-
-        /// <summary>NAME.mask beside a NAME of the same shape.</summary>
-        private bool IsMask(string name) => name.EndsWith(NetworkFile.MaskSuffix, StringComparison.Ordinal)
-            && _reader.Entries.TryGetValue(name[..^NetworkFile.MaskSuffix.Length], out SafetensorsEntry? masked)
-            && _reader.Entries[name].DType == "BOOL" && masked.Dims.SequenceEqual(_reader.Entries[name].Dims);
+        _reader.Dispose();
+        base.Dispose();
     }
+
+    /// <summary>NAME.mask beside a NAME of the same shape.</summary>
+    private bool IsMask(string name) => name.EndsWith(NetworkFile.MaskSuffix, StringComparison.Ordinal)
+        && _reader.Entries.TryGetValue(name[..^NetworkFile.MaskSuffix.Length], out SafetensorsEntry? masked)
+        && _reader.Entries[name].DType == "BOOL" && masked.Dims.SequenceEqual(_reader.Entries[name].Dims);
 }
 
 /// <summary>A format of numbers in foreign files and how they become 32-bit floats. Data are little-endian.</summary>
