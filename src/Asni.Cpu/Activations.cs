@@ -4,7 +4,7 @@ using Asni.Networks;
 
 namespace Asni.Cpu;
 
-/// <summary>The activation functions of this device, each a type, and here alone chosen by their kind.</summary>
+/// <summary>The activation functions of this device, each a type. They are chosen by their kind here, and in <see cref="Clamp"/> for those that cut off.</summary>
 internal static class Activations
 {
     /// <summary>Calls with the type of an activation that operations fuse.</summary>

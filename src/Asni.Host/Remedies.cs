@@ -23,6 +23,7 @@ internal static class Remedies
     public static string Sentence(TrainingNote note) => note.Kind switch
     {
         TrainingNoteKind.SparseLayer => Join(note.Text, [new("; --min-kept sets a floor")]),
+        TrainingNoteKind.ScheduleCutShort => Join(note.Text, [new("; --sparsity says how much")]),
         _ => note.Text,
     };
 
@@ -44,6 +45,7 @@ internal static class Remedies
     {
         OutOfMemoryException => [new("; lower --batch or choose a smaller --input", "--batch")],
         DeviceMemoryException { FittingBatch: 0 } => [new("; choose a smaller --input", "--input")],
+        DeviceMemoryException { Batch: not null, FittingBatch: null } => [new(" (--batch)", "--batch")],
         DeviceMemoryException { FittingBatch: { } fits } => [new($" (--batch {fits})", "--batch")],
         DeviceUnavailableException => [s_device],
         DatasetMissingException { FolderExists: false } => [new("; name an existing one or leave --data-dir out", "--data-dir")],

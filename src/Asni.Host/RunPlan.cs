@@ -58,7 +58,7 @@ internal sealed record RunPlan(RunSettings Settings, Recipe Recipe, Network Netw
         string full = own?.Name ?? (narrow is { Units.Count: > 0 } ? asked! : book.Network);
         settings = settings with { Recipe = settings.Recipe with { Network = full, Data = data } };
         Recipe recipe = settings.Resolve();
-        if (recipe.Method.Remark(recipe, SettingsLayer.Apply(book.Layer).Resolve()) is { } remark) notes.Add(remark);
+        if (recipe.Method.Remark(recipe, SettingsLayer.Apply(book.Layer).Resolve()) is { } remark) notes.Add(Remedies.Sentence(remark));
         Chw? size = recipe.Input ?? (Datasets.IsOfAnySize(data) ? own?.Input ?? NetworkZoo.Find(book.Network).Input : null);
         DatasetSplit split = DataSource.Open(data, size, settings.Limit, locator);
         if (own is not null && (own.Input != split.Train.Shape || own.Classes != split.Train.Classes))

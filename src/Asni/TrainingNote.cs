@@ -8,6 +8,9 @@ public enum TrainingNoteKind
 
     /// <summary>Pruning has left a layer with few weights or none; a minimum of kept weights would be a floor for it.</summary>
     SparseLayer,
+
+    /// <summary>The run is too short for its schedule; a final sparsity would make it as high as that needs.</summary>
+    ScheduleCutShort,
 }
 
 /// <summary>Something that whoever trains should know: a layer close to empty, a fallback taken.</summary>

@@ -34,11 +34,12 @@ internal static class RunSettingList
     /// <summary>The methods that read a setting; all when it is shared.</summary>
     public static IEnumerable<Method> Readers(string key) => Shared.Any(s => s.Key == key) ? Method.All : Method.All.Where(m => m.Row.Settings.Any(s => s.Key == key));
 
-    /// <summary>What a setting is, and for which methods where not for all.</summary>
+    /// <summary>What a setting is, for each method that has it in that method's words.</summary>
     public static string Help(Setting<RunSettings> setting)
     {
-        string[] readers = [.. Readers(setting.Key).Select(m => m.Name)];
-        return readers.Length == Method.All.Count ? setting.Summary : $"{string.Join(", ", readers)}: {setting.Summary}";
+        if (Shared.Any(s => s.Key == setting.Key)) return setting.Summary;
+        var readers = Readers(setting.Key).GroupBy(m => m.Row.Settings.First(s => s.Key == setting.Key).Summary, m => m.Name);
+        return string.Join("; ", readers.Select(same => $"{string.Join(", ", same)}: {same.Key}"));
     }
 
     private static IEnumerable<Setting<RunSettings>> What() =>

@@ -36,7 +36,7 @@ internal sealed class SettingsLayer(IReadOnlyDictionary<string, SettingValue> va
     public static RunSettings Apply(params IEnumerable<SettingsLayer> layers)
     {
         SettingsLayer[] all = [.. layers];
-        Method method = all.Select(l => l["method"]).LastOrDefault(m => m is not null) is { } named ? Find(named) : new Recipe().Method;
+        Method method = all.Select(l => l["method"]).OfType<SettingValue>().Select(Find).LastOrDefault() ?? new Recipe().Method;
         var settings = new RunSettings { Recipe = new Recipe { Method = method } };
         for (int i = 0; i < all.Length; i++) settings = all[i].Over(settings, RunSettingList.Of(method), first: i == 0);
         return settings;
@@ -59,6 +59,7 @@ internal sealed class SettingsLayer(IReadOnlyDictionary<string, SettingValue> va
             if (setting.Key == "epochs" && !first) settings = KeepProportions(settings, known, epochs);
         }
         RequireOneOf(known, settings);
+        RequireReadable(known);
         return settings;
     }
 
@@ -70,6 +71,13 @@ internal sealed class SettingsLayer(IReadOnlyDictionary<string, SettingValue> va
             if (setting.YieldsTo is not { } other || this[setting.Key] is not { } value || this[other.Key] is not { } second) continue;
             if (known.First(s => s.Key == other.Key).Get(settings) is null) throw new UsageException($"{value.Origin} and {second.Origin} exclude each other.");
         }
+    }
+
+    /// <summary>Values of settings that only other methods have do nothing, but make sense.</summary>
+    private void RequireReadable(IReadOnlyList<Setting<RunSettings>> known)
+    {
+        foreach (Setting<RunSettings> other in RunSettingList.All.Where(s => known.All(k => k.Key != s.Key)))
+            if (this[other.Key] is { } value) ApplyOne(other, value, new RunSettings { Recipe = new Recipe { Method = RunSettingList.Readers(other.Key).First() } });
     }
 
     private static RunSettings ApplyOne(Setting<RunSettings> setting, SettingValue value, RunSettings settings)

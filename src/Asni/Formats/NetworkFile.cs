@@ -56,6 +56,8 @@ public static class NetworkFile
         string Value(string key) => reader.Metadata.TryGetValue(key, out string? value) ? value
             : throw new AsniException($"{path} does not say its {key} in its metadata; it was not written by asni.");
         if (!reader.Metadata.TryGetValue("network", out string? name)) throw new UnnamedNetworkException(path, $"{path} does not say what network it holds.");
+        // Another program's "network" is no reason to ask for the rest of ours.
+        if (!reader.Metadata.ContainsKey(GraphKey) && !NetworkZoo.Has(name)) RequireKnown(path, name);
         string phase = Value("phase");
         if (reader.Metadata.TryGetValue(GraphKey, out string? graph))
         {
@@ -78,11 +80,15 @@ public static class NetworkFile
 
     /// <summary>The network of a file that only names it.</summary>
     /// <exception cref="UnnamedNetworkException">There is no such network.</exception>
-    internal static Network Named(string path, string name, Chw input, int classes)
+    internal static Network Named(string path, string name, Chw input, int classes) => ByName(path, () => NetworkZoo.Create(name, input, classes));
+
+    private static void RequireKnown(string path, string name) => ByName(path, () => NetworkZoo.Find(name));
+
+    private static T ByName<T>(string path, Func<T> find)
     {
         try
         {
-            return NetworkZoo.Create(name, input, classes);
+            return find();
         }
         catch (UsageException e)
         {

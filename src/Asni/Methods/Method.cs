@@ -48,11 +48,11 @@ public abstract record Method
     /// <exception cref="UsageException">It cannot.</exception>
     internal virtual void Validate(Network network) { }
 
-    /// <summary>Why one of the settings that all methods share changes nothing in this run; null when it counts.</summary>
+    /// <summary>Why a setting changes nothing in this run, where its needs do not say it; null when it counts.</summary>
     internal virtual string? Ignores(string setting, Recipe recipe, bool given) => null;
 
     /// <summary>What a user may not expect of this run, beside the published one of its network; null when there is nothing to tell.</summary>
-    internal virtual string? Remark(Recipe recipe, Recipe published) => null;
+    internal virtual TrainingNote? Remark(Recipe recipe, Recipe published) => null;
 
     internal void ValidateSettings()
     {

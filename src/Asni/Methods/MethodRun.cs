@@ -30,7 +30,7 @@ internal sealed class MethodRun(Recipe recipe, Network network, DatasetSplit dat
 
     public int StepsPerEpoch => Trainer.StepsPerEpoch;
 
-    private Trainer Trainer => _trainer ??= Open();
+    private Trainer Trainer => _trainer ?? Open();
 
     /// <summary>Trains the model for a phase and says what came of it. A phase that ended before the run was resumed is read back.</summary>
     /// <param name="policy">Changes masks in between; null: they stay.</param>
@@ -51,9 +51,9 @@ internal sealed class MethodRun(Recipe recipe, Network network, DatasetSplit dat
     private Trainer Open()
     {
         _model = new Model(network, device);
-        var trainer = new Trainer(_model, data, recipe.BatchSize, recipe.Augmentation, (float)recipe.LabelSmoothing, observer) { Checkpoints = Checkpoints };
+        _trainer = new Trainer(_model, data, recipe.BatchSize, recipe.Augmentation, (float)recipe.LabelSmoothing, observer) { Checkpoints = Checkpoints };
         _model.Load(Given ?? MethodRunner.InitialWeights(network, recipe.Seed));
-        return trainer;
+        return _trainer;
     }
 
     /// <summary>FNV-1a: a phase's numbers hang on its name alone.</summary>

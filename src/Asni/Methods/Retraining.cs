@@ -34,6 +34,14 @@ public sealed record Retraining
         CosineStretch = CosineStretch ?? recipe.LearningRate.CosineStretch,
     };
 
-    /// <summary>The recipe's number of epochs where it is not used.</summary>
-    internal string? Ignores(string setting) => setting == "epochs" && Epochs is not null ? "retrain-epochs has the number" : null;
+    /// <summary>Why a setting changes nothing; null when it counts.</summary>
+    /// <param name="alone">No other phase of the run trains, so that the recipe's own numbers count only where this has none.</param>
+    internal string? Ignores(string setting, Recipe recipe, bool alone) => setting switch
+    {
+        "retrain-cosine-stretch" when recipe.LearningRate.Kind != LearningRateKind.Cosine => "the learning rate follows no cosine",
+        "epochs" when alone && Epochs is not null => "retrain-epochs has the number",
+        "lr" when alone && LearningRate is not null => "retrain-lr has the rate",
+        "cosine-stretch" when alone && CosineStretch is not null => "retrain-cosine-stretch has it",
+        _ => null,
+    };
 }

@@ -60,7 +60,7 @@ public sealed record SparsitySchedule : ISparsitySchedule
 
     /// <inheritdoc/>
     /// <remarks>Never falls: pruned weights stay pruned.</remarks>
-    public double At(double epoch, int epochs) => Math.Clamp(Highest(epoch, epochs), 0, 1);
+    public double At(double epoch, int epochs) => Math.Clamp(Highest(Math.Max(0, epoch), epochs), 0, 1);
 
     /// <summary>The sparsity of the delivered network: nothing is pruned after the last epoch, so S(E - 2); 0 for a single epoch.</summary>
     public double Final(int epochs) => epochs < 2 ? 0 : At(epochs - 2, epochs);

@@ -86,12 +86,21 @@ internal static class Setting
         Func<T, TValue?> get, Func<T, TValue, T> set, Func<TValue, string> print) where TValue : struct
     {
         Interval within = range ?? Interval.All;
-        return new Setting<T>(key, summary, Put, o => get(o) is { } v ? print(v) : null) { Values = within.Words(whole) };
+        string words = within.Words(whole);
+        return new Setting<T>(key, summary, Put, o => get(o) is { } v ? print(v) : null) { Values = words };
 
         T Put(T o, string text)
         {
-            TValue parsed = parse(text);
-            return within.Contains(value(parsed)) ? set(o, parsed) : throw new FormatException(within.Words(whole));
+            try
+            {
+                TValue parsed = parse(text);
+                if (within.Contains(value(parsed))) return set(o, parsed);
+            }
+            catch (FormatException)
+            {
+                // Said with its bounds.
+            }
+            throw new FormatException(words);
         }
     }
 }

@@ -4,6 +4,7 @@ using System.Reflection;
 using System.Runtime.InteropServices;
 using System.Text.RegularExpressions;
 using Asni.Cuda;
+using Asni.Cuda.Launchers;
 using Asni.Data;
 using Asni.Devices;
 using Asni.Networks;
@@ -58,6 +59,10 @@ public partial class KernelArgumentTests
         string[] names = ActivationNames().Match(header).Groups["names"].Value.Split(',', StringSplitOptions.TrimEntries);
         Assert.That(names, Is.EqualTo(Enum.GetValues<Activation>().Order().Select((a, i) => (int)a == i ? $"activation_{a.ToString().ToLowerInvariant()}" : "")));
     }
+
+    [Test]
+    public void Activations_that_kernels_fuse_are_those_that_operations_fuse() =>
+        Assert.That(Enum.GetValues<Activation>().Where(CudaActivation.IsFused), Is.EqualTo(Enum.GetValues<Activation>().Where(ActivationFunction.IsFused)));
 
     [Test]
     public void Layout_follows_the_alignment_of_fields()

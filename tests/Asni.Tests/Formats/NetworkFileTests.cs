@@ -51,6 +51,8 @@ public class NetworkFileTests : FolderTest
         string path = _folder["n.safetensors"];
         SafetensorsWriter.Write(path, [], new Dictionary<string, string>());
         Assert.That(() => NetworkFile.ReadHeader(path), Throws.TypeOf<UnnamedNetworkException>().With.Message.EqualTo($"{path} does not say what network it holds."));
+        SafetensorsWriter.Write(path, [], new Dictionary<string, string> { ["network"] = "x" });
+        Assert.That(() => NetworkFile.ReadHeader(path), Throws.TypeOf<UnnamedNetworkException>());
         SafetensorsWriter.Write(path, [], new Dictionary<string, string> { ["network"] = "x", ["input"] = "3x3x3", ["classes"] = "2", ["phase"] = "p" });
         Assert.That(() => NetworkFile.ReadHeader(path), Throws.TypeOf<UnnamedNetworkException>().With.Message.StartsWith($"{path} does not describe its network but by a name: There is no network 'x'"));
         Assert.That(NetworkFile.HasHeader(path), Is.False);

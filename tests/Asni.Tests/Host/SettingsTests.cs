@@ -61,7 +61,7 @@ public class SettingsTests
         Recipe asked = Over("sparsity: 0.8\n").Resolve();
         Assert.That(asked.Method.FinalSparsity(asked), Is.EqualTo(0.8).Within(1e-12));
         Recipe again = SettingsLayer.Apply(s_base, RecipeYaml.Parse("sparsity: 0.8\n", "a"), RecipeYaml.Parse("mag1: 0.7\n", "b")).Resolve();
-        Assert.That(Asni(again).Followed(again).Mag1, Is.EqualTo(0.7));
+        Assert.That(Asni(again).EffectiveSchedule(again).Mag1, Is.EqualTo(0.7));
     }
 
     [TestCase("sparsity: 0.8\nepochs: 30\n", "sparsity: 0.8", "mag1: ")]
@@ -78,8 +78,8 @@ public class SettingsTests
         RunSettings settings = Over("sparsity: 0.8\nmag2: 0.3\n");
         RunSettings again = SettingsLayer.Apply(s_base, RecipeYaml.Parse(RecipeYaml.Format(settings, "test"), "saved"));
         Recipe a = settings.Resolve(), b = again.Resolve();
-        Assert.That(Asni(b).Followed(b), Is.EqualTo(Asni(a).Followed(a)));
-        Assert.That(Asni(a).Followed(a).Mag2 / Asni(a).Followed(a).Mag1, Is.EqualTo(0.3 / 0.9).Within(1e-12));
+        Assert.That(Asni(b).EffectiveSchedule(b), Is.EqualTo(Asni(a).EffectiveSchedule(a)));
+        Assert.That(Asni(a).EffectiveSchedule(a).Mag2 / Asni(a).EffectiveSchedule(a).Mag1, Is.EqualTo(0.3 / 0.9).Within(1e-12));
     }
 
     [Test]

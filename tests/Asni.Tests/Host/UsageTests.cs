@@ -1,3 +1,7 @@
+using Asni.Formats;
+using Asni.Methods;
+using Asni.Networks;
+
 namespace Asni.Tests.Host;
 
 /// <summary>What users get wrong: one sentence, the right exit code, nothing left behind.</summary>
@@ -13,6 +17,7 @@ public class UsageTests : FolderTest
     [TestCase("--sparsity '-0.1' is not a number in [0, 1)", "--sparsity", "-0.1")]
     [TestCase("--sparsity 'NaN' is not a number", "--sparsity", "NaN")]
     [TestCase("exclude each other", "--sparsity", "0.9", "--mag1", "0.9")]
+    [TestCase("exclude each other", "--sparsity", "0.9", "--mag1", "0.9", "--rest", "20")]
     [TestCase("did you mean asni", "--method", "asni3")]
     [TestCase("there is no method 'densse'; did you mean dense", "methods", "densse")]
     [TestCase("a batch of 0", "--batch", "0")]
@@ -77,10 +82,16 @@ public class UsageTests : FolderTest
     [TestCase("--exponent would change nothing: it needs --schedule sine", "--exponent", "2")]
     [TestCase("--trans1 would change nothing: it needs --schedule sigmoid", "--schedule", "sine", "--trans1", "0.4")]
     [TestCase("--schedule would change nothing: it needs --method asni or asni1 (the method of this run is dense)", "--method", "dense", "--schedule", "sine")]
+    [TestCase("--mag2 would change nothing: the first phase of the schedule takes all epochs", "--epochs", "10", "--rest", "10", "--mag2", "0.1")]
+    [TestCase("--retrain-cosine-stretch would change nothing: the learning rate follows no cosine", "--lr-policy", "constant", "--retrain-cosine-stretch", "2")]
+    [TestCase("--lr would change nothing: retrain-lr has the rate", "--method", "oneshot", "--init", "EXISTING", "--net", "lenet300", "--lr", "0.1", "--retrain-lr", "0.01")]
     [TestCase("--mag2 would change nothing: it needs --rest below the number of epochs", "--mag2", "0.1")]
     public void A_flag_that_would_change_nothing_is_refused(string words, params string[] flags)
     {
-        CommandLine.ExpectFailure(2, words, ["--data", "digits", .. flags, "--out", _folder["run"]]);
+        Network network = NetworkZoo.Create("lenet300");
+        NetworkFile.Write(_folder["file.safetensors"], MethodRunner.InitialWeights(network, 1), "dense");
+        string[] named = [.. flags.Select(f => f == "EXISTING" ? _folder["file.safetensors"] : f)];
+        CommandLine.ExpectFailure(2, words, ["--data", "digits", .. named, "--out", _folder["run"]]);
         Assert.That(Directory.Exists(_folder["run"]), Is.False);
     }
 
@@ -109,6 +120,9 @@ public class UsageTests : FolderTest
     [TestCase("net: lenet300\nepochs: many\n", "line 2: epochs 'many' is not a whole number")]
     [TestCase("net: [lenet300\n", "line 2")]
     [TestCase("epochs: {a: 1}\n", "line 1: epochs is nested")]
+    [TestCase("method: dense\nsparsity: many\n", "line 2: sparsity 'many' is not a number in [0, 1)")]
+    [TestCase("method: asni1\ncentroids: foo\n", "line 2: centroids 'foo' is not one of sign, lloyd")]
+    [TestCase("method: foo\n", "line 1: method 'foo' is not one of asni")]
     [TestCase("just words\n", "is not a recipe")]
     [TestCase("epochs: 3\nepochs: 4\n", "line 2")]
     public void A_wrong_recipe_names_the_line(string yaml, string words)

@@ -31,6 +31,7 @@ public class SparsityScheduleTests
             double First(double at) => schedule.Mag1 * Sigmoid((at - schedule.Trans1 * rest) / schedule.Scale1);
             return e < rest ? First(e) : First(rest - 1) + schedule.Mag2 * Sigmoid((e - rest - schedule.Trans2 * (epochs - rest)) / schedule.Scale2);
         }
+        Assert.That(schedule.At(-0.5, epochs), Is.EqualTo(schedule.At(0, epochs)), "nothing is asked for before the first epoch's end but what is then");
         double highest = 0;
         for (int e = 0; e < epochs; e++)
         {

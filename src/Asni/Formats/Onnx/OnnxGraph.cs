@@ -125,7 +125,7 @@ internal sealed class OnnxGraph(TrainedNetwork trained, OnnxOptions options)
     private string Inner(string type, Node node, string what, params IEnumerable<string> inputs)
     {
         string value = $"{node.Name}.{what}";
-        while (trained.Network.Nodes.Any(n => n.Name == value)) value += "_";
+        while (s_constants.ContainsKey(value) || trained.Network.Nodes.Any(n => n.Name == value)) value += "_";
         _graph.Message(1, Node(type, value, inputs, value));
         return value;
     }

@@ -16,11 +16,11 @@ public record AsniI : Method
 
     private protected static ImmutableArray<Setting<Method>> OwnSettings { get; } = Setting.As<Method, AsniI>(
     [
-        Setting.Number<AsniI>("sparsity", "final share of weights pruned, in place of mag1: 0.97", m => m.Sparsity, (m, v) => m with { Sparsity = v }, "[0, 1)")
+        Setting.Number<AsniI>("sparsity", "final share of weights pruned, 0.97 for 97 %; in place of mag1", m => m.Sparsity, (m, v) => m with { Sparsity = v }, "[0, 1)")
             with { YieldsTo = ("mag1", m => m with { Sparsity = null }) },
         .. SparsitySchedule.Settings.In<AsniI, SparsitySchedule>(m => m.Schedule, (m, v) => m with { Schedule = v }).Select(NotSavedBesideSparsity),
         .. PruningOptions.Settings.In<AsniI, PruningOptions>(m => m.Pruning, (m, v) => m with { Pruning = v }),
-        Setting.Integer<AsniI>("prune-every", "prune every N steps; when absent asni and asni1 prune after each epoch", m => m.EverySteps, (m, v) => m with { EverySteps = v }, "[1, inf)"),
+        Setting.Integer<AsniI>("prune-every", "prune every N steps; when absent after each epoch", m => m.EverySteps, (m, v) => m with { EverySteps = v }, "[1, inf)"),
     ]);
 
     private static readonly MethodRow s_row = new("asni1", "prunes along a sigmoid while it trains: one round to a sparse network (ASNI-I)", "Damadi, Nouri, Pirsiavash 2023, Algorithm 1")
@@ -35,7 +35,7 @@ public record AsniI : Method
         StartsDense = true,
     };
 
-    /// <summary>Of the delivered network; null: as <see cref="Schedule"/> is high.</summary>
+    /// <summary>Of the delivered network; null: what <see cref="Schedule"/> gives at its own height.</summary>
     public double? Sparsity { get; init; }
 
     public SparsitySchedule Schedule { get; init; } = new();
@@ -50,31 +50,34 @@ public record AsniI : Method
 
     internal override IEnumerable<PhaseResult> Run(MethodRun run) => [Prune(run)];
 
-    internal override double? FinalSparsity(Recipe recipe) => Followed(recipe).Final(recipe.Epochs);
+    internal override double? FinalSparsity(Recipe recipe) => EffectiveSchedule(recipe).Final(recipe.Epochs);
 
     internal override Func<int, double>? PlannedSparsity(Recipe recipe, string phase) =>
-        phase == PhaseName ? e => e == 0 ? 0 : Followed(recipe).At(e - 1, recipe.Epochs) : null;
+        phase == PhaseName ? e => e == 0 ? 0 : EffectiveSchedule(recipe).At(e - 1, recipe.Epochs) : null;
 
     internal override void Validate(Recipe recipe)
     {
         // The schedule's own checks come first: a final sparsity cannot be asked of one that makes no sense.
         Schedule.ValidateShape(recipe.Epochs);
-        Followed(recipe).Validate(recipe.Epochs);
+        EffectiveSchedule(recipe).Validate(recipe.Epochs);
     }
 
-    internal override string? Remark(Recipe recipe, Recipe published)
+    internal override string? Ignores(string setting, Recipe recipe, bool given) =>
+        setting is "mag2" or "trans2" or "scale2" && Schedule.Rest >= recipe.Epochs ? "the first phase of the schedule takes all epochs" : null;
+
+    internal override TrainingNote? Remark(Recipe recipe, Recipe published)
     {
-        const double most = 0.9;
+        const double nearlyAll = 0.9;
         if (Sparsity is not null || published.Method is not AsniI model) return null;
-        double reached = Schedule.Final(recipe.Epochs), meant = model.Followed(published).Final(published.Epochs);
-        if (reached >= most * meant) return null;
+        double reached = Schedule.Final(recipe.Epochs), meant = model.EffectiveSchedule(published).Final(published.Epochs);
+        if (reached >= nearlyAll * meant) return null;
         return recipe.Epochs == 1
-            ? "a run of one epoch prunes nothing: weights are pruned after each epoch but the last."
-            : string.Create(CultureInfo.InvariantCulture, $"in {recipe.Epochs} epochs this schedule prunes {100 * reached:0.00} %, and the recipe's {100 * meant:0.00} %; a sparsity of its own says how much.");
+            ? new("a run of one epoch prunes nothing: weights are pruned after each epoch but the last.")
+            : new(string.Create(CultureInfo.InvariantCulture, $"in {recipe.Epochs} epochs this schedule prunes {100 * reached:0.00} %, and the recipe's {100 * meant:0.00} %."), TrainingNoteKind.ScheduleCutShort);
     }
 
-    /// <summary>The schedule as high as the sparsity needs it.</summary>
-    internal SparsitySchedule Followed(Recipe recipe) => Sparsity is { } sparsity ? Schedule.WithFinal(sparsity, recipe.Epochs) : Schedule;
+    /// <summary>The schedule, as high as the sparsity needs it where one is asked for.</summary>
+    internal SparsitySchedule EffectiveSchedule(Recipe recipe) => Sparsity is { } sparsity ? Schedule.WithFinal(sparsity, recipe.Epochs) : Schedule;
 
     private protected static PhasePlan Phase(Recipe recipe) => new(PhaseName, recipe.Epochs, recipe.LearningRate);
 
@@ -83,11 +86,11 @@ public record AsniI : Method
         int epochs = run.Recipe.Epochs;
         // Every n steps the schedule is read between epochs: at the end of epoch e it says S(e), as when pruning by epochs.
         Cadence cadence = EverySteps is { } every ? new Cadence(every, Last: (epochs - 1L) * run.StepsPerEpoch / every * every) : Cadence.EachEpoch;
-        var policy = new PruneOnSchedule(new MagnitudePruner(run.Model, Pruning), Followed(run.Recipe), cadence, run.Observer.Note);
+        var policy = new PruneOnSchedule(new MagnitudePruner(run.Model, Pruning), EffectiveSchedule(run.Recipe), cadence, run.Observer.Note);
         return run.Train(Phase(run.Recipe), policy, stream: 1);
     }
 
     /// <summary>The height follows from the sparsity; beside a second phase it still gives their proportion.</summary>
     private static Setting<AsniI> NotSavedBesideSparsity(Setting<AsniI> setting) =>
-        setting.Key == "mag1" ? setting with { Get = m => m.Sparsity is null || m.Schedule.Rest is not null ? setting.Get(m) : null } : setting;
+        setting.Key == "mag1" ? setting with { Get = m => m.Sparsity is null || m.Schedule is { Kind: ScheduleKind.Sigmoid, Rest: not null, Mag2: > 0 } ? setting.Get(m) : null } : setting;
 }

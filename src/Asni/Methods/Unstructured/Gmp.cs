@@ -21,7 +21,7 @@ public sealed record Gmp : Method
         Example = [("net", "lenet300"), ("sparsity", "0.95")],
         Settings = Setting.As<Method, Gmp>(
         [
-            Setting.Number<Gmp>("sparsity", "final share of weights pruned", m => m.Sparsity, (m, v) => m with { Sparsity = v }, "[0, 1)"),
+            Setting.Number<Gmp>("sparsity", "final share of weights pruned, 0.97 for 97 %", m => m.Sparsity, (m, v) => m with { Sparsity = v }, "[0, 1)"),
             Setting.Number<Gmp>("prune-begin", "when pruning begins, a share of the run (t0)", m => m.Begin, (m, v) => m with { Begin = v }, "[0, 1)"),
             Setting.Number<Gmp>("prune-end", "when the final sparsity is reached, a share of the run (t1)", m => m.End, (m, v) => m with { End = v }, "(0, 1]"),
             Setting.Integer<Gmp>("prune-every", "prune every N steps; when absent every 100, or a 20th of the time where that is less", m => m.EverySteps, (m, v) => m with { EverySteps = v }, "[1, inf)"),

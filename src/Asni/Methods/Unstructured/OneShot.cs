@@ -17,7 +17,7 @@ public sealed record OneShot : Method
         Example = [("net", "lenet300"), ("sparsity", "0.9"), ("retrain-lr", "6e-5")],
         Settings = Setting.As<Method, OneShot>(
         [
-            Setting.Number<OneShot>("sparsity", "share of weights pruned", m => m.Sparsity, (m, v) => m with { Sparsity = v }, "[0, 1)"),
+            Setting.Number<OneShot>("sparsity", "final share of weights pruned, 0.97 for 97 %", m => m.Sparsity, (m, v) => m with { Sparsity = v }, "[0, 1)"),
             .. PruningOptions.Settings.In<OneShot, PruningOptions>(m => m.Pruning, (m, v) => m with { Pruning = v }),
             .. Retraining.Settings.In<OneShot, Retraining>(m => m.Retraining, (m, v) => m with { Retraining = v }),
         ]),
@@ -52,5 +52,5 @@ public sealed record OneShot : Method
 
     internal override double? FinalSparsity(Recipe recipe) => Sparsity;
 
-    internal override string? Ignores(string setting, Recipe recipe, bool given) => given ? Retraining.Ignores(setting) : null;
+    internal override string? Ignores(string setting, Recipe recipe, bool given) => Retraining.Ignores(setting, recipe, alone: given);
 }

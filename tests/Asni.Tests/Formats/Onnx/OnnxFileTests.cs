@@ -31,7 +31,7 @@ public class OnnxFileTests : FolderTest
     }
 
     private static Network Smooth => new NetworkBuilder("smooth", new Chw(2, 8, 8))
-        .Convolution("silu", 5, 3).BatchNorm("norm").Silu("silu.sigmoid").Gelu("act").Linear("fc", 16).Silu("flat").Linear("last", 10).Build();
+        .Convolution("silu", 5, 3).BatchNorm("norm").Silu("silu.sigmoid").Gelu("gelu").Linear("fc", 16).Silu("flat").Linear("last", 10).Build();
 
     [Test]
     public void A_smooth_activation_is_made_of_simpler_operators()
