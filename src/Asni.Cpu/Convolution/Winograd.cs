@@ -5,8 +5,11 @@ namespace Asni.Cpu.Convolution;
 /// <summary>Which dense convolutions go by <see cref="WinogradTransforms"/>. Fixed, as the choice of sparse paths is: equal runs take equal paths.</summary>
 internal static class Winograd
 {
-    /// <summary>Set by tests: true or false forces a path where the shape allows it, null lets the cost model choose.</summary>
-    internal static bool? Forced { get; set; }
+    [ThreadStatic]
+    private static bool? t_forced;
+
+    /// <summary>Set by tests for their own thread: true or false forces a path where the shape allows it, null lets the cost model choose.</summary>
+    internal static bool? Forced { get => t_forced; set => t_forced = value; }
 
     /// <summary>What is larger than this, in floats, comes from memory at each use.</summary>
     private const long CachedFloats = 3 << 20;

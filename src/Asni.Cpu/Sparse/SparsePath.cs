@@ -14,8 +14,11 @@ internal readonly unsafe record struct WeightValues(nint Address, long Version)
 /// <summary>The passes of a layer at a cost that follows its live weights. A pass that does not pay is left to the dense path.</summary>
 internal abstract unsafe class SparsePath : IDisposable
 {
-    /// <summary>Set by tests: true or false forces a path, null lets the cost model choose.</summary>
-    internal static bool? Forced { get; set; }
+    [ThreadStatic]
+    private static bool? t_forced;
+
+    /// <summary>Set by tests for their own thread: true or false forces a path, null lets the cost model choose.</summary>
+    internal static bool? Forced { get => t_forced; set => t_forced = value; }
 
     /// <summary>Null: every weight lives, nothing pays.</summary>
     public abstract void SetMask(Mask? mask);

@@ -9,7 +9,6 @@ using Asni.Tests.Golden;
 namespace Asni.Tests.Cpu;
 
 /// <summary>Convolutions by minimal filtering, on shapes where the cost model would not choose them too.</summary>
-[NonParallelizable]
 public class WinogradTests
 {
     [TearDown]

@@ -7,6 +7,7 @@ using Asni.Devices;
 namespace Asni.Tests.Cuda;
 
 /// <summary>The classes over the driver's functions, and what they say when something is wrong.</summary>
+[NonParallelizable]
 public class DriverTests
 {
     private TestKernels _test = null!;

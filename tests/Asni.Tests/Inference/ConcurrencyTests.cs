@@ -8,6 +8,7 @@ using Asni.Tensors;
 namespace Asni.Tests.Inference;
 
 /// <summary>One <see cref="SparseModel"/> called by several threads at once, against the answers that it gives to one.</summary>
+[NonParallelizable]
 public class ConcurrencyTests
 {
     private const int Callers = 8;
@@ -115,7 +116,6 @@ public class ConcurrencyTests
     [TestCase("conv4", true)]
     [TestCase("conv4", false)]
     [TestCase("lenet300", true)]
-    [NonParallelizable]
     public void Callers_share_what_is_made_of_the_weights(string name, bool sparse)
     {
         const int batch = 20, callers = 4, tapBytes = 8;
@@ -155,7 +155,6 @@ public class ConcurrencyTests
     }
 
     [Test]
-    [NonParallelizable]
     public void Models_that_are_forgotten_give_their_threads_back()
     {
         const int threads = 5;

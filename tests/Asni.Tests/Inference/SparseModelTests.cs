@@ -9,6 +9,7 @@ using Asni.Tensors;
 namespace Asni.Tests.Inference;
 
 /// <summary>Inference for applications, against a plan of the network as it was trained.</summary>
+[NonParallelizable]
 public class SparseModelTests
 {
     [TestCase("lenet300", "1x28x28")]
@@ -42,7 +43,6 @@ public class SparseModelTests
     }
 
     [Test]
-    [NonParallelizable]
     public void Nothing_is_allocated_after_the_first_call()
     {
         using var folder = new TemporaryFolder();

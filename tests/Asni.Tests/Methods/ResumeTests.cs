@@ -18,6 +18,9 @@ public class ResumeTests : FolderTest
 {
     private sealed record Case(string Name, Network Network, DatasetSplit Data, Recipe Recipe)
     {
+        /// <summary>Otherwise at some places only.</summary>
+        public bool IsStoppedAnywhere { get; init; } = true;
+
         public override string ToString() => Name;
     }
 
@@ -44,7 +47,7 @@ public class ResumeTests : FolderTest
             new("prunes every 2 steps", linear.Network, linear.Data, momentum with { Method = asni with { EverySteps = 2 } }),
             new("dense, sgd", linear.Network, linear.Data, recipe with { Method = new DenseTraining(), Optimizer = new OptimizerSettings { Kind = OptimizerKind.Sgd } }),
             new("batch-norm, momentum, crops", images.Network, images.Data, momentum with { BatchSize = 16, Augmentation = new Augmentation(2, true) }),
-            .. Method.All.Where(m => !m.Row.NeedsStart).Select(m => new Case(m.Name, linear.Network, linear.Data, momentum with { Method = m })),
+            .. Method.All.Where(m => !m.Row.NeedsStart).Select(m => new Case(m.Name, linear.Network, linear.Data, momentum with { Method = m }) { IsStoppedAnywhere = false }),
         ])
             yield return new TestCaseData(c);
     }
@@ -56,7 +59,7 @@ public class ResumeTests : FolderTest
         Session whole = Run(c, _folder["whole"], stopAfter: int.MaxValue);
         Assert.That(whole.Result.Phases[^1].Complete);
         int images = c.Data.Train.Count;
-        foreach (int stopAfter in (int[])[1, images / 3, images, 2 * images + 5])
+        foreach (int stopAfter in c.IsStoppedAnywhere ? (int[])[1, images / 3, images, 2 * images + 5] : [images / 2])
         {
             Session last = Resumed(c, _folder[$"stopped{stopAfter}"], stopAfter, out int sessions);
             Assert.That(sessions, Is.GreaterThan(1));

@@ -7,7 +7,6 @@ using Asni.Tensors;
 namespace Asni.Tests.Cpu.Sparse;
 
 /// <summary>Layers as one sparse matrix against the dense path on the same masked weights.</summary>
-[NonParallelizable]
 public class SparseUnrolledTests
 {
     [TearDown]
