@@ -28,7 +28,7 @@ internal static class MethodsCommand
     private static void List(HostConsole console)
     {
         ConsoleTable table = console.NewTable(s_columns);
-        foreach (Method method in Method.All) table.AddRow(method.Name, $"{method.Summary}. {method.Source}");
+        foreach (Method method in Method.All) table.AddRow(method.Name, method.Source.Length == 0 ? method.Summary : $"{method.Summary}. {method.Source}");
         console.Write(table);
     }
 
@@ -36,7 +36,7 @@ internal static class MethodsCommand
     {
         MethodRow row = method.Row;
         console.Line($"{row.Name}: {row.Summary}");
-        console.Line($"source   {row.Source}");
+        if (row.Source.Length > 0) console.Line($"source   {row.Source}");
         console.Line($"leaves   {row.Leaves}");
         console.Line($"example  asni --method {row.Name} {string.Join(' ', row.Example.Select(e => $"--{e.Key} {e.Value}"))}");
         console.Line();

@@ -22,7 +22,7 @@ public abstract record Method
     /// <summary>What it does, in a line.</summary>
     public string Summary => Row.Summary;
 
-    /// <summary>The paper it is from.</summary>
+    /// <summary>The paper it is from; empty where there is none.</summary>
     public string Source => Row.Source;
 
     internal abstract MethodRow Row { get; }

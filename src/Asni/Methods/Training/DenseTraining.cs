@@ -5,7 +5,7 @@ public sealed record DenseTraining : Method
 {
     internal const string PhaseName = "dense";
 
-    private static readonly MethodRow s_row = new("dense", "trains all weights: what the others are compared with", "-")
+    private static readonly MethodRow s_row = new("dense", "trains all weights: what the others are compared with", "")
     {
         Formula = "w <- w - lr (g + decay w)   (sgd; momentum, nesterov and adam as PyTorch's)",
         Leaves = "dense.safetensors, in the time of one training",
