@@ -56,11 +56,14 @@ internal static class Remedies
         UnnamedNetworkException => [new("; --net names it", "--net")],
         WeightMismatchException mismatch =>
         [
-            .. mismatch.FitInOrder > 0 ? (Remedy[])[new(", and --match order takes them so", "--match")] : [],
+            .. mismatch.FitInOrder > 0 ? (Remedy[])[new(TakenInOrder, "--match")] : [],
             .. mismatch.Fitting > 0 ? (Remedy[])[new("; --no-strict takes what fits", "--no-strict")] : [],
         ],
         _ => [],
     };
+
+    /// <summary>Of tensors whose shapes fit in order and whose names do not.</summary>
+    public const string TakenInOrder = ", and --match order takes them so";
 
     private const string OwnFolder = "; --data-dir names your folder of them";
 

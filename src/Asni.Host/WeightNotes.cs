@@ -17,7 +17,7 @@ internal static class WeightNotes
         if (!loaded.Missing.IsEmpty) yield return $"not in the file: {string.Join(", ", loaded.Missing)}.";
         if (!loaded.Misshapen.IsEmpty) yield return $"of another shape: {string.Join(", ", loaded.Misshapen)}.";
         if (!loaded.Unused.IsEmpty) yield return $"in the file but not in the network: {string.Join(", ", loaded.Unused)}.";
-        if (loaded.FitInOrder > 0) yield return $"the shapes of {loaded.FitInOrder} fit in order, and --match order takes them so.";
+        if (loaded.FitInOrder > 0) yield return $"the shapes of {loaded.FitInOrder} fit in order{Remedies.TakenInOrder}.";
         foreach (var layer in loaded.InOrder.GroupBy(pair => (Layer.Split(pair.Parameter).Layer, Layer.Split(pair.InFile).Layer)))
             yield return $"taken in order: {Place(layer.Key.Item1)} from {Place(layer.Key.Item2)} ({string.Join(", ", layer.Select(pair => Layer.Split(pair.Parameter).Leaf))}).";
         if (loaded.Zeros > 0 && (loaded.ZerosAre == ZeroWeights.Pruned || loaded.Zeros >= NoticeableZeros * loaded.LoadedWeights))

@@ -57,13 +57,11 @@ internal static class RunSettingList
         new("strict", "every tensor of --init and of the network must fit (the default of retrain)",
             (s, t) => s with { Strict = SettingText.Switch(t) }, s => s.Strict is { } b ? SettingText.Text(b) : null) { IsSwitch = true, OffSummary = "take what fits of --init" },
         new("method", string.Join(", ", Method.All.Select(m => m.Name)) + " (asni methods says what each does)",
-            (s, t) => s.Recipe.Method.Name == t ? s : throw new FormatException(MethodNames), s => s.Recipe.Method.Name),
+            (s, t) => Method.Find(t) is not null ? s : throw new FormatException($"one of {string.Join(", ", Method.All.Select(m => m.Name))}{Suggestion.For(t, Method.All.Select(m => m.Name))}"),
+            s => s.Recipe.Method.Name),
         new("seed", "seed of everything random", (s, t) => s with { Recipe = s.Recipe with { Seed = SettingText.Seed(t) } },
             s => s.Recipe.Seed.ToString(System.Globalization.CultureInfo.InvariantCulture)),
     ];
-
-    /// <summary>What a method's name is expected to be.</summary>
-    public static string MethodNames { get; } = "one of " + string.Join(", ", Method.All.Select(m => m.Name));
 
     private static IEnumerable<Setting<Recipe>> Training() =>
     [

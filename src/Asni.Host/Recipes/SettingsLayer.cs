@@ -36,14 +36,12 @@ internal sealed class SettingsLayer(IReadOnlyDictionary<string, SettingValue> va
     public static RunSettings Apply(params IEnumerable<SettingsLayer> layers)
     {
         SettingsLayer[] all = [.. layers];
-        Method method = all.Select(l => l["method"]).OfType<SettingValue>().Select(Find).LastOrDefault() ?? new Recipe().Method;
+        // A name that is none is told when its layer is applied.
+        Method method = all.Select(l => l["method"]).LastOrDefault(m => m is not null) is { } named && Method.Find(named.Text) is { } found ? found : new Recipe().Method;
         var settings = new RunSettings { Recipe = new Recipe { Method = method } };
         for (int i = 0; i < all.Length; i++) settings = all[i].Over(settings, RunSettingList.Of(method), first: i == 0);
         return settings;
     }
-
-    private static Method Find(SettingValue named) => Method.Find(named.Text)
-        ?? throw new UsageException($"{named.Origin} '{named.Text}' is not {RunSettingList.MethodNames}{Suggestion.For(named.Text, Method.All.Select(m => m.Name))}.");
 
     /// <summary>The settings with this layer's values on top.</summary>
     private RunSettings Over(RunSettings settings, IReadOnlyList<Setting<RunSettings>> known, bool first)
@@ -53,7 +51,7 @@ internal sealed class SettingsLayer(IReadOnlyDictionary<string, SettingValue> va
             if (setting.YieldsTo is { } other && Has(other.Key)) settings = other.Clear(settings);
         foreach (Setting<RunSettings> setting in known)
         {
-            if (setting.Key == "method" || this[setting.Key] is not { } value) continue;
+            if (this[setting.Key] is not { } value) continue;
             int epochs = settings.Recipe.Epochs;
             settings = ApplyOne(setting, value, settings);
             if (setting.Key == "epochs" && !first) settings = KeepProportions(settings, known, epochs);

@@ -44,7 +44,7 @@ public static class NetworkFile
     public static bool HasHeader(string path)
     {
         using var reader = SafetensorsReader.Open(path);
-        return reader.Metadata.TryGetValue("network", out string? name) && (reader.Metadata.ContainsKey(GraphKey) || NetworkZoo.Has(name));
+        return reader.Metadata.TryGetValue("network", out string? name) && IsKnown(reader, name);
     }
 
     /// <summary>Only the description, without the tensors.</summary>
@@ -57,7 +57,7 @@ public static class NetworkFile
             : throw new AsniException($"{path} does not say its {key} in its metadata; it was not written by asni.");
         if (!reader.Metadata.TryGetValue("network", out string? name)) throw new UnnamedNetworkException(path, $"{path} does not say what network it holds.");
         // Another program's "network" is no reason to ask for the rest of ours.
-        if (!reader.Metadata.ContainsKey(GraphKey) && !NetworkZoo.Has(name)) RequireKnown(path, name);
+        if (!IsKnown(reader, name)) ByName(path, () => NetworkZoo.Find(name));
         string phase = Value("phase");
         if (reader.Metadata.TryGetValue(GraphKey, out string? graph))
         {
@@ -82,7 +82,8 @@ public static class NetworkFile
     /// <exception cref="UnnamedNetworkException">There is no such network.</exception>
     internal static Network Named(string path, string name, Chw input, int classes) => ByName(path, () => NetworkZoo.Create(name, input, classes));
 
-    private static void RequireKnown(string path, string name) => ByName(path, () => NetworkZoo.Find(name));
+    /// <summary>The file has a graph, or the name stands for one.</summary>
+    private static bool IsKnown(SafetensorsReader reader, string name) => reader.Metadata.ContainsKey(GraphKey) || NetworkZoo.Has(name);
 
     private static T ByName<T>(string path, Func<T> find)
     {

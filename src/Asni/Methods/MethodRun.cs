@@ -38,6 +38,10 @@ internal sealed class MethodRun(Recipe recipe, Network network, DatasetSplit dat
     public PhaseResult Train(PhasePlan phase, IMaskPolicy? policy = null, ulong? stream = null) =>
         new Phase(phase.Name, stream ?? StreamOf(phase.Name), recipe, Trainer, observer) { Policy = policy }.Run(phase.Epochs, phase.LearningRate, Cancellation);
 
+    /// <summary>A trainer of a model of its own, as the recipe says; whoever asks for it disposes of it.</summary>
+    public Trainer NewTrainer(Model of, CheckpointKeeper? checkpoints = null) =>
+        new(of, data, recipe.BatchSize, recipe.Augmentation, (float)recipe.LabelSmoothing, observer) { Checkpoints = checkpoints };
+
     /// <summary>Gives the model's memory back. The next phase would begin with a fresh one.</summary>
     public void Release()
     {
@@ -51,7 +55,7 @@ internal sealed class MethodRun(Recipe recipe, Network network, DatasetSplit dat
     private Trainer Open()
     {
         _model = new Model(network, device);
-        _trainer = new Trainer(_model, data, recipe.BatchSize, recipe.Augmentation, (float)recipe.LabelSmoothing, observer) { Checkpoints = Checkpoints };
+        _trainer = NewTrainer(_model, Checkpoints);
         _model.Load(Given ?? MethodRunner.InitialWeights(network, recipe.Seed));
         return _trainer;
     }

@@ -31,6 +31,9 @@ public abstract record Node(int Id, string Name, ImmutableArray<int> Inputs, Chw
     /// <param name="tensor">The tensor there that takes the place of one of <see cref="Parameters"/>; called for each, in that order.</param>
     internal abstract Node Moved(int id, Func<int, int> source, Func<Parameter, Parameter> tensor);
 
+    /// <summary><see cref="InputSizeFor(int)"/> of a window that moves.</summary>
+    private protected static int InputSizeFor(int size, int window, int stride, int padding) => Math.Max(1, (size - 1) * stride + window - 2 * padding);
+
     /// <summary>"/2"; nothing for 1.</summary>
     private protected static string Words(int stride) => stride == 1 ? "" : $"/{stride}";
 }
@@ -86,7 +89,7 @@ public sealed record ConvolutionNode(int Id, string Name, int Source, Chw Output
     internal override UnitFlow Units => Groups == 1 ? UnitFlow.Ends : IsDepthwise ? UnitFlow.Passes : UnitFlow.Splits;
     internal override bool FusesActivation => true;
     internal override bool KeepsInput => true;
-    internal override int InputSizeFor(int size) => Math.Max(1, (size - 1) * Stride + Weight.Filter.Height - 2 * Padding);
+    internal override int InputSizeFor(int size) => InputSizeFor(size, Weight.Filter.Height, Stride, Padding);
 
     internal override Node Moved(int id, Func<int, int> source, Func<Parameter, Parameter> tensor) =>
         new ConvolutionNode(id, Name, source(Source), Output, tensor(Weight), Bias is null ? null : tensor(Bias), Stride, Padding, Groups);
@@ -156,7 +159,7 @@ public sealed record MaxPoolNode(int Id, string Name, int Source, Chw Output, in
     internal override UnitFlow Units => UnitFlow.Passes;
     internal override bool FusesActivation => false;
     internal override bool KeepsInput => false;
-    internal override int InputSizeFor(int size) => Math.Max(1, (size - 1) * Stride + Size - 2 * Padding);
+    internal override int InputSizeFor(int size) => InputSizeFor(size, Size, Stride, Padding);
 
     internal override Node Moved(int id, Func<int, int> source, Func<Parameter, Parameter> tensor) =>
         new MaxPoolNode(id, Name, source(Source), Output, Size, Stride, Padding);

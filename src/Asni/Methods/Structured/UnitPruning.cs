@@ -91,7 +91,7 @@ internal sealed class UnitRemoval(UnitPruningOptions options, PhasePlan finetuni
     private TrainedNetwork Finetune(TrainedNetwork start, string group)
     {
         using var model = new Model(start.Network, run.Device);
-        using var trainer = NewTrainer(model);
+        using Trainer trainer = run.NewTrainer(model);
         model.Load(start);
         ulong seed = SplitMix64.Fork(run.Recipe.Seed, Stream, 2, (ulong)start.Network.Name.Length).NextUInt64();
         try
@@ -112,7 +112,7 @@ internal sealed class UnitRemoval(UnitPruningOptions options, PhasePlan finetuni
         run.Observer.Note(string.Create(System.Globalization.CultureInfo.InvariantCulture,
             $"{start.Network.ParameterCount:N0} parameters became {pruned.Network.ParameterCount:N0}, {before.Macs / 1e6:N1} M multiply-accumulates {after.Macs / 1e6:N1} M"));
         using var model = new Model(pruned.Network, run.Device);
-        using var trainer = NewTrainer(model);
+        using Trainer trainer = run.NewTrainer(model);
         model.Load(pruned);
         if (options.FinetuneEpochs == 0 || run.Cancellation.IsCancellationRequested)
         {
@@ -123,7 +123,4 @@ internal sealed class UnitRemoval(UnitPruningOptions options, PhasePlan finetuni
         PhaseResult result = new Phase(finetuning.Name, Stream, run.Recipe, trainer, run.Observer).Run(finetuning.Epochs, finetuning.LearningRate, run.Cancellation);
         return result with { Seconds = watch.Elapsed.TotalSeconds };
     }
-
-    private Trainer NewTrainer(Model model) =>
-        new(model, run.Data, run.Recipe.BatchSize, run.Recipe.Augmentation, (float)run.Recipe.LabelSmoothing, run.Observer);
 }
