@@ -239,7 +239,7 @@ def tests(run):
     """Every device test."""
     arguments = [*TEST_OPTIONS, "--filter",
                  "(FullyQualifiedName~Cuda|FullyQualifiedName~cuda)&FullyQualifiedName!~ArchitectureTests"
-                 "&FullyQualifiedName!~PublicApiTests&FullyQualifiedName!~KernelArgumentTests"]
+                 "&FullyQualifiedName!~KernelArgumentTests"]
     text = run.call("tests", run.program("tests", *arguments), check=False)
     counts = dict(re.findall(r"^ *(total|failed|succeeded|skipped): (\d+)", text, re.M))
     failures = re.findall(r"^failed (\S.*?)(?: \([\dmsh. ]+\))?$", text, re.M)

@@ -63,22 +63,22 @@ internal sealed class TimedDevice(Device device) : Device
 
     public override string Name => device.Name;
     public override string Description => device.Description;
-    public override DeviceBuffer Allocate(long bytes) => device.Allocate(bytes);
-    public override long ActivationBytes(int batch, Chw shape) => device.ActivationBytes(batch, shape);
-    public override void Upload(ReadOnlySpan<float> nchw, DeviceTensor to) => device.Upload(nchw, to);
-    public override void Download(DeviceTensor from, Span<float> nchw) => device.Download(from, nchw);
-    public override void UploadImages(ReadOnlySpan<byte> nchw, Normalization normalization, DeviceTensor to) => device.UploadImages(nchw, normalization, to);
-    public override void UploadLabels(ReadOnlySpan<int> labels, DeviceBuffer to) => device.UploadLabels(labels, to);
-    public override DeviceParameters CreateParameters(ImmutableArray<Parameter> parameters) => device.CreateParameters(parameters);
-    public override ConvolutionOperation CreateConvolution(in ConvolutionSpec spec) => new Convolution(this, device.CreateConvolution(spec));
-    public override BatchNormOperation CreateBatchNorm(in BatchNormSpec spec) => new BatchNorm(this, device.CreateBatchNorm(spec));
-    public override PoolingOperation CreatePooling(in PoolingSpec spec) => new Pooling(this, device.CreatePooling(spec));
-    public override LossOperation CreateLoss(int batch, int classes, float labelSmoothing) => device.CreateLoss(batch, classes, labelSmoothing);
-    public override void Add(DeviceTensor a, DeviceTensor b, Activation activation, DeviceTensor y) => Time($"add {y.Shape}", () => device.Add(a, b, activation, y));
-    public override void Activate(DeviceTensor x, Activation activation, DeviceTensor y) => Time($"activation {y.Shape}", () => device.Activate(x, activation, y));
-    public override void ActivateBackward(DeviceTensor y, Activation activation, DeviceTensor dy) =>
+    internal override DeviceBuffer Allocate(long bytes) => device.Allocate(bytes);
+    internal override long ActivationBytes(int batch, Chw shape) => device.ActivationBytes(batch, shape);
+    internal override void Upload(ReadOnlySpan<float> nchw, DeviceTensor to) => device.Upload(nchw, to);
+    internal override void Download(DeviceTensor from, Span<float> nchw) => device.Download(from, nchw);
+    internal override void UploadImages(ReadOnlySpan<byte> nchw, Normalization normalization, DeviceTensor to) => device.UploadImages(nchw, normalization, to);
+    internal override void UploadLabels(ReadOnlySpan<int> labels, DeviceBuffer to) => device.UploadLabels(labels, to);
+    internal override DeviceParameters CreateParameters(ImmutableArray<Parameter> parameters) => device.CreateParameters(parameters);
+    internal override ConvolutionOperation CreateConvolution(in ConvolutionSpec spec) => new Convolution(this, device.CreateConvolution(spec));
+    internal override BatchNormOperation CreateBatchNorm(in BatchNormSpec spec) => new BatchNorm(this, device.CreateBatchNorm(spec));
+    internal override PoolingOperation CreatePooling(in PoolingSpec spec) => new Pooling(this, device.CreatePooling(spec));
+    internal override LossOperation CreateLoss(int batch, int classes, float labelSmoothing) => device.CreateLoss(batch, classes, labelSmoothing);
+    internal override void Add(DeviceTensor a, DeviceTensor b, Activation activation, DeviceTensor y) => Time($"add {y.Shape}", () => device.Add(a, b, activation, y));
+    internal override void Activate(DeviceTensor x, Activation activation, DeviceTensor y) => Time($"activation {y.Shape}", () => device.Activate(x, activation, y));
+    internal override void ActivateBackward(DeviceTensor y, Activation activation, DeviceTensor dy) =>
         Time($"activation {y.Shape}, backward", () => device.ActivateBackward(y, activation, dy));
-    public override void Copy(DeviceTensor from, bool accumulate, DeviceTensor to) => Time($"copy {to.Shape}", () => device.Copy(from, accumulate, to));
+    internal override void Copy(DeviceTensor from, bool accumulate, DeviceTensor to) => Time($"copy {to.Shape}", () => device.Copy(from, accumulate, to));
     public override void Synchronize() => device.Synchronize();
 
     protected override void Dispose(bool disposing)

@@ -6,7 +6,7 @@ using Asni.Methods;
 using Asni.Networks;
 using Asni.Pruning;
 
-// Data: drawn digits; DatasetLocator.ForUser(folder) and the name "mnist" read real ones.
+// Data: synthetic digits; DatasetLocator.ForUser(folder) and the name "mnist" read real ones.
 DatasetSplit data = Datasets.Open("digits", DatasetLocator.ForUser(), new ProceduralOptions { TrainCount = 12_000, TestCount = 2_000 });
 Network network = NetworkZoo.Create("lenet300", data.Train.Shape, data.Train.Classes);
 

@@ -22,7 +22,7 @@ try
         await request.Body.CopyToAsync(file, request.HttpContext.RequestAborted);
         try
         {
-            return Results.Ok(classifier.Classify(file.ToArray(), "the image"));
+            return Results.Ok(classifier.ClassifyBytes(file.ToArray(), "the image"));
         }
         catch (AsniException e)
         {

@@ -41,25 +41,25 @@ public sealed unsafe class CpuDevice : Device
     public override string Name => "cpu";
     public override string Description => $"CPU, {Simd.Description}, {Threads} {(Threads == 1 ? "thread" : "threads")}";
 
-    public override DeviceBuffer Allocate(long bytes) => new CpuBuffer(bytes);
+    internal override DeviceBuffer Allocate(long bytes) => new CpuBuffer(bytes);
 
-    public override long ActivationBytes(int batch, Chw shape) => (long)batch * shape.Elements * sizeof(float);
+    internal override long ActivationBytes(int batch, Chw shape) => (long)batch * shape.Elements * sizeof(float);
 
-    public override void Upload(ReadOnlySpan<float> nchw, DeviceTensor to)
+    internal override void Upload(ReadOnlySpan<float> nchw, DeviceTensor to)
     {
         RequireLength(nchw.Length, to.Elements);
         fixed (float* source = nchw)
             Transposition.ToChannelsLast(_workers, source, to.Batch, to.Shape.Channels, to.Shape.Positions, CpuBuffer.Floats(to));
     }
 
-    public override void Download(DeviceTensor from, Span<float> nchw)
+    internal override void Download(DeviceTensor from, Span<float> nchw)
     {
         RequireLength(nchw.Length, from.Elements);
         fixed (float* target = nchw)
             Transposition.ToChannelsFirst(_workers, CpuBuffer.Floats(from), from.Batch, from.Shape.Channels, from.Shape.Positions, target);
     }
 
-    public override void UploadImages(ReadOnlySpan<byte> nchw, Normalization normalization, DeviceTensor to)
+    internal override void UploadImages(ReadOnlySpan<byte> nchw, Normalization normalization, DeviceTensor to)
     {
         RequireLength(nchw.Length, to.Elements);
         int channels = to.Shape.Channels;
@@ -71,47 +71,47 @@ public sealed unsafe class CpuDevice : Device
             ImageConversion.Run(_workers, source, to.Batch, to.Shape, normalization, (float*)_imageTable.Pointer, CpuBuffer.Floats(to));
     }
 
-    public override void UploadLabels(ReadOnlySpan<int> labels, DeviceBuffer to)
+    internal override void UploadLabels(ReadOnlySpan<int> labels, DeviceBuffer to)
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThan((long)labels.Length * sizeof(int), to.Bytes);
         labels.CopyTo(new Span<int>(((CpuBuffer)to).Pointer, labels.Length));
     }
 
-    public override DeviceDataset CreateDataset(ReadOnlyMemory<byte> pixels, int[] labels, Chw shape, Normalization normalization) =>
+    internal override DeviceDataset CreateDataset(ReadOnlyMemory<byte> pixels, int[] labels, Chw shape, Normalization normalization) =>
         new CpuDataset(pixels, labels, shape, normalization, _workers);
 
-    public override DeviceParameters CreateParameters(ImmutableArray<Parameter> parameters) => new CpuParameters(parameters, _workers);
+    internal override DeviceParameters CreateParameters(ImmutableArray<Parameter> parameters) => new CpuParameters(parameters, _workers);
 
-    public override ConvolutionOperation CreateConvolution(in ConvolutionSpec spec) =>
+    internal override ConvolutionOperation CreateConvolution(in ConvolutionSpec spec) =>
         CpuConvolution.Create(spec, _workers, _scratch);
 
-    public override BatchNormOperation CreateBatchNorm(in BatchNormSpec spec) => new CpuBatchNorm(spec, _workers);
+    internal override BatchNormOperation CreateBatchNorm(in BatchNormSpec spec) => new CpuBatchNorm(spec, _workers);
 
-    public override PoolingOperation CreatePooling(in PoolingSpec spec) =>
+    internal override PoolingOperation CreatePooling(in PoolingSpec spec) =>
         spec.Kind == PoolingKind.Max ? new CpuMaxPooling(spec, _workers) : new CpuGlobalAveragePooling(spec, _workers);
 
-    public override LossOperation CreateLoss(int batch, int classes, float labelSmoothing) => new CpuLoss(batch, classes, labelSmoothing, _workers);
+    internal override LossOperation CreateLoss(int batch, int classes, float labelSmoothing) => new CpuLoss(batch, classes, labelSmoothing, _workers);
 
-    public override void Add(DeviceTensor a, DeviceTensor b, Activation activation, DeviceTensor y)
+    internal override void Add(DeviceTensor a, DeviceTensor b, Activation activation, DeviceTensor y)
     {
         RequireLength(b.Elements, a.Elements);
         RequireLength(y.Elements, a.Elements);
         Elementwise.Add(_workers, CpuBuffer.Floats(a), CpuBuffer.Floats(b), a.Elements, activation, CpuBuffer.Floats(y));
     }
 
-    public override void Activate(DeviceTensor x, Activation activation, DeviceTensor y)
+    internal override void Activate(DeviceTensor x, Activation activation, DeviceTensor y)
     {
         RequireLength(y.Elements, x.Elements);
         Elementwise.Activate(_workers, CpuBuffer.Floats(x), x.Elements, activation, CpuBuffer.Floats(y));
     }
 
-    public override void ActivateBackward(DeviceTensor kept, Activation activation, DeviceTensor dy)
+    internal override void ActivateBackward(DeviceTensor kept, Activation activation, DeviceTensor dy)
     {
         RequireLength(dy.Elements, kept.Elements);
         Elementwise.ActivateBackward(_workers, CpuBuffer.Floats(kept), kept.Elements, activation, CpuBuffer.Floats(dy));
     }
 
-    public override void Copy(DeviceTensor from, bool accumulate, DeviceTensor to)
+    internal override void Copy(DeviceTensor from, bool accumulate, DeviceTensor to)
     {
         RequireLength(to.Elements, from.Elements);
         float* source = CpuBuffer.Floats(from), target = CpuBuffer.Floats(to);
@@ -121,7 +121,7 @@ public sealed unsafe class CpuDevice : Device
 
     public override void Synchronize() { }
 
-    public override Device ForAnotherCaller() => new CpuDevice(Threads);
+    internal override Device ForAnotherCaller() => new CpuDevice(Threads);
 
     protected override void Dispose(bool disposing)
     {

@@ -88,11 +88,11 @@ public sealed class CudaDevice : Device, ICudaAddresses
 
     public override long? FreeMemory => _context.FreeMemory;
 
-    public override DeviceBuffer Allocate(long bytes) => new CudaBuffer(_stream, bytes);
+    internal override DeviceBuffer Allocate(long bytes) => new CudaBuffer(_stream, bytes);
 
-    public override long ActivationBytes(int batch, Chw shape) => (long)batch * shape.Elements * _runtime.ElementBytes;
+    internal override long ActivationBytes(int batch, Chw shape) => (long)batch * shape.Elements * _runtime.ElementBytes;
 
-    public override void Upload(ReadOnlySpan<float> nchw, DeviceTensor to)
+    internal override void Upload(ReadOnlySpan<float> nchw, DeviceTensor to)
     {
         ReadOnlySpan<float> source = nchw[..checked((int)to.Elements)];
         ulong staging = Staging((long)source.Length * sizeof(float));
@@ -100,7 +100,7 @@ public sealed class CudaDevice : Device, ICudaAddresses
         Door("door_in", staging, ((ICudaAddresses)this).Activations(to), to);
     }
 
-    public override void Download(DeviceTensor from, Span<float> nchw)
+    internal override void Download(DeviceTensor from, Span<float> nchw)
     {
         Span<float> target = nchw[..checked((int)from.Elements)];
         ulong staging = Staging((long)target.Length * sizeof(float));
@@ -108,7 +108,7 @@ public sealed class CudaDevice : Device, ICudaAddresses
         _stream.Download(target, staging);
     }
 
-    public override void UploadImages(ReadOnlySpan<byte> nchw, Normalization normalization, DeviceTensor to)
+    internal override void UploadImages(ReadOnlySpan<byte> nchw, Normalization normalization, DeviceTensor to)
     {
         ReadOnlySpan<byte> source = nchw[..checked((int)to.Elements)];
         ulong table = ImageTable(normalization, to.Shape.Channels), staging = Staging(source.Length);
@@ -116,38 +116,38 @@ public sealed class CudaDevice : Device, ICudaAddresses
         Door("images_in", staging, ((ICudaAddresses)this).Activations(to), to, table);
     }
 
-    public override void UploadLabels(ReadOnlySpan<int> labels, DeviceBuffer to) => _stream.Upload(CudaBuffer.At(to), labels);
+    internal override void UploadLabels(ReadOnlySpan<int> labels, DeviceBuffer to) => _stream.Upload(CudaBuffer.At(to), labels);
 
     /// <summary>On the GPU when it takes up to a quarter of its memory.</summary>
-    public override DeviceDataset? CreateDataset(ReadOnlyMemory<byte> pixels, int[] labels, Chw shape, Normalization normalization) =>
+    internal override DeviceDataset? CreateDataset(ReadOnlyMemory<byte> pixels, int[] labels, Chw shape, Normalization normalization) =>
         CudaDataset.BytesOf(pixels.Length, labels.Length) > _context.TotalMemory / 4
         ? null
         : new CudaDataset(pixels, labels, shape, normalization, _stream, _kernels.Get($"sample_images_{_runtime.StorageName}"), _runtime.Multiprocessors);
 
-    public override DeviceParameters CreateParameters(ImmutableArray<Parameter> parameters) => new CudaParameters(parameters, _stream, _kernels, Precision);
+    internal override DeviceParameters CreateParameters(ImmutableArray<Parameter> parameters) => new CudaParameters(parameters, _stream, _kernels, Precision);
 
-    public override ConvolutionOperation CreateConvolution(in ConvolutionSpec spec) => _runtime.Create(spec);
+    internal override ConvolutionOperation CreateConvolution(in ConvolutionSpec spec) => _runtime.Create(spec);
 
-    public override BatchNormOperation CreateBatchNorm(in BatchNormSpec spec) => new CudaBatchNorm(_runtime, spec);
+    internal override BatchNormOperation CreateBatchNorm(in BatchNormSpec spec) => new CudaBatchNorm(_runtime, spec);
 
-    public override PoolingOperation CreatePooling(in PoolingSpec spec) => new CudaPooling(_runtime, spec);
+    internal override PoolingOperation CreatePooling(in PoolingSpec spec) => new CudaPooling(_runtime, spec);
 
-    public override LossOperation CreateLoss(int batch, int classes, float labelSmoothing) => new CudaLoss(_runtime, batch, classes, labelSmoothing);
+    internal override LossOperation CreateLoss(int batch, int classes, float labelSmoothing) => new CudaLoss(_runtime, batch, classes, labelSmoothing);
 
-    public override void Add(DeviceTensor a, DeviceTensor b, Activation activation, DeviceTensor y) =>
+    internal override void Add(DeviceTensor a, DeviceTensor b, Activation activation, DeviceTensor y) =>
         Elementwise("add", At(a), At(b), CudaActivation.Fused(activation), At(y), y.Elements);
 
-    public override void Activate(DeviceTensor x, Activation activation, DeviceTensor y) =>
+    internal override void Activate(DeviceTensor x, Activation activation, DeviceTensor y) =>
         Elementwise(CudaActivation.IsFused(activation) ? "add" : "smooth", At(x), 0, (int)activation, At(y), y.Elements);
 
-    public override void ActivateBackward(DeviceTensor kept, Activation activation, DeviceTensor dy) =>
+    internal override void ActivateBackward(DeviceTensor kept, Activation activation, DeviceTensor dy) =>
         Elementwise(CudaActivation.IsFused(activation) ? "activate_backward" : "smooth_backward", At(kept), At(dy), (int)activation, At(dy), dy.Elements);
 
-    public override void Copy(DeviceTensor from, bool accumulate, DeviceTensor to) =>
+    internal override void Copy(DeviceTensor from, bool accumulate, DeviceTensor to) =>
         Elementwise("add", At(from), accumulate ? At(to) : 0, (int)Activation.None, At(to), to.Elements);
 
     /// <summary>A CUDA graph of the launches: one call to the driver then issues them all.</summary>
-    public override DeviceRecording? Record(Action work)
+    internal override DeviceRecording? Record(Action work)
     {
         _stream.BeginCapture();
         CudaGraph graph;

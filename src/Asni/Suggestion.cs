@@ -1,7 +1,7 @@
 namespace Asni;
 
 /// <summary>"Did you mean": the candidate with the fewest typing errors away. Case, hyphens and underscores do not matter.</summary>
-public static class Suggestion
+internal static class Suggestion
 {
     /// <summary>Nobody types more; text of files is not compared letter by letter.</summary>
     private const int LongestName = 100;

@@ -8,7 +8,7 @@ namespace Asni.Data;
 /// processors.
 /// One epoch may be enumerated at a time.
 /// </summary>
-public sealed class BatchLoader
+internal sealed class BatchLoader
 {
     /// <summary>A copy of this many bytes takes some hundred microseconds; above, reading ahead pays.</summary>
     private const long CopyAheadBytes = 4 << 20;

@@ -6,7 +6,7 @@ namespace Asni.Data;
 public sealed record Normalization(float[] Mean, float[] Std)
 {
     /// <summary>(p / 255 - mean[c]) / std[c] of every pixel value, 256 a channel.</summary>
-    public void FillTable(Span<float> table)
+    internal void FillTable(Span<float> table)
     {
         for (int i = 0; i < table.Length; i++) table[i] = (float)((i % 256 / 255.0 - Mean[i / 256]) / Std[i / 256]);
     }
@@ -73,7 +73,7 @@ public abstract class Dataset
     /// <summary>
     /// Adds what tells these images from others, in no more than about a second: of images that are not in memory nothing, as long as it is not overridden.
     /// </summary>
-    protected internal virtual void AddContent(ContentHash hash)
+    internal virtual void AddContent(ContentHash hash)
     {
         if (Pixels.IsEmpty) return;
         hash.Add(Pixels.Span);
@@ -106,7 +106,7 @@ public readonly record struct Augmentation(int CropPadding, bool Flip)
 }
 
 /// <summary>A reusable batch: 8-bit pixels (Count, C, H, W) and labels. Only the first <see cref="Count"/> samples are valid.</summary>
-public sealed class Batch(int capacity, Chw shape)
+internal sealed class Batch(int capacity, Chw shape)
 {
     public int Count { get; set; }
     public int Capacity { get; } = capacity;

@@ -7,7 +7,7 @@ namespace Asni.Data;
 public sealed class DatasetLocator
 {
     /// <summary>The environment variable that names a data folder.</summary>
-    public const string Variable = "ASNI_DATA";
+    internal const string Variable = "ASNI_DATA";
 
     private readonly string? _dataDir;
     private readonly string[] _folders;
@@ -17,7 +17,7 @@ public sealed class DatasetLocator
     /// <param name="working">The data folder beside the work, ./data.</param>
     /// <param name="cache">The user's cache.</param>
     /// <exception cref="UsageException">The named folder has an empty name.</exception>
-    public DatasetLocator(string? dataDir, string? environment, string working, string cache)
+    internal DatasetLocator(string? dataDir, string? environment, string working, string cache)
     {
         if (dataDir != null && string.IsNullOrWhiteSpace(dataDir)) throw new UsageException("the data folder has an empty name; give the name of a folder.");
         if (string.IsNullOrWhiteSpace(environment)) environment = null;
@@ -44,7 +44,7 @@ public sealed class DatasetLocator
         new(dataDir, Environment.GetEnvironmentVariable(Variable), "data", UserCache);
 
     /// <summary>$XDG_CACHE_HOME/asni or ~/.cache/asni; on Windows and macOS asni in the local application data.</summary>
-    public static string UserCache
+    internal static string UserCache
     {
         get
         {

@@ -26,7 +26,7 @@ public sealed record ProceduralOptions
 }
 
 /// <summary>A named dataset and where it is: a folder, null when not found; procedural ones need none.</summary>
-public sealed record DatasetStatus(string Name, string Description, bool Procedural, string? Folder);
+internal sealed record DatasetStatus(string Name, string Description, bool Procedural, string? Folder);
 
 /// <summary>Opens datasets by name.</summary>
 public static class Datasets
@@ -35,11 +35,11 @@ public static class Datasets
     public static ImmutableArray<string> Names => KnownDatasets.Names;
 
     /// <summary>Whether this is a dataset of image files of any size, which are brought to the size asked for.</summary>
-    public static bool IsOfAnySize(string name) => name is ImageFolders.ImageNet or ImageFolders.Any;
+    internal static bool IsOfAnySize(string name) => name is ImageFolders.ImageNet or ImageFolders.Any;
 
     /// <summary>How a dataset's images are normalized, and what its classes are called: empty where they are numbers, or as its folders are called.</summary>
     /// <exception cref="UsageException">No dataset has this name.</exception>
-    public static (Normalization Normalization, IReadOnlyList<string> ClassNames) Describe(string name)
+    internal static (Normalization Normalization, IReadOnlyList<string> ClassNames) Describe(string name)
     {
         string proper = KnownDatasets.Resolve(name);
         return KnownDatasets.File(proper) is { } dataset ? (dataset.Normalization, dataset.ClassNames)
@@ -78,7 +78,7 @@ public static class Datasets
     }
 
     /// <summary>Every dataset and where it was found.</summary>
-    public static ImmutableArray<DatasetStatus> List(DatasetLocator locator) =>
+    internal static ImmutableArray<DatasetStatus> List(DatasetLocator locator) =>
     [
         .. KnownDatasets.FromFiles.Select(f => new DatasetStatus(f.Name, f.Description, false, locator.Find(f))),
         .. KnownDatasets.Procedural.Select(p => new DatasetStatus(p.Name, p.Description, true, null)),

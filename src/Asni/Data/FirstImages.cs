@@ -3,7 +3,7 @@ using Asni.Tensors;
 namespace Asni.Data;
 
 /// <summary>The first images of a dataset, for quick tries.</summary>
-public sealed class FirstImages : Dataset
+internal sealed class FirstImages : Dataset
 {
     private readonly Dataset _all;
 
@@ -28,7 +28,7 @@ public sealed class FirstImages : Dataset
 
     public override string? FilesSha256() => _all.FilesSha256();
 
-    protected internal override void AddContent(ContentHash hash)
+    internal override void AddContent(ContentHash hash)
     {
         if (Pixels.IsEmpty) _all.AddContent(hash);
         else base.AddContent(hash);

@@ -3,7 +3,7 @@ using Asni.Data;
 namespace Asni.Devices;
 
 /// <summary>A dataset within a device's reach, so that a batch is made there from a few numbers a sample.</summary>
-public abstract class DeviceDataset : IDisposable
+internal abstract class DeviceDataset : IDisposable
 {
     /// <summary>The samples of an epoch, in order. Indices must be those of the dataset's images.</summary>
     public abstract void SetOrder(ReadOnlySpan<SampleDraw> draws);

@@ -5,7 +5,7 @@ using Asni.Tensors;
 namespace Asni.Devices;
 
 /// <summary>What is stored for a parameter. Running statistics have values only.</summary>
-public enum ParameterSlot
+internal enum ParameterSlot
 {
     Value,
     Gradient,
@@ -15,22 +15,22 @@ public enum ParameterSlot
     State1,
 }
 
-public enum UpdateKind { Sgd, Adam }
+internal enum UpdateKind { Sgd, Adam }
 
 /// <summary>One optimizer step, with PyTorch's meaning of every number (torch.optim.SGD with dampening 0; torch.optim.Adam).</summary>
 /// <param name="Step">1 for the first step (Adam's bias correction).</param>
 /// <param name="DecayVectors">Whether weight decay also applies to biases and batch-norm parameters (PyTorch's default: yes).</param>
-public readonly record struct UpdateRule(UpdateKind Kind, float LearningRate, float WeightDecay, bool DecayVectors, float Momentum, bool Nesterov,
+internal readonly record struct UpdateRule(UpdateKind Kind, float LearningRate, float WeightDecay, bool DecayVectors, float Momentum, bool Nesterov,
     float Beta1, float Beta2, float Epsilon, long Step);
 
 /// <summary>
 /// A cut through magnitudes that keeps exactly K elements: those with |w| greater than <paramref name="Magnitude"/>, and of those equal to it the
 /// first <paramref name="KeepEqual"/> by (parameter index, PyTorch element index).
 /// </summary>
-public readonly record struct MagnitudeThreshold(float Magnitude, long KeepEqual);
+internal readonly record struct MagnitudeThreshold(float Magnitude, long KeepEqual);
 
 /// <summary>Sums and counts of one parameter's live elements on either side of a pivot; elements equal to it belong to neither.</summary>
-public readonly record struct SideSums(double SumAbove, long CountAbove, double SumBelow, long CountBelow)
+internal readonly record struct SideSums(double SumAbove, long CountAbove, double SumBelow, long CountBelow)
 {
     /// <summary>Mean of the elements above, null when there are none.</summary>
     public float? MeanAbove => CountAbove == 0 ? null : (float)(SumAbove / CountAbove);
@@ -42,7 +42,7 @@ public readonly record struct SideSums(double SumAbove, long CountAbove, double 
 /// Parameters are named by <see cref="Parameter.Index"/>. Host data is always in PyTorch's element order.
 /// A mask may grow as well as shrink, and has a version: whoever derives something from it looks whether the version has moved.
 /// </summary>
-public abstract class DeviceParameters(ImmutableArray<Parameter> parameters) : IDisposable
+internal abstract class DeviceParameters(ImmutableArray<Parameter> parameters) : IDisposable
 {
     private readonly int[] _maskVersions = new int[parameters.Length];
 

@@ -11,7 +11,7 @@ namespace Asni.Devices;
 /// <param name="Activation">Piecewise linear, or none.</param>
 /// <param name="InputGradient">Whether BackwardData will be called.</param>
 /// <param name="Training">Whether any backward will be called.</param>
-public readonly record struct ConvolutionSpec(int Batch, Chw Input, FilterShape Filter, int Stride, int Padding, int Groups, bool Bias,
+internal readonly record struct ConvolutionSpec(int Batch, Chw Input, FilterShape Filter, int Stride, int Padding, int Groups, bool Bias,
     Activation Activation, bool Training, bool InputGradient)
 {
     public Chw Output => new(Filter.Out, (Input.Height + 2 * Padding - Filter.Height) / Stride + 1, (Input.Width + 2 * Padding - Filter.Width) / Stride + 1);
@@ -21,7 +21,7 @@ public readonly record struct ConvolutionSpec(int Batch, Chw Input, FilterShape 
 }
 
 /// <summary>A prepared convolution or linear layer: y = activation(conv(x, w) + b).</summary>
-public abstract class ConvolutionOperation(ConvolutionSpec spec) : IDisposable
+internal abstract class ConvolutionOperation(ConvolutionSpec spec) : IDisposable
 {
     public ConvolutionSpec Spec { get; } = ActivationFunction.IsFused(spec.Activation) ? spec : throw new ArgumentException($"a convolution fuses no {spec.Activation}", nameof(spec));
 
@@ -62,10 +62,10 @@ public abstract class ConvolutionOperation(ConvolutionSpec spec) : IDisposable
 /// <param name="Batch">Largest batch it will run with.</param>
 /// <param name="Add">Whether a skip tensor is added before the activation.</param>
 /// <param name="Activation">Piecewise linear, or none.</param>
-public readonly record struct BatchNormSpec(int Batch, Chw Shape, float Epsilon, float Momentum, bool Add, Activation Activation, bool Training);
+internal readonly record struct BatchNormSpec(int Batch, Chw Shape, float Epsilon, float Momentum, bool Add, Activation Activation, bool Training);
 
 /// <summary>A prepared batch-norm: y = activation(norm(x) * w + b [+ skip]). Keeps the batch's mean and 1/std for its backward pass.</summary>
-public abstract class BatchNormOperation(BatchNormSpec spec) : IDisposable
+internal abstract class BatchNormOperation(BatchNormSpec spec) : IDisposable
 {
     public BatchNormSpec Spec { get; } = ActivationFunction.IsFused(spec.Activation) ? spec : throw new ArgumentException($"a batch-norm fuses no {spec.Activation}", nameof(spec));
 
@@ -89,12 +89,12 @@ public abstract class BatchNormOperation(BatchNormSpec spec) : IDisposable
 }
 
 /// <summary>The four tensors of a batch-norm layer, each of C elements.</summary>
-public readonly record struct BatchNormParameters(ParameterTensor Weight, ParameterTensor Bias, ParameterTensor RunningMean, ParameterTensor RunningVariance);
+internal readonly record struct BatchNormParameters(ParameterTensor Weight, ParameterTensor Bias, ParameterTensor RunningMean, ParameterTensor RunningVariance);
 
-public enum PoolingKind { Max, GlobalAverage }
+internal enum PoolingKind { Max, GlobalAverage }
 
 /// <summary>Size, stride and padding are for max pooling; global average ignores them.</summary>
-public readonly record struct PoolingSpec(PoolingKind Kind, int Batch, Chw Input, int Size, int Stride, int Padding, bool Training)
+internal readonly record struct PoolingSpec(PoolingKind Kind, int Batch, Chw Input, int Size, int Stride, int Padding, bool Training)
 {
     public Chw Output => Kind == PoolingKind.GlobalAverage
         ? new(Input.Channels, 1, 1)
@@ -102,7 +102,7 @@ public readonly record struct PoolingSpec(PoolingKind Kind, int Batch, Chw Input
 }
 
 /// <summary>A prepared pooling. Max pooling keeps the winner's place in each window (the first of equals in row order).</summary>
-public abstract class PoolingOperation(PoolingSpec spec) : IDisposable
+internal abstract class PoolingOperation(PoolingSpec spec) : IDisposable
 {
     public PoolingSpec Spec { get; } = spec;
     public abstract void Forward(DeviceTensor x, DeviceTensor y);
@@ -114,7 +114,7 @@ public abstract class PoolingOperation(PoolingSpec spec) : IDisposable
 }
 
 /// <summary>Sums over the samples seen since the last read. Divide by <paramref name="Samples"/> for means.</summary>
-public readonly record struct LossSums(double Loss, long Top1, long Top5, long Samples)
+internal readonly record struct LossSums(double Loss, long Top1, long Top5, long Samples)
 {
     public static LossSums operator +(LossSums a, LossSums b) => new(a.Loss + b.Loss, a.Top1 + b.Top1, a.Top5 + b.Top5, a.Samples + b.Samples);
 }
@@ -124,7 +124,7 @@ public readonly record struct LossSums(double Loss, long Top1, long Top5, long S
 /// A sample counts for top-k when fewer than k logits exceed its label's, a tie counting as exceeding when its class index is lower.
 /// A NaN logit makes the loss NaN and the sample wrong.
 /// </summary>
-public abstract class LossOperation(int batch, int classes, float labelSmoothing) : IDisposable
+internal abstract class LossOperation(int batch, int classes, float labelSmoothing) : IDisposable
 {
     public int Batch { get; } = batch;
     public int Classes { get; } = classes;

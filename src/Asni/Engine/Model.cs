@@ -16,7 +16,7 @@ public sealed class Model : IDisposable
 
     public Network Network { get; }
     public Device Device { get; }
-    public DeviceParameters Parameters { get; }
+    internal DeviceParameters Parameters { get; }
 
     /// <summary>Live elements among the prunable weights.</summary>
     public long Kept => Network.Weights.Sum(p => Parameters.Live(p.Index));

@@ -10,7 +10,7 @@ namespace Asni.Engine;
 /// in one arena planned from their lifetimes. Running it is a flat list of device calls that allocates nothing.
 /// One caller at a time, of all plans on a device: a second one gets an <see cref="InvalidOperationException"/>.
 /// </summary>
-public sealed class Plan : IDisposable
+internal sealed class Plan : IDisposable
 {
     private readonly PlanUnit[] _units;
     private readonly DeviceBuffer _arena;

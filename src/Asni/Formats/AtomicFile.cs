@@ -1,7 +1,7 @@
 namespace Asni.Formats;
 
 /// <summary>Writes a file aside, flushes it to the disk, and only then gives it its name: nothing half-written is ever seen under that name.</summary>
-public static class AtomicFile
+internal static class AtomicFile
 {
     /// <summary>What the name of a file ends in while it is written.</summary>
     public const string Aside = ".part";

@@ -1,7 +1,7 @@
 namespace Asni.Formats;
 
 /// <summary>A sound file of weights does not say what network they belong to: <see cref="WeightsByName.Load"/> takes them for a network that the caller names.</summary>
-public sealed class UnnamedNetworkException(string path, string message, Exception? inner = null) : UsageException(message, inner)
+internal sealed class UnnamedNetworkException(string path, string message, Exception? inner = null) : UsageException(message, inner)
 {
     public string Path { get; } = path;
 }

@@ -7,7 +7,7 @@ using Asni.Tensors;
 namespace Asni.Formats;
 
 /// <summary>The tensors of a file of any format, by name; values are read on demand.</summary>
-public abstract class NamedTensors : IDisposable
+internal abstract class NamedTensors : IDisposable
 {
     /// <summary>Dimensions by name, without masks.</summary>
     public abstract IReadOnlyDictionary<string, ImmutableArray<long>> Shapes { get; }

@@ -6,7 +6,7 @@ using Asni.Tensors;
 namespace Asni.Formats;
 
 /// <summary>What a network file says about itself: the graph that its tensors belong to, and the phase that delivered them.</summary>
-public sealed record NetworkFileHeader(Network Network, string Phase);
+internal sealed record NetworkFileHeader(Network Network, string Phase);
 
 /// <summary>
 /// A network's tensors in a safetensors file: F32 under PyTorch's names, and for each pruned one a BOOL tensor NAME.mask of the same shape,
@@ -14,7 +14,7 @@ public sealed record NetworkFileHeader(Network Network, string Phase);
 /// </summary>
 public static class NetworkFile
 {
-    public const string MaskSuffix = ".mask";
+    internal const string MaskSuffix = ".mask";
     private const string GraphKey = "graph";
     private const int NamesInMessage = 4;
 
@@ -41,7 +41,7 @@ public static class NetworkFile
 
     /// <summary>True when the file says what network it holds; other programs' files do not.</summary>
     /// <exception cref="AsniException">Not a safetensors file.</exception>
-    public static bool HasHeader(string path)
+    internal static bool HasHeader(string path)
     {
         using var reader = SafetensorsReader.Open(path);
         return reader.Metadata.TryGetValue("network", out string? name) && IsKnown(reader, name);
@@ -50,7 +50,7 @@ public static class NetworkFile
     /// <summary>Only the description, without the tensors.</summary>
     /// <exception cref="UnnamedNetworkException">It is a sound file of weights that has none.</exception>
     /// <exception cref="AsniException">Not a network file.</exception>
-    public static NetworkFileHeader ReadHeader(string path)
+    internal static NetworkFileHeader ReadHeader(string path)
     {
         using var reader = SafetensorsReader.Open(path);
         string Value(string key) => reader.Metadata.TryGetValue(key, out string? value) ? value

@@ -3,21 +3,21 @@ using Asni.Networks;
 namespace Asni.Formats;
 
 /// <summary>The kinds of file a network can be read from.</summary>
-public enum NetworkFormat { Safetensors, Asni, PyTorch }
+internal enum NetworkFormat { Safetensors, Asni, PyTorch }
 
 /// <summary>Network files of any format, told apart by their first bytes rather than by their names.</summary>
 public static class NetworkFormats
 {
     /// <exception cref="AsniException">The file cannot be read, or is something else than a network.</exception>
-    public static NetworkFormat Of(string path) => WeightFormats.Of(path).Kind;
+    internal static NetworkFormat Of(string path) => WeightFormats.Of(path).Kind;
 
     /// <summary>What the file says about its network.</summary>
     /// <exception cref="UnnamedNetworkException">It is a sound file of weights that does not say it.</exception>
     /// <exception cref="AsniException">Not a network file.</exception>
-    public static NetworkFileHeader ReadHeader(string path) => WeightFormats.Of(path).ReadHeader(path);
+    internal static NetworkFileHeader ReadHeader(string path) => WeightFormats.Of(path).ReadHeader(path);
 
     /// <summary>As <see cref="ReadHeader"/>, or null for a sound file that names no network.</summary>
-    public static NetworkFileHeader? TryReadHeader(string path) => WeightFormats.Of(path).TryReadHeader(path);
+    internal static NetworkFileHeader? TryReadHeader(string path) => WeightFormats.Of(path).TryReadHeader(path);
 
     /// <summary>The network of one of our own files.</summary>
     /// <exception cref="AsniException">Missing, damaged, without a description, or of other tensors than it describes.</exception>

@@ -5,7 +5,7 @@ using System.IO.Hashing;
 namespace Asni.Formats;
 
 /// <summary>A picture of 8-bit red, green and blue, row by row, and its PNG file.</summary>
-public sealed record PngImage(int Width, int Height, byte[] Rgb)
+internal sealed record PngImage(int Width, int Height, byte[] Rgb)
 {
     private const byte BitsPerChannel = 8, TrueColour = 2;
 

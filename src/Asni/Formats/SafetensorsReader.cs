@@ -8,7 +8,7 @@ namespace Asni.Formats;
 /// <summary>
 /// An open safetensors file. The whole header is checked when opening (sizes, types, overlaps, holes, bounds); tensors are read on demand.
 /// </summary>
-public sealed class SafetensorsReader : IDisposable
+internal sealed class SafetensorsReader : IDisposable
 {
     internal const string MetadataKey = "__metadata__";
 

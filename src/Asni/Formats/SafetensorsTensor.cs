@@ -8,7 +8,7 @@ namespace Asni.Formats;
 /// <param name="DType">The format's own name: "F32", "BOOL", ...</param>
 /// <param name="Begin">First byte, counted from the end of the header.</param>
 /// <param name="End">One past the last byte.</param>
-public sealed record SafetensorsEntry(string Name, string DType, ImmutableArray<long> Dims, long Begin, long End)
+internal sealed record SafetensorsEntry(string Name, string DType, ImmutableArray<long> Dims, long Begin, long End)
 {
     public long Bytes => End - Begin;
     public string ShapeText => $"[{string.Join(", ", Dims)}]";
@@ -23,7 +23,7 @@ public sealed record SafetensorsEntry(string Name, string DType, ImmutableArray<
 }
 
 /// <summary>A tensor to be written. Data are little-endian and row-major.</summary>
-public sealed class SafetensorsTensor
+internal sealed class SafetensorsTensor
 {
     private readonly Action<Stream> _write;
 

@@ -5,7 +5,7 @@ using System.Text.Json;
 namespace Asni.Formats;
 
 /// <summary>Writes safetensors files (github.com/huggingface/safetensors); docs/formats.md has the bytes.</summary>
-public static class SafetensorsWriter
+internal static class SafetensorsWriter
 {
     private const int HeaderAlignment = 8;
 

@@ -99,7 +99,7 @@ public sealed record WeightsByName(TrainedNetwork Trained, int Loaded, Immutable
     /// <summary>How many classes a file's last linear layer tells apart; null when it has none by a name that fits.</summary>
     /// <param name="network">For any number of classes.</param>
     /// <exception cref="AsniException">The file is missing or damaged.</exception>
-    public static int? ClassesOf(string path, Network network)
+    internal static int? ClassesOf(string path, Network network)
     {
         if (network.Nodes.OfType<LinearNode>().LastOrDefault() is not { } last) return null;
         using NamedTensors file = NamedTensors.Open(path);
@@ -109,7 +109,7 @@ public sealed record WeightsByName(TrainedNetwork Trained, int Loaded, Immutable
 
     /// <summary>Says which tensor of which file cannot be used.</summary>
     /// <exception cref="AsniException">Values that are NaN or infinite.</exception>
-    public static void RequireFinite(float[] values, string name, string path)
+    internal static void RequireFinite(float[] values, string name, string path)
     {
         int first = Array.FindIndex(values, v => !float.IsFinite(v));
         if (first < 0) return;

@@ -60,7 +60,7 @@ public sealed class ImageClassifier : IDisposable
     /// <param name="run">What the run's folder says of its images and classes.</param>
     /// <param name="maximalCallers">As <see cref="Load"/> has it.</param>
     /// <exception cref="AsniException">The run does not say how images were normalized, or the network does not fit what it says.</exception>
-    public static ImageClassifier Of(TrainedNetwork network, Device device, RunSummary run, int? maximalCallers = null) =>
+    internal static ImageClassifier Of(TrainedNetwork network, Device device, RunSummary run, int? maximalCallers = null) =>
         OfRun(SparseModel.Of(network, device, maximalCallers: maximalCallers), run);
 
     private static ImageClassifier OfRun(SparseModel model, RunSummary run)
@@ -98,19 +98,19 @@ public sealed class ImageClassifier : IDisposable
     public Chw Input => _model.Input;
 
     /// <summary>The most probable classes of a JPEG, PNG, BMP or WebP file, best first.</summary>
-    /// <param name="most">How many at most.</param>
+    /// <param name="count">How many at most.</param>
     /// <exception cref="AsniException">The file cannot be read or decoded.</exception>
     /// <exception cref="ObjectDisposedException">The classifier is disposed of, or was while the call waited for its turn.</exception>
-    public IReadOnlyList<ClassGuess> Classify(string path, int most = 5) => Classify(path, null, most);
+    public IReadOnlyList<ClassGuess> Classify(string path, int count = 5) => Classify(path, null, count);
 
     /// <summary>The same for a file that is in memory, such as an upload.</summary>
     /// <param name="file">The bytes of the file.</param>
     /// <param name="name">What messages call it.</param>
     /// <inheritdoc cref="Classify(string, int)"/>
-    public IReadOnlyList<ClassGuess> Classify(byte[] file, string name, int most = 5) => Classify(name, file, most);
+    public IReadOnlyList<ClassGuess> ClassifyBytes(byte[] file, string name, int count = 5) => Classify(name, file, count);
 
     /// <param name="file">Null: the file of that name.</param>
-    private ClassGuess[] Classify(string name, byte[]? file, int most)
+    private ClassGuess[] Classify(string name, byte[]? file, int count)
     {
         var logits = new float[_model.Classes];
         byte[] pixels = ArrayPool<byte>.Shared.Rent(Input.Elements);
@@ -127,14 +127,14 @@ public sealed class ImageClassifier : IDisposable
             ArrayPool<byte>.Shared.Return(pixels);
             ArrayPool<float>.Shared.Return(image);
         }
-        return Guesses(logits, most);
+        return Guesses(logits, count);
     }
 
-    private ClassGuess[] Guesses(float[] logits, int most)
+    private ClassGuess[] Guesses(float[] logits, int count)
     {
         // Softmax, safe from overflow.
         double largest = logits.Max(), sum = logits.Sum(l => Math.Exp(l - largest));
-        return [.. logits.Select((l, c) => new ClassGuess(c, c < _names.Count ? _names[c] : $"{c}", Math.Exp(l - largest) / sum)).OrderByDescending(g => g.Probability).Take(most)];
+        return [.. logits.Select((l, c) => new ClassGuess(c, c < _names.Count ? _names[c] : $"{c}", Math.Exp(l - largest) / sum)).OrderByDescending(g => g.Probability).Take(count)];
     }
 
     /// <inheritdoc cref="SparseModel.Dispose"/>

@@ -4,7 +4,7 @@ namespace Asni.Methods;
 
 /// <summary>A size and length for made-up data that a machine trains in a few minutes.</summary>
 /// <param name="LearningRate">The recipe's, in proportion to the batch for SGD and its kin, and less for large networks; Adam's is left alone.</param>
-public sealed record ShortRun(int Images, int Epochs, int BatchSize, double LearningRate)
+internal sealed record ShortRun(int Images, int Epochs, int BatchSize, double LearningRate)
 {
     private const int FewestTestImages = 256, MostTestImages = 10_000, TrainImagesOfTestImage = 4;
 

@@ -11,7 +11,7 @@ namespace Asni.Networks;
 /// its index, so the values depend neither on threads nor on the order of filling, and have the same bits with AVX-512 as with AVX2 and
 /// fused multiply-add.
 /// </summary>
-public static class Initialization
+internal static class Initialization
 {
     private const ulong Purpose = 0x696E6974; // "init"
     private const ulong Gamma = 0x9E3779B97F4A7C15; // SplitMix64's step

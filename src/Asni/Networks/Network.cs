@@ -7,9 +7,17 @@ namespace Asni.Networks;
 /// An immutable graph in topological order: node 0 is the input, the last node gives the logits. Made by
 /// <see cref="NetworkBuilder"/>; holds no weights.
 /// </summary>
-/// <param name="Parameters">All stored tensors, trained ones and running statistics, in the order of PyTorch's state dict.</param>
-public sealed record Network(string Name, ImmutableArray<Node> Nodes, ImmutableArray<Parameter> Parameters)
+public sealed record Network
 {
+    internal Network(string name, ImmutableArray<Node> nodes, ImmutableArray<Parameter> parameters) => (Name, Nodes, Parameters) = (name, nodes, parameters);
+
+    public string Name { get; internal init; }
+
+    internal ImmutableArray<Node> Nodes { get; init; }
+
+    /// <summary>All stored tensors, trained ones and running statistics, in the order of PyTorch's state dict.</summary>
+    public ImmutableArray<Parameter> Parameters { get; internal init; }
+
     public Chw Input => Nodes[0].Output;
 
     /// <summary>Length of the logits.</summary>

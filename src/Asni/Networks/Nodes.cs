@@ -4,7 +4,7 @@ using Asni.Tensors;
 namespace Asni.Networks;
 
 /// <summary>One operation of a network. <paramref name="Inputs"/> are ids of earlier nodes; <paramref name="Output"/> is per sample.</summary>
-public abstract record Node(int Id, string Name, ImmutableArray<int> Inputs, Chw Output)
+internal abstract record Node(int Id, string Name, ImmutableArray<int> Inputs, Chw Output)
 {
     /// <summary>Its own tensors, in the order of PyTorch's state dict.</summary>
     public virtual ImmutableArray<Parameter> Parameters => [];
@@ -57,7 +57,7 @@ internal enum UnitFlow
     Splits,
 }
 
-public sealed record InputNode(int Id, Chw Output) : Node(Id, "input", [], Output)
+internal sealed record InputNode(int Id, Chw Output) : Node(Id, "input", [], Output)
 {
     internal override string Kind => "input";
     internal override long Macs => 0;
@@ -70,7 +70,7 @@ public sealed record InputNode(int Id, Chw Output) : Node(Id, "input", [], Outpu
 }
 
 /// <summary>A layer with weights: a convolution or a linear layer.</summary>
-public abstract record WeightedNode(int Id, string Name, int Source, Chw Output, Parameter Weight, Parameter? Bias) : Node(Id, Name, [Source], Output)
+internal abstract record WeightedNode(int Id, string Name, int Source, Chw Output, Parameter Weight, Parameter? Bias) : Node(Id, Name, [Source], Output)
 {
     public override ImmutableArray<Parameter> Parameters => Bias is null ? [Weight] : [Weight, Bias];
 
@@ -79,7 +79,7 @@ public abstract record WeightedNode(int Id, string Name, int Source, Chw Output,
 }
 
 /// <summary>2-d convolution, square stride and padding.</summary>
-public sealed record ConvolutionNode(int Id, string Name, int Source, Chw Output, Parameter Weight, Parameter? Bias, int Stride, int Padding, int Groups)
+internal sealed record ConvolutionNode(int Id, string Name, int Source, Chw Output, Parameter Weight, Parameter? Bias, int Stride, int Padding, int Groups)
     : WeightedNode(Id, Name, Source, Output, Weight, Bias)
 {
     /// <summary>As many groups as channels, each filter reads one channel.</summary>
@@ -96,7 +96,7 @@ public sealed record ConvolutionNode(int Id, string Name, int Source, Chw Output
 }
 
 /// <summary>Fully connected layer. Reads its input flattened in CHW order, as PyTorch's flatten does.</summary>
-public sealed record LinearNode(int Id, string Name, int Source, Chw Output, Parameter Weight, Parameter? Bias) : WeightedNode(Id, Name, Source, Output, Weight, Bias)
+internal sealed record LinearNode(int Id, string Name, int Source, Chw Output, Parameter Weight, Parameter? Bias) : WeightedNode(Id, Name, Source, Output, Weight, Bias)
 {
     internal override string Kind => "linear";
     internal override UnitFlow Units => UnitFlow.Ends;
@@ -109,7 +109,7 @@ public sealed record LinearNode(int Id, string Name, int Source, Chw Output, Par
 }
 
 /// <summary>Batch normalization over (N, H, W); <paramref name="Momentum"/> is PyTorch's: running = (1 - momentum) * running + momentum * batch.</summary>
-public sealed record BatchNormNode(int Id, string Name, int Source, Chw Output, Parameter Weight, Parameter Bias, Parameter RunningMean,
+internal sealed record BatchNormNode(int Id, string Name, int Source, Chw Output, Parameter Weight, Parameter Bias, Parameter RunningMean,
     Parameter RunningVariance, float Epsilon = 1e-5f, float Momentum = 0.1f)
     : Node(Id, Name, [Source], Output)
 {
@@ -127,7 +127,7 @@ public sealed record BatchNormNode(int Id, string Name, int Source, Chw Output, 
 }
 
 /// <summary>An activation function, element by element; not <see cref="Activation.None"/>.</summary>
-public sealed record ActivationNode(int Id, string Name, int Source, Chw Output, Activation Activation) : Node(Id, Name, [Source], Output)
+internal sealed record ActivationNode(int Id, string Name, int Source, Chw Output, Activation Activation) : Node(Id, Name, [Source], Output)
 {
     internal override string Kind => ActivationFunction.Of(Activation).Name;
     internal override long Macs => 0;
@@ -139,7 +139,7 @@ public sealed record ActivationNode(int Id, string Name, int Source, Chw Output,
     internal override Node Moved(int id, Func<int, int> source, Func<Parameter, Parameter> tensor) => new ActivationNode(id, Name, source(Source), Output, Activation);
 }
 
-public sealed record AddNode(int Id, string Name, int Left, int Right, Chw Output) : Node(Id, Name, [Left, Right], Output)
+internal sealed record AddNode(int Id, string Name, int Left, int Right, Chw Output) : Node(Id, Name, [Left, Right], Output)
 {
     internal override string Kind => "add";
     internal override long Macs => 0;
@@ -152,7 +152,7 @@ public sealed record AddNode(int Id, string Name, int Left, int Right, Chw Outpu
 }
 
 /// <summary>Max pooling; windows start at -<paramref name="Padding"/>, padding never wins.</summary>
-public sealed record MaxPoolNode(int Id, string Name, int Source, Chw Output, int Size, int Stride, int Padding) : Node(Id, Name, [Source], Output)
+internal sealed record MaxPoolNode(int Id, string Name, int Source, Chw Output, int Size, int Stride, int Padding) : Node(Id, Name, [Source], Output)
 {
     internal override string Kind => $"max-pool {Size}x{Size}{Words(Stride)}";
     internal override long Macs => 0;
@@ -166,7 +166,7 @@ public sealed record MaxPoolNode(int Id, string Name, int Source, Chw Output, in
 }
 
 /// <summary>Mean over all positions: PyTorch's AdaptiveAvgPool2d(1).</summary>
-public sealed record GlobalAveragePoolNode(int Id, string Name, int Source, Chw Output) : Node(Id, Name, [Source], Output)
+internal sealed record GlobalAveragePoolNode(int Id, string Name, int Source, Chw Output) : Node(Id, Name, [Source], Output)
 {
     internal override string Kind => "average pool";
     internal override long Macs => 0;

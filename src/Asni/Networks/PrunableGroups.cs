@@ -11,7 +11,7 @@ namespace Asni.Networks;
 /// <param name="Consumer">The one layer that reads them.</param>
 /// <param name="Norm">The batch-norm behind the consumer, when it reads nothing else.</param>
 /// <param name="StaysBecause">Why the group is left as it is unless asked for; null: it is not.</param>
-public sealed record PrunableGroup(WeightedNode Producer, ImmutableArray<Node> Members, WeightedNode Consumer, BatchNormNode? Norm, string? StaysBecause)
+internal sealed record PrunableGroup(WeightedNode Producer, ImmutableArray<Node> Members, WeightedNode Consumer, BatchNormNode? Norm, string? StaysBecause)
 {
     public string Name => Producer.Name;
     public int Units => Producer.Output.Channels;
@@ -23,7 +23,7 @@ public sealed record PrunableGroup(WeightedNode Producer, ImmutableArray<Node> M
 /// <summary>Which units of a network can be taken out, read off its graph.</summary>
 /// <param name="Groups">In the order of the network.</param>
 /// <param name="Fixed">The other layers, with the reason.</param>
-public sealed record PrunableGroups(ImmutableArray<PrunableGroup> Groups, ImmutableArray<(string Layer, string Reason)> Fixed)
+internal sealed record PrunableGroups(ImmutableArray<PrunableGroup> Groups, ImmutableArray<(string Layer, string Reason)> Fixed)
 {
     public static PrunableGroups Find(Network network)
     {

@@ -22,7 +22,7 @@ public sealed record OptimizerSettings
     public bool DecayVectors { get; init; } = true;
 
     /// <summary>The device's rule for one step; <paramref name="step"/> counts from 1.</summary>
-    public UpdateRule At(double learningRate, long step) => new(
+    internal UpdateRule At(double learningRate, long step) => new(
         Kind == OptimizerKind.Adam ? UpdateKind.Adam : UpdateKind.Sgd,
         (float)learningRate, (float)WeightDecay, DecayVectors,
         Kind is OptimizerKind.Momentum or OptimizerKind.Nesterov ? (float)Momentum : 0f,

@@ -3,7 +3,7 @@ namespace Asni.Pruning;
 /// <summary>
 /// S(t) = S (1 - (1 - (t - t0) / (t1 - t0))^3) from t0 to t1, shares of the training: 0 before, S after (Zhu, Gupta 2017, arXiv 1710.01878, section 3, from 0).
 /// </summary>
-public sealed record CubicSchedule : ISparsitySchedule
+internal sealed record CubicSchedule : ISparsitySchedule
 {
     /// <summary>S.</summary>
     public required double Final { get; init; }

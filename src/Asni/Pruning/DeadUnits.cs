@@ -8,7 +8,7 @@ namespace Asni.Pruning;
 /// Units that unstructured pruning has killed: nobody reads them, or nothing feeds them. What an unfed unit puts out is a constant: 0 goes as it is, others go
 /// into their reader's bias or batch-norm where no padding makes the border another case. A network without them computes the same logits.
 /// </summary>
-public static class DeadUnits
+internal static class DeadUnits
 {
     /// <summary>The network without its dead units. Taking some out may kill others, so it is done until none is left; a group keeps one unit at least.</summary>
     public static TrainedNetwork Remove(TrainedNetwork model)

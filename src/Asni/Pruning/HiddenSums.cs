@@ -8,7 +8,7 @@ namespace Asni.Pruning;
 /// <summary>Sums of a group's hidden activations over calibration images: (C, H, W), all that i-SpaSP needs to know of the data.</summary>
 /// <param name="Sums">One number for each channel and position.</param>
 /// <param name="Samples">Images they are sums of.</param>
-public sealed record HiddenSums(float[] Sums, long Samples)
+internal sealed record HiddenSums(float[] Sums, long Samples)
 {
     /// <summary>Pushes the first batches of a dataset's epoch order through the front of a network.</summary>
     public static HiddenSums Measure(TrainedNetwork model, Node hidden, Dataset data, int batches, int batchSize, ulong seed, Device device, CancellationToken cancellation) =>

@@ -17,7 +17,7 @@ namespace Asni.Pruning;
 /// g is affine, so the gradient W^T V summed over samples is that of the summed activations: one pass forward and back through g an iteration,
 /// whatever the number of samples.
 /// </summary>
-public sealed class ISpaSP : IDisposable
+internal sealed class ISpaSP : IDisposable
 {
     private readonly PrunableGroup _group;
     private readonly HiddenSums _hidden;

@@ -8,13 +8,13 @@ namespace Asni.Pruning;
 /// <summary>What one pruning did.</summary>
 /// <param name="Threshold">Smallest magnitude cut that was applied; null when nothing had to go.</param>
 /// <param name="Kept">Live elements among all that can be pruned.</param>
-public readonly record struct PruneOutcome(double? Threshold, long Kept);
+internal readonly record struct PruneOutcome(double? Threshold, long Kept);
 
 /// <summary>
 /// Magnitude pruning to an exact count: K = N - round(S * N) elements stay, the largest by |w| over all tensors together (or per layer),
 /// ties by lower index. Pruned elements never return.
 /// </summary>
-public sealed class MagnitudePruner
+internal sealed class MagnitudePruner
 {
     private readonly Model _model;
     private readonly PruningOptions _options;

@@ -4,7 +4,7 @@ using Asni.Settings;
 namespace Asni.Pruning;
 
 /// <summary>How sparse a network is to be at each time of a training.</summary>
-public interface ISparsitySchedule
+internal interface ISparsitySchedule
 {
     /// <summary>
     /// The sparsity asked for after epoch <paramref name="epoch"/>, 0-based, as a fraction; between epochs where pruning is more frequent, below 0 within the first.

@@ -5,13 +5,13 @@ using Asni.Networks;
 namespace Asni.Pruning;
 
 /// <summary>The two numbers of one tensor; null when no live element is on that side. <paramref name="Pivot"/> divides the sides.</summary>
-public readonly record struct Centroids(float? Plus, float? Minus, float Pivot);
+internal readonly record struct Centroids(float? Plus, float? Minus, float Pivot);
 
 /// <summary>
 /// ASNI-II's two numbers a layer: the means of the surviving positive and negative weights (ASNI paper, section 4), or the centres that
 /// Lloyd's algorithm with two means ends at, started from the split by sign.
 /// </summary>
-public static class TwoMeans
+internal static class TwoMeans
 {
     private const int MaximumIterations = 100;
 

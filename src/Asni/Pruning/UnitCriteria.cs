@@ -71,7 +71,7 @@ public sealed record UnitPruningOptions
 
     /// <summary>The groups that lose units, in the order of the network.</summary>
     /// <exception cref="UsageException">A ratio is for layers that are not there, or nothing would be taken out.</exception>
-    public ImmutableArray<PrunableGroup> Groups(Network network)
+    internal ImmutableArray<PrunableGroup> Groups(Network network)
     {
         ImmutableArray<PrunableGroup> all = PrunableGroups.Find(network).Groups;
         if (Ratios.Keys.FirstOrDefault(k => !all.Any(g => g.Name.StartsWith(k, StringComparison.Ordinal))) is { } unknown)
@@ -103,7 +103,7 @@ public sealed record UnitPruningOptions
     }
 
     /// <summary>Units of a group that stay.</summary>
-    public int Kept(PrunableGroup group)
+    internal int Kept(PrunableGroup group)
     {
         string? name = Ratios.Keys.Where(k => group.Name.StartsWith(k, StringComparison.Ordinal)).MaxBy(k => k.Length);
         double ratio = name is null ? Ratio : Ratios[name];

@@ -9,11 +9,11 @@ namespace Asni.Reports;
 /// <param name="Top1">Mean over the runs, a fraction; null when no run has it.</param>
 /// <param name="Deviation">Sample standard deviation; null for fewer than two runs.</param>
 /// <param name="AmenableBytes">Mean size of what ASNI-II started from; null for other phases.</param>
-public sealed record ComparedPhase(string Network, string Data, string Phase, IReadOnlyList<ulong> Seeds, double Sparsity, long Kept,
+internal sealed record ComparedPhase(string Network, string Data, string Phase, IReadOnlyList<ulong> Seeds, double Sparsity, long Kept,
     double? Top1, double? Deviation, long DenseBytes, long? AmenableBytes, double Seconds, bool Complete);
 
 /// <summary>Runs side by side: seeds of one recipe are one row with mean and deviation.</summary>
-public sealed record Comparison(IReadOnlyList<ComparedPhase> Rows)
+internal sealed record Comparison(IReadOnlyList<ComparedPhase> Rows)
 {
     private const int Colours = 6;
 

@@ -9,7 +9,7 @@ using Asni.Training;
 namespace Asni.Reports;
 
 /// <summary>report.html: what a run did and reached, in one file that needs nothing else.</summary>
-public sealed class RunReport
+internal sealed class RunReport
 {
     private const int Colours = 6, PlanColour = 5;
 

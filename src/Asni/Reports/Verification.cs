@@ -5,7 +5,7 @@ using Asni.Tensors;
 namespace Asni.Reports;
 
 /// <summary>Elements of one way of counting, and how many of them live.</summary>
-public readonly record struct LiveCount(long Elements, long Live)
+internal readonly record struct LiveCount(long Elements, long Live)
 {
     public double Sparsity => Elements == 0 ? 0 : 1 - (double)Live / Elements;
 
@@ -25,7 +25,7 @@ public readonly record struct LiveCount(long Elements, long Live)
 /// <param name="NotFinite">NaN and infinite values.</param>
 /// <param name="NegativeVariances">Running variances below 0.</param>
 /// <param name="EmptyLayers">Weight tensors without a live element.</param>
-public sealed record Verification(LiveCount Weights, LiveCount WithoutHead, LiveCount WithBiases, LiveCount AllTrained, long Macs, long LiveMacs,
+internal sealed record Verification(LiveCount Weights, LiveCount WithoutHead, LiveCount WithBiases, LiveCount AllTrained, long Macs, long LiveMacs,
     long PrunedNotZero, long LiveZeros, long ZerosWithoutMask, long NotFinite, long NegativeVariances, IReadOnlyList<string> EmptyLayers)
 {
     /// <summary>What makes the network unusable or its masks untrue, one sentence each; none when it is sound.</summary>

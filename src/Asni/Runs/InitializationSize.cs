@@ -8,7 +8,7 @@ namespace Asni.Runs;
 /// <param name="SignBytes">One bit a kept weight.</param>
 /// <param name="CentroidBytes">Two floats a weight tensor.</param>
 /// <param name="DenseBytes">One float a weight.</param>
-public sealed record InitializationSize(long MaskBytes, long SignBytes, long CentroidBytes, long DenseBytes)
+internal sealed record InitializationSize(long MaskBytes, long SignBytes, long CentroidBytes, long DenseBytes)
 {
     public long TotalBytes => MaskBytes + SignBytes + CentroidBytes;
 

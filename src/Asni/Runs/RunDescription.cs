@@ -8,7 +8,7 @@ namespace Asni.Runs;
 /// <param name="Data">Name of the dataset: "mnist", "digits", ...</param>
 /// <param name="DataSource">Where the data came from, one line.</param>
 /// <param name="Device">The device's own line.</param>
-public sealed record RunDescription(Network Network, string Data, string DataSource, string Device, ulong Seed, int TrainImages, int TestImages)
+internal sealed record RunDescription(Network Network, string Data, string DataSource, string Device, ulong Seed, int TrainImages, int TestImages)
 {
     private const int LongestName = 100;
 

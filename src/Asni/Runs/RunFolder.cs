@@ -14,7 +14,7 @@ namespace Asni.Runs;
 /// What a run leaves behind: metrics.jsonl grows by a row an epoch; summary.json, layers.csv and the networks are written whole after each
 /// phase, so that the folder is usable whenever the run stops. Numbers are in invariant culture.
 /// </summary>
-public sealed class RunFolder : IDisposable
+internal sealed class RunFolder : IDisposable
 {
     public const string Metrics = "metrics.jsonl";
     public const string Summary = "summary.json";

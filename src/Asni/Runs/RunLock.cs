@@ -6,7 +6,7 @@ namespace Asni.Runs;
 /// One process at a time works in the folder of a run: it holds <see cref="FileName"/> open, and the system lets go of that however the process ends.
 /// The file goes when the run is complete.
 /// </summary>
-public sealed class RunLock : IDisposable
+internal sealed class RunLock : IDisposable
 {
     /// <summary>The file that is held open.</summary>
     public const string FileName = "run.lock";

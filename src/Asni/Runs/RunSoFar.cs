@@ -9,5 +9,5 @@ namespace Asni.Runs;
 /// <param name="Complete">All phases ended.</param>
 /// <param name="Recipe">Text of recipe.yaml, or nothing.</param>
 /// <param name="Networks">Network files of the run folder and their sizes in bytes.</param>
-public sealed record RunSoFar(RunDescription Run, IReadOnlyList<EpochRecord> Epochs, IReadOnlyList<PhaseResult> Phases, bool Complete, string Recipe,
+internal sealed record RunSoFar(RunDescription Run, IReadOnlyList<EpochRecord> Epochs, IReadOnlyList<PhaseResult> Phases, bool Complete, string Recipe,
     IReadOnlyList<(string Name, long Bytes)> Networks);

@@ -4,7 +4,7 @@ using Asni.Training;
 namespace Asni.Runs;
 
 /// <summary>Estimates when a run will be done from the epochs that are still to come and the pace so far.</summary>
-public sealed class TimeLeft(long totalEpochs)
+internal sealed class TimeLeft(long totalEpochs)
 {
     /// <summary>A thousand years: a run of so many epochs is stopped by hand.</summary>
     private const double MostSeconds = 1000 * 365.25 * 86_400;

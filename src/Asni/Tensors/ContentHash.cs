@@ -4,7 +4,7 @@ using System.Security.Cryptography;
 namespace Asni.Tensors;
 
 /// <summary>A SHA-256 of names, numbers and arrays, each with its length, so that no two contents run together to the same bytes.</summary>
-public sealed class ContentHash : IDisposable
+internal sealed class ContentHash : IDisposable
 {
     private readonly IncrementalHash _hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
 

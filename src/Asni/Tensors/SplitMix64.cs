@@ -4,7 +4,7 @@ namespace Asni.Tensors;
 /// The project's one random generator: SplitMix64 (Steele, Lea, Flood, OOPSLA 2014). Its whole state is one number, so a
 /// checkpoint stores it in 8 bytes, and <see cref="Fork"/> makes independent streams from a seed and a purpose.
 /// </summary>
-public sealed class SplitMix64(ulong state)
+internal sealed class SplitMix64(ulong state)
 {
     private const ulong Gamma = 0x9E3779B97F4A7C15;
 

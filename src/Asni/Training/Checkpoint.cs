@@ -12,7 +12,7 @@ using Asni.Tensors;
 namespace Asni.Training;
 
 /// <summary>The numbers of a phase that ended; its network is in the run folder.</summary>
-public sealed record PhaseNumbers(string Phase, double Top1, double Top5, double TestLoss, double Sparsity, long Kept, double Seconds)
+internal sealed record PhaseNumbers(string Phase, double Top1, double Top5, double TestLoss, double Sparsity, long Kept, double Seconds)
 {
     /// <summary><see cref="TrainedNetwork.Sha256"/> of what the phase started from; null in checkpoints by older versions.</summary>
     public string? Initial { get; init; }
@@ -22,10 +22,10 @@ public sealed record PhaseNumbers(string Phase, double Top1, double Top5, double
 }
 
 /// <summary>What one epoch has come to: steps done, sums over their samples, and seconds.</summary>
-public readonly record struct EpochProgress(int Step, LossSums Sums, double Seconds);
+internal readonly record struct EpochProgress(int Step, LossSums Sums, double Seconds);
 
 /// <summary>Where a run is. Every random choice is a function of the recipe's seed and this place, so that no generator has to be stored.</summary>
-public sealed record CheckpointPosition
+internal sealed record CheckpointPosition
 {
     /// <summary>What the run depends on, word for word: recipe, network, data. A run goes on only from a checkpoint of its own.</summary>
     public required string Run { get; init; }
@@ -67,7 +67,7 @@ public sealed record CheckpointPosition
 /// A run's whole state, from which it goes on bit for bit: a safetensors file with values and masks as in a network file, the optimizer's
 /// state as NAME.state0 and NAME.state1, and as metadata the position as JSON and a SHA-256 over that and all tensors, names and shapes included.
 /// </summary>
-public sealed record Checkpoint(CheckpointPosition Position, TrainedNetwork Model, ImmutableArray<float[]?> State0, ImmutableArray<float[]?> State1)
+internal sealed record Checkpoint(CheckpointPosition Position, TrainedNetwork Model, ImmutableArray<float[]?> State0, ImmutableArray<float[]?> State1)
 {
     private const string PositionKey = "checkpoint", DigestKey = "sha256", State0Suffix = ".state0", State1Suffix = ".state1";
 

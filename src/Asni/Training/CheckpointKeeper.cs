@@ -59,7 +59,7 @@ public sealed class CheckpointKeeper
     /// <summary>Finds the newest checkpoint that is whole, from which the run then goes on; null when there is none at all.</summary>
     /// <param name="note">Told of each damaged one that was passed over, and of what cannot be checked.</param>
     /// <exception cref="AsniException">All are damaged, or the newest whole one is of another run or other data.</exception>
-    public CheckpointPosition? FindNewest(Network network, Action<string> note)
+    internal CheckpointPosition? FindNewest(Network network, Action<string> note)
     {
         string[] files = [.. Files(_directory).OrderByDescending(NumberOf)];
         foreach (string file in files)

@@ -10,7 +10,7 @@ namespace Asni.Training;
 /// Trains and evaluates one model: an epoch at a time, for any method. Deterministic for a given seed and device configuration.
 /// It knows masks only in that the device's update respects them. One caller at a time: a second one gets an <see cref="InvalidOperationException"/>.
 /// </summary>
-public sealed class Trainer : IDisposable
+internal sealed class Trainer : IDisposable
 {
     private static readonly TimeSpan ProgressInterval = TimeSpan.FromMilliseconds(200);
 
@@ -127,4 +127,4 @@ public sealed class Trainer : IDisposable
 
 /// <summary>What one training epoch needs to know.</summary>
 /// <param name="Seed">Of the data order and augmentation, the same for all epochs of a phase.</param>
-public sealed record EpochPlan(string Phase, int Epoch, int Epochs, double LearningRate, OptimizerSettings Optimizer, ulong Seed);
+internal sealed record EpochPlan(string Phase, int Epoch, int Epochs, double LearningRate, OptimizerSettings Optimizer, ulong Seed);

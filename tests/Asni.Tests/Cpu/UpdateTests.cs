@@ -5,7 +5,7 @@ using Asni.Tensors;
 
 namespace Asni.Tests.Cpu;
 
-public class UpdateTests
+internal class UpdateTests
 {
     private static UpdateRule Sgd(float momentum, bool nesterov, float decay, bool decayVectors) =>
         new(UpdateKind.Sgd, 0.05f, decay, decayVectors, momentum, nesterov, 0, 0, 0, 1);

@@ -11,7 +11,7 @@ namespace Asni.Tests.Cuda;
 [TestFixture(CudaPrecision.Fp32)]
 [TestFixture(CudaPrecision.Tf32)]
 [TestFixture(CudaPrecision.Bf16)]
-public class ConvolutionKernelTests(CudaPrecision precision)
+internal class ConvolutionKernelTests(CudaPrecision precision)
 {
     private ConvolutionBench _bench = null!;
 

@@ -7,7 +7,7 @@ using Asni.Tensors;
 
 namespace Asni.Tests.Cuda;
 
-public class ConvolutionTunerTests
+internal class ConvolutionTunerTests
 {
     private static readonly ConvolutionSpec[] Layers =
     [

@@ -8,7 +8,7 @@ using Asni.Tests.Devices;
 namespace Asni.Tests.Cuda;
 
 /// <summary>The blocks of 64 outputs by 64 filter elements that kernels pass over, against plain loops over the mask.</summary>
-public class LiveBlocksTests
+internal class LiveBlocksTests
 {
     /// <summary>Rows that begin anywhere in a word, extents that fill no block or just fill it, and more blocks in a row than a word has bits.</summary>
     private static readonly FilterShape[] Filters =

@@ -6,7 +6,7 @@ namespace Asni.Tests.Devices;
 
 /// <summary>Transfers, masks and optimizer steps.</summary>
 [TestFixtureSource(typeof(DeviceCase), nameof(DeviceCase.All))]
-public class ParameterTests(DeviceCase device)
+internal class ParameterTests(DeviceCase device)
 {
     internal static readonly (ParameterKind, FilterShape)[] Kinds =
     [

@@ -69,7 +69,7 @@ public class ImageClassifierTests
         }
         byte[] image = Bitmap(new byte[16], new Chw(1, 4, 4));
         using (ImageClassifier classifier = Of(1, run))
-            Assert.That(classifier.Classify(image, "it").Select(g => g.Name), Is.EquivalentTo(run.ClassNames));
+            Assert.That(classifier.ClassifyBytes(image, "it").Select(g => g.Name), Is.EquivalentTo(run.ClassNames));
         Assert.That(() => Of(3, run), Throws.TypeOf<AsniException>().With.Message.Contains("runs/a reads 3x4x4, which is no image, or not the one"));
         Assert.That(() => Of(1, run with { Normalization = null }), Throws.TypeOf<AsniException>().With.Message.Contains("does not say how images were normalized"));
     }

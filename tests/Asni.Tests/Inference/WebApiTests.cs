@@ -21,7 +21,7 @@ public class WebApiTests
         Assert.That(run.ExitCode, Is.Zero, run.Error);
         byte[][] files = [.. Enumerable.Range(0, 8).Select(Picture)];
         int[] expected;
-        using (var classifier = ImageClassifier.Load(folder["run"], new CpuDevice(1))) expected = [.. files.Select(f => classifier.Classify(f, "it")[0].Class)];
+        using (var classifier = ImageClassifier.Load(folder["run"], new CpuDevice(1))) expected = [.. files.Select(f => classifier.ClassifyBytes(f, "it")[0].Class)];
 
         using Process server = Start(folder["run"]);
         try

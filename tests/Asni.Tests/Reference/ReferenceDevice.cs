@@ -15,22 +15,22 @@ internal sealed class ReferenceDevice : Device
     public override string Name => "reference";
     public override string Description => "plain loops in double precision";
 
-    public override DeviceBuffer Allocate(long bytes) => new ReferenceBuffer(bytes);
-    public override long ActivationBytes(int batch, Chw shape) => (long)batch * shape.Elements * sizeof(double);
+    internal override DeviceBuffer Allocate(long bytes) => new ReferenceBuffer(bytes);
+    internal override long ActivationBytes(int batch, Chw shape) => (long)batch * shape.Elements * sizeof(double);
 
-    public override void Upload(ReadOnlySpan<float> nchw, DeviceTensor to)
+    internal override void Upload(ReadOnlySpan<float> nchw, DeviceTensor to)
     {
         Span<double> values = ReferenceBuffer.Doubles(to);
         for (int i = 0; i < values.Length; i++) values[i] = nchw[i];
     }
 
-    public override void Download(DeviceTensor from, Span<float> nchw)
+    internal override void Download(DeviceTensor from, Span<float> nchw)
     {
         Span<double> values = ReferenceBuffer.Doubles(from);
         for (int i = 0; i < values.Length; i++) nchw[i] = (float)values[i];
     }
 
-    public override void UploadImages(ReadOnlySpan<byte> nchw, Normalization normalization, DeviceTensor to)
+    internal override void UploadImages(ReadOnlySpan<byte> nchw, Normalization normalization, DeviceTensor to)
     {
         Span<double> values = ReferenceBuffer.Doubles(to);
         for (int i = 0; i < values.Length; i++)
@@ -40,34 +40,34 @@ internal sealed class ReferenceDevice : Device
         }
     }
 
-    public override void UploadLabels(ReadOnlySpan<int> labels, DeviceBuffer to) => labels.CopyTo(ReferenceBuffer.Integers(to));
+    internal override void UploadLabels(ReadOnlySpan<int> labels, DeviceBuffer to) => labels.CopyTo(ReferenceBuffer.Integers(to));
 
-    public override DeviceParameters CreateParameters(ImmutableArray<Parameter> parameters) => new ReferenceParameters(parameters);
-    public override ConvolutionOperation CreateConvolution(in ConvolutionSpec spec) => new ReferenceConvolution(spec);
-    public override BatchNormOperation CreateBatchNorm(in BatchNormSpec spec) => new ReferenceBatchNorm(spec);
-    public override PoolingOperation CreatePooling(in PoolingSpec spec) => new ReferencePooling(spec);
-    public override LossOperation CreateLoss(int batch, int classes, float labelSmoothing) =>
+    internal override DeviceParameters CreateParameters(ImmutableArray<Parameter> parameters) => new ReferenceParameters(parameters);
+    internal override ConvolutionOperation CreateConvolution(in ConvolutionSpec spec) => new ReferenceConvolution(spec);
+    internal override BatchNormOperation CreateBatchNorm(in BatchNormSpec spec) => new ReferenceBatchNorm(spec);
+    internal override PoolingOperation CreatePooling(in PoolingSpec spec) => new ReferencePooling(spec);
+    internal override LossOperation CreateLoss(int batch, int classes, float labelSmoothing) =>
         new ReferenceLoss(batch, classes, labelSmoothing);
 
-    public override void Add(DeviceTensor a, DeviceTensor b, Activation activation, DeviceTensor y)
+    internal override void Add(DeviceTensor a, DeviceTensor b, Activation activation, DeviceTensor y)
     {
         Span<double> left = ReferenceBuffer.Doubles(a), right = ReferenceBuffer.Doubles(b), sum = ReferenceBuffer.Doubles(y);
         for (int i = 0; i < sum.Length; i++) sum[i] = activation.Apply(left[i] + right[i]);
     }
 
-    public override void Activate(DeviceTensor x, Activation activation, DeviceTensor y)
+    internal override void Activate(DeviceTensor x, Activation activation, DeviceTensor y)
     {
         Span<double> from = ReferenceBuffer.Doubles(x), to = ReferenceBuffer.Doubles(y);
         for (int i = 0; i < to.Length; i++) to[i] = activation.Apply(from[i]);
     }
 
-    public override void ActivateBackward(DeviceTensor kept, Activation activation, DeviceTensor dy)
+    internal override void ActivateBackward(DeviceTensor kept, Activation activation, DeviceTensor dy)
     {
         Span<double> from = ReferenceBuffer.Doubles(kept), gradient = ReferenceBuffer.Doubles(dy);
         for (int i = 0; i < gradient.Length; i++) gradient[i] *= activation.Derivative(from[i]);
     }
 
-    public override void Copy(DeviceTensor from, bool accumulate, DeviceTensor to)
+    internal override void Copy(DeviceTensor from, bool accumulate, DeviceTensor to)
     {
         Span<double> source = ReferenceBuffer.Doubles(from), target = ReferenceBuffer.Doubles(to);
         for (int i = 0; i < target.Length; i++) target[i] = source[i] + (accumulate ? target[i] : 0);

@@ -6,7 +6,7 @@ using Asni.Tests.Golden;
 namespace Asni.Tests.Reference;
 
 /// <summary>Proves the reference device, and the engine above it, with PyTorch's numbers.</summary>
-public class ReferenceGoldenTests
+internal class ReferenceGoldenTests
 {
     // Only the weights and inputs are rounded to single precision on their way in.
     [TestCase("lenet300")]

@@ -9,7 +9,7 @@ namespace Asni.Tests.Reference;
 /// Proves the reference device: each gradient is compared with central differences of the scalar sum(direction * output), in double
 /// precision. With steps of 1e-5 the differences are good to about 1e-9, so 1e-7 leaves room and still catches any wrong term.
 /// </summary>
-public class ReferenceGradientTests
+internal class ReferenceGradientTests
 {
     private const double Step = 1e-5;
     private const double Tolerance = 1e-7;

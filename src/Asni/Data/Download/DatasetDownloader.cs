@@ -5,10 +5,10 @@ using System.IO.Compression;
 namespace Asni.Data.Download;
 
 /// <summary>How far a file has come: bytes so far, and of how many where the server said.</summary>
-public readonly record struct DownloadProgress(string File, long Received, long? Total);
+internal readonly record struct DownloadProgress(string File, long Received, long? Total);
 
 /// <summary>Fetches public datasets: mirrors in order, partial files resumed, digests checked, archives unpacked.</summary>
-public sealed class DatasetDownloader
+internal sealed class DatasetDownloader
 {
     private readonly FileFetcher _fetcher;
 

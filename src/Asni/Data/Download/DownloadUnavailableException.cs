@@ -1,7 +1,7 @@
 namespace Asni.Data.Download;
 
 /// <summary>A dataset that cannot be downloaded: its owner gives it to those who register, it is the caller's own, or it is drawn.</summary>
-public sealed class DownloadUnavailableException : UsageException
+internal sealed class DownloadUnavailableException : UsageException
 {
     internal DownloadUnavailableException(string dataset, bool isProcedural, string message) : base(message) => (Dataset, IsProcedural) = (dataset, isProcedural);
 

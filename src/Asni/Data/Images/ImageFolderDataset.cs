@@ -32,7 +32,7 @@ internal sealed class ImageFolderDataset(string name, ImageList list, int height
     }
 
     /// <summary>Names and classes of all files.</summary>
-    protected internal override void AddContent(ContentHash hash) => list.AddNames(hash);
+    internal override void AddContent(ContentHash hash) => list.AddNames(hash);
 
     public override string? FilesSha256() => list.FilesSha256();
 }

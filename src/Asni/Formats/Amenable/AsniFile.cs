@@ -8,7 +8,7 @@ using Asni.Tensors;
 namespace Asni.Formats.Amenable;
 
 /// <summary>One tensor of an .asni file and what it takes there.</summary>
-public sealed record AsniTensor(string Name, Shape Shape, long Live, MaskCoding MaskCoding, int MaskBytes, ValueCoding ValueCoding, int ValueBytes)
+internal sealed record AsniTensor(string Name, Shape Shape, long Live, MaskCoding MaskCoding, int MaskBytes, ValueCoding ValueCoding, int ValueBytes)
 {
     /// <summary>
     /// Entropy of a mask with this many live elements at independent places, in bytes: no code of such masks is shorter on average.
@@ -25,7 +25,7 @@ public sealed record AsniTensor(string Name, Shape Shape, long Live, MaskCoding 
 
 /// <summary>An .asni file's description and tensors, in the order of the network's state dict.</summary>
 /// <param name="Header">Null when a file of version 1 names a network that is not known by name.</param>
-public sealed record AsniContents(NetworkFileHeader? Header, ImmutableArray<AsniTensor> Tensors, long FileBytes);
+internal sealed record AsniContents(NetworkFileHeader? Header, ImmutableArray<AsniTensor> Tensors, long FileBytes);
 
 /// <summary>
 /// The .asni file: a sparse network in little more room than its information. Masks are entropy-coded positions; the live values of a tensor
@@ -36,7 +36,7 @@ public static class AsniFile
     public const string Extension = ".asni";
 
     /// <summary>Of the files that are written. Version 1, which has a name in place of the graph, is read too.</summary>
-    public const ushort Version = 2;
+    internal const ushort Version = 2;
 
     internal const int ChecksumBytes = 32, HeadBytes = 16, MostDimensions = 8;
     private const int MostTensors = 1 << 16, MostGraphBytes = 4 * GraphJson.MostCharacters;
@@ -53,11 +53,11 @@ public static class AsniFile
     }
 
     /// <summary>True when the file starts as an .asni file does.</summary>
-    public static bool IsOne(ReadOnlySpan<byte> start) => start.StartsWith(Magic);
+    internal static bool IsOne(ReadOnlySpan<byte> start) => start.StartsWith(Magic);
 
     /// <summary>The description and the tensors' sizes, without their values.</summary>
     /// <exception cref="AsniException">Missing, cut short, damaged, or of a later version.</exception>
-    public static AsniContents Describe(string path)
+    internal static AsniContents Describe(string path)
     {
         var tensors = ImmutableArray.CreateBuilder<AsniTensor>();
         NetworkFileHeader? header = Walk(path, (tensor, budget, _) =>

@@ -4,7 +4,7 @@ using Asni.Tensors;
 namespace Asni.Formats.Amenable;
 
 /// <summary>How a file says which elements of a tensor live. The numbers are those in the file.</summary>
-public enum MaskCoding : byte
+internal enum MaskCoding : byte
 {
     /// <summary>All live: nothing is stored.</summary>
     AllLive = 0,

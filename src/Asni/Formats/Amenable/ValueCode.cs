@@ -4,7 +4,7 @@ using System.Runtime.InteropServices;
 namespace Asni.Formats.Amenable;
 
 /// <summary>How a file has the values of a tensor's live elements. The numbers are those in the file.</summary>
-public enum ValueCoding : byte
+internal enum ValueCoding : byte
 {
     /// <summary>One number for all.</summary>
     Constant = 0,

@@ -7,7 +7,7 @@ namespace Asni.Formats.TensorBoard;
 /// Appends events to a TensorBoard log (tensorflow's event.proto and summary.proto in TFRecord frames: length, its masked CRC-32C, the event, its
 /// masked CRC-32C). The numbers are those files' field numbers. Each event is in the stream when a method returns.
 /// </summary>
-public sealed class EventWriter
+internal sealed class EventWriter
 {
     private const int WallTime = 1, Step = 2, FileVersion = 3, Summary = 5;
     private const int Value = 1, Tag = 1, SimpleValue = 2, Image = 4, Histogram = 5;

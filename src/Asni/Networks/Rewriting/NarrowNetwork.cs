@@ -8,7 +8,7 @@ namespace Asni.Networks.Rewriting;
 /// Networks with fewer units in some of their groups. The name says which, so that whoever has it can build the network again:
 /// <c>resnet20[layer1.0.conv1=8,layer2.1.conv1=16]</c>.
 /// </summary>
-public static class NarrowNetwork
+internal static class NarrowNetwork
 {
     /// <summary>The same network with so many units in each named group.</summary>
     /// <exception cref="UsageException">There is no such group, or it does not have so many units.</exception>

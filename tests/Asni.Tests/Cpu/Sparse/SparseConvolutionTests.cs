@@ -8,7 +8,7 @@ namespace Asni.Tests.Cpu.Sparse;
 
 /// <summary>Direct sparse convolution against the dense path on the same masked weights.</summary>
 [NonParallelizable]
-public class SparseConvolutionTests
+internal class SparseConvolutionTests
 {
     private static readonly double[] s_densities = [0, 0.001, 0.05, 0.3, 1];
 

@@ -3,7 +3,7 @@ using Asni.Tensors;
 
 namespace Asni.Tests.Formats.Amenable;
 
-public class MaskCodeTests
+internal class MaskCodeTests
 {
     [TestCase(0.5)]
     [TestCase(0.6)]
