@@ -138,10 +138,10 @@ public sealed class CudaDevice : Device, ICudaAddresses
         Elementwise("add", At(a), At(b), CudaActivation.Fused(activation), At(y), y.Elements);
 
     internal override void Activate(DeviceTensor x, Activation activation, DeviceTensor y) =>
-        Elementwise(CudaActivation.IsFused(activation) ? "add" : "smooth", At(x), 0, (int)activation, At(y), y.Elements);
+        Elementwise(ActivationFunction.IsFused(activation) ? "add" : "smooth", At(x), 0, (int)activation, At(y), y.Elements);
 
     internal override void ActivateBackward(DeviceTensor kept, Activation activation, DeviceTensor dy) =>
-        Elementwise(CudaActivation.IsFused(activation) ? "activate_backward" : "smooth_backward", At(kept), At(dy), (int)activation, At(dy), dy.Elements);
+        Elementwise(ActivationFunction.IsFused(activation) ? "activate_backward" : "smooth_backward", At(kept), At(dy), (int)activation, At(dy), dy.Elements);
 
     internal override void Copy(DeviceTensor from, bool accumulate, DeviceTensor to) =>
         Elementwise("add", At(from), accumulate ? At(to) : 0, (int)Activation.None, At(to), to.Elements);
