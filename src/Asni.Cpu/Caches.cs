@@ -25,8 +25,11 @@ internal static class Caches
     /// <summary>The last cache of this processor, which decides only how a result is stored.</summary>
     private static readonly int s_last = Find(3) ?? Third;
 
-    /// <summary>Set by tests: the bytes from which a tensor counts as outgrown; null: those of the last cache.</summary>
-    internal static long? Outgrows { get; set; }
+    [ThreadStatic]
+    private static long? t_outgrows;
+
+    /// <summary>Set by tests for their own thread, which is the one that starts operations: the bytes from which a tensor counts as outgrown; null: those of the last cache.</summary>
+    internal static long? Outgrows { get => t_outgrows; set => t_outgrows = value; }
 
     /// <summary>
     /// Whether a tensor that is written from its beginning to its end is out of all caches by then: it is better written past them, which spares

@@ -8,7 +8,6 @@ using Asni.Tests.Devices;
 namespace Asni.Tests.Cpu;
 
 /// <summary>Tensors larger than the last cache are written past it: how does not show in what is written.</summary>
-[NonParallelizable]
 public class OutgrownTests
 {
     [TearDown]
