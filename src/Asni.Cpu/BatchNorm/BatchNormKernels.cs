@@ -22,7 +22,7 @@ internal readonly struct Square : ISumKind
 }
 
 /// <summary>Sums of g and g * d.</summary>
-internal readonly struct Product : ISumKind
+internal readonly struct GradientProduct : ISumKind
 {
     public static bool NeedsGradient => true;
     public static V Value<L, V>(V d, V g) where L : struct, ILanes<V> where V : struct => g;

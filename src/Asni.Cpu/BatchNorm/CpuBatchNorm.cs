@@ -140,7 +140,7 @@ internal sealed unsafe class CpuBatchNorm : BatchNormOperation
         int parts = elements < WorkersExtensions.SmallestParallel ? 1 : PartsOfWorker * _workers.Count;
         Deal dealt = _workers.DealOut(parts);
         if (squares) _workers.Vectorize(elements, new BatchNormSums<A, Square>(_rows, dealt, parts, x, y, g, elements, _mean, _blockSums, _sums));
-        else _workers.Vectorize(elements, new BatchNormSums<A, Product>(_rows, dealt, parts, x, y, g, elements, _mean, _blockSums, _sums));
+        else _workers.Vectorize(elements, new BatchNormSums<A, GradientProduct>(_rows, dealt, parts, x, y, g, elements, _mean, _blockSums, _sums));
         return parts;
     }
 

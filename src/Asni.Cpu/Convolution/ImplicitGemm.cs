@@ -19,7 +19,7 @@ internal sealed unsafe class ImplicitGemm : IDisposable
     private readonly Workers _workers;
     private readonly WeightPacking? _packing;
     private readonly bool _ownsPacking;
-    private readonly Segment[][][] _blocks;
+    private readonly InnerRun[][][] _blocks;
     private readonly CpuBuffer? _scratch;
     private readonly Panel[] _panels;
     private readonly bool _splitPanels;
@@ -84,13 +84,13 @@ internal sealed unsafe class ImplicitGemm : IDisposable
         _scratch?.Dispose();
     }
 
-    private Segment[][] CutBlocks(Phase phase, bool packed)
+    private InnerRun[][] CutBlocks(WindowPhase phase, bool packed)
     {
         int inner = phase.Taps * _groupChannels;
         int blocks = Math.Max(1, (inner + BlockRows - 1) / BlockRows);
         int size = (inner + blocks - 1) / Math.Max(1, blocks);
-        var result = new List<Segment[]>();
-        var block = new List<Segment>();
+        var result = new List<InnerRun[]>();
+        var block = new List<InnerRun>();
         int row = 0, room = size;
         foreach (TapRun run in phase.Runs)
         {
@@ -98,7 +98,7 @@ internal sealed unsafe class ImplicitGemm : IDisposable
             while (done < length)
             {
                 int take = Math.Min(length - done, room);
-                block.Add(new Segment(offset + done, take, packed ? row : run.Taps[0] * _groupChannels + done));
+                block.Add(new InnerRun(offset + done, take, packed ? row : run.Taps[0] * _groupChannels + done));
                 (done, row, room) = (done + take, row + take, room - take);
                 if (room > 0) continue;
                 result.Add([.. block]);
@@ -155,17 +155,17 @@ internal sealed unsafe class ImplicitGemm : IDisposable
 
         private readonly void RunPanel<L, V>(in Chunk chunk, int phaseIndex, int panelIndex, float* source) where L : struct, ILanes<V> where V : struct
         {
-            Phase phase = Gemm._windows.Phases[phaseIndex];
+            WindowPhase phase = Gemm._windows.Phases[phaseIndex];
             Panel panel = Gemm._panels[panelIndex];
             int positions = Windows.Positions(phase, chunk);
             float* y = Y + (long)chunk.Image * Gemm._windows.TargetElements + (long)chunk.Row * phase.TargetRowStep + panel.Start;
-            Segment[][] blocks = Gemm._blocks[phaseIndex];
+            InnerRun[][] blocks = Gemm._blocks[phaseIndex];
             if (blocks.Length == 0) StoreEmpty<L, V>(phase, panel, positions, y);
             source += panel.Group * Gemm._groupChannels;
             float* b = Gemm._packing is { } packing ? packing.PanelPointer(phaseIndex, panelIndex) : B + panel.Start;
             nint ldb = Gemm._packing is null ? Gemm._channels : panel.Vectors * L.Count;
             for (int block = 0; block < blocks.Length; block++)
-                fixed (Segment* segments = blocks[block])
+                fixed (InnerRun* segments = blocks[block])
                 {
                     bool first = block == 0, last = block == blocks.Length - 1;
                     var epilogue = new Epilogue(panel.Columns, first && Bias != null ? Bias + panel.Start : null, Accumulate || !first, last ? Clamp : default);
@@ -174,7 +174,7 @@ internal sealed unsafe class ImplicitGemm : IDisposable
         }
 
         /// <summary>No tap of the phase meets the source: its sums are 0.</summary>
-        private readonly void StoreEmpty<L, V>(Phase phase, in Panel panel, int positions, float* y) where L : struct, ILanes<V> where V : struct
+        private readonly void StoreEmpty<L, V>(WindowPhase phase, in Panel panel, int positions, float* y) where L : struct, ILanes<V> where V : struct
         {
             float* zeros = stackalloc float[InnerTiles.Stride];
             new Span<float>(zeros, InnerTiles.Stride).Clear();
@@ -182,7 +182,7 @@ internal sealed unsafe class ImplicitGemm : IDisposable
             for (int p = 0; p < positions; p++) epilogue.Store<L, V>(zeros, y + phase.Target.Pointer[p]);
         }
 
-        private static void RunTiles<L, V>(Phase phase, in Panel panel, int positions, float* source, Segment* segments, Segment* end, float* b, nint ldb,
+        private static void RunTiles<L, V>(WindowPhase phase, in Panel panel, int positions, float* source, InnerRun* segments, InnerRun* end, float* b, nint ldb,
             in Epilogue epilogue, float* y) where L : struct, ILanes<V> where V : struct
         {
             float** rows = stackalloc float*[InnerTiles.MaximumRows], outs = stackalloc float*[InnerTiles.MaximumRows], starts = stackalloc float*[InnerTiles.MaximumRows];

@@ -1,7 +1,7 @@
 namespace Asni.Cpu.Convolution;
 
 /// <summary>A run of consecutive inner elements: where it starts behind a row's pointer, how long it is, and its first row of B.</summary>
-internal readonly record struct Segment(int Offset, int Length, int Row);
+internal readonly record struct InnerRun(int Offset, int Length, int Row);
 
 /// <summary>
 /// Register tiles of C = A * B: rows of A are given by pointers (an implicit im2col), B by rows of <c>ldb</c> floats. Every element of A is
@@ -18,7 +18,7 @@ internal static unsafe class InnerTiles
     /// <summary>Rows of the tile that is used with this many vectors: all fill the register file.</summary>
     public static int Rows(int vectors, bool wide) => vectors == 4 ? 6 : vectors == 2 ? (wide ? 12 : 6) : 12;
 
-    public static void Run<L, V>(int vectors, float** rows, Segment* segment, Segment* end, float* b, nint ldb, float** starts, float floor, float** outs)
+    public static void Run<L, V>(int vectors, float** rows, InnerRun* segment, InnerRun* end, float* b, nint ldb, float** starts, float floor, float** outs)
         where L : struct, ILanes<V> where V : struct
     {
         if (vectors == 4) Tile6x4<L, V>(rows, segment, end, b, ldb, starts, floor, outs);
@@ -28,7 +28,7 @@ internal static unsafe class InnerTiles
     }
 
     /// <summary>6 rows by 4 vectors.</summary>
-    private static void Tile6x4<L, V>(float** rows, Segment* segment, Segment* end, float* b, nint ldb, float** starts, float floor, float** outs)
+    private static void Tile6x4<L, V>(float** rows, InnerRun* segment, InnerRun* end, float* b, nint ldb, float** starts, float floor, float** outs)
         where L : struct, ILanes<V> where V : struct
     {
         V c0_0 = L.Load(starts[0]), c0_1 = L.Load(starts[0] + 1 * L.Count), c0_2 = L.Load(starts[0] + 2 * L.Count), c0_3 = L.Load(starts[0] + 3 * L.Count);
@@ -88,7 +88,7 @@ internal static unsafe class InnerTiles
     }
 
     /// <summary>12 rows by 2 vectors.</summary>
-    private static void Tile12x2<L, V>(float** rows, Segment* segment, Segment* end, float* b, nint ldb, float** starts, float floor, float** outs)
+    private static void Tile12x2<L, V>(float** rows, InnerRun* segment, InnerRun* end, float* b, nint ldb, float** starts, float floor, float** outs)
         where L : struct, ILanes<V> where V : struct
     {
         V c0_0 = L.Load(starts[0]), c0_1 = L.Load(starts[0] + 1 * L.Count);
@@ -168,7 +168,7 @@ internal static unsafe class InnerTiles
     }
 
     /// <summary>12 rows by 1 vectors.</summary>
-    private static void Tile12x1<L, V>(float** rows, Segment* segment, Segment* end, float* b, nint ldb, float** starts, float floor, float** outs)
+    private static void Tile12x1<L, V>(float** rows, InnerRun* segment, InnerRun* end, float* b, nint ldb, float** starts, float floor, float** outs)
         where L : struct, ILanes<V> where V : struct
     {
         V c0_0 = L.Load(starts[0]);
@@ -224,7 +224,7 @@ internal static unsafe class InnerTiles
     }
 
     /// <summary>6 rows by 2 vectors.</summary>
-    private static void Tile6x2<L, V>(float** rows, Segment* segment, Segment* end, float* b, nint ldb, float** starts, float floor, float** outs)
+    private static void Tile6x2<L, V>(float** rows, InnerRun* segment, InnerRun* end, float* b, nint ldb, float** starts, float floor, float** outs)
         where L : struct, ILanes<V> where V : struct
     {
         V c0_0 = L.Load(starts[0]), c0_1 = L.Load(starts[0] + 1 * L.Count);

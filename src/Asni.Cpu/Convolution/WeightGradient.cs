@@ -37,7 +37,7 @@ internal sealed unsafe class WeightGradient : IDisposable
         _channels = spec.Filter.Out;
         _groupChannels = spec.Filter.In;
         _weights = (long)spec.Filter.Out * spec.Filter.FanIn;
-        Phase phase = windows.Phases[0];
+        WindowPhase phase = windows.Phases[0];
         int lanes = Simd.Width / 32;
         _macs = (long)spec.Batch * spec.Macs;
         long activations = (long)spec.Batch * phase.Positions * (_channels + (long)phase.Taps * _groupChannels / Math.Max(1, phase.Runs.Count));
@@ -120,7 +120,7 @@ internal sealed unsafe class WeightGradient : IDisposable
             where L : struct, ILanes<V> where V : struct
         {
             WeightGradient g = Gradient;
-            Phase phase = g._windows.Phases[0];
+            WindowPhase phase = g._windows.Phases[0];
             int positions = Windows.Positions(phase, chunk);
             float* dy = Dy + (long)chunk.Image * g._windows.TargetElements + (long)chunk.Row * phase.TargetRowStep;
             for (int p = 0; p < positions; p += BlockPositions)
@@ -143,7 +143,7 @@ internal sealed unsafe class WeightGradient : IDisposable
             }
         }
 
-        private readonly void RunPanel<L, V>(Phase phase, in Panel panel, float* source, int* offsets, float* dy, int ldd, int count, float* dw, bool first)
+        private readonly void RunPanel<L, V>(WindowPhase phase, in Panel panel, float* source, int* offsets, float* dy, int ldd, int count, float* dw, bool first)
             where L : struct, ILanes<V> where V : struct
         {
             WeightGradient g = Gradient;

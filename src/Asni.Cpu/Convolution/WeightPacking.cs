@@ -10,7 +10,7 @@ namespace Asni.Cpu.Convolution;
 internal sealed unsafe class WeightPacking : IDisposable
 {
     private readonly ConvolutionSpec _spec;
-    private readonly List<Phase> _phases;
+    private readonly List<WindowPhase> _phases;
     private readonly Panel[] _panels;
     private readonly int _inner;
     private readonly int _lanes;
@@ -21,7 +21,7 @@ internal sealed unsafe class WeightPacking : IDisposable
     private WeightValues _packed;
 
     /// <param name="inner">Inner channels of a group: input channels, or output channels when transposed.</param>
-    public WeightPacking(in ConvolutionSpec spec, List<Phase> phases, Panel[] panels, int inner, int lanes, bool transposed)
+    public WeightPacking(in ConvolutionSpec spec, List<WindowPhase> phases, Panel[] panels, int inner, int lanes, bool transposed)
     {
         (_spec, _phases, _panels, _inner, _lanes, _transposed) = (spec, phases, panels, inner, lanes, transposed);
         _offsets = new long[phases.Count][];

@@ -14,7 +14,7 @@ internal sealed record TapRun(int Row, int Column, int[] Taps);
 /// A grid of output positions that all use the same taps. A forward convolution is one phase; the data gradient of a convolution
 /// with stride s has s * s, since input pixels with different remainders modulo s are reached by different taps.
 /// </summary>
-internal sealed class Phase
+internal sealed class WindowPhase
 {
     public required int Rows { get; init; }
     public required int Columns { get; init; }
@@ -62,7 +62,7 @@ internal sealed unsafe class Windows : IDisposable
 
     /// <param name="step">Source pixels from one grid position to the next.</param>
     /// <param name="targetElements">Elements of one image of the target.</param>
-    public Windows(Chw source, int step, List<Phase> phases, int batch, int targetElements)
+    public Windows(Chw source, int step, List<WindowPhase> phases, int batch, int targetElements)
     {
         Source = source;
         Step = step;
@@ -84,12 +84,12 @@ internal sealed unsafe class Windows : IDisposable
         RowPitch = (Padded ? _columnsRead : source.Width) * source.Channels;
         ImagePitch = Padded ? ((GridRows - 1) * step + _rowsRead) * RowPitch : source.Elements;
         (ChunkImages, ChunkRows) = ChooseChunk(batch);
-        foreach (Phase phase in phases) FillTables(phase);
+        foreach (WindowPhase phase in phases) FillTables(phase);
     }
 
     public Chw Source { get; }
     public int Step { get; }
-    public List<Phase> Phases { get; }
+    public List<WindowPhase> Phases { get; }
     public int TargetElements { get; }
     public int GridRows { get; }
 
@@ -121,7 +121,7 @@ internal sealed unsafe class Windows : IDisposable
     public static long GlobalRows(in Chunk chunk) => (long)chunk.Images * chunk.Rows;
 
     /// <summary>Number of a phase's positions in a chunk: they are the first entries of its tables.</summary>
-    public static int Positions(Phase phase, in Chunk chunk) =>
+    public static int Positions(WindowPhase phase, in Chunk chunk) =>
         chunk.Images * Math.Max(0, Math.Min(chunk.Row + chunk.Rows, phase.Rows) - chunk.Row) * phase.Columns;
 
     /// <summary>Where the positions' pixels are counted from: the source itself, or a padded copy of what the chunk reads in scratch.</summary>
@@ -136,7 +136,7 @@ internal sealed unsafe class Windows : IDisposable
 
     public void Dispose()
     {
-        foreach (Phase phase in Phases)
+        foreach (WindowPhase phase in Phases)
         {
             phase.Source.Dispose();
             phase.Target.Dispose();
@@ -177,7 +177,7 @@ internal sealed unsafe class Windows : IDisposable
         return (1, Math.Clamp(rows, 1, GridRows));
     }
 
-    private void FillTables(Phase phase)
+    private void FillTables(WindowPhase phase)
     {
         int rows = Math.Min(phase.Rows, ChunkRows), positions = rows * phase.Columns;
         phase.Source = new CpuTable(Math.Max(1, ChunkImages * positions));
@@ -203,7 +203,7 @@ internal sealed unsafe class Windows : IDisposable
             int[] taps = [.. Enumerable.Range(columnFirst, Math.Max(0, columnEnd - columnFirst)).Select(kw => row * width + kw)];
             AddRuns(runs, kh - spec.Padding, columnFirst - spec.Padding, taps, spec.Groups);
         }
-        var phase = new Phase
+        var phase = new WindowPhase
         {
             Rows = spec.Output.Height,
             Columns = spec.Output.Width,
@@ -221,7 +221,7 @@ internal sealed unsafe class Windows : IDisposable
     /// </summary>
     public static Windows Backward(in ConvolutionSpec spec)
     {
-        var phases = new List<Phase>();
+        var phases = new List<WindowPhase>();
         int channels = spec.Input.Channels, width = spec.Input.Width;
         for (int ph = 0; ph < Math.Min(spec.Stride, spec.Input.Height); ph++)
             for (int pw = 0; pw < Math.Min(spec.Stride, width); pw++)
@@ -235,7 +235,7 @@ internal sealed unsafe class Windows : IDisposable
                     int filterWidth = spec.Filter.Width;
                     if (columnTaps.Count > 0) AddRuns(runs, offset, columnTaps[0].Offset, [.. columnTaps.Select(t => kh * filterWidth + t.Tap)], spec.Groups);
                 }
-                phases.Add(new Phase
+                phases.Add(new WindowPhase
                 {
                     Rows = rows,
                     Columns = columns,

@@ -159,7 +159,7 @@ internal sealed unsafe class WinogradProduct
             float* zeros = stackalloc float[InnerTiles.Stride];
             new Span<float>(zeros, InnerTiles.Stride).Clear();
             for (int r = 0; r < InnerTiles.MaximumRows; r++) starts[r] = zeros;
-            var segment = new Segment(0, inner, 0);
+            var segment = new InnerRun(0, inner, 0);
             foreach (Panel panel in Product._panels)
             {
                 int tileRows = InnerTiles.Rows(panel.Vectors, L.Count == 16);

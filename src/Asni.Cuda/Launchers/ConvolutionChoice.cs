@@ -48,7 +48,7 @@ internal sealed record TileChoice(ConvolutionTile Tile, int Splits) : Convolutio
     public static TileChoice Default(CudaPrecision precision, ConvolutionPass pass, in ConvolutionShape shape, int samples,
         int multiprocessors, int maxSharedBytes, bool wgmma)
     {
-        Product product = shape.ProductOf(pass, samples);
+        MatrixProduct product = shape.ProductOf(pass, samples);
         ConvolutionTile[] tiles = [.. ConvolutionTile.For(precision, pass, shape, maxSharedBytes, wgmma)
             .OrderByDescending(t => t.Rows * t.Columns).ThenByDescending(t => t.Wgmma)];
         ConvolutionTile tile = tiles[^1];
@@ -65,10 +65,10 @@ internal sealed record TileChoice(ConvolutionTile Tile, int Splits) : Convolutio
     }
 
     /// <summary>Splits that leave each part at least 8 stages of work.</summary>
-    public static int MaxSplits(ConvolutionTile tile, in Product product) =>
+    public static int MaxSplits(ConvolutionTile tile, in MatrixProduct product) =>
         (int)Math.Clamp(ConvolutionShape.CeilDivide(product.Inner, tile.Inner) / 8, 1, 512);
 
-    private static int SplitsFor(ConvolutionTile tile, in Product product, ConvolutionPass pass, int multiprocessors)
+    private static int SplitsFor(ConvolutionTile tile, in MatrixProduct product, ConvolutionPass pass, int multiprocessors)
     {
         long blocks = tile.Tiles(product) * product.Count;
         // Two blocks a multiprocessor hide each other's latency; the sum over splits costs a second kernel, so a forward pass needs more reason.

@@ -76,11 +76,11 @@ internal sealed class TileProduct : ConvolutionProduct
         splits == 1 ? 0 : SplitSum.Pitch(shape.ResultElements(pass, samples)) * splits * sizeof(float);
 
     /// <summary>A block a tile, split and product.</summary>
-    public static Dim3 Grid(TileChoice choice, in Product product) => new(checked((int)choice.Tile.Tiles(product)), choice.Splits, product.Count);
+    public static Dim3 Grid(TileChoice choice, in MatrixProduct product) => new(checked((int)choice.Tile.Tiles(product)), choice.Splits, product.Count);
 
     public override void Run(in ConvolutionCall call)
     {
-        Product product = _shape.ProductOf(_pass, call.Samples);
+        MatrixProduct product = _shape.ProductOf(_pass, call.Samples);
         ConvolutionArgs args = _shape.Args(call.Samples);
         args.A = call.A;
         args.B = call.B;
@@ -134,7 +134,7 @@ internal sealed class SplitSum(ConvolutionRuntime runtime, string resultType)
 }
 
 /// <summary>dy *= activation'(y) and db = sum of dy over all rows; nothing at all when there is neither activation nor bias.</summary>
-internal sealed class OutputGradient
+internal sealed class CudaOutputGradient
 {
     private readonly ConvolutionRuntime _runtime;
     private readonly CudaKernel _kernel;
@@ -143,7 +143,7 @@ internal sealed class OutputGradient
     private readonly Activation _activation;
     private readonly ulong _partial;
 
-    public OutputGradient(ConvolutionRuntime runtime, int channels, long rows, Activation activation)
+    public CudaOutputGradient(ConvolutionRuntime runtime, int channels, long rows, Activation activation)
     {
         _runtime = runtime;
         _channels = channels;

@@ -95,8 +95,8 @@ internal readonly record struct ConvolutionShape(int Images, int Height, int Wid
         _ => FilterElements,
     };
 
-    /// <summary>The matrix product of a pass: one of <see cref="Product.Count"/> of the same size, the largest where they differ.</summary>
-    public Product ProductOf(ConvolutionPass pass, int samples) => pass switch
+    /// <summary>The matrix product of a pass: one of <see cref="MatrixProduct.Count"/> of the same size, the largest where they differ.</summary>
+    public MatrixProduct ProductOf(ConvolutionPass pass, int samples) => pass switch
     {
         ConvolutionPass.Forward => new(OutputRows(samples), GroupOutChannels, FanIn, Groups),
         // One product for each class of pixels that meet the same taps: see ClassAxis in native/include/asni/convolution.h.
@@ -131,4 +131,4 @@ internal readonly record struct ConvolutionShape(int Images, int Height, int Wid
 }
 
 /// <summary>Count products of Rows x Inner by Inner x Columns.</summary>
-internal readonly record struct Product(long Rows, int Columns, long Inner, int Count);
+internal readonly record struct MatrixProduct(long Rows, int Columns, long Inner, int Count);

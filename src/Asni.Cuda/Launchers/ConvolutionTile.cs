@@ -52,7 +52,7 @@ internal sealed record ConvolutionTile(CudaPrecision Precision, int Rows, int Co
     public int SharedBytes => Shared(Stages);
 
     /// <summary>The same where a block has so few inner indices that it never fills all stages: more blocks then fit in a multiprocessor.</summary>
-    public int SharedBytesFor(in Product product, int splits) =>
+    public int SharedBytesFor(in MatrixProduct product, int splits) =>
         Shared((int)Math.Min(Stages, ConvolutionShape.CeilDivide(ConvolutionShape.CeilDivide(product.Inner, Inner), splits)));
 
     private int Shared(int stages)
@@ -90,7 +90,7 @@ internal sealed record ConvolutionTile(CudaPrecision Precision, int Rows, int Co
     public static int ChunkElements(CudaPrecision precision) => precision == CudaPrecision.Bf16 ? 8 : 4;
 
     /// <summary>Tiles that one product has.</summary>
-    public long Tiles(in Product product) => ConvolutionShape.CeilDivide(product.Rows, Rows) * ConvolutionShape.CeilDivide(product.Columns, Columns);
+    public long Tiles(in MatrixProduct product) => ConvolutionShape.CeilDivide(product.Rows, Rows) * ConvolutionShape.CeilDivide(product.Columns, Columns);
 
     /// <summary>The tiles that take this pass of the shape on a GPU.</summary>
     /// <param name="precision">Of the operands.</param>

@@ -75,7 +75,7 @@ internal sealed class ConvolutionTuner(ConvolutionRuntime runtime, TuningCache? 
     private List<TileChoice> TileChoices(in ConvolutionShape shape, ConvolutionPass pass, int samples)
     {
         var choices = new List<TileChoice>();
-        Product product = shape.ProductOf(pass, samples);
+        MatrixProduct product = shape.ProductOf(pass, samples);
         foreach (ConvolutionTile tile in ConvolutionTile.For(runtime.Precision, pass, shape, runtime.MaxSharedBytes, runtime.HasWgmma))
         {
             int most = TileChoice.MaxSplits(tile, product);

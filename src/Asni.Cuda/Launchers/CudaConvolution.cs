@@ -12,7 +12,7 @@ internal sealed class CudaConvolution : ConvolutionOperation
     private readonly ConvolutionShape _shape;
     private readonly ConvolutionProduct _forward;
     private readonly ConvolutionProduct? _dataGradient, _weightGradient;
-    private readonly OutputGradient? _outputGradient;
+    private readonly CudaOutputGradient? _outputGradient;
     private readonly LiveBlocks? _live;
     private CudaBuffer? _statistics;
 
@@ -23,7 +23,7 @@ internal sealed class CudaConvolution : ConvolutionOperation
         if (spec.Groups == 1) _live = new LiveBlocks(runtime, spec.Filter.Out, spec.Filter.FanIn);
         _forward = Product(ConvolutionPass.Forward);
         if (!spec.Training) return;
-        _outputGradient = new OutputGradient(runtime, shape.OutChannels, shape.OutputRows(spec.Batch), spec.Activation);
+        _outputGradient = new CudaOutputGradient(runtime, shape.OutChannels, shape.OutputRows(spec.Batch), spec.Activation);
         _weightGradient = Product(ConvolutionPass.WeightGradient);
         if (spec.InputGradient) _dataGradient = Product(ConvolutionPass.DataGradient);
     }
@@ -103,7 +103,7 @@ internal sealed class CudaDepthwiseConvolution : ConvolutionOperation
     private readonly ConvolutionShape _shape;
     private readonly CudaKernel _forward;
     private readonly CudaKernel? _dataGradient, _weightGradient;
-    private readonly OutputGradient? _outputGradient;
+    private readonly CudaOutputGradient? _outputGradient;
     private readonly SplitSum? _sum;
     private readonly int _width, _columnBlocks, _shares;
     private readonly ulong _partial;
@@ -118,7 +118,7 @@ internal sealed class CudaDepthwiseConvolution : ConvolutionOperation
         string suffix = runtime.StorageName + (whole ? "" : "_any");
         _forward = runtime.Kernels.Get($"depthwise_forward_{suffix}");
         if (!spec.Training) return;
-        _outputGradient = new OutputGradient(runtime, shape.OutChannels, shape.OutputRows(spec.Batch), spec.Activation);
+        _outputGradient = new CudaOutputGradient(runtime, shape.OutChannels, shape.OutputRows(spec.Batch), spec.Activation);
         if (spec.InputGradient) _dataGradient = runtime.Kernels.Get($"depthwise_data_gradient_{suffix}");
         _weightGradient = runtime.Kernels.Get($"depthwise_weight_gradient_{suffix}");
         _sum = new SplitSum(runtime, "fp32");

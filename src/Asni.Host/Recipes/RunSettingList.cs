@@ -4,7 +4,7 @@ using Asni.Formats;
 using Asni.Methods;
 using Asni.Optimizers;
 using Asni.Settings;
-using static Asni.Settings.Setting;
+using static Asni.Settings.SettingFactory;
 
 namespace Asni.Host.Recipes;
 

@@ -17,8 +17,8 @@ public sealed record PruningOptions
 
     internal static ImmutableArray<Setting<PruningOptions>> Settings { get; } =
     [
-        Setting.Switch<PruningOptions>("local", "prune each layer to the target by itself instead of all together", o => o.Local, (o, v) => o with { Local = v }),
-        Setting.Switch<PruningOptions>("prune-biases", "prune biases with the weights", o => o.Biases, (o, v) => o with { Biases = v }),
-        Setting.Integer<PruningOptions>("min-kept", "weights that each layer keeps whatever happens", o => o.MinimumKept, (o, v) => o with { MinimumKept = v }, "[0, inf)"),
+        SettingFactory.Switch<PruningOptions>("local", "prune each layer to the target by itself instead of all together", o => o.Local, (o, v) => o with { Local = v }),
+        SettingFactory.Switch<PruningOptions>("prune-biases", "prune biases with the weights", o => o.Biases, (o, v) => o with { Biases = v }),
+        SettingFactory.Integer<PruningOptions>("min-kept", "weights that each layer keeps whatever happens", o => o.MinimumKept, (o, v) => o with { MinimumKept = v }, "[0, inf)"),
     ];
 }

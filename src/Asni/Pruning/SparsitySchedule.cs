@@ -41,12 +41,12 @@ public sealed record SparsitySchedule : ISparsitySchedule
 
     internal static ImmutableArray<Setting<SparsitySchedule>> Settings { get; } =
     [
-        Setting.Choice<SparsitySchedule, ScheduleKind>("schedule", "sigmoid, sine", s => s.Kind, (s, v) => s.Become(v)),
-        Setting.Number<SparsitySchedule>("mag1", "height of the schedule's first phase, a fraction", s => s.Mag1, (s, v) => s with { Mag1 = v }),
+        SettingFactory.Choice<SparsitySchedule, ScheduleKind>("schedule", "sigmoid, sine", s => s.Kind, (s, v) => s.Become(v)),
+        SettingFactory.Number<SparsitySchedule>("mag1", "height of the schedule's first phase, a fraction", s => s.Mag1, (s, v) => s with { Mag1 = v }),
         Sigmoid("trans1", "its middle, a fraction of the phase", s => s.Trans1, (s, v) => s with { Trans1 = v }),
-        Setting.Number<SparsitySchedule>("scale1", "its width in epochs (sine: its period as a multiple of the run)", s => s.Scale1, (s, v) => s with { Scale1 = v })
+        SettingFactory.Number<SparsitySchedule>("scale1", "its width in epochs (sine: its period as a multiple of the run)", s => s.Scale1, (s, v) => s with { Scale1 = v })
             with { Stretch = (s, factor) => s.Kind == ScheduleKind.Sine ? s : s with { Scale1 = s.Scale1 * factor } },
-        Setting.Integer<SparsitySchedule>("rest", "epochs of the first phase; all when absent", s => s.Rest, (s, v) => s with { Rest = v }) with
+        SettingFactory.Integer<SparsitySchedule>("rest", "epochs of the first phase; all when absent", s => s.Rest, (s, v) => s with { Rest = v }) with
         {
             Stretch = (s, factor) => s with { Rest = s.Rest is { } rest ? Math.Max(1, (int)Math.Round(rest * factor)) : null },
             Needs = [s_sigmoid],
@@ -54,7 +54,7 @@ public sealed record SparsitySchedule : ISparsitySchedule
         Second("mag2", "as mag1, of the second phase", s => s.Mag2, (s, v) => s with { Mag2 = v }),
         Second("trans2", "as trans1, of the second phase", s => s.Trans2, (s, v) => s with { Trans2 = v }),
         Second("scale2", "as scale1, of the second phase", s => s.Scale2, (s, v) => s with { Scale2 = v }) with { Stretch = (s, factor) => s with { Scale2 = s.Scale2 * factor } },
-        Setting.Number<SparsitySchedule>("exponent", "of the sine schedule", s => s.Exponent, (s, v) => s with { Exponent = v })
+        SettingFactory.Number<SparsitySchedule>("exponent", "of the sine schedule", s => s.Exponent, (s, v) => s with { Exponent = v })
             with { Needs = [new("schedule", "sine", s => s.Kind == ScheduleKind.Sine)] },
     ];
 
@@ -106,10 +106,10 @@ public sealed record SparsitySchedule : ISparsitySchedule
         kind == ScheduleKind.Sine && Kind != ScheduleKind.Sine ? this with { Kind = kind, Scale1 = 2 } : this with { Kind = kind };
 
     private static Setting<SparsitySchedule> Sigmoid(string key, string summary, Func<SparsitySchedule, double?> get, Func<SparsitySchedule, double, SparsitySchedule> set) =>
-        Setting.Number(key, summary, get, set) with { Needs = [s_sigmoid] };
+        SettingFactory.Number(key, summary, get, set) with { Needs = [s_sigmoid] };
 
     private static Setting<SparsitySchedule> Second(string key, string summary, Func<SparsitySchedule, double?> get, Func<SparsitySchedule, double, SparsitySchedule> set) =>
-        Setting.Number(key, summary, get, set) with { Needs = [s_sigmoid, new("rest", "below the number of epochs", s => s.Rest is not null)] };
+        SettingFactory.Number(key, summary, get, set) with { Needs = [s_sigmoid, new("rest", "below the number of epochs", s => s.Rest is not null)] };
 
     /// <summary>
     /// The highest value at this epoch and the whole epochs before it: pruned weights stay pruned, so where the formula falls (a sine past its top) the target stays.

@@ -56,17 +56,17 @@ public sealed record UnitPruningOptions
 
     internal static ImmutableArray<Setting<UnitPruningOptions>> Settings { get; } =
     [
-        Setting.Number<UnitPruningOptions>("ratio", "share of the units of each group that stays", o => o.Ratio, (o, v) => o with { Ratio = v }, "(0, 1]"),
+        SettingFactory.Number<UnitPruningOptions>("ratio", "share of the units of each group that stays", o => o.Ratio, (o, v) => o with { Ratio = v }, "(0, 1]"),
         new("ratios", "the same by the beginning of a layer's name: layer1=0.4,layer4=1", (o, t) => o with { Ratios = ParseRatios(t) },
             o => o.Ratios.Count == 0 ? null : string.Join(',', o.Ratios.Select(r => $"{r.Key}={SettingText.Text(r.Value)}"))) { Values = RatioWords },
-        Setting.Choice<UnitPruningOptions, UnitCriterion>("criterion", "which units stay: ispasp, l1, bnscale, greedy, random", o => o.Criterion, (o, v) => o with { Criterion = v }),
-        Setting.Integer<UnitPruningOptions>("iterations", "iterations of the selection", o => o.Iterations, (o, v) => o with { Iterations = v }, "[1, inf)"),
+        SettingFactory.Choice<UnitPruningOptions, UnitCriterion>("criterion", "which units stay: ispasp, l1, bnscale, greedy, random", o => o.Criterion, (o, v) => o with { Criterion = v }),
+        SettingFactory.Integer<UnitPruningOptions>("iterations", "iterations of the selection", o => o.Iterations, (o, v) => o with { Iterations = v }, "[1, inf)"),
         new("calibration", "batches x images that the selection sees: 5x256", (o, t) => o.WithCalibration(t),
             o => $"{SettingText.Text(o.CalibrationBatches)}x{SettingText.Text(o.CalibrationBatchSize)}") { Values = CalibrationWords },
-        Setting.Integer<UnitPruningOptions>("block-epochs", "epochs of fine-tuning after each group", o => o.BlockEpochs, (o, v) => o with { BlockEpochs = v }, "[0, inf)"),
-        Setting.Integer<UnitPruningOptions>("finetune-epochs", "epochs of fine-tuning at the end", o => o.FinetuneEpochs, (o, v) => o with { FinetuneEpochs = v }, "[0, inf)"),
-        Setting.Number<UnitPruningOptions>("finetune-lr", "learning rate of both", o => o.FinetuneRate, (o, v) => o with { FinetuneRate = v }, "(0, inf)"),
-        Setting.Switch<UnitPruningOptions>("all-blocks", "also blocks with a downsample branch and the last of each stage", o => o.AllBlocks, (o, v) => o with { AllBlocks = v }),
+        SettingFactory.Integer<UnitPruningOptions>("block-epochs", "epochs of fine-tuning after each group", o => o.BlockEpochs, (o, v) => o with { BlockEpochs = v }, "[0, inf)"),
+        SettingFactory.Integer<UnitPruningOptions>("finetune-epochs", "epochs of fine-tuning at the end", o => o.FinetuneEpochs, (o, v) => o with { FinetuneEpochs = v }, "[0, inf)"),
+        SettingFactory.Number<UnitPruningOptions>("finetune-lr", "learning rate of both", o => o.FinetuneRate, (o, v) => o with { FinetuneRate = v }, "(0, inf)"),
+        SettingFactory.Switch<UnitPruningOptions>("all-blocks", "also blocks with a downsample branch and the last of each stage", o => o.AllBlocks, (o, v) => o with { AllBlocks = v }),
     ];
 
     /// <summary>The groups that lose units, in the order of the network.</summary>

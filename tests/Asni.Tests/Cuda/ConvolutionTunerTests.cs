@@ -24,7 +24,7 @@ internal class ConvolutionTunerTests
             foreach (ConvolutionPass pass in Enum.GetValues<ConvolutionPass>())
             {
                 TileChoice choice = TileChoice.Default(precision, pass, shape, spec.Batch, 132, 227 << 10, true);
-                Product product = shape.ProductOf(pass, spec.Batch);
+                MatrixProduct product = shape.ProductOf(pass, spec.Batch);
                 long blocks = choice.Tile.Tiles(product) * product.Count * choice.Splits;
                 long smallest = ConvolutionTile.For(precision, pass, shape).Max(t => t.Tiles(product)) * product.Count;
                 int most = TileChoice.MaxSplits(choice.Tile, product);

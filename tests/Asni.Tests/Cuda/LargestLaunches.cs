@@ -70,7 +70,7 @@ internal static class LargestLaunches
         foreach ((ConvolutionShape shape, int samples) in Shapes)
         {
             if (shape.IsDepthwise || !ConvolutionTile.For(tile.Precision, pass, shape, maxSharedBytes, tile.Wgmma).Contains(tile)) continue;
-            Product product = shape.ProductOf(pass, samples);
+            MatrixProduct product = shape.ProductOf(pass, samples);
             foreach (int splits in new[] { 1, TileChoice.MaxSplits(tile, product) })
                 yield return new(tile.KernelName(pass), TileProduct.Grid(new TileChoice(tile, splits), product), tile.Threads, tile.SharedBytesFor(product, splits));
         }

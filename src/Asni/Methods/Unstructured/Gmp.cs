@@ -19,12 +19,12 @@ public sealed record Gmp : Method
         Formula = "S(t) = S (1 - (1 - (t - t0) / (t1 - t0))^3), every N steps from t0 to t1; the N - round(S(t) N) weights with the largest |w| stay",
         Leaves = "gmp.safetensors, in the time of one training; the sparser, the faster",
         Example = [("net", "lenet300"), ("sparsity", "0.95")],
-        Settings = Setting.As<Method, Gmp>(
+        Settings = SettingFactory.As<Method, Gmp>(
         [
-            Setting.Number<Gmp>("sparsity", "final share of weights pruned, 0.97 for 97 %", m => m.Sparsity, (m, v) => m with { Sparsity = v }, "[0, 1)"),
-            Setting.Number<Gmp>("prune-begin", "when pruning begins, a share of the run (t0)", m => m.Begin, (m, v) => m with { Begin = v }, "[0, 1)"),
-            Setting.Number<Gmp>("prune-end", "when the final sparsity is reached, a share of the run (t1)", m => m.End, (m, v) => m with { End = v }, "(0, 1]"),
-            Setting.Integer<Gmp>("prune-every", "prune every N steps; when absent every 100, or a 20th of the time where that is less", m => m.EverySteps, (m, v) => m with { EverySteps = v }, "[1, inf)"),
+            SettingFactory.Number<Gmp>("sparsity", "final share of weights pruned, 0.97 for 97 %", m => m.Sparsity, (m, v) => m with { Sparsity = v }, "[0, 1)"),
+            SettingFactory.Number<Gmp>("prune-begin", "when pruning begins, a share of the run (t0)", m => m.Begin, (m, v) => m with { Begin = v }, "[0, 1)"),
+            SettingFactory.Number<Gmp>("prune-end", "when the final sparsity is reached, a share of the run (t1)", m => m.End, (m, v) => m with { End = v }, "(0, 1]"),
+            SettingFactory.Integer<Gmp>("prune-every", "prune every N steps; when absent every 100, or a 20th of the time where that is less", m => m.EverySteps, (m, v) => m with { EverySteps = v }, "[1, inf)"),
             .. PruningOptions.Settings.In<Gmp, PruningOptions>(m => m.Pruning, (m, v) => m with { Pruning = v }),
         ]),
         StartsDense = true,

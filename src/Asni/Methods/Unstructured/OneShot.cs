@@ -15,9 +15,9 @@ public sealed record OneShot : Method
         Formula = "after dense training the K = N - round(S N) weights with the largest |w| stay; then w <- m * (w - lr (g + decay w))",
         Leaves = "dense.safetensors, unless the run starts from a network, and oneshot.safetensors; in the time of two trainings",
         Example = [("net", "lenet300"), ("sparsity", "0.9"), ("retrain-lr", "6e-5")],
-        Settings = Setting.As<Method, OneShot>(
+        Settings = SettingFactory.As<Method, OneShot>(
         [
-            Setting.Number<OneShot>("sparsity", "final share of weights pruned, 0.97 for 97 %", m => m.Sparsity, (m, v) => m with { Sparsity = v }, "[0, 1)"),
+            SettingFactory.Number<OneShot>("sparsity", "final share of weights pruned, 0.97 for 97 %", m => m.Sparsity, (m, v) => m with { Sparsity = v }, "[0, 1)"),
             .. PruningOptions.Settings.In<OneShot, PruningOptions>(m => m.Pruning, (m, v) => m with { Pruning = v }),
             .. Retraining.Settings.In<OneShot, Retraining>(m => m.Retraining, (m, v) => m with { Retraining = v }),
         ]),
