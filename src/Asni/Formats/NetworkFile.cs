@@ -15,7 +15,7 @@ internal sealed record NetworkFileHeader(Network Network, string Phase);
 public static class NetworkFile
 {
     internal const string MaskSuffix = ".mask";
-    private const string GraphKey = "graph";
+    internal const string GraphKey = "graph";
     private const int NamesInMessage = 4;
 
     /// <exception cref="AsniException">The file cannot be written; nothing is left behind.</exception>
@@ -39,12 +39,12 @@ public static class NetworkFile
         });
     }
 
-    /// <summary>True when the file says what network it holds; other programs' files do not.</summary>
-    /// <exception cref="AsniException">Not a safetensors file.</exception>
-    internal static bool HasHeader(string path)
+    /// <summary>As <see cref="ReadHeader(string)"/>; null for a file that does not say what network it holds, as other programs' do not.</summary>
+    /// <exception cref="AsniException">Not a safetensors file, or a damaged description.</exception>
+    internal static NetworkFileHeader? TryReadHeader(string path)
     {
         using var reader = SafetensorsReader.Open(path);
-        return reader.Metadata.TryGetValue("network", out string? name) && IsKnown(reader, name);
+        return reader.Metadata.TryGetValue("network", out string? name) && IsKnown(reader, name) ? ReadHeader(path, reader) : null;
     }
 
     /// <summary>Only the description, without the tensors.</summary>
@@ -53,6 +53,11 @@ public static class NetworkFile
     internal static NetworkFileHeader ReadHeader(string path)
     {
         using var reader = SafetensorsReader.Open(path);
+        return ReadHeader(path, reader);
+    }
+
+    private static NetworkFileHeader ReadHeader(string path, SafetensorsReader reader)
+    {
         string Value(string key) => reader.Metadata.TryGetValue(key, out string? value) ? value
             : throw new AsniException($"{path} does not say its {key} in its metadata; it was not written by asni.");
         if (!reader.Metadata.TryGetValue("network", out string? name)) throw new UnnamedNetworkException(path, $"{path} does not say what network it holds.");
@@ -102,6 +107,21 @@ public static class NetworkFile
     public static TrainedNetwork Read(string path, Network network)
     {
         using var reader = SafetensorsReader.Open(path);
+        return Read(path, network, reader);
+    }
+
+    /// <summary>The network that the file describes.</summary>
+    /// <exception cref="UnnamedNetworkException">It is a sound file of weights that describes none.</exception>
+    /// <exception cref="AsniException">Not a network file, or of other tensors than it describes.</exception>
+    internal static StoredNetwork Read(string path)
+    {
+        using var reader = SafetensorsReader.Open(path);
+        NetworkFileHeader header = ReadHeader(path, reader);
+        return new StoredNetwork(path, Read(path, header.Network, reader), header.Phase);
+    }
+
+    private static TrainedNetwork Read(string path, Network network, SafetensorsReader reader)
+    {
         CheckFit(path, network, reader);
         var values = ImmutableArray.CreateBuilder<float[]>(network.Parameters.Length);
         var masks = ImmutableArray.CreateBuilder<Mask?>(network.Parameters.Length);

@@ -21,11 +21,7 @@ public static class NetworkFormats
 
     /// <summary>The network of one of our own files.</summary>
     /// <exception cref="AsniException">Missing, damaged, without a description, or of other tensors than it describes.</exception>
-    public static StoredNetwork Read(string path)
-    {
-        NetworkFileHeader header = ReadHeader(path);
-        return new StoredNetwork(path, Read(path, header.Network), header.Phase);
-    }
+    public static StoredNetwork Read(string path) => WeightFormats.Of(path).Read(path);
 
     /// <summary>Values and masks of one of our own files, for a network that it must fit.</summary>
     /// <exception cref="AsniException">Missing, damaged, or of another network.</exception>

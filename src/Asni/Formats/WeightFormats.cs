@@ -25,6 +25,11 @@ internal interface IWeightFormat
     /// <exception cref="AsniException">Missing, damaged, or of another network.</exception>
     TrainedNetwork Read(string path, Network network);
 
+    /// <summary>The network that the file describes, in one pass over the file.</summary>
+    /// <exception cref="UnnamedNetworkException">It is a sound file that names none.</exception>
+    /// <exception cref="AsniException">Missing or damaged.</exception>
+    StoredNetwork Read(string path);
+
     /// <summary>The tensors by name.</summary>
     /// <exception cref="AsniException">Missing or damaged.</exception>
     NamedTensors Open(string path);
@@ -50,9 +55,10 @@ internal static class WeightFormats
         public NetworkFileHeader? TryReadHeader(string path) => AsniFile.Describe(path).Header;
 
         public NetworkFileHeader ReadHeader(string path) =>
-            TryReadHeader(path) ?? throw new UnnamedNetworkException(path, $"{path} does not describe its network but by a name that is not known.");
+            TryReadHeader(path) ?? throw AsniFile.Unnamed(path);
 
         public TrainedNetwork Read(string path, Network network) => AsniFile.Read(path, network);
+        public StoredNetwork Read(string path) => AsniFile.Read(path);
         public NamedTensors Open(string path) => new AsniTensors(path);
     }
 
@@ -62,11 +68,12 @@ internal static class WeightFormats
         public bool MayBe(ReadOnlySpan<byte> start) => StateDictFile.IsOne(start) || LegacyStateDictFile.IsOne(start);
         public NetworkFileHeader? TryReadHeader(string path) => null;
 
-        public NetworkFileHeader ReadHeader(string path) =>
-            throw new UnnamedNetworkException(path, $"{path} is a PyTorch state dict, which does not say what network it holds.");
-
+        public NetworkFileHeader ReadHeader(string path) => throw Unnamed(path);
+        public StoredNetwork Read(string path) => throw Unnamed(path);
         public TrainedNetwork Read(string path, Network network) => throw new AsniException($"{path} is a PyTorch state dict; a network that asni wrote was expected.");
         public NamedTensors Open(string path) => PickledTensors.OpenFile(path);
+
+        private static UnnamedNetworkException Unnamed(string path) => new(path, $"{path} is a PyTorch state dict, which does not say what network it holds.");
     }
 
     /// <summary>It has no mark of its own: whatever is of no other known kind is held to be one, and its reader says what is wrong.</summary>
@@ -74,9 +81,10 @@ internal static class WeightFormats
     {
         public NetworkFormat Kind => NetworkFormat.Safetensors;
         public bool MayBe(ReadOnlySpan<byte> start) => SafetensorsReader.MayBeOne(start) || ForeignFile.Describe(start) is null;
-        public NetworkFileHeader? TryReadHeader(string path) => NetworkFile.HasHeader(path) ? NetworkFile.ReadHeader(path) : null;
+        public NetworkFileHeader? TryReadHeader(string path) => NetworkFile.TryReadHeader(path);
         public NetworkFileHeader ReadHeader(string path) => NetworkFile.ReadHeader(path);
         public TrainedNetwork Read(string path, Network network) => NetworkFile.Read(path, network);
+        public StoredNetwork Read(string path) => NetworkFile.Read(path);
         public NamedTensors Open(string path) => new SafetensorsTensors(path);
     }
 }

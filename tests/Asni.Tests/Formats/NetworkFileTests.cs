@@ -1,5 +1,8 @@
+using System.Globalization;
 using Asni.Engine;
 using Asni.Formats;
+using Asni.Formats.Amenable;
+using Asni.Methods;
 using Asni.Networks;
 using Asni.Tensors;
 
@@ -20,6 +23,23 @@ public class NetworkFileTests : FolderTest
         Assert.That(read.Values, Is.EqualTo(model.Values));
         Assert.That(read.Masks[0]!.Words.ToArray(), Is.EqualTo(model.Masks[0]!.Words.ToArray()), "a live weight of 0 stays live");
         Assert.That(read.Masks.Skip(1), Is.All.Null);
+    }
+
+    /// <summary>Bytes that this thread has read, as the kernel counts them: the file once, and its beginning to tell its format.</summary>
+    [TestCase(".safetensors")]
+    [TestCase(".asni")]
+    [Platform("Linux")]
+    public void A_file_is_read_once(string extension)
+    {
+        TrainedNetwork model = MethodRunner.InitialWeights(NetworkZoo.Create("lenet300"), 1);
+        string path = _folder["n" + extension];
+        if (extension == AsniFile.Extension) AsniFile.Write(path, model, "dense");
+        else NetworkFile.Write(path, model, "dense");
+        long Read() => long.Parse(File.ReadLines("/proc/thread-self/io").First().Split(' ')[1], CultureInfo.InvariantCulture);
+        long before = Read();
+        Assert.That(NetworkFormats.Read(path).Trained.Sha256(), Is.EqualTo(model.Sha256()));
+        long read = Read() - before, length = new FileInfo(path).Length;
+        Assert.That(read, Is.InRange(length, length + 20_000), $"{length} bytes");
     }
 
     [Test]
@@ -55,7 +75,7 @@ public class NetworkFileTests : FolderTest
         Assert.That(() => NetworkFile.ReadHeader(path), Throws.TypeOf<UnnamedNetworkException>());
         SafetensorsWriter.Write(path, [], new Dictionary<string, string> { ["network"] = "x", ["input"] = "3x3x3", ["classes"] = "2", ["phase"] = "p" });
         Assert.That(() => NetworkFile.ReadHeader(path), Throws.TypeOf<UnnamedNetworkException>().With.Message.StartsWith($"{path} does not describe its network but by a name: There is no network 'x'"));
-        Assert.That(NetworkFile.HasHeader(path), Is.False);
+        Assert.That(NetworkFile.TryReadHeader(path), Is.Null);
         SafetensorsWriter.Write(path, [], new Dictionary<string, string> { ["network"] = "lenet300", ["input"] = "3x0x3", ["classes"] = "2", ["phase"] = "p" });
         Assert.That(() => NetworkFile.ReadHeader(path), Throws.TypeOf<AsniException>().With.Message.Contains("3x0x3"));
     }

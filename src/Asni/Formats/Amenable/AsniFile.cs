@@ -60,7 +60,7 @@ public static class AsniFile
     internal static AsniContents Describe(string path)
     {
         var tensors = ImmutableArray.CreateBuilder<AsniTensor>();
-        NetworkFileHeader? header = Walk(path, (tensor, budget, _) =>
+        NetworkFileHeader? header = Walk(path, (_, tensor, budget, _) =>
         {
             // Whoever builds the network that the file describes takes memory for it.
             tensor.TakeFrom(budget);
@@ -79,24 +79,31 @@ public static class AsniFile
     /// <exception cref="AsniException">Missing, cut short, damaged, of a later version, or not of this network.</exception>
     public static TrainedNetwork Read(string path, Network network)
     {
-        var values = ImmutableArray.CreateBuilder<float[]>();
-        var masks = ImmutableArray.CreateBuilder<Mask?>();
-        Walk(path, (tensor, _, bad) =>
+        var tensors = new DecodedTensors(path);
+        Walk(path, (_, tensor, _, bad) => tensors.Add(network, tensor, bad), out _);
+        return tensors.Of(network);
+    }
+
+    /// <summary>The network that the file describes, with its values and masks.</summary>
+    /// <exception cref="UnnamedNetworkException">A sound file of version 1 names a network that is not known by name.</exception>
+    /// <exception cref="AsniException">Missing, cut short, damaged, of a later version, or of other tensors than it describes.</exception>
+    internal static StoredNetwork Read(string path)
+    {
+        var tensors = new DecodedTensors(path);
+        NetworkFileHeader? header = Walk(path, (network, tensor, budget, bad) =>
         {
-            RequireFit(path, network, values.Count, tensor.Name, tensor.Shape);
-            (float[] v, Mask? m) = tensor.Decode(bad);
-            values.Add(v);
-            masks.Add(m);
+            // The network's sizes are only what the file says.
+            tensor.TakeFrom(budget);
+            if (network is not null) tensors.Add(network, tensor, bad);
         }, out _);
-        RequireAll(path, network, values.Count);
-        return new TrainedNetwork(network, values.ToImmutable(), masks.ToImmutable());
+        return header is null ? throw Unnamed(path) : new StoredNetwork(path, tensors.Of(header.Network), header.Phase);
     }
 
     /// <summary>All tensors, still coded, by name.</summary>
     internal static Dictionary<string, StoredTensor> ReadTensors(string path)
     {
         var tensors = new Dictionary<string, StoredTensor>();
-        Walk(path, (tensor, budget, _) =>
+        Walk(path, (_, tensor, budget, _) =>
         {
             tensor.TakeFrom(budget);
             if (!tensors.TryAdd(tensor.Name, tensor)) throw Bad(path, $"it has two tensors {tensor.Name}");
@@ -105,6 +112,8 @@ public static class AsniFile
     }
 
     internal static AsniException Bad(string path, string what) => new($"{path} is not a usable .asni file: {what}.");
+
+    internal static UnnamedNetworkException Unnamed(string path) => new(path, $"{path} does not describe its network but by a name that is not known.");
 
     /// <exception cref="AsniException">The tensor is not the network's at this place.</exception>
     private static void RequireFit(string path, Network network, int index, string name, Shape shape)
@@ -122,7 +131,9 @@ public static class AsniFile
             throw new AsniException($"{path} does not fit network {network.Name}: it has {count} tensors of {network.Parameters.Length}.");
     }
 
-    private static NetworkFileHeader? Walk(string path, Action<StoredTensor, ReadBudget, Func<string, AsniException>> visit, out long fileBytes)
+    /// <param name="visit">Called with the network that the file describes, null where its name is not known, and each tensor.</param>
+    /// <returns>Null when the network is not known.</returns>
+    private static NetworkFileHeader? Walk(string path, Action<Network?, StoredTensor, ReadBudget, Func<string, AsniException>> visit, out long fileBytes)
     {
         AsniException Fault(string what) => Bad(path, what);
         byte[] file = WholeFile.Read(path);
@@ -136,7 +147,7 @@ public static class AsniFile
         for (int i = 0; i < count; i++)
         {
             StoredTensor tensor = StoredTensor.Read(reader, Fault);
-            visit(tensor, budget, what => Fault($"tensor {tensor.Name} has {what}"));
+            visit(network, tensor, budget, what => Fault($"tensor {tensor.Name} has {what}"));
         }
         if (reader.Left > 0) throw Fault($"{reader.Left} bytes after its last tensor belong to nothing");
         return network is null ? null : new NetworkFileHeader(network, phase);
@@ -174,5 +185,26 @@ public static class AsniFile
         SHA256.HashData(file.AsSpan(..^ChecksumBytes), sum);
         if (!sum.SequenceEqual(file.AsSpan(^ChecksumBytes..))) throw bad("it is damaged: its checksum does not agree");
         return version;
+    }
+
+    /// <summary>Tensors as they come, each held to the network's at its place.</summary>
+    private sealed class DecodedTensors(string path)
+    {
+        private readonly ImmutableArray<float[]>.Builder _values = ImmutableArray.CreateBuilder<float[]>();
+        private readonly ImmutableArray<Mask?>.Builder _masks = ImmutableArray.CreateBuilder<Mask?>();
+
+        public void Add(Network network, StoredTensor tensor, Func<string, AsniException> bad)
+        {
+            RequireFit(path, network, _values.Count, tensor.Name, tensor.Shape);
+            (float[] values, Mask? mask) = tensor.Decode(bad);
+            _values.Add(values);
+            _masks.Add(mask);
+        }
+
+        public TrainedNetwork Of(Network network)
+        {
+            RequireAll(path, network, _values.Count);
+            return new TrainedNetwork(network, _values.ToImmutable(), _masks.ToImmutable());
+        }
     }
 }
