@@ -17,7 +17,8 @@ internal static class Latency
         StepOptions o = StepOptions.Parse(args);
         Network network = NetworkZoo.Create(o.Net, o.Input, o.Classes);
         (TrainedNetwork pruned, TrainedNetwork dense, double density) = Networks(network, o);
-        using SparseModel model = SparseModel.Of(pruned, new CpuDevice(o.Threads), o.Batch), denseModel = SparseModel.Of(dense, new CpuDevice(o.Threads), o.Batch);
+        using CpuDevice device = new(o.Threads), denseDevice = new(o.Threads);
+        using SparseModel model = SparseModel.Of(pruned, device, o.Batch), denseModel = SparseModel.Of(dense, denseDevice, o.Batch);
         float[] images = Answers.Random((long)o.Batch * o.Input.Elements, 1), logits = new float[o.Batch * o.Classes];
         double[][] times = Steps.MeasureInTurn([() => model.Run(images, logits), () => denseModel.Run(images, logits)], o.Seconds);
         double At(int who, double share) => times[who][(int)Math.Min(times[who].Length - 1, share * times[who].Length)];

@@ -20,7 +20,7 @@ foreach (PhaseResult phase in run.Phases)
 // Save, and run sparse elsewhere: batch-norm folded, pruned weights skipped, no allocation after the first call.
 string file = Path.Combine(Path.GetTempPath(), "digits.safetensors");
 run["asni2"]!.Save(file);
-using var model = SparseModel.Load(file, new CpuDevice(threads: 1));
+using var model = SparseModel.Load(file, device);
 var pixels = new byte[data.Test.Shape.Elements];
 var image = new float[pixels.Length];
 data.Test.Read(0, pixels);

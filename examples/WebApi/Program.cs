@@ -1,6 +1,7 @@
 using Asni;
 using Asni.Cpu;
 using Asni.Inference;
+using Asni.Runs;
 
 // What is on an image, over HTTP, by the network of a run folder:
 //     dotnet run --project src/Asni.Host -- --net lenet300 --data digits --epochs 5 --out runs/digits
@@ -14,7 +15,8 @@ if (args.Length == 0)
 try
 {
     // Requests run side by side, each on one thread: that serves more of them than all threads on one after the other.
-    using var classifier = ImageClassifier.Load(args[0], new CpuDevice(threads: 1));
+    using var device = new CpuDevice(threads: 1);
+    using var classifier = RunInference.LoadClassifier(args[0], device);
     WebApplication app = WebApplication.CreateBuilder(args[1..]).Build();
     app.MapPost("/classify", async (HttpRequest request) =>
     {

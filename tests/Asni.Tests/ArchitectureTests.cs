@@ -26,8 +26,8 @@ public partial class ArchitectureTests
         ["Pruning"] = ["Settings", "Data", "Engine", "Optimizers", "Devices", "Networks", "Tensors"],
         ["Training"] = ["Pruning", "Engine", "Optimizers", "Devices", "Networks", "Tensors", "Data", "Formats"],
         ["Methods"] = ["Settings", "Training", "Pruning", "Engine", "Optimizers", "Devices", "Networks", "Tensors", "Data", "Formats"],
-        ["Inference"] = ["Runs", "Data", "Engine", "Devices", "Networks", "Tensors", "Formats"],
-        ["Runs"] = ["Methods", "Training", "Pruning", "Engine", "Optimizers", "Devices", "Networks", "Tensors", "Data", "Formats"],
+        ["Inference"] = ["Data", "Engine", "Devices", "Networks", "Tensors", "Formats"],
+        ["Runs"] = ["Inference", "Methods", "Training", "Pruning", "Engine", "Optimizers", "Devices", "Networks", "Tensors", "Data", "Formats"],
         ["Reports"] = ["Runs", "Methods", "Training", "Pruning", "Engine", "Optimizers", "Devices", "Networks", "Tensors", "Data", "Formats"],
     };
 

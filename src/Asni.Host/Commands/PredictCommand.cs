@@ -1,7 +1,9 @@
 using System.CommandLine;
 using Asni.Data;
+using Asni.Devices;
 using Asni.Formats;
 using Asni.Inference;
+using Asni.Networks;
 using Asni.Runs;
 
 namespace Asni.Host.Commands;
@@ -29,26 +31,27 @@ internal static class PredictCommand
         command.SetAction(parsed =>
         {
             string[] images = parsed.GetValue(files)!;
-            ImageClassifier OfRun(string folder)
+            (TrainedNetwork, ImageDescription) OfRun(string folder)
             {
                 weights.RequireNone(parsed);
                 if (parsed.GetValue(data) is not null) throw new UsageException("--data goes with a network file: a run says what its data are.");
                 StoredNetwork network = NetworkFormats.Read(RunFolder.NetworkPath(folder, parsed.GetValue(phase))).RequireFinite();
-                var summary = RunSummary.Read(folder);
-                return ImageClassifier.Of(network.Trained, device.Parse(parsed).Open(), summary);
+                return (network.Trained, RunSummary.Read(folder).DescribeImages());
             }
-            ImageClassifier OfFile()
+            (TrainedNetwork, ImageDescription) OfFile()
             {
                 if (parsed.GetValue(phase) is not null) throw new UsageException("--phase goes with --run.");
                 if (images.Length < 2) throw new UsageException("give --run DIR and images, or a network file, --data and images.");
                 string trainedOn = parsed.GetValue(data) ?? throw new UsageException("--data says what the network was trained on; it goes with a network file.");
                 // A mistake in the name is told before the network is read.
-                _ = Datasets.Describe(trainedOn);
+                ImageDescription described = Datasets.Describe(trainedOn);
                 StoredNetwork network = weights.Read(parsed, images[0], console).RequireFinite();
                 images = images[1..];
-                return ImageClassifier.Of(network.Trained, device.Parse(parsed).Open(), trainedOn);
+                return (network.Trained, described);
             }
-            using ImageClassifier classifier = parsed.GetValue(run) is { } folder ? OfRun(folder) : OfFile();
+            (TrainedNetwork trained, ImageDescription seen) = parsed.GetValue(run) is { } folder ? OfRun(folder) : OfFile();
+            using Device on = device.Parse(parsed).Open();
+            using var classifier = ImageClassifier.Of(trained, on, seen);
             bool all = true;
             foreach (string file in images) all &= Predict(console, classifier, file);
             return all ? 0 : Entry.Failed;

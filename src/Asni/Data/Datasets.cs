@@ -39,11 +39,11 @@ public static class Datasets
 
     /// <summary>How a dataset's images are normalized, and what its classes are called: empty where they are numbers, or as its folders are called.</summary>
     /// <exception cref="UsageException">No dataset has this name.</exception>
-    internal static (Normalization Normalization, IReadOnlyList<string> ClassNames) Describe(string name)
+    public static ImageDescription Describe(string name)
     {
         string proper = KnownDatasets.Resolve(name);
-        return KnownDatasets.File(proper) is { } dataset ? (dataset.Normalization, dataset.ClassNames)
-            : proper == Digits.Name ? (Digits.Normalization, []) : (ShapesDataset.NormalizationOfAll, ShapeField.Names);
+        if (KnownDatasets.File(proper) is { } dataset) return new ImageDescription(dataset.Normalization, dataset.ClassNames, IsWhole: !IsOfAnySize(proper));
+        return proper == Digits.Name ? new ImageDescription(Digits.Normalization, [], IsWhole: true) : new ImageDescription(ShapesDataset.NormalizationOfAll, ShapeField.Names, IsWhole: true);
     }
 
     /// <summary>Who gives a dataset of files, as a clause; null for those that can be downloaded or are drawn, and for the caller's own.</summary>

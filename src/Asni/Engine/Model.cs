@@ -4,7 +4,10 @@ using Asni.Tensors;
 
 namespace Asni.Engine;
 
-/// <summary>A network's parameters on a device. Plans of any batch size share one model. One caller at a time, as its device.</summary>
+/// <summary>
+/// A network's parameters on a device. Plans of any batch size share one model. One caller at a time, as its device. The device is the caller's: whoever makes a device
+/// disposes of it, after what is on it.
+/// </summary>
 public sealed class Model : IDisposable
 {
     public Model(Network network, Device device)

@@ -3,7 +3,6 @@ using Asni.Data;
 using Asni.Devices;
 using Asni.Engine;
 using Asni.Networks;
-using Asni.Runs;
 using Asni.Tensors;
 
 namespace Asni.Inference;
@@ -13,86 +12,39 @@ namespace Asni.Inference;
 public readonly record struct ClassGuess(int Class, string Name, double Probability);
 
 /// <summary>
-/// A run's network that says what is on an image: files are read as evaluation reads them (<see cref="ImageFile"/>), normalized as in training, and run sparse
-/// (<see cref="SparseModel"/>). Any number of threads may call it at once.
+/// A network that says what is on an image: files are read as evaluation reads them (<see cref="ImageFile"/>), normalized as in training, and run sparse
+/// (<see cref="SparseModel"/>). Any number of threads may call it at once. Its device is the caller's, as that of a <see cref="SparseModel"/> is.
 /// <code>
-/// using var classifier = ImageClassifier.Load("runs/pets", new CpuDevice());
+/// using var device = new CpuDevice();
+/// using var classifier = ImageClassifier.Of(network, device, "cifar10");
 /// string animal = classifier.Classify("garden.jpg")[0].Name;
 /// </code>
 /// </summary>
 public sealed class ImageClassifier : IDisposable
 {
     private readonly SparseModel _model;
-    private readonly Normalization _normalization;
-    private readonly IReadOnlyList<string> _names;
-    private readonly bool _whole;
+    private readonly ImageDescription _images;
 
-    /// <param name="whole">Images are seen as a whole, not their middle.</param>
-    private ImageClassifier(SparseModel model, Normalization normalization, IReadOnlyList<string> names, bool whole)
-    {
-        (_model, _normalization, _names, _whole) = (model, normalization, names, whole);
-    }
+    private ImageClassifier(SparseModel model, ImageDescription images) => (_model, _images) = (model, images);
 
-    /// <param name="folder">A run folder.</param>
-    /// <param name="device">Where it runs; belongs to the classifier from here on, also when loading fails.</param>
+    /// <summary>A network that is in memory, and what it saw in training.</summary>
+    /// <param name="device">Where it runs; the caller's, who disposes of it after the classifier.</param>
     /// <param name="maximalCallers">Calls that run at the same time, as <see cref="SparseModel.Load"/> has it; files are read and decoded before a call waits for its turn.</param>
-    /// <param name="phase">Whose network: "asni1", ...; null for the last phase's that is no control.</param>
-    /// <exception cref="AsniException">No network or summary there, damaged ones, or a summary that does not say how images were normalized.</exception>
-    public static ImageClassifier Load(string folder, Device device, string? phase = null, int? maximalCallers = null)
+    /// <exception cref="UsageException">The images have another number of channels than the network reads, or neither 1 nor 3.</exception>
+    public static ImageClassifier Of(TrainedNetwork network, Device device, ImageDescription images, int? maximalCallers = null)
     {
-        string network;
-        RunSummary run;
-        try
-        {
-            run = RunSummary.Read(folder);
-            network = RunFolder.NetworkPath(folder, phase);
-        }
-        catch
-        {
-            device.Dispose();
-            throw;
-        }
-        return OfRun(SparseModel.Load(network, device, maximalCallers: maximalCallers), run);
-    }
-
-    /// <summary>A run's network that is in memory.</summary>
-    /// <param name="device">Where it runs; belongs to the classifier from here on, also when this fails.</param>
-    /// <param name="run">What the run's folder says of its images and classes.</param>
-    /// <param name="maximalCallers">As <see cref="Load"/> has it.</param>
-    /// <exception cref="AsniException">The run does not say how images were normalized, or the network does not fit what it says.</exception>
-    internal static ImageClassifier Of(TrainedNetwork network, Device device, RunSummary run, int? maximalCallers = null) =>
-        OfRun(SparseModel.Of(network, device, maximalCallers: maximalCallers), run);
-
-    private static ImageClassifier OfRun(SparseModel model, RunSummary run)
-    {
-        if (run.Normalization is { } normalization && normalization.Mean.Length == model.Input.Channels && model.Input.Channels is 1 or 3)
-            return new ImageClassifier(model, normalization, run.ClassNames, !Datasets.IsOfAnySize(run.Data));
-        model.Dispose();
-        throw new AsniException(run.Normalization is null
-            ? $"{Path.Combine(run.Folder, RunFolder.Summary)} does not say how images were normalized: the run is by an older version."
-            : $"The network in {run.Folder} reads {model.Input}, which is no image, or not the one that its summary is of.");
+        int channels = images.Normalization.Mean.Length;
+        if (channels != network.Network.Input.Channels || channels is not (1 or 3))
+            throw new UsageException($"The images have {channels} channels, of which there can be 1 or 3; the network reads {network.Network.Input}.");
+        return new ImageClassifier(SparseModel.Of(network, device, maximalCallers: maximalCallers), images);
     }
 
     /// <summary>A network that is in memory, such as one of a PyTorch file, of a dataset that has a name: its normalization and classes are known by that.</summary>
-    /// <param name="device">Where it runs; belongs to the classifier from here on, also when this fails.</param>
     /// <param name="data">What the network was trained on: "cifar10", "imagenet", ...</param>
-    /// <param name="maximalCallers">As <see cref="Load"/> has it.</param>
     /// <exception cref="UsageException">No dataset has this name, or its images have another number of channels.</exception>
-    public static ImageClassifier Of(TrainedNetwork network, Device device, string data, int? maximalCallers = null)
-    {
-        try
-        {
-            (Normalization normalization, IReadOnlyList<string> names) = Datasets.Describe(data);
-            if (normalization.Mean.Length != network.Network.Input.Channels)
-                throw new UsageException($"{data} has images of {normalization.Mean.Length} channels; the network reads {network.Network.Input}.");
-            return new ImageClassifier(SparseModel.Of(network, device, maximalCallers: maximalCallers), normalization, names, !Datasets.IsOfAnySize(data));
-        }
-        catch
-        {
-            device.Dispose();
-            throw;
-        }
-    }
+    /// <inheritdoc cref="Of(TrainedNetwork, Device, ImageDescription, int?)" path="/param"/>
+    public static ImageClassifier Of(TrainedNetwork network, Device device, string data, int? maximalCallers = null) =>
+        Of(network, device, Datasets.Describe(data), maximalCallers);
 
     /// <summary>What images are brought to.</summary>
     public Chw Input => _model.Input;
@@ -117,9 +69,9 @@ public sealed class ImageClassifier : IDisposable
         float[] image = ArrayPool<float>.Shared.Rent(Input.Elements);
         try
         {
-            if (file is null) ImageFile.Read(name, Input, _whole, pixels.AsSpan(0, Input.Elements));
-            else ImageFile.Read(file, name, Input, _whole, pixels.AsSpan(0, Input.Elements));
-            _normalization.Apply(pixels.AsSpan(0, Input.Elements), image.AsSpan(0, Input.Elements));
+            if (file is null) ImageFile.Read(name, Input, _images.IsWhole, pixels.AsSpan(0, Input.Elements));
+            else ImageFile.Read(file, name, Input, _images.IsWhole, pixels.AsSpan(0, Input.Elements));
+            _images.Normalization.Apply(pixels.AsSpan(0, Input.Elements), image.AsSpan(0, Input.Elements));
             _model.Run(image.AsSpan(0, Input.Elements), logits);
         }
         finally
@@ -134,7 +86,7 @@ public sealed class ImageClassifier : IDisposable
     {
         // Softmax, safe from overflow.
         double largest = logits.Max(), sum = logits.Sum(l => Math.Exp(l - largest));
-        return [.. logits.Select((l, c) => new ClassGuess(c, c < _names.Count ? _names[c] : $"{c}", Math.Exp(l - largest) / sum)).OrderByDescending(g => g.Probability).Take(count)];
+        return [.. logits.Select((l, c) => new ClassGuess(c, c < _images.ClassNames.Count ? _images.ClassNames[c] : $"{c}", Math.Exp(l - largest) / sum)).OrderByDescending(g => g.Probability).Take(count)];
     }
 
     /// <inheritdoc cref="SparseModel.Dispose"/>

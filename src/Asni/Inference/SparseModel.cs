@@ -4,7 +4,6 @@ using Asni.Engine;
 using Asni.Formats;
 using Asni.Networks;
 using Asni.Networks.Rewriting;
-using Asni.Runs;
 using Asni.Tensors;
 
 namespace Asni.Inference;
@@ -12,15 +11,16 @@ namespace Asni.Inference;
 /// <summary>
 /// A trained network that runs sparse inside a .NET application: batch-norm folded into the layers, bias and ReLU fused, pruned weights
 /// skipped where that is faster. Any number of threads may call it at once: weights are shared, and each call has activations of its own. A plan of these that was used
-/// once is kept, and from then on nothing is allocated.
+/// once is kept, and from then on nothing is allocated. Its device is the caller's, as that of a <see cref="Model"/> is: whoever makes a device disposes of it, after what
+/// is on it. While the model is there nothing else runs on the device; devices that it makes of it for further callers are its own.
 /// <code>
-/// using var model = SparseModel.Load("runs/lenet300", new CpuDevice(threads: 2));
+/// using var device = new CpuDevice(threads: 2);
+/// using var model = SparseModel.Load("asni2.safetensors", device);
 /// int digit = model.Predict(image);      // normalized floats, (C, H, W); from any thread
 /// </code>
 /// </summary>
 public sealed class SparseModel : IDisposable
 {
-    private readonly Device _device;
     private readonly Model _model;
     private readonly PlanPool _plans;
 
@@ -31,17 +31,23 @@ public sealed class SparseModel : IDisposable
 
     private SparseModel(TrainedNetwork snapshot, Device device, int maximalBatch, int? maximalCallers)
     {
-        _device = device;
         _model = new Model(snapshot.Network, device);
-        _model.Load(snapshot);
-        _plans = new PlanPool(_model, maximalBatch, maximalCallers ?? Environment.ProcessorCount);
+        try
+        {
+            _model.Load(snapshot);
+            _plans = new PlanPool(_model, maximalBatch, maximalCallers ?? Environment.ProcessorCount);
+        }
+        catch
+        {
+            _model.Dispose();
+            throw;
+        }
         _labels = new int[maximalBatch];
         Sparsity = _model.Sparsity;
     }
 
-    /// <summary>Reads a run folder's network (the last phase's that is no control), or a network file of Asni (safetensors, .asni).</summary>
-    /// <param name="path">The folder or file.</param>
-    /// <param name="device">Where it runs; belongs to the model from here on, also when loading fails.</param>
+    /// <summary>Reads a network file of Asni (safetensors, .asni).</summary>
+    /// <param name="device">Where it runs; the caller's, who disposes of it after the model.</param>
     /// <param name="maximalBatch">Samples of the largest batch; memory is planned for it.</param>
     /// <param name="maximalCallers">
     /// Calls that run at the same time. Each beyond the first takes memory for its own activations, when it is first needed and until the model is disposed of; further callers
@@ -50,33 +56,16 @@ public sealed class SparseModel : IDisposable
     /// <exception cref="AsniException">No network there, or a damaged one.</exception>
     public static SparseModel Load(string path, Device device, int maximalBatch = 1, int? maximalCallers = null)
     {
-        try
-        {
-            CheckSizes(maximalBatch, maximalCallers);
-            string file = Directory.Exists(path) ? RunFolder.NetworkPath(path) : path;
-            return new SparseModel(FoldedNetwork.Of(NetworkFormats.Read(file).Trained), device, maximalBatch, maximalCallers);
-        }
-        catch
-        {
-            device.Dispose();
-            throw;
-        }
+        CheckSizes(maximalBatch, maximalCallers);
+        return new SparseModel(FoldedNetwork.Of(NetworkFormats.Read(path).Trained), device, maximalBatch, maximalCallers);
     }
 
     /// <summary>A network that is in memory, such as what a phase of a run delivered.</summary>
     /// <inheritdoc cref="Load" path="/param"/>
     public static SparseModel Of(TrainedNetwork model, Device device, int maximalBatch = 1, int? maximalCallers = null)
     {
-        try
-        {
-            CheckSizes(maximalBatch, maximalCallers);
-            return new SparseModel(FoldedNetwork.Of(model), device, maximalBatch, maximalCallers);
-        }
-        catch
-        {
-            device.Dispose();
-            throw;
-        }
+        CheckSizes(maximalBatch, maximalCallers);
+        return new SparseModel(FoldedNetwork.Of(model), device, maximalBatch, maximalCallers);
     }
 
     /// <summary>One sample's input.</summary>
@@ -141,7 +130,6 @@ public sealed class SparseModel : IDisposable
         if (Interlocked.Exchange(ref _disposed, 1) != 0) return;
         _plans.Dispose();
         _model.Dispose();
-        _device.Dispose();
     }
 
     private static void CheckSizes(int maximalBatch, int? maximalCallers)

@@ -21,6 +21,11 @@ internal sealed record RunSummary(string Folder, string Network, string Data, ul
     /// <summary>In the order of the network's outputs; empty when unknown.</summary>
     public IReadOnlyList<string> ClassNames { get; init; } = [];
 
+    /// <summary>What the run's networks saw in training.</summary>
+    /// <exception cref="AsniException">The folder is of before that was written.</exception>
+    public ImageDescription DescribeImages() => Normalization is { } normalization ? new ImageDescription(normalization, ClassNames, IsWhole: !Datasets.IsOfAnySize(Data))
+        : throw new AsniException($"{Path.Combine(Folder, RunFolder.Summary)} does not say how images were normalized: the run is by an older version.");
+
     /// <exception cref="AsniException">The folder has no summary, or a damaged one.</exception>
     public static RunSummary Read(string folder)
     {

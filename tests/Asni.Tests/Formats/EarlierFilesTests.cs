@@ -1,6 +1,5 @@
 using Asni.Cpu;
 using Asni.Formats;
-using Asni.Inference;
 using Asni.Networks;
 using Asni.Reports;
 using Asni.Runs;
@@ -33,7 +32,8 @@ public class EarlierFilesTests : FolderTest
         Assert.That(coded.Values, Is.EqualTo(start.Values));
         foreach (string phase in new[] { "asni1", "asni2" })
             Assert.That(Read(phase + ".safetensors", phase).Kept, Is.EqualTo(summary.Phases.Single(p => p.Phase == phase).Kept));
-        using var model = SparseModel.Load(folder, new CpuDevice(1));
+        using var modelDevice = new CpuDevice(1);
+        using var model = RunInference.LoadModel(folder, modelDevice);
         Assert.That(model.Classes, Is.EqualTo(start.Network.Classes));
     }
 

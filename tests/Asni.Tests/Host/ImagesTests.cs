@@ -1,6 +1,6 @@
 using Asni.Cpu;
 using Asni.Data;
-using Asni.Inference;
+using Asni.Runs;
 using Asni.Tests.Data.Images;
 
 namespace Asni.Tests.Host;
@@ -73,7 +73,8 @@ public class ImagesTests : FolderTest
     /// <summary>By the library's parts one by one.</summary>
     private string Line(string file)
     {
-        using var model = SparseModel.Load(_folder["run"], new CpuDevice(1));
+        using var modelDevice = new CpuDevice(1);
+        using var model = RunInference.LoadModel(_folder["run"], modelDevice);
         Dataset data = Datasets.Open("images", new DatasetLocator(_folder["pictures"], null, "data", "cache"), size: (32, 32)).Train;
         var pixels = new byte[model.Input.Elements];
         var image = new float[pixels.Length];

@@ -1,6 +1,5 @@
 using Asni.Cpu;
 using Asni.Formats;
-using Asni.Inference;
 using Asni.Methods;
 using Asni.Networks;
 using Asni.Runs;
@@ -43,7 +42,8 @@ public class OwnNetworkTests : FolderTest
         Expect("compact", _folder["run/asni2.safetensors"]);
         Expect("compare", _folder["run"]);
         Expect(["--init", _folder["run/asni2-init.asni"], .. s_data, "--out", _folder["again"]]);
-        using var model = SparseModel.Load(_folder["run"], new CpuDevice(1));
+        using var modelDevice = new CpuDevice(1);
+        using var model = RunInference.LoadModel(_folder["run"], modelDevice);
         Assert.That((model.Input, model.Classes), Is.EqualTo((s_own.Input, s_own.Classes)));
     }
 

@@ -57,7 +57,7 @@ public class WeightFileTests : FolderTest
         Assert.That(output.Split('\n').Single(l => l.StartsWith(_folder["a.png"], StringComparison.Ordinal)), Does.Contain(" %, "));
         CommandLine.ExpectFailure(2, "--data says what the network was trained on", "predict", _folder["w.safetensors"], _folder["a.png"], "--net", "lenet300");
         CommandLine.ExpectFailure(2, "or a network file, --data and images", "predict", _folder["a.png"], "--net", "lenet300", "--data", "mnist");
-        CommandLine.ExpectFailure(2, "has images of 3 channels", "predict", _folder["w.safetensors"], _folder["a.png"], "--net", "lenet300", "--data", "cifar10");
+        CommandLine.ExpectFailure(2, "The images have 3 channels", "predict", _folder["w.safetensors"], _folder["a.png"], "--net", "lenet300", "--data", "cifar10");
     }
 
     [Test]

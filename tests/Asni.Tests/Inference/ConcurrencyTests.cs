@@ -44,7 +44,8 @@ public class ConcurrencyTests
         int expected = Serial(snapshot, image);
         for (int round = 0; round < 5; round++)
         {
-            SparseModel model = SparseModel.Of(snapshot, new CpuDevice(2), 1, maximalCallers);
+            using var device = new CpuDevice(2);
+            SparseModel model = SparseModel.Of(snapshot, device, 1, maximalCallers);
             int right = 0, refused = 0;
             Thread[] callers = Start(Callers, _ =>
             {
@@ -75,7 +76,7 @@ public class ConcurrencyTests
     {
         TrainedNetwork snapshot = SparseNetworks.Prune(NetworkZoo.Create("lenet300", new Chw(1, 28, 28), 10), 0.1);
         float[] image = SparseNetworks.Images(784, 3);
-        var device = new CpuDevice(2);
+        using var device = new CpuDevice(2);
         using SparseModel model = SparseModel.Of(snapshot, device, 1, maximalCallers: 1);
         int before = model.Predict(image);
         // The device is busy with another thread: every call fails inside its plan.
@@ -98,7 +99,8 @@ public class ConcurrencyTests
     {
         TrainedNetwork snapshot = SparseNetworks.Prune(NetworkZoo.Create("lenet300", new Chw(1, 28, 28), 10), 0.1);
         float[] image = SparseNetworks.Images(784, 3);
-        using SparseModel model = SparseModel.Of(snapshot, new Reference.ReferenceDevice(), 1, maximalCallers: 8);
+        using var device = new Reference.ReferenceDevice();
+        using SparseModel model = SparseModel.Of(snapshot, device, 1, maximalCallers: 8);
         var expected = new float[10];
         model.Run(image, expected);
         Join(Start(4, _ =>
@@ -175,7 +177,7 @@ public class ConcurrencyTests
         Assert.That(ThreadCount(), Is.LessThanOrEqualTo(before));
     }
 
-    /// <summary>Runs models that nobody disposes of.</summary>
+    /// <summary>Runs models that nobody disposes of, nor of their devices.</summary>
     /// <returns>Threads of the process when they had all run.</returns>
     [System.Runtime.CompilerServices.MethodImpl(System.Runtime.CompilerServices.MethodImplOptions.NoInlining)]
     private static int Forget(TrainedNetwork snapshot, float[] image, int count, int threads)
@@ -222,10 +224,12 @@ public class ConcurrencyTests
             int batch = 1 + i * 7 % maximalBatch;
             return (SparseNetworks.Images(batch * net.Input.Elements, (ulong)i), new float[batch * net.Classes]);
         })];
-        using (SparseModel serial = SparseModel.Of(snapshot, new CpuDevice(threads), maximalBatch, maximalCallers: 1))
+        using (var alone = new CpuDevice(threads))
+        using (SparseModel serial = SparseModel.Of(snapshot, alone, maximalBatch, maximalCallers: 1))
             foreach ((float[] images, float[] logits) in cases) serial.Run(images, logits);
         // Nobody has called this one: what is made by first calls is made by several at once.
-        using SparseModel model = SparseModel.Of(snapshot, new CpuDevice(threads), maximalBatch, maximalCallers);
+        using var modelDevice = new CpuDevice(threads);
+        using SparseModel model = SparseModel.Of(snapshot, modelDevice, maximalBatch, maximalCallers);
         using var start = new Barrier(Callers);
         Join(Start(Callers, caller =>
         {
@@ -242,7 +246,8 @@ public class ConcurrencyTests
 
     private static int Serial(TrainedNetwork snapshot, float[] image)
     {
-        using SparseModel model = SparseModel.Of(snapshot, new CpuDevice(2), 1, maximalCallers: 1);
+        using var modelDevice = new CpuDevice(2);
+        using SparseModel model = SparseModel.Of(snapshot, modelDevice, 1, maximalCallers: 1);
         return model.Predict(image);
     }
 

@@ -20,8 +20,9 @@ public class ImageClassifierTests
         using var folder = new TemporaryFolder();
         CommandLine.Outcome run = CommandLine.Run("--net", network, "--data", dataset, "--limit", "300", "--epochs", "2", "--sparsity", "0.5", "--method", "asni1", "--threads", "1", "--out", folder["run"]);
         Assert.That(run.ExitCode, Is.Zero, run.Error);
-        using var classifier = ImageClassifier.Load(folder["run"], new CpuDevice(1));
-        using var model = SparseModel.Load(folder["run"], new CpuDevice(1));
+        using CpuDevice device = new(1), another = new(1);
+        using var classifier = RunInference.LoadClassifier(folder["run"], device);
+        using var model = RunInference.LoadModel(folder["run"], another);
         Dataset data = Datasets.Open(dataset, new DatasetLocator(null, null, "data", "cache"), new ProceduralOptions { TrainCount = 20, TestCount = 20 }).Test;
         var pixels = new byte[data.Shape.Elements];
         var image = new float[pixels.Length];
@@ -43,7 +44,8 @@ public class ImageClassifierTests
         using var folder = new TemporaryFolder();
         CommandLine.Outcome run = CommandLine.Run("--net", "lenet300", "--data", "digits", "--limit", "300", "--epochs", "2", "--sparsity", "0.5", "--method", "asni1", "--threads", "1", "--out", folder["run"]);
         Assert.That(run.ExitCode, Is.Zero, run.Error);
-        using var classifier = ImageClassifier.Load(folder["run"], new CpuDevice(2), maximalCallers: 3);
+        using var classifierDevice = new CpuDevice(2);
+        using var classifier = RunInference.LoadClassifier(folder["run"], classifierDevice, maximalCallers: 3);
         var pixels = new byte[classifier.Input.Elements];
         ClassGuess[][] expected = [.. Enumerable.Range(0, 8).Select(i =>
         {
@@ -62,15 +64,16 @@ public class ImageClassifierTests
     public void A_network_in_memory_goes_with_the_summary_that_fits_it()
     {
         var run = new RunSummary("runs/a", "tiny", "cats", 1, 1, "", [], null) { Normalization = new Normalization([0.5f], [0.5f]), ClassNames = ["cat", "dog"] };
+        using var device = new CpuDevice(1);
         ImageClassifier Of(int channels, RunSummary summary)
         {
             Network network = new NetworkBuilder("tiny", new Chw(channels, 4, 4)).Linear("fc", 2).Build();
-            return ImageClassifier.Of(MethodRunner.InitialWeights(network, 1), new CpuDevice(1), summary);
+            return ImageClassifier.Of(MethodRunner.InitialWeights(network, 1), device, summary.DescribeImages());
         }
         byte[] image = Bitmap(new byte[16], new Chw(1, 4, 4));
         using (ImageClassifier classifier = Of(1, run))
             Assert.That(classifier.ClassifyBytes(image, "it").Select(g => g.Name), Is.EquivalentTo(run.ClassNames));
-        Assert.That(() => Of(3, run), Throws.TypeOf<AsniException>().With.Message.Contains("runs/a reads 3x4x4, which is no image, or not the one"));
+        Assert.That(() => Of(3, run), Throws.TypeOf<UsageException>().With.Message.Contains("The images have 1 channels, of which there can be 1 or 3; the network reads 3x4x4"));
         Assert.That(() => Of(1, run with { Normalization = null }), Throws.TypeOf<AsniException>().With.Message.Contains("does not say how images were normalized"));
     }
 

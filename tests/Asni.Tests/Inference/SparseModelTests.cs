@@ -4,6 +4,7 @@ using Asni.Engine;
 using Asni.Formats;
 using Asni.Inference;
 using Asni.Networks;
+using Asni.Runs;
 using Asni.Tensors;
 
 namespace Asni.Tests.Inference;
@@ -23,7 +24,8 @@ public class SparseModelTests
         Network net = NetworkZoo.Create(name, Parse(input), 10);
         string file = Write(folder, net, out TrainedNetwork weights);
         float[] images = SparseNetworks.Images(3 * net.Input.Elements, 4);
-        using var model = SparseModel.Load(file, new CpuDevice(2), maximalBatch: 4);
+        using var modelDevice = new CpuDevice(2);
+        using var model = SparseModel.Load(file, modelDevice, maximalBatch: 4);
         var actual = new float[30];
         model.Run(images, actual);
 
@@ -47,7 +49,8 @@ public class SparseModelTests
     {
         using var folder = new TemporaryFolder();
         Network net = NetworkZoo.Create("resnet20", new Chw(3, 16, 16), 10);
-        using var model = SparseModel.Load(Write(folder, net, out _), new CpuDevice(1));
+        using var modelDevice = new CpuDevice(1);
+        using var model = SparseModel.Load(Write(folder, net, out _), modelDevice);
         float[] image = SparseNetworks.Images(net.Input.Elements, 1);
         for (int i = 0; i < 3; i++) model.Predict(image);
         long before = GC.GetAllocatedBytesForCurrentThread();
@@ -60,13 +63,40 @@ public class SparseModelTests
     {
         using var folder = new TemporaryFolder();
         Network net = NetworkZoo.Create("lenet300", new Chw(1, 28, 28), 10);
-        using var model = SparseModel.Load(Write(folder, net, out _), new CpuDevice(1), maximalBatch: 2);
+        using var modelDevice = new CpuDevice(1);
+        using var model = SparseModel.Load(Write(folder, net, out _), modelDevice, maximalBatch: 2);
         Assert.That(() => model.Run(new float[784 * 3], new float[30]), Throws.ArgumentException.With.Message.Contains("1 to 2 images"));
         Assert.That(() => model.Run(new float[783], new float[10]), Throws.ArgumentException.With.Message.Contains("783"));
         Assert.That(() => model.Run(new float[784], new float[11]), Throws.ArgumentException.With.Message.Contains("11 logits"));
         Assert.That(() => model.Predict(new float[5]), Throws.ArgumentException);
-        Assert.That(() => SparseModel.Load(Directory.CreateDirectory(folder["empty"]).FullName, new CpuDevice(1)), Throws.InstanceOf<AsniException>().With.Message.Contains("holds no network"));
-        Assert.That(() => SparseModel.Load(Path.Combine(folder.Path, "missing"), new CpuDevice(1)), Throws.InstanceOf<AsniException>());
+        string empty = Directory.CreateDirectory(folder["empty"]).FullName;
+        Assert.That(() => RunInference.LoadModel(empty, modelDevice), Throws.InstanceOf<AsniException>().With.Message.Contains("holds no network"));
+        Assert.That(() => SparseModel.Load(empty, modelDevice), Throws.InstanceOf<AsniException>().With.Message.Contains("is a folder; a file was expected"));
+        Assert.That(() => SparseModel.Load(Path.Combine(folder.Path, "missing"), modelDevice), Throws.InstanceOf<AsniException>());
+    }
+
+    /// <summary>Whoever made a device disposes of it: a model that is gone, or was never made, leaves it as it was.</summary>
+    [Test]
+    public void A_device_stays_its_maker_s([Values] bool sparse)
+    {
+        using var folder = new TemporaryFolder();
+        Network net = NetworkZoo.Create("lenet300", new Chw(1, 4, 4), 3);
+        string file = Write(folder, net, out TrainedNetwork weights);
+        using var device = new CpuDevice(2);
+        float[] image = SparseNetworks.Images(net.Input.Elements, 1);
+        for (int round = 0; round < 2; round++)
+        {
+            using IDisposable model = sparse ? SparseModel.Load(file, device) : new Model(net, device);
+            if (model is SparseModel runs) Assert.That(runs.Predict(image), Is.InRange(0, 2));
+            else ((Model)model).Load(weights);
+        }
+        Assert.That(() => SparseModel.Load(folder["missing"], device), Throws.InstanceOf<AsniException>());
+        Assert.That(() => SparseModel.Of(weights, device, maximalBatch: 0), Throws.InstanceOf<ArgumentException>());
+        Assert.That(() => ImageClassifier.Of(weights, device, "cifar10"), Throws.InstanceOf<UsageException>());
+        Assert.That(() => RunInference.LoadClassifier(folder["missing"], device), Throws.InstanceOf<AsniException>());
+        using var last = new Model(net, device);
+        last.Load(weights);
+        Assert.That(last.Snapshot().Sha256(), Is.EqualTo(weights.Sha256()));
     }
 
     private static Chw Parse(string text)

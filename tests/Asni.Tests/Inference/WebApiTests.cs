@@ -3,7 +3,7 @@ using System.Net;
 using System.Text.Json;
 using Asni.Cpu;
 using Asni.Formats;
-using Asni.Inference;
+using Asni.Runs;
 using Asni.Tests.Host;
 
 namespace Asni.Tests.Inference;
@@ -21,7 +21,8 @@ public class WebApiTests
         Assert.That(run.ExitCode, Is.Zero, run.Error);
         byte[][] files = [.. Enumerable.Range(0, 8).Select(Picture)];
         int[] expected;
-        using (var classifier = ImageClassifier.Load(folder["run"], new CpuDevice(1))) expected = [.. files.Select(f => classifier.ClassifyBytes(f, "it")[0].Class)];
+        using (var device = new CpuDevice(1))
+        using (var classifier = RunInference.LoadClassifier(folder["run"], device)) expected = [.. files.Select(f => classifier.ClassifyBytes(f, "it")[0].Class)];
 
         using Process server = Start(folder["run"]);
         try

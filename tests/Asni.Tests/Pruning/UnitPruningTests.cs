@@ -86,7 +86,8 @@ public class UnitPruningTests
         small = NarrowNetwork.Keep(small, PrunableGroups.Find(small.Network).Groups.First(g => g.Name == "layer2.1.conv1"), [.. Enumerable.Range(0, 7)]);
         Assert.That(small.Network.Name, Is.EqualTo("resnet20[layer1.0.conv1=3,layer2.1.conv1=7]"));
         NetworkFile.Write(folder["a.safetensors"], small, "ispasp");
-        using var model = Asni.Inference.SparseModel.Load(folder["a.safetensors"], new CpuDevice(1), 2);
+        using var modelDevice = new CpuDevice(1);
+        using var model = Asni.Inference.SparseModel.Load(folder["a.safetensors"], modelDevice, 2);
         var logits = new float[10];
         model.Run(Values.Random(4, 2 * network.Input.Elements), logits);
         Outputs.AssertClose(Logits(small), logits, 1e-4, 1e-4, "folded");
