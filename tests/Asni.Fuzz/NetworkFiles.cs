@@ -28,13 +28,26 @@ internal static class NetworkFiles
         yield return new("pickle", [.. parts.Select(p => p.Pickle)], (pickle, random) => Packed(pickle, parts[random.Next(parts.Length)].Others), ReadAll, "input.pt");
         yield return new("safetensors", safetensors, HeaderLength, ReadAll, "input.safetensors");
         yield return new("asni", asni, Envelope, ReadAll, "input.asni");
-        yield return new("checkpoint", Checkpoints(), CheckpointDigest, path => Checkpoint.Read(path, s_small), "input.safetensors");
+        yield return new("checkpoint", Checkpoints(), CheckpointDigest, ReadCheckpoint, "input.safetensors");
         byte[] Either(byte[] file, Random random) => file.AsSpan().StartsWith("ASNI"u8) ? Envelope(file, random) : HeaderLength(file, random);
         byte[][] networks = [.. safetensors, .. asni];
         yield return new("verify", networks, Either, path => CommandLine.Run("verify", path), "input.bin");
         yield return new("info", [.. networks, .. archives], Either, path => CommandLine.Run("info", path), "input.bin");
         yield return new("export", networks, Either, path => CommandLine.Run("export", path, "--to", "onnx", "--out", path + ".onnx"), "input.bin");
         yield return new("compact", networks, Either, path => CommandLine.Run("compact", path, "--out", path + ".safetensors"), "input.bin");
+    }
+
+    private static void ReadCheckpoint(string path)
+    {
+        try
+        {
+            Checkpoint.Read(path);
+        }
+        catch (AsniException)
+        {
+            // For a network that the caller names it may be good, or bad for another reason.
+        }
+        Checkpoint.Read(path, s_small);
     }
 
     private static void ReadAll(string path)
@@ -138,7 +151,8 @@ internal static class NetworkFiles
     private static string Digest(SafetensorsReader reader)
     {
         using var all = new MemoryStream();
-        all.Write(Encoding.UTF8.GetBytes(reader.Metadata.GetValueOrDefault("checkpoint", "")));
+        string position = reader.Metadata.GetValueOrDefault("checkpoint", "");
+        all.Write(Encoding.UTF8.GetBytes(reader.Metadata.TryGetValue("graph", out string? graph) ? position + reader.Metadata.GetValueOrDefault("network", "") + graph : position));
         foreach (SafetensorsEntry entry in reader.Entries.Values.OrderBy(e => e.Begin).ThenBy(e => e.End))
         {
             all.Write(Encoding.UTF8.GetBytes($"{entry.Name} {entry.DType} {string.Join(',', entry.Dims)}\n"));

@@ -65,7 +65,8 @@ internal sealed record CheckpointPosition
 
 /// <summary>
 /// A run's whole state, from which it goes on bit for bit: a safetensors file with values and masks as in a network file, the optimizer's
-/// state as NAME.state0 and NAME.state1, and as metadata the position as JSON and a SHA-256 over that and all tensors, names and shapes included.
+/// state as NAME.state0 and NAME.state1, and as metadata the position and the network's graph as JSON and a SHA-256 over these, the network's name and all tensors, names and
+/// shapes included.
 /// </summary>
 internal sealed record Checkpoint(CheckpointPosition Position, TrainedNetwork Model, ImmutableArray<float[]?> State0, ImmutableArray<float[]?> State1)
 {
@@ -108,12 +109,13 @@ internal sealed record Checkpoint(CheckpointPosition Position, TrainedNetwork Mo
     public void Write(string path)
     {
         List<SafetensorsTensor> tensors = Tensors();
-        string position = JsonSerializer.Serialize(Position, s_json);
+        string position = JsonSerializer.Serialize(Position, s_json), graph = GraphJson.Write(Model.Network);
         SafetensorsWriter.Write(path, tensors, new Dictionary<string, string>
         {
             ["network"] = Model.Network.Name,
+            [NetworkFile.GraphKey] = graph,
             [PositionKey] = position,
-            [DigestKey] = Digest(position, hash => tensors.ForEach(t =>
+            [DigestKey] = Digest(position + Model.Network.Name + graph, hash => tensors.ForEach(t =>
             {
                 hash.Write(Line(t.Name, t.DType, t.Shape.Dims.Select(d => (long)d)));
                 t.WriteTo(hash);
@@ -122,21 +124,34 @@ internal sealed record Checkpoint(CheckpointPosition Position, TrainedNetwork Mo
     }
 
     /// <summary>Reads a checkpoint of a network.</summary>
-    /// <exception cref="AsniException">It is missing, damaged, or of another network.</exception>
-    public static Checkpoint Read(string path, Network network)
+    /// <exception cref="CheckpointNetworkException">It is whole and holds the graph of another network.</exception>
+    /// <exception cref="AsniException">It is missing, damaged, or its tensors are not the network's.</exception>
+    public static Checkpoint Read(string path, Network network) => ReadOf(path, network);
+
+    /// <summary>Reads a checkpoint of the network whose graph it holds.</summary>
+    /// <exception cref="AsniException">It is missing, damaged, or by an older version, which wrote no graph.</exception>
+    public static Checkpoint Read(string path) => ReadOf(path, null);
+
+    /// <param name="network">Null: the checkpoint's own.</param>
+    internal static Checkpoint ReadOf(string path, Network? network)
     {
         using var reader = SafetensorsReader.Open(path);
-        AsniException Bad(string what, Exception? inner = null) => new($"{path} is not a checkpoint of {network.Name} that can be used: {what}.", inner);
+        AsniException Bad(string what, Exception? inner = null) => new($"{path} is not a checkpoint{(network is null ? "" : $" of {network.Name}")} that can be used: {what}.", inner);
         if (!reader.Metadata.TryGetValue(PositionKey, out string? text) || !reader.Metadata.TryGetValue(DigestKey, out string? digest))
             throw Bad("it does not say where its run was");
+        string? graph = reader.Metadata.GetValueOrDefault(NetworkFile.GraphKey);
+        string name = reader.Metadata.GetValueOrDefault("network", "");
         // What the digest covers is known to be what was written: nothing in it needs to be doubted afterwards.
         var tensors = reader.Entries.Values.OrderBy(e => e.Begin).ThenBy(e => e.End).ToList();
-        if (!string.Equals(Digest(text, hash => tensors.ForEach(t =>
+        if (!string.Equals(Digest(graph is null ? text : text + name + graph, hash => tensors.ForEach(t =>
         {
             hash.Write(Line(t.Name, t.DType, t.Dims));
             reader.CopyTo(t, hash);
         })), digest, StringComparison.Ordinal))
             throw Bad("its checksum is wrong");
+        Network? own = graph is null ? null : GraphJson.Read(name, graph, what => Bad(what));
+        if (own is not null && network is not null && GraphJson.Write(own) != GraphJson.Write(network)) throw new CheckpointNetworkException(path, own, network);
+        network ??= own ?? throw Bad("it is by an older version, which did not write its network's graph");
         try
         {
             CheckpointPosition position = JsonSerializer.Deserialize<CheckpointPosition>(text, s_json) ?? throw Bad("its position is empty");
@@ -191,10 +206,11 @@ internal sealed record Checkpoint(CheckpointPosition Position, TrainedNetwork Mo
     private static byte[] Line(string name, string type, IEnumerable<long> dims) =>
         System.Text.Encoding.UTF8.GetBytes($"{name} {type} {string.Join(',', dims)}\n");
 
-    private static string Digest(string position, Action<Stream> data)
+    /// <param name="text">The position, and name and graph of the network where the file has a graph.</param>
+    private static string Digest(string text, Action<Stream> data)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        hash.AppendData(System.Text.Encoding.UTF8.GetBytes(position));
+        hash.AppendData(System.Text.Encoding.UTF8.GetBytes(text));
         using (var stream = new HashStream(hash)) data(stream);
         return Convert.ToHexStringLower(hash.GetHashAndReset());
     }

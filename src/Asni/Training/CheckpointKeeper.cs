@@ -50,6 +50,9 @@ public sealed class CheckpointKeeper
     /// <summary>Fetches the network that a phase delivered, which later phases start from.</summary>
     public Func<string, TrainedNetwork>? Delivered { get; init; }
 
+    /// <summary>The network of the checkpoint that was found, from which the run goes on; null before that and when there was none.</summary>
+    public Network? Network { get; private set; }
+
     /// <summary>True when the last checkpoint is older than the interval.</summary>
     internal bool IsDue => _sinceSave.Elapsed >= _interval;
 
@@ -58,8 +61,14 @@ public sealed class CheckpointKeeper
 
     /// <summary>Finds the newest checkpoint that is whole, from which the run then goes on; null when there is none at all.</summary>
     /// <param name="note">Told of each damaged one that was passed over, and of what cannot be checked.</param>
-    /// <exception cref="AsniException">All are damaged, or the newest whole one is of another run or other data.</exception>
-    internal CheckpointPosition? FindNewest(Network network, Action<string> note)
+    /// <exception cref="AsniException">All are damaged, or the newest whole one is of another network, another run or other data.</exception>
+    internal CheckpointPosition? FindNewest(Network network, Action<string> note) => Find(network, note);
+
+    /// <summary>The same for the network whose graph the checkpoint holds: <see cref="Network"/> has it then.</summary>
+    /// <inheritdoc cref="FindNewest(Network, Action{string})"/>
+    internal CheckpointPosition? FindNewest(Action<string> note) => Find(null, note);
+
+    private CheckpointPosition? Find(Network? network, Action<string> note)
     {
         string[] files = [.. Files(_directory).OrderByDescending(NumberOf)];
         foreach (string file in files)
@@ -67,9 +76,9 @@ public sealed class CheckpointKeeper
             _number = Math.Max(_number, NumberOf(file));
             try
             {
-                _resume = Checkpoint.Read(file, network);
+                _resume = Checkpoint.ReadOf(file, network);
             }
-            catch (AsniException e)
+            catch (AsniException e) when (e is not CheckpointNetworkException)
             {
                 note(e.Message.TrimEnd('.') + "; the one before it is taken.");
                 continue;
@@ -80,6 +89,7 @@ public sealed class CheckpointKeeper
             CheckInputs(_resume.Position, note);
             _epochs.AddRange(_resume.Position.Epochs);
             _done.AddRange(_resume.Position.Done);
+            Network = _resume.Model.Network;
             return _resume.Position;
         }
         return files.Length == 0 ? null : throw new AsniException($"no checkpoint in {_directory} can be read; start the run anew.");

@@ -1,7 +1,10 @@
+using System.Security.Cryptography;
+using System.Text;
 using Asni.Cpu;
 using Asni.Data;
 using Asni.Devices;
 using Asni.Engine;
+using Asni.Formats;
 using Asni.Methods;
 using Asni.Networks;
 using Asni.Optimizers;
@@ -9,6 +12,7 @@ using Asni.Pruning;
 using Asni.Tensors;
 using Asni.Tests.Devices;
 using Asni.Tests.Engine;
+using Asni.Tests.Formats;
 using Asni.Training;
 
 namespace Asni.Tests.Methods;
@@ -211,6 +215,72 @@ public class ResumeTests : FolderTest
         c = c with { Recipe = c.Recipe with { Epochs = 2, Method = new AsniII { Schedule = new SparsitySchedule { Scale1 = 0.3 }, Sparsity = 0.8, Retraining = new Retraining { Epochs = 2 } } } };
         Session whole = Run(c, _folder["whole"], int.MaxValue, device: device);
         AssertSame(whole, Resumed(c, _folder["stopped"], 400, out _, device), device);
+    }
+
+    /// <summary>What the builder made is nowhere but in the checkpoints.</summary>
+    [Test]
+    public void A_network_of_no_list_comes_back_with_its_checkpoint()
+    {
+        Case c = OwnNetwork(Activation.Silu);
+        Session whole = Run(c, _folder["whole"], int.MaxValue);
+        Assert.That(Run(c, _folder["a"], stopAfter: 300).Result.Phases[^1].Complete, Is.False);
+        CheckpointKeeper keeper = Keeper(_folder["a"]);
+        Assert.That(keeper.FindNewest(_ => { }), Is.Not.Null);
+        GraphJsonTests.AssertEqual(keeper.Network!, c.Network);
+        AssertSame(whole, Run(c with { Network = keeper.Network! }, _folder["a"], int.MaxValue), "by its own graph");
+        Assert.That(Keeper(_folder["none"]).FindNewest(_ => { }), Is.Null);
+    }
+
+    /// <summary>All tensors are the same: only the graph tells that another function lies between them.</summary>
+    [Test]
+    public void A_checkpoint_of_another_graph_is_refused_in_one_sentence()
+    {
+        Run(OwnNetwork(Activation.Silu), _folder["a"], stopAfter: 300);
+        Assert.That(() => Run(OwnNetwork(Activation.Gelu), _folder["a"], int.MaxValue), Throws.InstanceOf<AsniException>().With.Message.Contains(
+            "holds another network than the run is to train: its graph of own is not that of own; put the network back that the run began with, or start a new run."));
+    }
+
+    /// <summary>As before checkpoints had graphs: the tensors under the position's digest alone.</summary>
+    [Test]
+    public void A_checkpoint_without_a_graph_goes_with_a_network_that_is_given()
+    {
+        Case c = OwnNetwork(Activation.Silu);
+        Session whole = Run(c, _folder["whole"], int.MaxValue);
+        Run(c, _folder["a"], stopAfter: 300);
+        foreach (string file in Directory.GetFiles(_folder["a"])) RemoveGraph(file);
+        Assert.That(() => Checkpoint.Read(Directory.GetFiles(_folder["a"])[0]), Throws.TypeOf<AsniException>().With.Message.Contains("by an older version, which did not write its network's graph"));
+        AssertSame(whole, Run(c, _folder["a"], int.MaxValue), "without a graph");
+    }
+
+    private static Case OwnNetwork(Activation activation)
+    {
+        var c = (Case)Cases().First().Arguments[0]!;
+        return c with
+        {
+            Network = new NetworkBuilder("own", new Chw(36, 1, 1)).Linear("first", 20).Activate("bend", activation).Linear("head", 4).Build(),
+            Recipe = c.Recipe with { Method = new DenseTraining() },
+        };
+    }
+
+    private static void RemoveGraph(string path)
+    {
+        var tensors = new List<SafetensorsTensor>();
+        Dictionary<string, string> metadata;
+        var hashed = new MemoryStream();
+        using (var reader = SafetensorsReader.Open(path))
+        {
+            metadata = reader.Metadata.Where(m => m.Key != "graph").ToDictionary();
+            hashed.Write(Encoding.UTF8.GetBytes(metadata["checkpoint"]));
+            foreach (SafetensorsEntry entry in reader.Entries.Values.OrderBy(e => e.Begin))
+            {
+                Assert.That(entry.DType, Is.EqualTo("F32"), "a dense run has no masks");
+                hashed.Write(Encoding.UTF8.GetBytes($"{entry.Name} F32 {string.Join(',', entry.Dims)}\n"));
+                reader.CopyTo(entry, hashed);
+                tensors.Add(SafetensorsTensor.Single(entry.Name, new Shape([.. entry.Dims.Select(d => (int)d)]), reader.ReadSingles(entry)));
+            }
+        }
+        metadata["sha256"] = Convert.ToHexStringLower(SHA256.HashData(hashed.ToArray()));
+        SafetensorsWriter.Write(path, tensors, metadata);
     }
 
     private sealed record Session(RunResult Result, List<EpochRecord> Epochs);
