@@ -25,14 +25,14 @@ internal static class Callers
         float[] images = Answers.Random((long)o.Batch * o.Input.Elements, 1), expected = new float[o.Batch * o.Classes];
         long empty = Memory();
         using var pooledDevice = new CpuDevice(o.Threads);
-        using SparseModel pooled = SparseModel.Of(pruned, pooledDevice, o.Batch, callers);
+        using SparseModel pooled = SparseModel.Create(pruned, pooledDevice, o.Batch, callers);
         pooled.Run(images, expected);
         long alone = Memory() - empty;
         // All at once until each has had a plan of its own.
         Calls(pooled, callers, images, expected, o.Seconds / Rounds);
         double each = callers == 1 ? 0 : (double)(Memory() - empty - alone) / (callers - 1);
         using var lockedDevice = new CpuDevice(o.Threads);
-        using SparseModel locked = SparseModel.Of(pruned, lockedDevice, o.Batch, maximalCallers: 1);
+        using SparseModel locked = SparseModel.Create(pruned, lockedDevice, o.Batch, maximalCallers: 1);
         Func<(double, double)>[] ways =
         [
             () => Calls(pooled, 1, images, expected, o.Seconds / Rounds), () => Calls(pooled, callers, images, expected, o.Seconds / Rounds),

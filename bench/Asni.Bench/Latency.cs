@@ -18,7 +18,7 @@ internal static class Latency
         Network network = NetworkZoo.Create(o.Net, o.Input, o.Classes);
         (TrainedNetwork pruned, TrainedNetwork dense, double density) = Networks(network, o);
         using CpuDevice device = new(o.Threads), denseDevice = new(o.Threads);
-        using SparseModel model = SparseModel.Of(pruned, device, o.Batch), denseModel = SparseModel.Of(dense, denseDevice, o.Batch);
+        using SparseModel model = SparseModel.Create(pruned, device, o.Batch), denseModel = SparseModel.Create(dense, denseDevice, o.Batch);
         float[] images = Answers.Random((long)o.Batch * o.Input.Elements, 1), logits = new float[o.Batch * o.Classes];
         double[][] times = Steps.MeasureInTurn([() => model.Run(images, logits), () => denseModel.Run(images, logits)], o.Seconds);
         double At(int who, double share) => times[who][(int)Math.Min(times[who].Length - 1, share * times[who].Length)];

@@ -51,7 +51,7 @@ internal static class PredictCommand
             }
             (TrainedNetwork trained, ImageDescription seen) = parsed.GetValue(run) is { } folder ? OfRun(folder) : OfFile();
             using Device on = device.Parse(parsed).Open();
-            using var classifier = ImageClassifier.Of(trained, on, seen);
+            using var classifier = ImageClassifier.Create(trained, on, seen);
             bool all = true;
             foreach (string file in images) all &= Predict(console, classifier, file);
             return all ? 0 : Entry.Failed;

@@ -16,7 +16,7 @@ public readonly record struct ClassGuess(int Class, string Name, double Probabil
 /// (<see cref="SparseModel"/>). Any number of threads may call it at once. Its device is the caller's, as that of a <see cref="SparseModel"/> is.
 /// <code>
 /// using var device = new CpuDevice();
-/// using var classifier = ImageClassifier.Of(network, device, "cifar10");
+/// using var classifier = ImageClassifier.Create(network, device, Datasets.Describe("cifar10"));
 /// string animal = classifier.Classify("garden.jpg")[0].Name;
 /// </code>
 /// </summary>
@@ -27,24 +27,18 @@ public sealed class ImageClassifier : IDisposable
 
     private ImageClassifier(SparseModel model, ImageDescription images) => (_model, _images) = (model, images);
 
-    /// <summary>A network that is in memory, and what it saw in training.</summary>
+    /// <summary>Classifies with a network that is in memory, such as one of a PyTorch file.</summary>
+    /// <param name="images">What it saw in training; <see cref="Datasets.Describe"/> knows the datasets that have a name.</param>
     /// <param name="device">Where it runs; the caller's, who disposes of it after the classifier.</param>
     /// <param name="maximalCallers">Calls that run at the same time, as <see cref="SparseModel.Load"/> has it; files are read and decoded before a call waits for its turn.</param>
     /// <exception cref="UsageException">The images have another number of channels than the network reads, or neither 1 nor 3.</exception>
-    public static ImageClassifier Of(TrainedNetwork network, Device device, ImageDescription images, int? maximalCallers = null)
+    public static ImageClassifier Create(TrainedNetwork network, Device device, ImageDescription images, int? maximalCallers = null)
     {
         int channels = images.Normalization.Mean.Length;
         if (channels != network.Network.Input.Channels || channels is not (1 or 3))
             throw new UsageException($"The images have {channels} channels, of which there can be 1 or 3; the network reads {network.Network.Input}.");
-        return new ImageClassifier(SparseModel.Of(network, device, maximalCallers: maximalCallers), images);
+        return new ImageClassifier(SparseModel.Create(network, device, maximalCallers: maximalCallers), images);
     }
-
-    /// <summary>A network that is in memory, such as one of a PyTorch file, of a dataset that has a name: its normalization and classes are known by that.</summary>
-    /// <param name="data">What the network was trained on: "cifar10", "imagenet", ...</param>
-    /// <exception cref="UsageException">No dataset has this name, or its images have another number of channels.</exception>
-    /// <inheritdoc cref="Of(TrainedNetwork, Device, ImageDescription, int?)" path="/param"/>
-    public static ImageClassifier Of(TrainedNetwork network, Device device, string data, int? maximalCallers = null) =>
-        Of(network, device, Datasets.Describe(data), maximalCallers);
 
     /// <summary>What images are brought to.</summary>
     public Chw Input => _model.Input;

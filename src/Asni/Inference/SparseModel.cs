@@ -62,7 +62,7 @@ public sealed class SparseModel : IDisposable
 
     /// <summary>A network that is in memory, such as what a phase of a run delivered.</summary>
     /// <inheritdoc cref="Load" path="/param"/>
-    public static SparseModel Of(TrainedNetwork model, Device device, int maximalBatch = 1, int? maximalCallers = null)
+    public static SparseModel Create(TrainedNetwork model, Device device, int maximalBatch = 1, int? maximalCallers = null)
     {
         CheckSizes(maximalBatch, maximalCallers);
         return new SparseModel(FoldedNetwork.Of(model), device, maximalBatch, maximalCallers);

@@ -24,10 +24,10 @@ public static class RunInference
     /// <summary>A network of the folder that says what is on image files.</summary>
     /// <param name="phase">Whose network: "asni1", ...; null for the last phase's that is no control.</param>
     /// <exception cref="AsniException">No network or summary there, damaged ones, or a summary that does not say how images were normalized.</exception>
-    /// <inheritdoc cref="ImageClassifier.Of(Networks.TrainedNetwork, Device, Data.ImageDescription, int?)" path="/param"/>
+    /// <inheritdoc cref="ImageClassifier.Create(Networks.TrainedNetwork, Device, Data.ImageDescription, int?)" path="/param"/>
     public static ImageClassifier LoadClassifier(string folder, Device device, string? phase = null, int? maximalCallers = null)
     {
         var run = RunSummary.Read(folder);
-        return ImageClassifier.Of(NetworkFormats.Read(RunFolder.NetworkPath(folder, phase)).Trained, device, run.DescribeImages(), maximalCallers);
+        return ImageClassifier.Create(NetworkFormats.Read(RunFolder.NetworkPath(folder, phase)).Trained, device, run.DescribeImages(), maximalCallers);
     }
 }

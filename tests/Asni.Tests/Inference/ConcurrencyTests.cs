@@ -45,7 +45,7 @@ public class ConcurrencyTests
         for (int round = 0; round < 5; round++)
         {
             using var device = new CpuDevice(2);
-            SparseModel model = SparseModel.Of(snapshot, device, 1, maximalCallers);
+            SparseModel model = SparseModel.Create(snapshot, device, 1, maximalCallers);
             int right = 0, refused = 0;
             Thread[] callers = Start(Callers, _ =>
             {
@@ -77,7 +77,7 @@ public class ConcurrencyTests
         TrainedNetwork snapshot = SparseNetworks.Prune(NetworkZoo.Create("lenet300", new Chw(1, 28, 28), 10), 0.1);
         float[] image = SparseNetworks.Images(784, 3);
         using var device = new CpuDevice(2);
-        using SparseModel model = SparseModel.Of(snapshot, device, 1, maximalCallers: 1);
+        using SparseModel model = SparseModel.Create(snapshot, device, 1, maximalCallers: 1);
         int before = model.Predict(image);
         // The device is busy with another thread: every call fails inside its plan.
         using (device.Caller.Enter())
@@ -100,7 +100,7 @@ public class ConcurrencyTests
         TrainedNetwork snapshot = SparseNetworks.Prune(NetworkZoo.Create("lenet300", new Chw(1, 28, 28), 10), 0.1);
         float[] image = SparseNetworks.Images(784, 3);
         using var device = new Reference.ReferenceDevice();
-        using SparseModel model = SparseModel.Of(snapshot, device, 1, maximalCallers: 8);
+        using SparseModel model = SparseModel.Create(snapshot, device, 1, maximalCallers: 8);
         var expected = new float[10];
         model.Run(image, expected);
         Join(Start(4, _ =>
@@ -183,7 +183,7 @@ public class ConcurrencyTests
     private static int Forget(TrainedNetwork snapshot, float[] image, int count, int threads)
     {
         var models = new List<SparseModel>();
-        for (int i = 0; i < count; i++) models.Add(SparseModel.Of(snapshot, new CpuDevice(threads)));
+        for (int i = 0; i < count; i++) models.Add(SparseModel.Create(snapshot, new CpuDevice(threads)));
         foreach (SparseModel model in models) model.Predict(image);
         return ThreadCount();
     }
@@ -225,11 +225,11 @@ public class ConcurrencyTests
             return (SparseNetworks.Images(batch * net.Input.Elements, (ulong)i), new float[batch * net.Classes]);
         })];
         using (var alone = new CpuDevice(threads))
-        using (SparseModel serial = SparseModel.Of(snapshot, alone, maximalBatch, maximalCallers: 1))
+        using (SparseModel serial = SparseModel.Create(snapshot, alone, maximalBatch, maximalCallers: 1))
             foreach ((float[] images, float[] logits) in cases) serial.Run(images, logits);
         // Nobody has called this one: what is made by first calls is made by several at once.
         using var modelDevice = new CpuDevice(threads);
-        using SparseModel model = SparseModel.Of(snapshot, modelDevice, maximalBatch, maximalCallers);
+        using SparseModel model = SparseModel.Create(snapshot, modelDevice, maximalBatch, maximalCallers);
         using var start = new Barrier(Callers);
         Join(Start(Callers, caller =>
         {
@@ -247,7 +247,7 @@ public class ConcurrencyTests
     private static int Serial(TrainedNetwork snapshot, float[] image)
     {
         using var modelDevice = new CpuDevice(2);
-        using SparseModel model = SparseModel.Of(snapshot, modelDevice, 1, maximalCallers: 1);
+        using SparseModel model = SparseModel.Create(snapshot, modelDevice, 1, maximalCallers: 1);
         return model.Predict(image);
     }
 

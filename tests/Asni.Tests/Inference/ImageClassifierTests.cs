@@ -68,7 +68,7 @@ public class ImageClassifierTests
         ImageClassifier Of(int channels, RunSummary summary)
         {
             Network network = new NetworkBuilder("tiny", new Chw(channels, 4, 4)).Linear("fc", 2).Build();
-            return ImageClassifier.Of(MethodRunner.InitialWeights(network, 1), device, summary.DescribeImages());
+            return ImageClassifier.Create(MethodRunner.InitialWeights(network, 1), device, summary.DescribeImages());
         }
         byte[] image = Bitmap(new byte[16], new Chw(1, 4, 4));
         using (ImageClassifier classifier = Of(1, run))

@@ -1,4 +1,5 @@
 using Asni.Cpu;
+using Asni.Data;
 using Asni.Devices;
 using Asni.Engine;
 using Asni.Formats;
@@ -91,8 +92,8 @@ public class SparseModelTests
             else ((Model)model).Load(weights);
         }
         Assert.That(() => SparseModel.Load(folder["missing"], device), Throws.InstanceOf<AsniException>());
-        Assert.That(() => SparseModel.Of(weights, device, maximalBatch: 0), Throws.InstanceOf<ArgumentException>());
-        Assert.That(() => ImageClassifier.Of(weights, device, "cifar10"), Throws.InstanceOf<UsageException>());
+        Assert.That(() => SparseModel.Create(weights, device, maximalBatch: 0), Throws.InstanceOf<ArgumentException>());
+        Assert.That(() => ImageClassifier.Create(weights, device, Datasets.Describe("cifar10")), Throws.InstanceOf<UsageException>());
         Assert.That(() => RunInference.LoadClassifier(folder["missing"], device), Throws.InstanceOf<AsniException>());
         using var last = new Model(net, device);
         last.Load(weights);
