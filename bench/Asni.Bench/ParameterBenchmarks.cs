@@ -58,7 +58,7 @@ public class ParameterBenchmarks : IWork, IDisposable
     }
 
     [Benchmark(Description = "threshold")]
-    internal MagnitudeThreshold Threshold() => _parameters.FindThreshold(_weights, Keep);
+    internal Threshold Threshold() => _parameters.FindThreshold(_weights, Keep);
 
     [Benchmark(Description = "two means")]
     public void TwoMeans() => _parameters.SumSides(_weights, _pivots, _sums);

@@ -26,7 +26,7 @@ internal sealed class ParameterProbe(DeviceParameters parameters, string net, Im
         }
     }
 
-    public void CheckThreshold(int[] weights, long keep, MagnitudeThreshold cut)
+    public void CheckThreshold(int[] weights, long keep, Threshold cut)
     {
         long above = 0, equal = 0;
         foreach (int index in weights)
@@ -34,8 +34,8 @@ internal sealed class ParameterProbe(DeviceParameters parameters, string net, Im
             foreach (float value in Values[index])
             {
                 float magnitude = MathF.Abs(value);
-                if (magnitude > cut.Magnitude) above++;
-                else if (magnitude == cut.Magnitude) equal++;
+                if (magnitude > cut.Value) above++;
+                else if (magnitude == cut.Value) equal++;
             }
         }
         Answers.Near(above + Math.Min(cut.KeepEqual, equal), keep, 0, $"the number of weights of {net} that the threshold keeps");

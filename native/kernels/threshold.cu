@@ -1,5 +1,5 @@
-// The global cut that keeps exactly K weights: a radix selection over the 31 bits of a float's magnitude, 12, 10 and 9 of them a pass. The first
-// pass reads all weights; the second decides all but those whose first 12 bits are the cut's, and lists them, each warp in a place of its own; the
+// The global cut that keeps exactly K weights, by magnitude or by score: a radix selection over keys of 32 bits, 12, 10 and 10 of them a pass. The
+// first pass reads all weights; the second decides all but those whose first 12 bits are the cut's, and lists them, each warp in a place of its own; the
 // third reads that list alone: about two reads of the weights in all. Ties are kept by the lowest place in PyTorch's order. Counts are integers,
 // so that their order does not matter, and neither does the list's.
 #include "asni/cuda.h"
@@ -7,26 +7,46 @@
 
 using namespace asni;
 
-// Digits of 12, 10 and 9 bits.
-constexpr int first_shift = 19, second_shift = 9, bins = 4096, second_bins = 1024, last_bins = 512, each = chunk_elements / chunk_threads;
+// Digits of 12, 10 and 10 bits.
+constexpr int first_shift = 20, second_shift = 10, bins = 4096, second_bins = 1024, last_bins = 1024, each = chunk_elements / chunk_threads;
 constexpr int search_blocks = 3;  // on a multiprocessor at once
-constexpr uint32_t infinity = 0x7f800000u;
+constexpr uint32_t no_number = 0xffffffffu, zero_score = 0x80000000u;
+
+// What elements are ranked by.
+struct RankingArgs {
+    const float* numbers;  // as the arena's values lie
+    int is_signed;         // 0: by magnitude
+};
+
+// An integer that orders as numbers do, by magnitude or signed; both zeros have one key.
+ASNI_DEVICE uint32_t number_key(float x, int is_signed) {
+    uint32_t bits = __float_as_uint(x), magnitude = bits << 1;
+    if (!is_signed) return magnitude;
+    return magnitude == 0 ? zero_score : (bits & zero_score) != 0 ? ~bits : bits | zero_score;
+}
+
+// The same, and no_number for what is none.
+ASNI_DEVICE uint32_t rank_key(float x, int is_signed) { return __float_as_uint(x) << 1 > 0xff000000u ? no_number : number_key(x, is_signed); }
+
+ASNI_DEVICE uint32_t rank_key(const RankingArgs& ranking, int64_t at) { return rank_key(ranking.numbers[at], ranking.is_signed); }
+
 // No tables: nvcc keeps constant arrays on the host.
 ASNI_DEVICE int digit_shift(int pass) { return pass == 0 ? first_shift : pass == 1 ? second_shift : 0; }
 
 struct ThresholdState {
-    int64_t keep;     // rank that is looked for among elements with this prefix; in the end, how many of the magnitude are kept
-    uint32_t prefix;  // the magnitude's bits so far
-    int nan;          // whether a value is no number
-    unsigned ties;    // elements of the bin chosen last; in the end, of the magnitude
+    int64_t keep;     // rank that is looked for among elements with this prefix; in the end, how many of the key are kept
+    uint32_t prefix;  // the key's bits so far
+    int nan;          // whether one is no number
+    unsigned ties;    // elements of the bin chosen last; in the end, of the key
 };
 
 struct Candidate {
-    uint32_t at, magnitude;
+    uint32_t at, key;
 };
 
 struct SearchArgs {
     Arena arena;
+    RankingArgs ranking;
     const Chunk* chunks;
     ThresholdState* state;   // written by the first selection
     unsigned* histogram;     // cleared by each selection for the next pass
@@ -57,17 +77,15 @@ ASNI_KERNEL(threshold_histogram, SearchArgs, chunk_threads, search_blocks) {
     clear(local, bins);
     for (int c = search_warp(); c < args.count; c += search_warps()) {
         Chunk chunk = args.chunks[c];
-        WarpChunk part = load_chunk(args.arena, args.arena.segments[chunk.segment], chunk.first);
+        WarpChunk part = load_chunk(args.arena, args.ranking.numbers, args.arena.segments[chunk.segment], chunk.first);
         ASNI_UNROLL
-        for (int i = 0; i < warp_size; i++) {
-            uint32_t magnitude = magnitude_bits(chunk_value(part, i));
-            if (part.live >> i & 1) atomicAdd(local + (magnitude > infinity ? bins - 1 : int(magnitude >> first_shift)), 1u);
-        }
+        for (int i = 0; i < warp_size; i++)
+            if (part.live >> i & 1) atomicAdd(local + (rank_key(chunk_value(part, i), args.ranking.is_signed) >> first_shift), 1u);
     }
     flush(local, args.histogram, bins);
 }
 
-// One block: the bin in which the rank lies, counted from the largest magnitude down.
+// One block: the bin in which the rank lies, counted from the largest key down.
 ASNI_KERNEL(threshold_select, SearchArgs, chunk_threads) {
     constexpr int width = bins / chunk_threads;
     static_assert(width % 4 == 0, "whole vectors a thread");
@@ -137,21 +155,21 @@ ASNI_KERNEL(threshold_split, SearchArgs, chunk_threads, search_blocks) {
     ASNI_SHARED(unsigned, local, second_bins);
     if (args.state->nan) return;
     clear(local, second_bins);
-    uint32_t low = args.state->prefix;
+    uint32_t low = args.state->prefix, rest = (1u << first_shift) - 1;
     int lane = int(threadIdx.x) % warp_size;
     Candidate* candidates = args.candidates + search_warp() * args.capacity;
     unsigned filled = 0;
     for (int c = search_warp(); c < args.count; c += search_warps()) {
         Chunk chunk = args.chunks[c];
         const Segment& segment = args.arena.segments[chunk.segment];
-        WarpChunk part = load_chunk(args.arena, segment, chunk.first);
+        WarpChunk part = load_chunk(args.arena, args.ranking.numbers, segment, chunk.first);
         int64_t first = segment.offset + chunk.first;
         uint32_t kept = 0, listed = 0;
         ASNI_UNROLL
         for (int i = 0; i < warp_size; i++) {
-            uint32_t magnitude = magnitude_bits(chunk_value(part, i));
-            kept |= uint32_t(magnitude >= low + (1u << first_shift)) << i;
-            listed |= uint32_t(magnitude - low < 1u << first_shift) << i;
+            uint32_t key = number_key(chunk_value(part, i), args.ranking.is_signed);
+            kept |= uint32_t(key > (low | rest)) << i;
+            listed |= uint32_t(key - low <= rest) << i;
         }
         kept &= part.live;
         listed &= part.live;
@@ -180,9 +198,9 @@ ASNI_KERNEL(threshold_split, SearchArgs, chunk_threads, search_blocks) {
         // Few: they are read again rather than found in registers by a bit known only now.
         for (; listed != 0; listed &= listed - 1) {
             int64_t at = first + chunk_place(__ffs(int(listed)) - 1);
-            uint32_t magnitude = magnitude_bits(args.arena.values[at]);
-            candidates[place++] = Candidate{uint32_t(at), magnitude};
-            atomicAdd(local + (magnitude >> second_shift & (second_bins - 1)), 1u);
+            uint32_t key = rank_key(args.ranking, at);
+            candidates[place++] = Candidate{uint32_t(at), key};
+            atomicAdd(local + (key >> second_shift & (second_bins - 1)), 1u);
         }
     }
     if (lane == 0) args.listed[search_warp()] = filled;
@@ -199,12 +217,12 @@ ASNI_KERNEL(threshold_refine, SearchArgs, chunk_threads) {
     const Candidate* candidates = args.candidates + search_warp() * args.capacity;
     int count = int(args.listed[search_warp()]);
     for (int i = int(threadIdx.x) % warp_size; i < count; i += loads * warp_size) {
-        uint32_t magnitudes[loads];
+        uint32_t keys[loads];
         ASNI_UNROLL
-        for (int k = 0; k < loads; k++) magnitudes[k] = candidates[i + k * warp_size < count ? i + k * warp_size : i].magnitude;
+        for (int k = 0; k < loads; k++) keys[k] = candidates[i + k * warp_size < count ? i + k * warp_size : i].key;
         ASNI_UNROLL
         for (int k = 0; k < loads; k++)
-            if (i + k * warp_size < count && magnitudes[k] >> second_shift == prefix) atomicAdd(local + (magnitudes[k] & (last_bins - 1)), 1u);
+            if (i + k * warp_size < count && keys[k] >> second_shift == prefix) atomicAdd(local + (keys[k] & (last_bins - 1)), 1u);
     }
     flush(local, args.histogram, last_bins);
 }
@@ -216,7 +234,7 @@ ASNI_KERNEL(threshold_finish, SearchArgs, chunk_threads) {
     int count = int(args.listed[search_warp()]);
     for (int i = int(threadIdx.x) % warp_size; i < count; i += warp_size) {
         Candidate candidate = candidates[i];
-        if (candidate.magnitude < args.state->prefix) {
+        if (candidate.key < args.state->prefix) {
             prune(args.arena, candidate.at);
             continue;
         }
@@ -233,11 +251,12 @@ ASNI_KERNEL(threshold_finish, SearchArgs, chunk_threads) {
 
 struct CutArgs {
     Arena arena;
+    RankingArgs ranking;
     const Chunk* chunks;
     int64_t* ties;     // of each chunk in PyTorch's order; then of all chunks before it
     int* live;         // of each listed segment, added to
     int64_t keep_equal;
-    uint32_t magnitude;
+    uint32_t key;
     int count;
 };
 
@@ -248,7 +267,7 @@ ASNI_KERNEL(threshold_ties, CutArgs, chunk_threads) {
     int ties = 0;
     for (int64_t j = chunk.first + threadIdx.x; j < segment.count && j < chunk.first + chunk_elements; j += chunk_threads) {
         int64_t at = segment.offset + device_order(segment, j);
-        ties += lives(args.arena, at) && magnitude_bits(args.arena.values[at]) == args.magnitude;
+        ties += lives(args.arena, at) && rank_key(args.ranking, at) == args.key;
     }
     ties = block_sum(ties, shared);
     if (threadIdx.x == 0) args.ties[blockIdx.x] = ties;
@@ -282,7 +301,7 @@ ASNI_KERNEL(threshold_prune, CutArgs, chunk_threads) {
     int ties = 0;
     for (int64_t j = first; j < first + each && j < segment.count; j++) {
         int64_t at = segment.offset + device_order(segment, j);
-        ties += lives(args.arena, at) && magnitude_bits(args.arena.values[at]) == args.magnitude;
+        ties += lives(args.arena, at) && rank_key(args.ranking, at) == args.key;
     }
     ranks[threadIdx.x] = ties;
     __syncthreads();
@@ -292,8 +311,8 @@ ASNI_KERNEL(threshold_prune, CutArgs, chunk_threads) {
     for (int64_t j = first; j < first + each && j < segment.count; j++) {
         int64_t at = segment.offset + device_order(segment, j);
         if (!lives(args.arena, at)) continue;
-        uint32_t magnitude = magnitude_bits(args.arena.values[at]);
-        if (magnitude > args.magnitude || (magnitude == args.magnitude && rank++ < args.keep_equal)) {
+        uint32_t key = rank_key(args.ranking, at);
+        if (key > args.key || (key == args.key && rank++ < args.keep_equal)) {
             kept++;
             continue;
         }

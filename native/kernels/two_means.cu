@@ -39,7 +39,7 @@ ASNI_KERNEL(side_sums, SideSumsArgs, chunk_threads) {
     if (c >= args.count) return;
     Chunk chunk = args.chunks[c];
     float pivot = args.pivots[chunk.segment];
-    WarpChunk part = load_chunk(args.arena, args.arena.segments[chunk.segment], chunk.first);
+    WarpChunk part = load_chunk(args.arena, args.arena.values, args.arena.segments[chunk.segment], chunk.first);
     double above = 0, below = 0;
     int count_above = 0, count_below = 0;
     ASNI_UNROLL

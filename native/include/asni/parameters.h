@@ -45,8 +45,6 @@ ASNI_DEVICE int64_t device_order(const Segment& segment, int64_t j) {
     return output * fan_in + rest % segment.positions * segment.inputs + rest / segment.positions;
 }
 
-ASNI_DEVICE uint32_t magnitude_bits(float x) { return __float_as_uint(x) & 0x7fffffffu; }
-
 // A chunk as one warp holds it: vector k of a lane has the elements from 128 k + 4 lane on, and bit 4 k + e of live tells whether its e-th is
 // there and not pruned. All loads are independent of each other, so that a warp waits for the memory once a chunk.
 constexpr int chunk_vectors = chunk_elements / (4 * warp_size), chunk_warps = chunk_threads / warp_size;
@@ -65,7 +63,8 @@ ASNI_DEVICE float chunk_value(const WarpChunk& chunk, int bit) {
 // Where in the chunk the element is that a bit of live stands for.
 ASNI_DEVICE int chunk_place(int bit) { return bit / 4 * (4 * warp_size) + int(threadIdx.x) % warp_size * 4 + bit % 4; }
 
-ASNI_DEVICE WarpChunk load_chunk(const Arena& arena, const Segment& segment, int first) {
+// Of the arena's values, or of other numbers that lie as they do.
+ASNI_DEVICE WarpChunk load_chunk(const Arena& arena, const float* numbers, const Segment& segment, int first) {
     static_assert(chunk_vectors * 4 == 32, "a bit an element of a lane");
     int lane = int(threadIdx.x) % warp_size;
     int rest = int(segment.count - first < chunk_elements ? segment.count - first : chunk_elements);
@@ -74,7 +73,7 @@ ASNI_DEVICE WarpChunk load_chunk(const Arena& arena, const Segment& segment, int
     int bits = rest - lane * 32;
     uint32_t word = bits > 0 ? arena.masks[(at >> 5) + lane] : 0;
     if (bits > 0 && bits < 32) word &= (1u << bits) - 1;
-    const float4* values = reinterpret_cast<const float4*>(arena.values + at);
+    const float4* values = reinterpret_cast<const float4*>(numbers + at);
     WarpChunk chunk;
     ASNI_UNROLL
     for (int k = 0; k < chunk_vectors; k++) {

@@ -9,8 +9,8 @@ internal sealed unsafe partial class CpuParameters
     {
         _values.Changed();
         bool momentum = rule.Kind == UpdateKind.Adam || rule.Momentum != 0;
-        if (momentum) _state0 ??= NewState();
-        if (rule.Kind == UpdateKind.Adam) _state1 ??= NewState();
+        if (momentum) _state0 ??= NewSlot();
+        if (rule.Kind == UpdateKind.Adam) _state1 ??= NewSlot();
         _list.Clear();
         foreach (Parameter p in Parameters)
         {

@@ -22,7 +22,7 @@ internal sealed unsafe partial class CpuParameters : DeviceParameters
     private readonly Segments _list;
     private readonly LivePlaces _livePlaces;
     private readonly CpuBuffer _values, _gradients;
-    private CpuBuffer? _state0, _state1, _masks;
+    private CpuBuffer? _state0, _state1, _scores, _masks;
 
     public CpuParameters(ImmutableArray<Parameter> parameters, Workers workers) : base(parameters)
     {
@@ -55,16 +55,16 @@ internal sealed unsafe partial class CpuParameters : DeviceParameters
     {
         _values.Changed();
         Parameter p = Require(parameter, slot, values.Length);
-        if (slot != ParameterSlot.Gradient) ScatterState(parameter);
+        if (MovesWithMask(slot)) ScatterState(parameter);
         fixed (float* source = values)
             Transposition.ToOutputsLast(_workers, source, p.Filter.Out, p.Filter.In, p.Filter.Height * p.Filter.Width, Slot(slot, true) + _offsets[parameter]);
-        if (_masked[parameter] && slot != ParameterSlot.Gradient) ClearPruned(parameter);
+        if (_masked[parameter] && MovesWithMask(slot)) ClearPruned(parameter);
     }
 
     public override void Download(int parameter, ParameterSlot slot, Span<float> values)
     {
         Parameter p = Require(parameter, slot, values.Length);
-        if (slot != ParameterSlot.Gradient) ScatterState(parameter);
+        if (MovesWithMask(slot)) ScatterState(parameter);
         float* source = Slot(slot, false);
         if (source == null)
         {
@@ -89,6 +89,7 @@ internal sealed unsafe partial class CpuParameters : DeviceParameters
         _gradients.Dispose();
         _state0?.Dispose();
         _state1?.Dispose();
+        _scores?.Dispose();
         _masks?.Dispose();
         _search.Dispose();
         base.Dispose();
@@ -100,19 +101,25 @@ internal sealed unsafe partial class CpuParameters : DeviceParameters
     private float* State1 => _state1 == null ? null : (float*)_state1.Pointer;
     private ulong* Masks => _masks == null ? null : (ulong*)_masks.Pointer;
 
-    private CpuBuffer NewState() => new(_length * sizeof(float));
+    private CpuBuffer NewSlot() => new(_length * sizeof(float));
 
-    /// <summary>A slot's buffer. State that nobody has used yet is null, unless it is to be written.</summary>
+    /// <summary>Pruned elements are +0 in it, and state may lie apart for live ones alone.</summary>
+    private static bool MovesWithMask(ParameterSlot slot) => slot is not (ParameterSlot.Gradient or ParameterSlot.Score);
+
+    /// <summary>A slot's buffer. State or scores that nobody has used yet are null, unless they are to be written.</summary>
     private float* Slot(ParameterSlot slot, bool write)
     {
-        if (write && slot == ParameterSlot.State0) _state0 ??= NewState();
-        if (write && slot == ParameterSlot.State1) _state1 ??= NewState();
+        if (write && slot == ParameterSlot.State0) _state0 ??= NewSlot();
+        if (write && slot == ParameterSlot.State1) _state1 ??= NewSlot();
+        if (write && slot == ParameterSlot.Score) _scores ??= NewSlot();
         return slot switch
         {
             ParameterSlot.Value => Values,
             ParameterSlot.Gradient => Gradients,
             ParameterSlot.State0 => State0,
-            _ => State1,
+            ParameterSlot.State1 => State1,
+            ParameterSlot.Score => _scores == null ? null : (float*)_scores.Pointer,
+            _ => throw new ArgumentOutOfRangeException(nameof(slot), slot, null),
         };
     }
 

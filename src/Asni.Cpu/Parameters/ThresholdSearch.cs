@@ -4,9 +4,9 @@ using System.Runtime.InteropServices;
 namespace Asni.Cpu;
 
 /// <summary>
-/// The k-th largest magnitude by radix selection on the bits of |w|, whose order as integers is their order as numbers: a histogram of the highest
-/// 12 of 31 bits, then of the next 12 among the elements of the one bucket that holds the answer, then of the last 7. Every bucket's
-/// count is exact, so that the number of equals to keep comes out too.
+/// The k-th largest by radix selection on keys, integers that order as the numbers do: a histogram of the highest 12 of 32 bits, then of the next 12
+/// among the elements of the one bucket that holds the answer, then of the last 8. Every bucket's count is exact, so that the number of equals
+/// to keep comes out too.
 /// </summary>
 internal sealed unsafe class ThresholdSearch(Workers workers) : IDisposable
 {
@@ -15,24 +15,25 @@ internal sealed unsafe class ThresholdSearch(Workers workers) : IDisposable
     /// <summary>Histograms a worker takes turns with: adding to one bin twice in a row waits for the first store.</summary>
     private const int Copies = 8;
 
-    private const uint Magnitude = 0x7FFF_FFFF, Infinity = 0x7F80_0000;
+    private const uint Infinity = 0x7F80_0000;
     private readonly CpuBuffer _histograms = new((long)workers.Count * Copies * Bins * sizeof(uint));
 
     /// <summary>Raised by the first histogram: whether there were infinities or NaN.</summary>
     public bool SawNonFinite { get; private set; }
 
-    /// <summary>The magnitude of rank <paramref name="keep"/> &gt;= 1, and how many of that magnitude belong to the first <paramref name="keep"/>.</summary>
-    /// <param name="zeros">Pruned elements: each is in the values as +0 and does not count.</param>
-    public (float Magnitude, long KeepEqual) Find(Segments list, float* values, long zeros, long keep)
+    /// <summary>The number of rank <paramref name="keep"/> &gt;= 1, and how many equal to it belong to the first <paramref name="keep"/>.</summary>
+    /// <param name="masks">Tells which elements count; null where all do, but for <paramref name="zeros"/>.</param>
+    /// <param name="zeros">Pruned elements that have the key 0 and are to be taken off: quicker than to look into masks.</param>
+    public (float Value, long KeepEqual) Find<R>(Segments list, float* numbers, ulong* masks, long zeros, long keep) where R : struct, IRank
     {
         uint prefix = 0;
-        foreach ((int shift, int bits) in (ReadOnlySpan<(int, int)>)[(19, 12), (7, 12), (0, 7)])
+        foreach ((int shift, int bits) in (ReadOnlySpan<(int, int)>)[(20, 12), (8, 12), (0, 8)])
         {
-            bool first = shift == 19;
+            bool first = shift == 20;
             NativeMemory.Clear(_histograms.Pointer, (nuint)_histograms.Bytes);
-            workers.Vectorize(list.Elements, new HistogramBody(list, values, first, prefix, shift, bits, (uint*)_histograms.Pointer));
+            workers.Vectorize(list.Elements, new HistogramBody<R>(list, numbers, masks, first, prefix, shift, bits, (uint*)_histograms.Pointer));
             uint* bins = Combine();
-            if (first) SawNonFinite = Any(bins, Infinity >> shift);
+            if (first) SawNonFinite = Any(bins, R.Key(Infinity) >> shift);
             // Only in the bucket that starts at 0 are the pruned among those counted.
             long pruned = prefix == 0 ? zeros : 0;
             int bin = (1 << bits) - 1;
@@ -44,7 +45,7 @@ internal sealed unsafe class ThresholdSearch(Workers workers) : IDisposable
             }
             prefix |= (uint)bin << shift;
         }
-        return (BitConverter.UInt32BitsToSingle(prefix), keep);
+        return (R.Number(prefix), keep);
     }
 
     public void Dispose() => _histograms.Dispose();
@@ -68,50 +69,43 @@ internal sealed unsafe class ThresholdSearch(Workers workers) : IDisposable
         return false;
     }
 
-    private readonly struct HistogramBody(Segments list, float* values, bool all, uint prefix, int shift, int bits, uint* histograms) : IVectorBody
+    private readonly struct HistogramBody<R>(Segments list, float* numbers, ulong* masks, bool all, uint prefix, int shift, int bits, uint* histograms) : IVectorBody
+        where R : struct, IRank
     {
         public void Execute<L, V>(int worker, int workers) where L : struct, ILanes<V> where V : struct
         {
             uint* bins = histograms + (long)worker * Copies * Bins;
-            foreach (Piece piece in list.Pieces(worker, workers))
-            {
-                uint* words = (uint*)(values + piece.Segment.Offset);
-                if (all) CountAll<L, V>(words, piece.From, piece.To, bins); else CountBucket<L, V>(words, piece.From, piece.To, bins);
-            }
+            foreach (Piece piece in list.Pieces(worker, workers)) Count<L, V>(piece, bins);
         }
 
-        private void CountAll<L, V>(uint* words, long i, long to, uint* bins) where L : struct, ILanes<V> where V : struct
+        private void Count<L, V>(in Piece piece, uint* bins) where L : struct, ILanes<V> where V : struct
         {
-            for (; i <= to - L.Count; i += L.Count) CountVector<L, V>(words + i, bins);
-            for (; i < to; i++) bins[(words[i] & Magnitude) >> shift]++;
-        }
-
-        private void CountBucket<L, V>(uint* words, long i, long to, uint* bins) where L : struct, ILanes<V> where V : struct
-        {
-            uint highest = 1u << (shift + bits), every = MaskBits.All(L.Count);
-            V low = L.Create(BitConverter.UInt32BitsToSingle(prefix));
-            V high = L.Create(BitConverter.UInt32BitsToSingle(Math.Min(Infinity, prefix + highest - 1)));
-            for (; i <= to - L.Count; i += L.Count)
+            uint* words = (uint*)(numbers + piece.Segment.Offset);
+            uint every = MaskBits.All(L.Count);
+            V low = L.Create(R.Number(prefix)), high = L.Create(R.Number(prefix + (uint)((1L << (shift + bits)) - 1)));
+            for (long i = piece.From; i < piece.To; i += L.Count)
             {
-                V magnitude = L.Abs(L.Load((float*)words + i));
-                uint inside = L.Bits(L.And(L.GreaterOrEqual(magnitude, low), L.GreaterOrEqual(high, magnitude)));
-                if (inside == every) CountVector<L, V>(words + i, bins);
+                uint counted = masks != null ? MaskBits.Live(masks, piece.Segment, i, L.Count) : piece.To - i >= L.Count ? every : MaskBits.All((int)(piece.To - i));
+                if (!all)
+                {
+                    V rank = R.Of<L, V>(L.Load((float*)words + i));
+                    counted &= L.Bits(L.And(L.GreaterOrEqual(rank, low), L.GreaterOrEqual(high, rank)));
+                }
+                if (counted == every) CountVector<L, V>(words + i, bins);
                 else
                 {
-                    for (; inside != 0; inside &= inside - 1) bins[Bin(words[i + BitOperations.TrailingZeroCount(inside)])]++;
+                    for (; counted != 0; counted &= counted - 1) bins[Bin(words[i + BitOperations.TrailingZeroCount(counted)])]++;
                 }
             }
-            for (; i < to; i++)
-                if ((words[i] & Magnitude) / highest == prefix / highest) bins[Bin(words[i])]++;
         }
 
-        private uint Bin(uint word) => (word & Magnitude) >> shift & ((1u << bits) - 1);
+        private uint Bin(uint word) => R.Key(word) >> shift & ((1u << bits) - 1);
 
-        /// <summary>A vector of one magnitude, pruned or quantized, counts in one go.</summary>
+        /// <summary>A vector of one rank, pruned or quantized, counts in one go.</summary>
         private void CountVector<L, V>(uint* words, uint* bins) where L : struct, ILanes<V> where V : struct
         {
-            V first = L.Abs(L.Create(*(float*)words));
-            if (L.Bits(L.Equal(L.Abs(L.Load((float*)words)), first)) == MaskBits.All(L.Count))
+            V first = R.Of<L, V>(L.Create(*(float*)words));
+            if (L.Bits(L.Equal(R.Of<L, V>(L.Load((float*)words)), first)) == MaskBits.All(L.Count))
             {
                 bins[Bin(words[0])] += (uint)L.Count;
                 return;

@@ -6,6 +6,7 @@ namespace Asni.Cuda;
 internal sealed partial class CudaParameters
 {
     private const int Bins = 4096, StateBytes = 32, CandidateBytes = 8;
+    private const uint Sign = 0x8000_0000;
 
     /// <summary>
     /// The search's state, then its histogram, which is all zero between searches, then live elements of each segment, then listed ones of each warp.
@@ -18,24 +19,24 @@ internal sealed partial class CudaParameters
     /// <summary>Ties of each chunk, then live elements of each segment.</summary>
     private CudaBuffer? _cut;
 
-    public override MagnitudeThreshold FindThreshold(ReadOnlySpan<int> parameters, long keep)
+    public override Threshold FindThreshold(ReadOnlySpan<int> parameters, long keep, Ranking ranking)
     {
-        Search(parameters, keep, prune: false);
-        return Found(parameters, keep, out _);
+        Search(parameters, keep, ranking, prune: false);
+        return Found(parameters, keep, ranking, out _);
     }
 
     /// <summary>The search's second pass prunes what it can decide, and the list of the rest settles it: about two reads of the weights.</summary>
-    protected override MagnitudeThreshold PruneCore(ReadOnlySpan<int> parameters, long keep, Span<long> live)
+    protected override Threshold PruneCore(ReadOnlySpan<int> parameters, long keep, Span<long> live, Ranking ranking)
     {
-        SearchArgs args = Search(parameters, keep, prune: true);
+        SearchArgs args = Search(parameters, keep, ranking, prune: true);
         Launch("threshold_finish", SearchBlocks(args.Count), args with { Count = Parameters.Length });
-        MagnitudeThreshold threshold = Found(parameters, keep, out bool allTies);
+        Threshold threshold = Found(parameters, keep, ranking, out bool allTies);
         if (allTies) ReadLive(parameters, args.Live, live);
         else ApplyThresholdCore(parameters, threshold, live);
         return threshold;
     }
 
-    private SearchArgs Search(ReadOnlySpan<int> parameters, long keep, bool prune)
+    private SearchArgs Search(ReadOnlySpan<int> parameters, long keep, Ranking ranking, bool prune)
     {
         long among = 0;
         foreach (int p in parameters) among += _live[p];
@@ -49,6 +50,7 @@ internal sealed partial class CudaParameters
         var args = new SearchArgs
         {
             Arena = _arena,
+            Ranking = RankedBy(ranking),
             Chunks = list.Pointer,
             State = _selection.Pointer,
             Histogram = _selection.Pointer + StateBytes,
@@ -76,18 +78,34 @@ internal sealed partial class CudaParameters
     // As many as the registers of its kernels let a multiprocessor hold.
     private int SearchBlocksAtMost => _stream.Context.MultiprocessorCount * 3;
 
-    /// <param name="allTies">Whether all elements of the cut's magnitude are kept.</param>
-    private MagnitudeThreshold Found(ReadOnlySpan<int> parameters, long keep, out bool allTies)
+    private RankingArgs RankedBy(Ranking ranking) => ranking == Ranking.Score
+        ? new RankingArgs { Numbers = Slot(ParameterSlot.Score).Pointer, IsSigned = 1 }
+        : new RankingArgs { Numbers = _values.Pointer };
+
+    /// <param name="allTies">Whether all elements that rank as the cut does are kept.</param>
+    private Threshold Found(ReadOnlySpan<int> parameters, long keep, Ranking ranking, out bool allTies)
     {
         SelectionState state = Fetch<SelectionState>(_selection!.Pointer, 1)[0];
-        if (state.Nan != 0) throw new AsniException($"{NotANumber(parameters)} has a weight that is not a number; lower the learning rate");
+        if (state.Nan != 0) throw new AsniException($"{NotANumber(parameters, ranking)} has a {(ranking == Ranking.Score ? "score" : "weight")} that is not a number; lower the learning rate");
         allTies = state.Keep == state.Ties;
         return keep == 0
-            ? new MagnitudeThreshold(float.PositiveInfinity, 0)
-            : new MagnitudeThreshold(BitConverter.UInt32BitsToSingle(state.Prefix), state.Keep);
+            ? new Threshold(float.PositiveInfinity, 0, ranking)
+            : new Threshold(Number(state.Prefix, ranking), state.Keep, ranking);
     }
 
-    protected override void ApplyThresholdCore(ReadOnlySpan<int> parameters, MagnitudeThreshold threshold, Span<long> live)
+    /// <summary>rank_key of the kernels.</summary>
+    private static uint Key(float number, Ranking ranking)
+    {
+        uint bits = BitConverter.SingleToUInt32Bits(number);
+        if (ranking == Ranking.Magnitude) return bits << 1;
+        return number == 0 ? Sign : (bits & Sign) != 0 ? ~bits : bits | Sign;
+    }
+
+    /// <summary>What has this key.</summary>
+    private static float Number(uint key, Ranking ranking) =>
+        BitConverter.UInt32BitsToSingle(ranking == Ranking.Magnitude ? key >> 1 : (key & Sign) != 0 ? key ^ Sign : ~key);
+
+    protected override void ApplyThresholdCore(ReadOnlySpan<int> parameters, Threshold threshold, Span<long> live)
     {
         ChunkList list = List(parameters);
         long ties = Math.Max(1, list.Count) * sizeof(long);
@@ -96,11 +114,12 @@ internal sealed partial class CudaParameters
         var args = new CutArgs
         {
             Arena = _arena,
+            Ranking = RankedBy(threshold.Ranking),
             Chunks = list.Pointer,
             Ties = cut,
             Live = cut + (ulong)ties,
             KeepEqual = threshold.KeepEqual,
-            Magnitude = BitConverter.SingleToUInt32Bits(threshold.Magnitude),
+            Key = Key(threshold.Value, threshold.Ranking),
             Count = list.Count,
         };
         Launch("threshold_ties", list.Count, in args);
@@ -116,12 +135,12 @@ internal sealed partial class CudaParameters
         for (int i = 0; i < parameters.Length; i++) live[i] = _live[parameters[i]] = counts[parameters[i]];
     }
 
-    private string NotANumber(ReadOnlySpan<int> parameters)
+    private string NotANumber(ReadOnlySpan<int> parameters, Ranking ranking)
     {
         foreach (int p in parameters)
         {
             var values = new float[Parameters[p].Elements];
-            Download(p, ParameterSlot.Value, values);
+            Download(p, ranking == Ranking.Score ? ParameterSlot.Score : ParameterSlot.Value, values);
             if (values.Any(float.IsNaN)) return Parameters[p].Name;
         }
         return "a parameter";
@@ -129,9 +148,16 @@ internal sealed partial class CudaParameters
 
     private readonly record struct SelectionState(long Keep, uint Prefix, int Nan, uint Ties);
 
+    private struct RankingArgs
+    {
+        public ulong Numbers;
+        public int IsSigned;
+    }
+
     private struct SearchArgs
     {
         public ArenaArgs Arena;
+        public RankingArgs Ranking;
         public ulong Chunks, State, Histogram, Candidates, Listed, Live;
         public long Keep, Capacity;
         public int Count, Pass, Prune;
@@ -140,9 +166,10 @@ internal sealed partial class CudaParameters
     private struct CutArgs
     {
         public ArenaArgs Arena;
+        public RankingArgs Ranking;
         public ulong Chunks, Ties, Live;
         public long KeepEqual;
-        public uint Magnitude;
+        public uint Key;
         public int Count;
     }
 }

@@ -21,6 +21,7 @@ internal sealed partial class CudaParameters : DeviceParameters
     private readonly ArenaArgs _arena;
     private readonly ChunkList _trained;
     private readonly Dictionary<string, ChunkList> _lists = [];
+    private CudaBuffer? _scores;
     private PinnedMemory? _fetched;
 
     public CudaParameters(ImmutableArray<Parameter> parameters, CudaStream stream, CudaKernels kernels, CudaPrecision precision) : base(parameters)
@@ -140,7 +141,7 @@ internal sealed partial class CudaParameters : DeviceParameters
     {
         foreach (ChunkList list in _lists.Values) list.Dispose();
         _trained.Dispose();
-        foreach (CudaBuffer? buffer in (CudaBuffer?[])[_values, _gradients, _state0, _state1, _masks, _segments, _copies, _rule, _selection, _candidates, _cut, _sides]) buffer?.Dispose();
+        foreach (CudaBuffer? buffer in (CudaBuffer?[])[_values, _gradients, _state0, _state1, _masks, _segments, _copies, _scores, _rule, _selection, _candidates, _cut, _sides]) buffer?.Dispose();
         _fetched?.Dispose();
         base.Dispose();
     }
@@ -175,7 +176,9 @@ internal sealed partial class CudaParameters : DeviceParameters
         ParameterSlot.Value => _values,
         ParameterSlot.Gradient => _gradients,
         ParameterSlot.State0 => _state0,
-        _ => _state1,
+        ParameterSlot.State1 => _state1,
+        ParameterSlot.Score => _scores ??= new CudaBuffer(_stream, Math.Max(1, _total) * sizeof(float)),
+        _ => throw new ArgumentOutOfRangeException(nameof(slot), slot, null),
     };
 
     private void ApplyMasks(int parameter)

@@ -13,6 +13,17 @@ internal enum ParameterSlot
     State0,
     /// <summary>Adam: second moment.</summary>
     State1,
+    /// <summary>What elements are ranked by when their magnitude is not what counts. Has memory from its first upload on, 0 before; masks leave it as it is.</summary>
+    Score,
+}
+
+/// <summary>What elements are ranked by. The largest stay.</summary>
+public enum Ranking
+{
+    /// <summary>|w|.</summary>
+    Magnitude,
+    /// <summary><see cref="ParameterSlot.Score"/> with its sign; -0 and +0 are equal.</summary>
+    Score,
 }
 
 internal enum UpdateKind { Sgd, Adam }
@@ -24,10 +35,11 @@ internal readonly record struct UpdateRule(UpdateKind Kind, float LearningRate, 
     float Beta1, float Beta2, float Epsilon, long Step);
 
 /// <summary>
-/// A cut through magnitudes that keeps exactly K elements: those with |w| greater than <paramref name="Magnitude"/>, and of those equal to it the
+/// A cut that keeps exactly K elements: those that rank above <paramref name="Value"/>, and of those equal to it the
 /// first <paramref name="KeepEqual"/> by (parameter index, PyTorch element index).
 /// </summary>
-internal readonly record struct MagnitudeThreshold(float Magnitude, long KeepEqual);
+/// <param name="Value">A magnitude, or a score.</param>
+public readonly record struct Threshold(float Value, long KeepEqual, Ranking Ranking = Ranking.Magnitude);
 
 /// <summary>Sums and counts of one parameter's live elements on either side of a pivot; elements equal to it belong to neither.</summary>
 internal readonly record struct SideSums(double SumAbove, long CountAbove, double SumBelow, long CountBelow)
@@ -90,21 +102,21 @@ internal abstract class DeviceParameters(ImmutableArray<Parameter> parameters) :
     /// <summary>
     /// The cut that keeps exactly <paramref name="keep"/> of the live elements of these parameters. Needs 0 &lt;= keep &lt;= live; O(N), no sort.
     /// </summary>
-    /// <exception cref="AsniException">A value is NaN.</exception>
-    public abstract MagnitudeThreshold FindThreshold(ReadOnlySpan<int> parameters, long keep);
+    /// <exception cref="AsniException">A live element ranks by NaN.</exception>
+    public abstract Threshold FindThreshold(ReadOnlySpan<int> parameters, long keep, Ranking ranking = Ranking.Magnitude);
 
     /// <summary>Finds that cut and applies it.</summary>
     /// <param name="live">Live elements of each parameter afterwards.</param>
-    public MagnitudeThreshold Prune(ReadOnlySpan<int> parameters, long keep, Span<long> live)
+    public Threshold Prune(ReadOnlySpan<int> parameters, long keep, Span<long> live, Ranking ranking = Ranking.Magnitude)
     {
         MasksMove(parameters);
-        return PruneCore(parameters, keep, live);
+        return PruneCore(parameters, keep, live, ranking);
     }
 
     /// <inheritdoc cref="Prune"/>
-    protected virtual MagnitudeThreshold PruneCore(ReadOnlySpan<int> parameters, long keep, Span<long> live)
+    protected virtual Threshold PruneCore(ReadOnlySpan<int> parameters, long keep, Span<long> live, Ranking ranking)
     {
-        MagnitudeThreshold threshold = FindThreshold(parameters, keep);
+        Threshold threshold = FindThreshold(parameters, keep, ranking);
         ApplyThresholdCore(parameters, threshold, live);
         return threshold;
     }
@@ -113,14 +125,14 @@ internal abstract class DeviceParameters(ImmutableArray<Parameter> parameters) :
     /// Prunes every live element of these parameters that the cut does not keep. <paramref name="live"/>, as long as
     /// <paramref name="parameters"/>, receives the number of live elements of each.
     /// </summary>
-    public void ApplyThreshold(ReadOnlySpan<int> parameters, MagnitudeThreshold threshold, Span<long> live)
+    public void ApplyThreshold(ReadOnlySpan<int> parameters, Threshold threshold, Span<long> live)
     {
         MasksMove(parameters);
         ApplyThresholdCore(parameters, threshold, live);
     }
 
     /// <inheritdoc cref="ApplyThreshold"/>
-    protected abstract void ApplyThresholdCore(ReadOnlySpan<int> parameters, MagnitudeThreshold threshold, Span<long> live);
+    protected abstract void ApplyThresholdCore(ReadOnlySpan<int> parameters, Threshold threshold, Span<long> live);
 
     /// <summary>Sums and counts of the live elements either side of pivots[i], accumulated in double, for each parameter.</summary>
     public abstract void SumSides(ReadOnlySpan<int> parameters, ReadOnlySpan<float> pivots, Span<SideSums> sums);

@@ -75,7 +75,7 @@ internal sealed class MagnitudePruner
         while (free.Count > 0)
         {
             long share = Math.Clamp(keep, 0, free.Sum(Live));
-            float cut = _model.Parameters.FindThreshold(Indices(free), share).Magnitude;
+            float cut = _model.Parameters.FindThreshold(Indices(free), share).Value;
             var more = free.Where(p => FloorMagnitude(p) <= cut).ToList();
             if (more.Count == 0) break;
             keep = Math.Max(0, keep - more.Sum(p => Math.Min(_options.MinimumKept, Live(p))));
@@ -86,13 +86,13 @@ internal sealed class MagnitudePruner
     }
 
     private float FloorMagnitude(Parameter p) =>
-        _model.Parameters.FindThreshold([p.Index], Math.Min(_options.MinimumKept, Live(p))).Magnitude;
+        _model.Parameters.FindThreshold([p.Index], Math.Min(_options.MinimumKept, Live(p))).Value;
 
     private double? PruneGroup(IReadOnlyList<Parameter> group, long keep)
     {
         if (keep >= group.Sum(Live)) return null;
         int[] indices = Indices(group);
-        return _model.Parameters.Prune(indices, keep, new long[indices.Length]).Magnitude;
+        return _model.Parameters.Prune(indices, keep, new long[indices.Length]).Value;
     }
 
     private static int[] Indices(IEnumerable<Parameter> parameters) => [.. parameters.Select(p => p.Index)];

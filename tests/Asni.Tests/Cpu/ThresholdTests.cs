@@ -74,7 +74,7 @@ public class ThresholdTests
         values[17] = float.NegativeInfinity;
         values[200] = float.PositiveInfinity;
         parameters.Upload(0, ParameterSlot.Value, values);
-        Assert.That(parameters.FindThreshold(Weights, 1), Is.EqualTo(new MagnitudeThreshold(float.PositiveInfinity, 1)));
+        Assert.That(parameters.FindThreshold(Weights, 1), Is.EqualTo(new Threshold(float.PositiveInfinity, 1)));
         CheckCut(parameters, Weights, 3);
         CheckCut(parameters, Weights, 1);
     }
@@ -149,11 +149,11 @@ public class ThresholdTests
         var expected = which.ToDictionary(p => p, p => new Mask(values[p].Length, live: false));
         foreach ((_, int p, int i) in elements.Take((int)keep)) expected[p][i] = true;
 
-        MagnitudeThreshold threshold = parameters.FindThreshold(which, keep);
+        Threshold threshold = parameters.FindThreshold(which, keep);
         if (keep > 0)
         {
             float last = elements[(int)keep - 1].Magnitude;
-            Assert.That(threshold, Is.EqualTo(new MagnitudeThreshold(last, keep - elements.Count(e => e.Magnitude > last))));
+            Assert.That(threshold, Is.EqualTo(new Threshold(last, keep - elements.Count(e => e.Magnitude > last))));
         }
         var live = new long[which.Length];
         parameters.ApplyThreshold(which, threshold, live);

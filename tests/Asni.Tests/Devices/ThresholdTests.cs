@@ -78,9 +78,9 @@ public class ThresholdTests(DeviceCase device)
         p.Upload(0, ParameterSlot.Value, [0.5f, -2, 0.1f, -0.5f, 0, 3, 0.5f, 0.2f]);
         p.Upload(1, ParameterSlot.Value, [-0.5f, 0.5f, 7]);
         var live = new long[2];
-        MagnitudeThreshold cut = p.FindThreshold([0, 1], 6);
+        Threshold cut = p.FindThreshold([0, 1], 6);
         p.ApplyThreshold([0, 1], cut, live);
-        Assert.That(cut, Is.EqualTo(new MagnitudeThreshold(0.5f, 3)));
+        Assert.That(cut, Is.EqualTo(new Threshold(0.5f, 3)));
         Assert.That(live, Is.EqualTo((long[])[5, 1]));
         Assert.That(Workbench.Read(p, 0, ParameterSlot.Value), Is.EqualTo((float[])[0.5f, -2, 0, -0.5f, 0, 3, 0.5f, 0]));
         Assert.That(Workbench.Read(p, 1, ParameterSlot.Value), Is.EqualTo((float[])[0, 0, 7]));
@@ -150,7 +150,7 @@ public class ThresholdTests(DeviceCase device)
         DeviceParameters expected = Mapped(reference, map), actual = Mapped(bench, map);
         long[] wanted = new long[parameters.Length], live = new long[parameters.Length];
         DeviceParameters pruned = Mapped(bench, map);
-        MagnitudeThreshold cut = expected.FindThreshold(parameters, keep);
+        Threshold cut = expected.FindThreshold(parameters, keep);
         expected.ApplyThreshold(parameters, cut, wanted);
         Assert.That(actual.FindThreshold(parameters, keep), Is.EqualTo(cut));
         actual.ApplyThreshold(parameters, cut, live);

@@ -67,21 +67,21 @@ internal sealed class ReferenceParameters : DeviceParameters
         }
     }
 
-    public override MagnitudeThreshold FindThreshold(ReadOnlySpan<int> parameters, long keep)
+    public override Threshold FindThreshold(ReadOnlySpan<int> parameters, long keep, Ranking ranking)
     {
-        var magnitudes = new List<float>();
+        var ranks = new List<float>();
         foreach (int p in parameters)
             for (int i = 0; i < Parameters[p].Elements; i++)
-                if (Lives(p, i)) magnitudes.Add(Magnitude(p, i));
-        if (magnitudes.Any(float.IsNaN)) throw new AsniException("a value is NaN");
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(keep, magnitudes.Count);
-        if (keep == 0) return new MagnitudeThreshold(float.PositiveInfinity, 0);
-        magnitudes.Sort();
-        float cut = magnitudes[^(int)keep];
-        return new MagnitudeThreshold(cut, keep - magnitudes.Count(m => m > cut));
+                if (Lives(p, i)) ranks.Add(Rank(p, i, ranking));
+        if (ranks.Any(float.IsNaN)) throw new AsniException("a value is NaN");
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(keep, ranks.Count);
+        if (keep == 0) return new Threshold(float.PositiveInfinity, 0, ranking);
+        ranks.Sort();
+        float cut = ranks[^(int)keep];
+        return new Threshold(cut, keep - ranks.Count(r => r > cut), ranking);
     }
 
-    protected override void ApplyThresholdCore(ReadOnlySpan<int> parameters, MagnitudeThreshold threshold, Span<long> live)
+    protected override void ApplyThresholdCore(ReadOnlySpan<int> parameters, Threshold threshold, Span<long> live)
     {
         long equal = 0;
         foreach (int p in parameters.ToArray().Order())
@@ -89,8 +89,8 @@ internal sealed class ReferenceParameters : DeviceParameters
             Mask mask = GetMask(p) ?? new Mask(Parameters[p].Elements);
             for (int i = 0; i < Parameters[p].Elements; i++)
                 if (mask[i])
-                    mask[i] = Magnitude(p, i) > threshold.Magnitude
-                        || (Magnitude(p, i) == threshold.Magnitude && equal++ < threshold.KeepEqual);
+                    mask[i] = Rank(p, i, threshold.Ranking) > threshold.Value
+                        || (Rank(p, i, threshold.Ranking) == threshold.Value && equal++ < threshold.KeepEqual);
             SetMaskCore(p, mask);
         }
         for (int i = 0; i < parameters.Length; i++) live[i] = Live(parameters[i]);
@@ -149,7 +149,8 @@ internal sealed class ReferenceParameters : DeviceParameters
     private ParameterTensor Tensor(int parameter, ParameterSlot slot) => new(_slots[parameter, (int)slot], 0, Parameters[parameter]);
     private Span<double> Doubles(int parameter, ParameterSlot slot) => ReferenceBuffer.Doubles(Tensor(parameter, slot));
     private bool Lives(int parameter, int i) => _masks[parameter] is not { } mask || mask[i];
-    private float Magnitude(int parameter, int i) => (float)Math.Abs(Doubles(parameter, ParameterSlot.Value)[i]);
+    private float Rank(int parameter, int i, Ranking ranking) =>
+        (float)(ranking == Ranking.Score ? Doubles(parameter, ParameterSlot.Score)[i] : Math.Abs(Doubles(parameter, ParameterSlot.Value)[i]));
 
     private void Clear(int parameter, int i)
     {
