@@ -15,6 +15,8 @@ public sealed record PruningOptions
     /// <summary>Weights that each layer keeps whatever the threshold says (a layer with fewer keeps what it has); 0: no such floor.</summary>
     public int MinimumKept { get; init; }
 
+    internal IAllocation Allocation => Local ? new Local() : new Pooled(MinimumKept);
+
     internal static ImmutableArray<Setting<PruningOptions>> Settings { get; } =
     [
         SettingFactory.Switch<PruningOptions>("local", "prune each layer to the target by itself instead of all together", o => o.Local, (o, v) => o with { Local = v }),

@@ -54,7 +54,8 @@ public sealed record Gmp : Method
         double steps = (double)phase.Epochs * run.StepsPerEpoch;
         long first = (long)Math.Round(Begin * steps), last = Math.Max(1, (long)Math.Round(End * steps));
         int every = EverySteps ?? (int)Math.Clamp((last - first) / FewestPrunings, 1, UsualSteps);
-        var policy = new PruneOnSchedule(new MagnitudePruner(run.Model, Pruning), Schedule(first / steps, last / steps), new Cadence(every, first, last), run.Observer.Note);
+        var pruner = new Pruner(run.Model, new Magnitude(), Pruning.Allocation, Pruning.Biases);
+        var policy = new PruneOnSchedule(pruner, Schedule(first / steps, last / steps), new Cadence(every, first, last), run.Observer.Note);
         yield return run.Train(phase, policy);
     }
 

@@ -46,7 +46,7 @@ public sealed record OneShot : Method
             yield return dense;
             run.Model.Load(dense.Model);
         }
-        new MagnitudePruner(run.Model, Pruning).PruneTo(Sparsity, run.Observer.Note);
+        new Pruner(run.Model, new Magnitude(), Pruning.Allocation, Pruning.Biases).PruneTo(Sparsity, run.Observer.Note);
         yield return run.Train(Retraining.Phase(PhaseName, run.Recipe));
     }
 

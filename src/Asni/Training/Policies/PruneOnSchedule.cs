@@ -2,9 +2,9 @@ using Asni.Pruning;
 
 namespace Asni.Training.Policies;
 
-/// <summary>Prunes by magnitude to what a schedule says, at a cadence.</summary>
+/// <summary>Prunes to what a schedule says, at a cadence.</summary>
 /// <param name="note">Told of layers close to empty.</param>
-internal sealed class PruneOnSchedule(MagnitudePruner pruner, ISparsitySchedule schedule, Cadence cadence, Action<TrainingNote> note) : IMaskPolicy
+internal sealed class PruneOnSchedule(Pruner pruner, ISparsitySchedule schedule, Cadence cadence, Action<TrainingNote> note) : IMaskPolicy
 {
     public PruneOutcome? AfterStep(in StepPoint at) => cadence.IsDue(at.Done) ? Prune(at) : null;
 

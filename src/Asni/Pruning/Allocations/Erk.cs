@@ -1,0 +1,40 @@
+using System.Collections.Immutable;
+using Asni.Networks;
+
+namespace Asni.Pruning;
+
+/// <summary>
+/// Erdős-Rényi kernel (Evci et al. 2020, arXiv 1911.11134): a tensor's density is eps times the sum of its dimensions by their product, with the eps
+/// that gives K in all; a tensor that would be denser than dense is dense, and the others have an eps of their own.
+/// </summary>
+internal sealed class Erk : IAllocation
+{
+    public IEnumerable<Quota> Quotas(ImmutableArray<Parameter> tensors, double sparsity, Selection selection)
+    {
+        long keep = Quota.At(sparsity, tensors);
+        double[] densities = Densities(tensors, keep);
+        return Apportionment.Of(keep, tensors, [.. tensors.Select((p, i) => densities[i] * p.Elements)], selection);
+    }
+
+    /// <summary>Of each tensor, when <paramref name="keep"/> stay.</summary>
+    public static double[] Densities(ImmutableArray<Parameter> tensors, long keep)
+    {
+        double[] ratios = [.. tensors.Select(p => p.Shape.Dims.Sum(d => (double)d) / p.Elements)];
+        // From the largest ratio on: the first are dense.
+        int[] order = [.. Enumerable.Range(0, ratios.Length).OrderByDescending(i => ratios[i])];
+        var densities = new double[ratios.Length];
+        double rest = keep;
+        for (int dense = 0; dense < order.Length; dense++)
+        {
+            double eps = rest / order.Skip(dense).Sum(i => ratios[i] * tensors[i].Elements);
+            if (eps * ratios[order[dense]] <= 1)
+            {
+                foreach (int i in order.Skip(dense)) densities[i] = eps * ratios[i];
+                break;
+            }
+            densities[order[dense]] = 1;
+            rest -= tensors[order[dense]].Elements;
+        }
+        return densities;
+    }
+}

@@ -1,0 +1,42 @@
+using System.Collections.Immutable;
+using Asni.Engine;
+using Asni.Networks;
+
+namespace Asni.Pruning;
+
+/// <summary>What one pruning did.</summary>
+/// <param name="Threshold">Smallest cut that was applied, a magnitude or a score; null when nothing had to go.</param>
+/// <param name="Kept">Live elements among all that can be pruned.</param>
+public readonly record struct PruneOutcome(double? Threshold, long Kept);
+
+/// <summary>Prunes a model to a sparsity: the weights with the largest score stay, as many in each tensor as the allocation says. Pruned elements never return.</summary>
+/// <param name="biases">Biases are pruned with the weights.</param>
+internal sealed class Pruner(Model model, IScore score, IAllocation allocation, bool biases = false)
+{
+    private readonly ImmutableArray<Parameter> _tensors = [.. model.Network.Parameters.Where(p => p.IsWeight || (biases && p.Kind == ParameterKind.Bias))];
+    private readonly HashSet<string> _told = [];
+
+    /// <summary>Elements that can be pruned, N.</summary>
+    public long Total => _tensors.Sum(p => p.Elements);
+
+    /// <summary>Prunes to sparsity S, never reviving anything: a target below what is already pruned does nothing.</summary>
+    /// <param name="note">Told once of each layer that is close to empty or empty.</param>
+    public PruneOutcome PruneTo(double sparsity, Action<TrainingNote> note)
+    {
+        var selection = new Selection(model.Parameters, score.Write(model, _tensors));
+        Quota[] quotas = [.. allocation.Quotas(_tensors, sparsity, selection)];
+        double? threshold = quotas.Select(q => selection.Keep(q.Tensors, q.Kept)).Min();
+        foreach (Parameter p in _tensors) Warn(p, selection.Live(p), note);
+        return new PruneOutcome(threshold, selection.Live(_tensors));
+    }
+
+    /// <summary>A layer with fewer live weights than outputs has outputs without any input; an empty one cuts the network.</summary>
+    private void Warn(Parameter p, long live, Action<TrainingNote> note)
+    {
+        if (!p.IsWeight || live >= p.Filter.Out) return;
+        if (live == 0 && _told.Add(p.Name + ":empty"))
+            note(new($"layer {p.Name} has no live weight left.", TrainingNoteKind.SparseLayer));
+        else if (live > 0 && _told.Add(p.Name))
+            note(new($"layer {p.Name} is close to empty: {live} of {p.Elements} weights live.", TrainingNoteKind.SparseLayer));
+    }
+}
