@@ -8,7 +8,7 @@ namespace Asni.Pruning;
 /// </summary>
 internal sealed class MagnitudePruner(Model model, PruningOptions options)
 {
-    private readonly Pruner _pruner = new(model, new Magnitude(), options.Allocation, options.Biases);
+    private readonly Pruner _pruner = new(model, new Magnitude(), options.NewAllocation(), options.Biases);
 
     /// <summary>Elements that can be pruned, N.</summary>
     public long Total => _pruner.Total;

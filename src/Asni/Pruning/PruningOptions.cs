@@ -4,7 +4,7 @@ using Asni.Settings;
 namespace Asni.Pruning;
 
 /// <summary>What magnitude pruning may take. The defaults are those of the ASNI paper: one threshold over all weights.</summary>
-public sealed record PruningOptions
+public record PruningOptions
 {
     /// <summary>Each layer to the target sparsity by itself, instead of one threshold over all.</summary>
     public bool Local { get; init; }
@@ -15,7 +15,7 @@ public sealed record PruningOptions
     /// <summary>Weights that each layer keeps whatever the threshold says (a layer with fewer keeps what it has); 0: no such floor.</summary>
     public int MinimumKept { get; init; }
 
-    internal IAllocation Allocation => Local ? new Local() : new Pooled(MinimumKept);
+    internal virtual IAllocation NewAllocation() => Local ? new Local() : new Pooled(MinimumKept);
 
     internal static ImmutableArray<Setting<PruningOptions>> Settings { get; } =
     [

@@ -72,6 +72,8 @@ public class UsageTests : FolderTest
     [TestCase("--sparsity would change nothing: it needs --method asni or asni1", "--method", "dense", "--sparsity", "0.9")]
     [TestCase("--prune-biases would change nothing: it needs --method asni or asni1", "--method", "dense", "--prune-biases")]
     [TestCase("--min-kept would change nothing: it needs --method asni or asni1", "--method", "ispasp", "--min-kept", "3")]
+    [TestCase("--min-kept would change nothing: it needs --allocation pooled", "--method", "gmp", "--allocation", "erk", "--min-kept", "3")]
+    [TestCase("--score would change nothing: it needs --method gmp or oneshot", "--method", "asni1", "--score", "random")]
     [TestCase("--controls would change nothing: it needs --method asni", "--method", "asni1", "--controls", "ticket")]
     [TestCase("--retrain-lr would change nothing: it needs --method asni or", "--method", "dense", "--retrain-lr", "0.1")]
     [TestCase("--ratio would change nothing: it needs --method ispasp", "--ratio", "0.5")]

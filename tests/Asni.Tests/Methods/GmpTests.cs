@@ -37,6 +37,21 @@ public class GmpTests
     }
 
     [Test]
+    public void Any_score_and_allocation_keep_exactly_what_was_asked([Values] ScoreKind score, [Values] AllocationKind allocation)
+    {
+        PhaseResult phase = Run(new Gmp { Sparsity = 0.9, Pruning = new PruningParts { Score = score, Allocation = allocation } }).Result.Phases.Single();
+        Assert.That(phase.Kept, Is.EqualTo(MagnitudePruner.Keep(Net.WeightCount, 0.9)));
+        double[] densities = [.. Net.Weights.Select(p => (double)phase.Model.Masks[p.Index]!.Live / p.Elements)];
+        if (allocation == AllocationKind.Uniform) Assert.That(densities, Is.All.EqualTo(0.1).Within(0.02));
+        if (allocation == AllocationKind.Erk) Assert.That(densities, Is.EqualTo(Erk.Densities([.. Net.Weights], phase.Kept)).Within(0.02));
+        if (score == ScoreKind.Magnitude) return;
+        // Random numbers do not hang on what was trained, so that one cut leaves what many do.
+        PhaseResult once = Run(new OneShot { Sparsity = 0.9, Pruning = new PruningParts { Score = score, Allocation = allocation } }).Result.Phases[^1];
+        if (allocation == AllocationKind.Pooled)
+            Assert.That(once.Model.Masks.Select(m => m?.Words.ToArray()), Is.EqualTo(phase.Model.Masks.Select(m => m?.Words.ToArray())));
+    }
+
+    [Test]
     public void Its_times_are_checked() =>
         Assert.That(() => With(new Gmp { Begin = 0.9 }).Validate(), Throws.TypeOf<UsageException>().With.Message.EqualTo("prune-begin 0.9 is not before prune-end 0.8."));
 

@@ -16,7 +16,7 @@ public sealed record Gmp : Method
 
     private static readonly MethodRow s_row = new("gmp", "prunes by magnitude along a cubic while it trains (gradual magnitude pruning)", "Zhu, Gupta 2017, arXiv 1710.01878")
     {
-        Formula = "S(t) = S (1 - (1 - (t - t0) / (t1 - t0))^3), every N steps from t0 to t1; the N - round(S(t) N) weights with the largest |w| stay",
+        Formula = "S(t) = S (1 - (1 - (t - t0) / (t1 - t0))^3), every N steps from t0 to t1; the N - round(S(t) N) weights with the largest score (|w|, or random) stay",
         Leaves = "gmp.safetensors, in the time of one training; the sparser, the faster",
         Example = [("net", "lenet300"), ("sparsity", "0.95")],
         Settings = SettingFactory.As<Method, Gmp>(
@@ -25,7 +25,7 @@ public sealed record Gmp : Method
             SettingFactory.Number<Gmp>("prune-begin", "when pruning begins, a share of the run (t0)", m => m.Begin, (m, v) => m with { Begin = v }, "[0, 1)"),
             SettingFactory.Number<Gmp>("prune-end", "when the final sparsity is reached, a share of the run (t1)", m => m.End, (m, v) => m with { End = v }, "(0, 1]"),
             SettingFactory.Integer<Gmp>("prune-every", "prune every N steps; when absent every 100, or a 20th of the time where that is less", m => m.EverySteps, (m, v) => m with { EverySteps = v }, "[1, inf)"),
-            .. PruningOptions.Settings.In<Gmp, PruningOptions>(m => m.Pruning, (m, v) => m with { Pruning = v }),
+            .. PruningParts.Settings.In<Gmp, PruningParts>(m => m.Pruning, (m, v) => m with { Pruning = v }),
         ]),
         StartsDense = true,
     };
@@ -42,7 +42,7 @@ public sealed record Gmp : Method
     /// <summary>Steps between prunings; null for 100, or a 20th of the time from t0 to t1 where that is less.</summary>
     public int? EverySteps { get; init; }
 
-    public PruningOptions Pruning { get; init; } = new();
+    public PruningParts Pruning { get; init; } = new();
 
     internal override MethodRow Row => s_row;
 
@@ -54,7 +54,7 @@ public sealed record Gmp : Method
         double steps = (double)phase.Epochs * run.StepsPerEpoch;
         long first = (long)Math.Round(Begin * steps), last = Math.Max(1, (long)Math.Round(End * steps));
         int every = EverySteps ?? (int)Math.Clamp((last - first) / FewestPrunings, 1, UsualSteps);
-        var pruner = new Pruner(run.Model, new Magnitude(), Pruning.Allocation, Pruning.Biases);
+        var pruner = new Pruner(run.Model, Pruning.NewScore(run.Recipe.Seed), Pruning.NewAllocation(), Pruning.Biases);
         var policy = new PruneOnSchedule(pruner, Schedule(first / steps, last / steps), new Cadence(every, first, last), run.Observer.Note);
         yield return run.Train(phase, policy);
     }

@@ -12,20 +12,20 @@ public sealed record OneShot : Method
 
     private static readonly MethodRow s_row = new("oneshot", "trains densely, prunes once by magnitude and trains what stays", "Han, Pool, Tran, Dally 2015, arXiv 1506.02626")
     {
-        Formula = "after dense training the K = N - round(S N) weights with the largest |w| stay; then w <- m * (w - lr (g + decay w))",
+        Formula = "after dense training the K = N - round(S N) weights with the largest score (|w|, or random) stay; then w <- m * (w - lr (g + decay w))",
         Leaves = "dense.safetensors, unless the run starts from a network, and oneshot.safetensors; in the time of two trainings",
         Example = [("net", "lenet300"), ("sparsity", "0.9"), ("retrain-lr", "6e-5")],
         Settings = SettingFactory.As<Method, OneShot>(
         [
             SettingFactory.Number<OneShot>("sparsity", "final share of weights pruned, 0.97 for 97 %", m => m.Sparsity, (m, v) => m with { Sparsity = v }, "[0, 1)"),
-            .. PruningOptions.Settings.In<OneShot, PruningOptions>(m => m.Pruning, (m, v) => m with { Pruning = v }),
+            .. PruningParts.Settings.In<OneShot, PruningParts>(m => m.Pruning, (m, v) => m with { Pruning = v }),
             .. Retraining.Settings.In<OneShot, Retraining>(m => m.Retraining, (m, v) => m with { Retraining = v }),
         ]),
         StartsDense = true,
     };
 
     public double Sparsity { get; init; } = 0.9;
-    public PruningOptions Pruning { get; init; } = new();
+    public PruningParts Pruning { get; init; } = new();
 
     /// <summary>Of the training after the cut.</summary>
     public Retraining Retraining { get; init; } = new();
@@ -46,7 +46,7 @@ public sealed record OneShot : Method
             yield return dense;
             run.Model.Load(dense.Model);
         }
-        new Pruner(run.Model, new Magnitude(), Pruning.Allocation, Pruning.Biases).PruneTo(Sparsity, run.Observer.Note);
+        new Pruner(run.Model, Pruning.NewScore(run.Recipe.Seed), Pruning.NewAllocation(), Pruning.Biases).PruneTo(Sparsity, run.Observer.Note);
         yield return run.Train(Retraining.Phase(PhaseName, run.Recipe));
     }
 
