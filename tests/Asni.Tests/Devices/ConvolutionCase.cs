@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Asni.Devices;
 using Asni.Networks;
 using Asni.Tensors;
@@ -8,7 +9,7 @@ namespace Asni.Tests.Devices;
 internal sealed record ConvolutionCase(ConvolutionSpec Spec, int Batch, bool Accumulate, double Density = 1)
 {
     /// <summary>The reference's outputs: the cases are run on several devices, the slow loops once.</summary>
-    private static readonly Dictionary<ConvolutionCase, Outputs> Expected = [];
+    private static readonly ConcurrentDictionary<ConvolutionCase, Lazy<Outputs>> Expected = [];
 
     /// <summary>
     /// Errors of a sum of n products of numbers below 1 grow like sqrt(n) roundings of 6e-8; the factor leaves room for any order of
@@ -16,7 +17,7 @@ internal sealed record ConvolutionCase(ConvolutionSpec Spec, int Batch, bool Acc
     /// </summary>
     public void AssertAgrees(DeviceCase device)
     {
-        if (!Expected.TryGetValue(this, out Outputs? expected)) Expected[this] = expected = Run(DeviceCase.OpenReference(), null);
+        Outputs expected = Expected.GetOrAdd(this, c => new Lazy<Outputs>(() => c.Run(DeviceCase.OpenReference(), null))).Value;
         int terms = Math.Max(
             Math.Max(Spec.Filter.FanIn, Batch * Spec.Output.Positions),
             Spec.Filter.Out / Spec.Groups * Spec.Filter.Height * Spec.Filter.Width);

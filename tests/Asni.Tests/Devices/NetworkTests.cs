@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Asni.Devices;
 using Asni.Engine;
 using Asni.Networks;
@@ -12,7 +13,7 @@ namespace Asni.Tests.Devices;
 [TestFixtureSource(typeof(DeviceCase), nameof(DeviceCase.All))]
 public class NetworkTests(DeviceCase device)
 {
-    private static readonly Dictionary<(string, double), Dictionary<string, float[]>> Expected = [];
+    private static readonly ConcurrentDictionary<(string, double), Lazy<Dictionary<string, float[]>>> Expected = [];
 
     [Test]
     public void Small_networks_agree_with_the_reference([ValueSource(typeof(SmallNetworks), nameof(SmallNetworks.Names))] string name,
@@ -30,8 +31,7 @@ public class NetworkTests(DeviceCase device)
     /// <param name="fullBefore">The device runs a full batch of other data first: nothing of it may show in the batch that is not full.</param>
     private void AssertAgrees(Network network, double density, bool fullBefore = false)
     {
-        if (!Expected.TryGetValue((network.Name, density), out Dictionary<string, float[]>? expected))
-            Expected[(network.Name, density)] = expected = Step(new ReferenceDevice(), network, density);
+        Dictionary<string, float[]> expected = Expected.GetOrAdd((network.Name, density), _ => new(() => Step(new ReferenceDevice(), network, density))).Value;
         Dictionary<string, float[]> actual = Step(device.Create(), network, density, fullBefore);
         double largest = expected.Values.Max(Norm);
         foreach ((string name, float[] values) in expected)
