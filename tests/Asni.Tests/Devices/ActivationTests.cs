@@ -7,7 +7,7 @@ namespace Asni.Tests.Devices;
 
 /// <summary>Activation functions that are steps of their own, on every device.</summary>
 [TestFixtureSource(typeof(DeviceCase), nameof(DeviceCase.All))]
-public class ActivationTests(DeviceCase device)
+public class ActivationTests(DeviceCase device) : DeviceTests
 {
     private static IEnumerable<Activation> Functions => Enum.GetValues<Activation>().Where(a => a != Activation.None);
 

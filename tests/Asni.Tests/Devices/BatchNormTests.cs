@@ -6,7 +6,7 @@ using Asni.Tests.Reference;
 namespace Asni.Tests.Devices;
 
 [TestFixtureSource(typeof(DeviceCase), nameof(DeviceCase.All))]
-public class BatchNormTests(DeviceCase device)
+public class BatchNormTests(DeviceCase device) : DeviceTests
 {
     private static readonly Chw[] Shapes =
         [new(1, 5, 7), new(3, 9, 9), new(8, 3, 4), new(16, 2, 2), new(17, 1, 1), new(24, 3, 5), new(64, 4, 4), new(72, 1, 2), new(130, 1, 2), new(256, 1, 1)];

@@ -5,7 +5,7 @@ using Asni.Tensors;
 namespace Asni.Tests.Devices;
 
 [TestFixtureSource(typeof(DeviceCase), nameof(DeviceCase.All))]
-public class ConvolutionTests(DeviceCase device)
+public class ConvolutionTests(DeviceCase device) : DeviceTests
 {
     private static readonly Chw[] Sizes = [new(0, 1, 1), new(0, 2, 2), new(0, 5, 7), new(0, 9, 9)];
 
@@ -102,7 +102,7 @@ public class ConvolutionTests(DeviceCase device)
         var spec = new ConvolutionSpec(5, new Chw(24, 9, 9), new FilterShape(40, 24, kernel, kernel), 1, kernel / 2, 1, true,
             Activation.Relu, true, true);
         var step = new ConvolutionCase(spec, 5, true);
-        Outputs first = step.Run(device.Open(), null), second = step.Run(device.Open(), null);
+        Outputs first = step.Run(new Workbench(device.Create()), null), second = step.Run(new Workbench(device.Create()), null);
         Outputs.AssertClose(first, second, 0, 0, step);
     }
 }

@@ -7,7 +7,7 @@ using Asni.Tests.Reference;
 namespace Asni.Tests.Devices;
 
 [TestFixtureSource(typeof(DeviceCase), nameof(DeviceCase.All))]
-public class ElementwiseTests(DeviceCase device)
+public class ElementwiseTests(DeviceCase device) : DeviceTests
 {
     private static readonly Chw[] Shapes = [new(1, 1, 1), new(3, 5, 7), new(16, 2, 2), new(17, 9, 9), new(64, 1, 1), new(64, 8, 8)];
 

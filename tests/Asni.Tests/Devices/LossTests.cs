@@ -4,7 +4,7 @@ using Asni.Tensors;
 namespace Asni.Tests.Devices;
 
 [TestFixtureSource(typeof(DeviceCase), nameof(DeviceCase.All))]
-public class LossTests(DeviceCase device)
+public class LossTests(DeviceCase device) : DeviceTests
 {
     [Test]
     public void Loss_counts_and_gradient_agree_with_the_reference(

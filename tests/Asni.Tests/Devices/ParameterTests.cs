@@ -6,7 +6,7 @@ namespace Asni.Tests.Devices;
 
 /// <summary>Transfers, masks and optimizer steps.</summary>
 [TestFixtureSource(typeof(DeviceCase), nameof(DeviceCase.All))]
-internal class ParameterTests(DeviceCase device)
+internal class ParameterTests(DeviceCase device) : DeviceTests
 {
     internal static readonly (ParameterKind, FilterShape)[] Kinds =
     [

@@ -4,7 +4,7 @@ using Asni.Tensors;
 namespace Asni.Tests.Devices;
 
 [TestFixtureSource(typeof(DeviceCase), nameof(DeviceCase.All))]
-public class PoolingTests(DeviceCase device)
+public class PoolingTests(DeviceCase device) : DeviceTests
 {
     // Channels in whole chunks of 16 bytes, as a GPU reads them, and others.
     internal static Chw[] Shapes { get; } =

@@ -6,7 +6,7 @@ namespace Asni.Tests.Devices;
 
 /// <summary>The global cut through magnitudes, and sums and assignments by side.</summary>
 [TestFixtureSource(typeof(DeviceCase), nameof(DeviceCase.All))]
-public class ThresholdTests(DeviceCase device)
+public class ThresholdTests(DeviceCase device) : DeviceTests
 {
     private static readonly int[] Weights = [0, 2, 7, 8, 9, 10];
 

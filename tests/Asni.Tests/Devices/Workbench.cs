@@ -4,13 +4,14 @@ using Asni.Tensors;
 
 namespace Asni.Tests.Devices;
 
-/// <summary>A device with what a test needs to lay things on it; frees all of it, the device too, at the end.</summary>
-internal sealed class Workbench(Device device) : IDisposable
+/// <summary>A device with what a test needs to lay things on it; frees all of it at the end, and then lets go of the device.</summary>
+/// <param name="release">How; null: it is disposed.</param>
+internal sealed class Workbench(Device device, Action? release = null) : IDisposable
 {
     /// <summary>Tensors start here in their buffers, so that an operation that forgets the offset is caught.</summary>
     private const int Offset = 192;
 
-    private readonly Stack<IDisposable> _owned = new([device]);
+    private readonly Stack<IDisposable> _owned = [];
 
     public Device Device { get; } = device;
 
@@ -73,6 +74,7 @@ internal sealed class Workbench(Device device) : IDisposable
     public void Dispose()
     {
         while (_owned.TryPop(out IDisposable? item)) item.Dispose();
+        (release ?? Device.Dispose)();
     }
 }
 
