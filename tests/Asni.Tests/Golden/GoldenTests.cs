@@ -37,8 +37,8 @@ public class GoldenTests(DeviceCase device)
     public void A_batch_that_is_not_full_matches_PyTorch(string file)
     {
         using Device opened = device.Create();
-        if (file == "vgg11-cifar" && opened is CudaDevice && CudaDevice.IsSimulated)
-            Assert.Ignore("in the simulator resnet20 is enough: NetworkTests have batches that are not full of small networks with all layers");
+        if (file != "lenet300" && opened is CudaDevice && CudaDevice.IsSimulated)
+            Assert.Ignore("in the simulator lenet300 is enough: NetworkTests have batches that are not full of small networks with all layers");
         GoldenComparison.AssertMatches(opened, file, spare: 1, relative: 1e-4);
     }
 }
