@@ -47,6 +47,12 @@ internal sealed class ProgramProcess : IDisposable
     /// <param name="name">TERM, HUP, INT or KILL.</param>
     public void Signal(string name)
     {
+        if (name == "KILL")
+        {
+            // At once: starting a program for it may take longer than what is to be stopped.
+            _process.Kill();
+            return;
+        }
         using Process kill = Process.Start("kill", ["-" + name, _process.Id.ToString(CultureInfo.InvariantCulture)]);
         kill.WaitForExit();
     }

@@ -8,11 +8,22 @@ namespace Asni.Tests.Host;
 [Platform(Exclude = "Win")]
 public partial class ResumeTests : FolderTest
 {
-    private static readonly string[] s_run = ["--data", "digits", "--limit", "600", "--epochs", "4", "--sparsity", "0.9", "--threads", "1",
+    private static readonly string[] s_run = ["--data", "digits", "--limit", "600", "--batch", "100", "--epochs", "4", "--sparsity", "0.9", "--threads", "1",
         "--controls", "ticket"];
 
     /// <summary>The same with a checkpoint at every step, for what is stopped at any.</summary>
     private static readonly string[] s_saving = [.. s_run, "--checkpoint-minutes", "0"];
+
+    private readonly TemporaryFolder _wholes = new();
+
+    // What a run is compared with when it was stopped: the one that was not.
+    private string Whole => _wholes["run"];
+
+    [OneTimeSetUp]
+    public void RunWithoutAStop() => Assert.That(CommandLine.Run([.. s_run, "--out", Whole]).ExitCode, Is.Zero);
+
+    [OneTimeTearDown]
+    public void RemoveWholes() => _wholes.Dispose();
 
     /// <summary>From the instant at which there is a folder, whatever the program was about to do.</summary>
     [TestCase("TERM", "")]
@@ -22,7 +33,6 @@ public partial class ResumeTests : FolderTest
     public void A_signal_saves_and_resume_goes_on(string signal, string after)
     {
         ProgramProcess.AssumeArrives(signal);
-        Assert.That(CommandLine.Run([.. s_run, "--out", _folder["whole"]]).ExitCode, Is.Zero);
         string reached = Path.Combine(_folder["a"], after);
         using (var program = new ProgramProcess([.. s_saving, "--out", _folder["a"]]))
         {
@@ -35,7 +45,7 @@ public partial class ResumeTests : FolderTest
         CommandLine.Outcome resumed = CommandLine.Run("--resume", _folder["a"]);
         Assert.That(resumed.ExitCode, Is.Zero, resumed.Error);
         Assert.That(resumed.Output, Does.Contain("resumed at epoch"));
-        AssertSame(_folder["whole"], _folder["a"]);
+        AssertSame(Whole, _folder["a"]);
         Assert.That(CommandLine.Run("--resume", _folder["a"]).Output, Does.Contain("nothing to resume"));
     }
 
@@ -65,7 +75,6 @@ public partial class ResumeTests : FolderTest
     [Test]
     public void Damage_in_the_folder_of_a_stopped_run_is_mended_or_refused()
     {
-        Assert.That(CommandLine.Run([.. s_run, "--out", _folder["whole"]]).ExitCode, Is.Zero);
         using (var program = new ProgramProcess([.. s_saving, "--out", _folder["stopped"]]))
         {
             program.WaitUntil(() => File.Exists(_folder["stopped/asni2.safetensors"]));
@@ -86,7 +95,7 @@ public partial class ResumeTests : FolderTest
             CommandLine.Outcome resumed = CommandLine.Run("--resume", copy, "--threads", "1");
             Assert.That(resumed.Error, Does.Not.Contain("should not have happened"), context);
             if (refused is { } expected) Assert.That(resumed.ExitCode != 0, Is.EqualTo(expected), $"{context}: {resumed.Error}");
-            if (resumed.ExitCode == 0) AssertSame(_folder["whole"], copy);
+            if (resumed.ExitCode == 0) AssertSame(Whole, copy);
             else Assert.That(resumed.Error.TrimEnd().Split('\n'), Has.Length.EqualTo(1), $"{context}: {resumed.Error}");
         }
     }
