@@ -13,6 +13,7 @@ using Asni.Tensors;
 using Asni.Tests.Devices;
 using Asni.Tests.Engine;
 using Asni.Tests.Formats;
+using Asni.Tests.Reference;
 using Asni.Training;
 
 namespace Asni.Tests.Methods;
@@ -31,7 +32,8 @@ public class ResumeTests : FolderTest
     private static IEnumerable<TestCaseData> Cases()
     {
         var linear = (Network: TinyNetworks.Linear(36, 40, 20, 4), Data: BlobDataset.Split(230, new Chw(36, 1, 1), 4));
-        var images = (Network: NetworkZoo.Create("resnet20", new Chw(3, 8, 8), 4), Data: BlobDataset.Split(60, new Chw(3, 8, 8), 4));
+        Network residual = SmallNetworks.Create("bottleneck");
+        var images = (Network: residual, Data: BlobDataset.Split(60, residual.Input, residual.Classes));
         var asni = new AsniII { Schedule = new SparsitySchedule { Scale1 = 0.5 }, Sparsity = 0.8, Retraining = new Retraining { Epochs = 2 } };
         Recipe recipe = new()
         {
