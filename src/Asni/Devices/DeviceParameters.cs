@@ -18,7 +18,7 @@ internal enum ParameterSlot
 }
 
 /// <summary>What elements are ranked by. The largest stay.</summary>
-public enum Ranking
+internal enum Ranking
 {
     /// <summary>|w|.</summary>
     Magnitude,
@@ -39,7 +39,7 @@ internal readonly record struct UpdateRule(UpdateKind Kind, float LearningRate, 
 /// first <paramref name="KeepEqual"/> by (parameter index, PyTorch element index).
 /// </summary>
 /// <param name="Value">A magnitude, or a score.</param>
-public readonly record struct Threshold(float Value, long KeepEqual, Ranking Ranking = Ranking.Magnitude);
+internal readonly record struct Threshold(float Value, long KeepEqual, Ranking Ranking = Ranking.Magnitude);
 
 /// <summary>Sums and counts of one parameter's live elements on either side of a pivot; elements equal to it belong to neither.</summary>
 internal readonly record struct SideSums(double SumAbove, long CountAbove, double SumBelow, long CountBelow)

@@ -7,7 +7,7 @@ namespace Asni.Pruning;
 /// <summary>What one pruning did.</summary>
 /// <param name="Threshold">Smallest cut that was applied, a magnitude or a score; null when nothing had to go.</param>
 /// <param name="Kept">Live elements among all that can be pruned.</param>
-public readonly record struct PruneOutcome(double? Threshold, long Kept);
+internal readonly record struct PruneOutcome(double? Threshold, long Kept);
 
 /// <summary>Prunes a model to a sparsity: the weights with the largest score stay, as many in each tensor as the allocation says. Pruned elements never return.</summary>
 /// <param name="biases">Biases are pruned with the weights.</param>
