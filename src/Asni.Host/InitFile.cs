@@ -50,15 +50,13 @@ internal static class InitFile
 
     /// <summary>The file's weights in the network; what the file does not have starts fresh, and notes say so.</summary>
     /// <exception cref="AsniException">Nothing in the file fits the network, or not all of it and all has to.</exception>
-    /// <exception cref="UsageException">The network is pruned and the method prunes.</exception>
+    /// <exception cref="StartException">The network is pruned and the method prunes.</exception>
     public static TrainedNetwork Load(string path, RunSettings settings, Recipe recipe, Network network, List<string> notes)
     {
         TrainedNetwork fresh = MethodRunner.InitialWeights(network, recipe.Seed);
         bool whole = recipe.Method.Row.NeedsStart;
         WeightsByName loaded = WeightFile.Load(path, network, fresh, settings.Match, settings.Zeros ?? (whole ? null : ZeroWeights.Live), settings.Strict ?? whole);
-        if (loaded.IsPruned && recipe.Method.Row.StartsDense)
-            throw new UsageException($"{path} is pruned already: --method retrain trains it under its mask, "
-                + $"--method {recipe.Method.Name} starts from dense weights.");
+        recipe.Method.ValidateStart(given: true, loaded.IsPruned);
         notes.AddRange(WeightNotes.Describe(loaded, path));
         return loaded.Trained;
     }

@@ -2,6 +2,7 @@ using Asni.Data;
 using Asni.Data.Download;
 using Asni.Devices;
 using Asni.Formats;
+using Asni.Methods;
 
 namespace Asni.Host;
 
@@ -53,6 +54,8 @@ internal static class Remedies
         DatasetMissingException missing => [new(Obtaining(missing.Dataset, null)), new($", and --data {missing.StandIn} needs no files", "--data")],
         DownloadUnavailableException { IsProcedural: true } drawn => [new($"; use --data {drawn.Dataset}")],
         DownloadUnavailableException closed => [new(Datasets.Source(closed.Dataset) is null ? OwnFolder : "; --data-dir says where it is")],
+        StartException { Fault: StartFault.Missing } => [new("; --init FILE gives it one", "--init")],
+        StartException { Fault: StartFault.Pruned } => [new("; --method retrain trains it under its mask", "--method")],
         UnnamedNetworkException => [new("; --net names it", "--net")],
         WeightMismatchException mismatch =>
         [

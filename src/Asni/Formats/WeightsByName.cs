@@ -20,7 +20,7 @@ public sealed record WeightsByName(TrainedNetwork Trained, int Loaded, Immutable
     public bool IsComplete => Missing.IsEmpty && Misshapen.IsEmpty;
 
     /// <summary>True when a weight of the file is pruned.</summary>
-    public bool IsPruned { get; private init; }
+    public bool IsPruned => Trained.IsPruned;
 
     /// <summary>Tensors that were taken in order since no name fits: the network's name, then the file's.</summary>
     public ImmutableArray<(string Parameter, string InFile)> InOrder { get; private init; } = [];
@@ -85,7 +85,6 @@ public sealed record WeightsByName(TrainedNetwork Trained, int Loaded, Immutable
         var loaded = new WeightsByName(new TrainedNetwork(network, [.. values], [.. masks]), taken.Count, missing.ToImmutable(), misshapen.ToImmutable(),
             [.. match.Unused.Select(t => t.Source).Order(StringComparer.Ordinal)])
         {
-            IsPruned = masks.Any(m => m is not null && m.Live < m.Length),
             InOrder = matching.InOrder ? [.. inOrder.Select(pair => (pair.Parameter.Name, pair.Tensor.Source))] : [],
             FitInOrder = matching.InOrder ? 0 : inOrder.Length,
             Zeros = zeros,

@@ -48,6 +48,14 @@ public abstract record Method
     /// <exception cref="UsageException">It cannot.</exception>
     internal virtual void Validate(Network network) { }
 
+    /// <summary>Checks whether it can begin with a network, or with none.</summary>
+    /// <exception cref="StartException">It cannot.</exception>
+    internal void ValidateStart(bool given, bool pruned)
+    {
+        if (Row.NeedsStart && !given) throw new StartException(StartFault.Missing, Name);
+        if (Row.StartsDense && pruned) throw new StartException(StartFault.Pruned, Name);
+    }
+
     /// <summary>Why a setting changes nothing in this run, where its needs do not say it; null when it counts.</summary>
     internal virtual string? Ignores(string setting, Recipe recipe, bool given) => null;
 

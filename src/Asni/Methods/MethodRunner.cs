@@ -23,7 +23,7 @@ public static class MethodRunner
         observer ??= new Silence();
         recipe.Validate();
         recipe.Method.Validate(network);
-        CheckStart(recipe, start);
+        recipe.Method.ValidateStart(start is not null, start?.IsPruned == true);
         using var run = new MethodRun(recipe, network, data, device, observer) { Given = start, Checkpoints = checkpoints, Cancellation = cancellation };
         var phases = ImmutableArray.CreateBuilder<PhaseResult>();
         foreach (PhaseResult phase in recipe.Method.Run(run))
@@ -53,12 +53,4 @@ public static class MethodRunner
     }
 
     private sealed class Silence : ITrainingObserver;
-
-    private static void CheckStart(Recipe recipe, TrainedNetwork? start)
-    {
-        MethodRow row = recipe.Method.Row;
-        if (row.NeedsStart && start is null) throw new UsageException($"the method {row.Name} needs a network to start from.");
-        if (row.StartsDense && start?.Masks.Any(m => m is not null && m.Live < m.Length) == true)
-            throw new UsageException($"the network to start from is pruned already, and the method {row.Name} begins with all weights; retrain trains it under its mask.");
-    }
 }

@@ -14,6 +14,9 @@ public sealed record TrainedNetwork(Network Network, ImmutableArray<float[]> Val
 
     public long Live(Parameter parameter) => Masks[parameter.Index]?.Live ?? parameter.Elements;
 
+    /// <summary>True when an element of a parameter is pruned.</summary>
+    internal bool IsPruned => Masks.Any(m => m is not null && m.Live < m.Length);
+
     /// <summary>SHA-256 of names, shapes, values and masks, in lower-case hexadecimal.</summary>
     public string Sha256()
     {

@@ -27,7 +27,7 @@ public class InitTests : FolderTest
         CommandLine.Outcome info = CommandLine.Run("info", file);
         Expect(info);
         Assert.That(info.Output, Does.Contain("two numbers").And.Contain("asni2-init of lenet300, input 1x28x28, 10 classes; checksum good.").And.Contain("times as much"));
-        CommandLine.ExpectFailure(2, "is pruned already: --method retrain", "--data", "digits", "--limit", "300", "--init", file, "--method",
+        CommandLine.ExpectFailure(2, "the network to start from is pruned already, and the method asni1 begins with all weights; --method retrain trains it under its mask.", "--data", "digits", "--limit", "300", "--init", file, "--method",
             "asni1", "--out", _folder["d"]);
     }
 
@@ -45,7 +45,7 @@ public class InitTests : FolderTest
     public void A_file_that_cannot_serve_is_one_sentence()
     {
         CommandLine.ExpectFailure(2, "does not exist", "--init", _folder["none.asni"]);
-        CommandLine.ExpectFailure(2, "needs a network to start from: --init FILE", "--data", "digits", "--limit", "300", "--method",
+        CommandLine.ExpectFailure(2, "needs a network to start from; --init FILE gives it one.", "--data", "digits", "--limit", "300", "--method",
             "retrain", "--out", _folder["r"]);
         File.WriteAllText(_folder["x.asni"], "ASNI, but not really");
         CommandLine.ExpectFailure(1, "is not a usable .asni file", "--init", _folder["x.asni"]);

@@ -3,6 +3,7 @@ using Asni.Data.Download;
 using Asni.Devices;
 using Asni.Formats;
 using Asni.Host;
+using Asni.Methods;
 
 namespace Asni.Tests.Host;
 
@@ -65,6 +66,14 @@ public class RemediesTests
     [TestCase("images", "'images' cannot be downloaded; its folder has the folders 'train' and 'val' with a folder of images for each class; --data-dir names your folder of them.")]
     public void A_dataset_that_cannot_be_downloaded_is_said_where_it_is_named(string name, string words) =>
         Assert.That(Said(() => DownloadSources.For(name)), Is.EqualTo(words));
+
+    [Test]
+    public void A_method_that_cannot_begin_is_said_what_to_give_it()
+    {
+        Assert.That(Remedies.Sentence(new StartException(StartFault.Missing, "retrain"), ["--init"]), Is.EqualTo("the method retrain needs a network to start from; --init FILE gives it one."));
+        Assert.That(Remedies.Sentence(new StartException(StartFault.Pruned, "gmp"), ["--method"]),
+            Is.EqualTo("the network to start from is pruned already, and the method gmp begins with all weights; --method retrain trains it under its mask."));
+    }
 
     [Test]
     public void Notes_of_training_name_the_flag_of_their_kind()

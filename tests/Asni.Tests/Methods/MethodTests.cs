@@ -41,7 +41,7 @@ public class MethodTests
     {
         TrainedNetwork pruned = Run(new AsniI { Sparsity = 0.9, Schedule = new SparsitySchedule { Scale1 = 0.8 } }).Result.Phases[0].Model;
         foreach (Method method in Method.All.Where(m => m.Row.StartsDense))
-            Assert.That(() => Run(method, pruned), Throws.TypeOf<UsageException>().With.Message.Contains("pruned already"), method.Name);
+            Assert.That(() => Run(method, pruned), Throws.TypeOf<StartException>().With.Property("Fault").EqualTo(StartFault.Pruned), method.Name);
     }
 
     [Test]
