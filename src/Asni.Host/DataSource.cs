@@ -8,15 +8,15 @@ namespace Asni.Host;
 internal static class DataSource
 {
     private const int ImagesOfDigits = 60_000, ImagesOfShapes = 50_000;
-    private const string Digits = "digits", Shapes = "shapes";
+    public const string Digits = "digits", Shapes = "shapes";
 
-    /// <summary>Drawn from a seed, so that its size is a matter of choice.</summary>
-    public static bool IsDrawn(string name) => name is Digits or Shapes;
+    /// <summary>Generated from a seed, in whatever number and size is asked for.</summary>
+    public static bool IsSynthetic(string name) => name is Digits or Shapes;
 
     /// <summary>What stands in for a dataset that was not found.</summary>
     public static string StandIn(string name) => name is "mnist" or "fashion-mnist" ? Digits : Shapes;
 
-    public static int MostImages(string drawn) => drawn == Digits ? ImagesOfDigits : ImagesOfShapes;
+    public static int MostImages(string synthetic) => synthetic == Digits ? ImagesOfDigits : ImagesOfShapes;
 
     /// <summary>The name as lists have it; capitals, hyphens and underscores do not matter. Unknown names come back as they are.</summary>
     public static string ProperName(string name)
@@ -25,29 +25,29 @@ internal static class DataSource
         return Datasets.Names.FirstOrDefault(n => Plain(n) == Plain(name)) ?? name;
     }
 
-    /// <summary>Data for their test images; of drawn data as many are drawn as there are to train on at most.</summary>
+    /// <summary>A dataset for its test images; of synthetic data as many are generated as go with the largest training set.</summary>
     /// <param name="input">As for <see cref="Open"/>.</param>
     public static DatasetSplit OpenTest(string name, Chw? input, DatasetLocator locator)
     {
         string proper = ProperName(name);
-        return IsDrawn(proper)
-            ? Draw(proper, input, 1, ShortRun.TestImages(MostImages(proper)), locator)
+        return IsSynthetic(proper)
+            ? Generate(proper, input, 1, ShortRun.TestImages(MostImages(proper)), locator)
             : Open(proper, input, null, locator);
     }
 
-    /// <param name="input">Image size of drawn shapes and of image files; other data have their own.</param>
-    /// <param name="limit">Use the first training images only; drawn data are drawn in this number, with test images to match.</param>
+    /// <param name="input">Image size of synthetic shapes and of image files; other data have their own.</param>
+    /// <param name="limit">Use the first training images only; synthetic data are generated in this number, with test images to match.</param>
     public static DatasetSplit Open(string name, Chw? input, int? limit, DatasetLocator locator)
     {
-        if (!IsDrawn(name))
+        if (!IsSynthetic(name))
         {
             DatasetSplit data = Datasets.Open(name, locator, size: input is { } wanted ? (wanted.Height, wanted.Width) : null);
             return limit is { } first ? data with { Train = new FirstImages(data.Train, first) } : data;
         }
-        return Draw(name, input, limit, ShortRun.TestImages(limit ?? MostImages(name)), locator);
+        return Generate(name, input, limit, ShortRun.TestImages(limit ?? MostImages(name)), locator);
     }
 
-    private static DatasetSplit Draw(string name, Chw? input, int? train, int test, DatasetLocator locator)
+    private static DatasetSplit Generate(string name, Chw? input, int? train, int test, DatasetLocator locator)
     {
         var options = new ProceduralOptions { TrainCount = train, TestCount = test };
         if (name == Shapes && input is { } size) options = options with { Height = size.Height, Width = size.Width };

@@ -64,9 +64,10 @@ internal sealed class WeightFile
             return stored;
         }
         if (parsed.GetValue(_strict) && parsed.GetValue(_noStrict)) throw new UsageException("--strict and --no-strict exclude each other.");
-        Chw? size = Parse<Chw?>(parsed, _input, text => SettingText.Chw(text)) ?? input ?? NetworkFormats.TryReadHeader(path)?.Network.Input;
+        NetworkFileHeader? header = NetworkFormats.TryReadHeader(path);
+        Chw? size = Parse<Chw?>(parsed, _input, text => SettingText.Chw(text)) ?? input ?? header?.Network.Input;
         MatchKind? match = Parse<MatchKind?>(parsed, _match, text => SettingText.Choice<MatchKind>(text));
-        ZeroWeights? zeros = Parse<ZeroWeights?>(parsed, _zeros, text => SettingText.Choice<ZeroWeights>(text));
+        ZeroWeights zeros = Parse<ZeroWeights?>(parsed, _zeros, text => SettingText.Choice<ZeroWeights>(text)) ?? ZerosOf(header);
         Network network = NetworkZoo.Create(name, size, parsed.GetValue(_classes));
         if (parsed.GetValue(_classes) is null && ((WeightsByName.ClassesOf(path, network) ?? classesOfData) is { } classes and >= 2))
             network = NetworkZoo.Create(name, size, classes);
@@ -75,18 +76,12 @@ internal sealed class WeightFile
         return new StoredNetwork(path, loaded.Trained, Imported);
     }
 
-    /// <param name="zeros">Null: pruned in a file of another program, live in our own, whose masks say what is pruned.</param>
+    /// <summary>What zeros are in a file without masks: pruned in one of another program, live in our own, whose masks say what is pruned.</summary>
+    public static ZeroWeights ZerosOf(NetworkFileHeader? header) => header is null ? ZeroWeights.Pruned : ZeroWeights.Live;
+
     /// <exception cref="WeightMismatchException">Nothing fits, or not all where all has to.</exception>
-    public static WeightsByName Load(string path, Network network, TrainedNetwork fresh, MatchKind? match, ZeroWeights? zeros, bool strict)
-    {
-        var matching = new WeightMatching
-        {
-            InOrder = match == MatchKind.Order,
-            Zeros = zeros ?? (NetworkFormats.TryReadHeader(path) is null ? ZeroWeights.Pruned : ZeroWeights.Live),
-            Strict = strict,
-        };
-        return WeightsByName.Load(path, network, fresh, matching);
-    }
+    public static WeightsByName Load(string path, Network network, TrainedNetwork fresh, MatchKind? match, ZeroWeights zeros, bool strict) =>
+        WeightsByName.Load(path, network, fresh, new WeightMatching { InOrder = match == MatchKind.Order, Zeros = zeros, Strict = strict });
 
     private static T? Parse<T>(ParseResult parsed, Option<string> option, Func<string, T> read)
     {

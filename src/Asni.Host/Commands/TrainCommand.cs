@@ -58,7 +58,7 @@ internal sealed class TrainCommand
         SettingsLayer file = parsed.GetValue(_recipe) is { } path ? RecipeYaml.Load(path) : SettingsLayer.Empty;
         DeviceRequest request = _device.Parse(parsed);
         string? dataDir = parsed.GetValue(_dataDir);
-        RunPlan plan = RunPlan.Make(file, Flags(parsed), DatasetLocator.ForUser(dataDir), request.Threads);
+        RunPlan plan = RunPlanner.Plan(file, Flags(parsed), DatasetLocator.ForUser(dataDir), request.Threads);
         using Device device = request.Open();
         RunDescription run = Describe(plan, device);
         // Before there is a folder: a signal never leaves one that cannot go on.
@@ -92,7 +92,7 @@ internal sealed class TrainCommand
         RunStart start = Checkpointing.Start(directory);
         DeviceRequest request = _device.Parse(parsed, start.Device);
         string? dataDir = parsed.GetValue(_dataDir) ?? start.DataDir;
-        RunPlan plan = RunPlan.Make(RecipeYaml.Load(Path.Combine(directory, RunFolder.Recipe)), SettingsLayer.Empty, DatasetLocator.ForUser(dataDir), request.Threads);
+        RunPlan plan = RunPlanner.Plan(RecipeYaml.Load(Path.Combine(directory, RunFolder.Recipe)), SettingsLayer.Empty, DatasetLocator.ForUser(dataDir), request.Threads);
         using Device device = request.Open();
         CheckpointKeeper checkpoints = _checkpointing.Keeper(parsed, plan, directory);
         CheckpointPosition? at = checkpoints.FindNewest(plan.Network, _console.Note);
@@ -169,7 +169,7 @@ internal sealed class TrainCommand
         foreach (string note in plan.Notes) _console.Note(note);
         _console.Line(text($"network     {plan.Network.Name}, input {plan.Network.Input}, {plan.Network.ParameterCount:N0} parameters, ")
             + text($"{plan.Network.WeightCount:N0} of them weights that can be pruned"));
-        string part = plan.Settings.Limit is null || DataSource.IsDrawn(r.Data) ? "" : text($"; the first {plan.Data.Train.Count:N0} of them");
+        string part = plan.Settings.Limit is null || DataSource.IsSynthetic(r.Data) ? "" : text($"; the first {plan.Data.Train.Count:N0} of them");
         _console.Line("data        " + plan.Data.Source + part);
         _console.Line("device      " + device.Description);
         if (deviceNote is not null) _console.Line("            no GPU is used: " + deviceNote);
