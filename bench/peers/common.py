@@ -18,6 +18,7 @@ class Case(NamedTuple):
     classes: int
     batch: int
     optimizer: str
+    precision: str = "fp32"
 
 
 CASES = [Case(*c) for c in [

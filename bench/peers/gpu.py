@@ -13,7 +13,6 @@ import os
 import statistics
 import sys
 import time
-from typing import NamedTuple
 
 import torch
 
@@ -22,21 +21,12 @@ import common  # noqa: E402
 import networks  # noqa: E402
 
 
-class Case(NamedTuple):
-    net: str
-    input: tuple
-    classes: int
-    batch: int
-    optimizer: str
-    precision: str
-
-
-CASES = [Case(*c) for c in [
+CASES = [common.Case(*c) for c in [
     ("resnet50", (3, 224, 224), 1000, 256, "momentum", "bf16"), ("resnet50", (3, 224, 224), 1000, 128, "momentum", "tf32"), ("resnet18", (3, 32, 32), 10, 512, "momentum", "bf16"),
     ("resnet18c", (3, 32, 32), 10, 512, "momentum", "bf16"), ("vgg16", (3, 32, 32), 10, 128, "momentum", "bf16"),
     ("resnet20", (3, 32, 32), 10, 128, "momentum", "bf16"),
     ("lenet300", (1, 28, 28), 10, 60, "adam", "fp32")]]
-SMALL = [Case("lenet300", (1, 28, 28), 10, 4, "adam", "fp32"), Case("resnet20", (3, 32, 32), 10, 2, "momentum", "bf16")]
+SMALL = [common.Case("lenet300", (1, 28, 28), 10, 4, "adam", "fp32"), common.Case("resnet20", (3, 32, 32), 10, 2, "momentum", "bf16")]
 ROUNDS = 3
 PRUNABLE = 25_557_032  # weights of the threshold's case: resnet50's
 GPU = torch.cuda.is_available()
