@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Asni.Formats;
+using Asni.Host.Recipes;
 using Asni.Reports;
 using Asni.Runs;
 
@@ -25,7 +26,7 @@ internal static class CompareCommand
             string[] folders = parsed.GetValue(runs)!;
             var paths = folders.Select(f => Path.TrimEndingDirectorySeparator(Path.GetFullPath(f))).ToList();
             if (paths.Distinct().Count() < paths.Count) throw new UsageException("a run folder is named twice.");
-            var comparison = Comparison.Of(folders.Select(RunSummary.Read));
+            var comparison = Comparison.Of(folders.Select(Read));
             Write(console, comparison);
             if (parsed.GetValue(output) is not { } page) return 0;
             AtomicFile.WriteText(page, comparison.Html());
@@ -33,6 +34,20 @@ internal static class CompareCommand
             return 0;
         });
         return command;
+    }
+
+    /// <summary>A run with what its recipe means in place of its text, where this version can read it.</summary>
+    private static RunSummary Read(string folder)
+    {
+        var run = RunSummary.Read(folder);
+        try
+        {
+            return run with { Recipe = RecipeYaml.Meaning(run.Recipe, Path.Combine(folder, RunFolder.Recipe)) };
+        }
+        catch (UsageException)
+        {
+            return run;
+        }
     }
 
     private static void Write(HostConsole console, Comparison comparison)

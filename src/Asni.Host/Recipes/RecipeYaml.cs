@@ -97,6 +97,19 @@ internal static class RecipeYaml
         return text.ToString();
     }
 
+    /// <summary>
+    /// What a recipe makes of a run whatever its seed: every setting that has an effect, with defaults filled in and with what follows from others. Recipes of
+    /// one meaning give one text, whichever version wrote them.
+    /// </summary>
+    /// <exception cref="UsageException">It is no recipe.</exception>
+    public static string Meaning(string text, string name)
+    {
+        var settings = SettingsLayer.Apply(Parse(text, name).Without("seed"));
+        settings = settings with { Recipe = settings.Recipe with { Method = settings.Recipe.Method.Explicit(settings.Recipe) } };
+        return string.Join('\n', RunSettingList.Of(settings.Recipe.Method).Where(s => SettingsLayer.WhyIdle(s.Key, settings) is null)
+            .Select(s => $"{s.Key}: {s.Get(settings)}"));
+    }
+
     /// <summary>What needs no quotes: everything but the names of files that people choose.</summary>
     private static readonly SearchValues<char> s_plain = SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789./_-+,=()");
 

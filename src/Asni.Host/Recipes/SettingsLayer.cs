@@ -23,7 +23,8 @@ internal sealed class SettingsLayer(IReadOnlyDictionary<string, SettingValue> va
                 throw new UsageException($"{value.Origin} would change nothing: {why} (the method of this run is {method.Name}).");
     }
 
-    private static string? WhyIdle(string key, RunSettings settings)
+    /// <summary>Why a setting changes nothing in a run with these settings; null when it has an effect.</summary>
+    public static string? WhyIdle(string key, RunSettings settings)
     {
         Method method = settings.Recipe.Method;
         if (RunSettingList.Of(method).FirstOrDefault(s => s.Key == key) is not { } setting)

@@ -59,6 +59,9 @@ public abstract record Method
     /// <summary>Why a setting changes nothing in this run, where its needs do not say it; null when it counts.</summary>
     internal virtual string? Ignores(string setting, Recipe recipe, bool given) => null;
 
+    /// <summary>The same method with what follows from its other settings, or from the recipe's, filled in.</summary>
+    internal virtual Method Explicit(Recipe recipe) => this;
+
     /// <summary>What a user may not expect of this run, beside the published one of its network; null when there is nothing to tell.</summary>
     internal virtual TrainingNote? Remark(Recipe recipe, Recipe published) => null;
 

@@ -26,6 +26,14 @@ public sealed record Retraining
             with { YieldsTo = ("cosine-stretch", r => r with { CosineStretch = null }) },
     ];
 
+    /// <summary>With the recipe's numbers where this has none.</summary>
+    internal Retraining Explicit(Recipe recipe) => new()
+    {
+        Epochs = Epochs ?? recipe.Epochs,
+        LearningRate = LearningRate ?? recipe.LearningRate.Initial,
+        CosineStretch = CosineStretch ?? recipe.LearningRate.CosineStretch,
+    };
+
     internal PhasePlan Phase(string name, Recipe recipe) => new(name, Epochs ?? recipe.Epochs, Rate(recipe));
 
     internal LearningRate Rate(Recipe recipe) => LearningRate is null && CosineStretch is null ? recipe.LearningRate : recipe.LearningRate with

@@ -96,4 +96,21 @@ public partial class EarlierFilesTests : FolderTest
 
     [GeneratedRegex("\"(seconds|images_per_second)\":[^,}]*")]
     private static partial Regex Times();
+    /// <summary>Recipes have other keys now, in another order, and keep the sparsity that was asked for rather than the height of the schedule.</summary>
+    [Test]
+    public void A_run_of_the_same_recipe_by_this_version_is_in_one_row_with_an_earlier_one()
+    {
+        string[] recipe = ["--net", "lenet300[1=4,3=3]", "--data", "digits", "--limit", "200", "--epochs", "3", "--batch", "50", "--lr", "0.00012",
+            "--scale1", "0.3", "--controls", "ticket", "--threads", "1"];
+        CommandLine.Outcome same = CommandLine.Run([.. recipe, "--sparsity", "0.9", "--seed", "2", "--out", _folder["same"]]);
+        Assert.That(same.ExitCode, Is.Zero, same.Error);
+        CommandLine.Outcome sparser = CommandLine.Run([.. recipe, "--sparsity", "0.91", "--seed", "3", "--out", _folder["sparser"]]);
+        Assert.That(sparser.ExitCode, Is.Zero, sparser.Error);
+        CommandLine.Outcome table = CommandLine.Run("compare", Path.Combine(s_runs, "lenet"), _folder["same"], _folder["sparser"]);
+        string[][] rows = [.. table.Output.Split('\n').Where(l => l.StartsWith("| lenet300", StringComparison.Ordinal)).Select(l => l.Split('|', StringSplitOptions.TrimEntries))];
+        Assert.That(rows.Select(r => (r[3], r[4])), Is.EquivalentTo(new[]
+        {
+            ("asni1", "1,2"), ("asni2", "1,2"), ("ticket", "1,2"), ("asni1", "3"), ("asni2", "3"), ("ticket", "3"),
+        }), table.Output);
+    }
 }

@@ -25,5 +25,7 @@ public sealed record Retrain : Method
     /// <summary>Random numbers are those of ASNI-II: the same start, recipe and seed give the same network.</summary>
     internal override IEnumerable<PhaseResult> Run(MethodRun run) => [run.Train(Retraining.Phase(PhaseName, run.Recipe), stream: AsniII.Stream)];
 
+    internal override Method Explicit(Recipe recipe) => this with { Retraining = Retraining.Explicit(recipe) };
+
     internal override string? Ignores(string setting, Recipe recipe, bool given) => Retraining.Ignores(setting, recipe, alone: true);
 }

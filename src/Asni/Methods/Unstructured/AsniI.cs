@@ -62,6 +62,8 @@ public record AsniI : Method
         EffectiveSchedule(recipe).Validate(recipe.Epochs);
     }
 
+    internal override Method Explicit(Recipe recipe) => this with { Sparsity = null, Schedule = EffectiveSchedule(recipe) };
+
     internal override string? Ignores(string setting, Recipe recipe, bool given) =>
         setting is "mag2" or "trans2" or "scale2" && Schedule.Rest >= recipe.Epochs ? "the first phase of the schedule takes all epochs" : null;
 

@@ -60,6 +60,8 @@ public sealed record AsniII : AsniI
     internal override IEnumerable<PhasePlan> Phases(Recipe recipe, bool given) =>
         [Phase(recipe), Retraining.Phase(PhaseName, recipe), .. Methods.Controls.Of(Controls).Select(name => Retraining.Phase(name, recipe))];
 
+    internal override Method Explicit(Recipe recipe) => ((AsniII)base.Explicit(recipe)) with { Retraining = Retraining.Explicit(recipe) };
+
     internal override string? Ignores(string setting, Recipe recipe, bool given) => base.Ignores(setting, recipe, given) ?? Retraining.Ignores(setting, recipe, alone: false);
 
     internal override IEnumerable<PhaseResult> Run(MethodRun run)

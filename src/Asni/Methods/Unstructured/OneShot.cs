@@ -52,5 +52,7 @@ public sealed record OneShot : Method
 
     internal override double? FinalSparsity(Recipe recipe) => Sparsity;
 
+    internal override Method Explicit(Recipe recipe) => this with { Retraining = Retraining.Explicit(recipe) };
+
     internal override string? Ignores(string setting, Recipe recipe, bool given) => Retraining.Ignores(setting, recipe, alone: given);
 }
