@@ -17,15 +17,15 @@ internal sealed class Checkpointing
 {
     private readonly Option<string> _resume = new("--resume")
     {
-        Description = "go on with the run in this folder, bit for bit, from its last checkpoint",
+        Description = "continue the run in this folder from its last checkpoint, bit for bit",
         HelpName = "dir",
     };
     private readonly Option<string> _minutes = new("--checkpoint-minutes")
     {
-        Description = "minutes between checkpoints within an epoch (default 10); one is saved after epochs of 2 seconds or more, after a phase and on Ctrl-C anyway",
+        Description = "minutes between checkpoints within an epoch (default 10); checkpoints are also saved after an epoch of 2 seconds or more, after each phase and on Ctrl-C",
         HelpName = "n",
     };
-    private readonly Option<string> _keep = new("--keep-checkpoints") { Description = "checkpoints to keep until the run is complete (default 2)", HelpName = "n" };
+    private readonly Option<string> _keep = new("--keep-checkpoints") { Description = "number of checkpoints to keep until the run is complete (default 2)", HelpName = "n" };
 
     public void AddTo(Command command)
     {
@@ -41,7 +41,8 @@ internal sealed class Checkpointing
     {
         if (parsed.GetValue(_resume) is not { } directory) return null;
         Option? given = others.FirstOrDefault(o => parsed.GetResult(o) is { Implicit: false });
-        if (given is not null) throw new UsageException($"--resume goes on with the run's own recipe and folder; leave {given.Name} out.");
+        if (given is not null) throw new UsageException($"--resume continues a run with its own recipe and folder; leave {given.Name} out.");
+        RunFolder.RequireFolder(directory);
         if (!File.Exists(Path.Combine(directory, RunFolder.Recipe)))
             throw new UsageException($"{directory} is not the folder of a run: it has no {RunFolder.Recipe}.");
         return directory;

@@ -16,7 +16,7 @@ internal static class Entry
         var verbose = new Option<bool>("--verbose") { Description = "show stack traces", Recursive = true };
         RootCommand root = Commands(console, verbose);
         ParseResult parsed = root.Parse(args);
-        if (parsed.Errors.Count > 0)
+        if (parsed.Errors.Count > 0 || EmptyValue(parsed) is not null)
         {
             console.Fail(UsageError(parsed));
             return WrongUsage;
@@ -42,11 +42,11 @@ internal static class Entry
     {
         var train = new TrainCommand(console);
         var root = new RootCommand(
-            "Asni trains sparse neural networks: ASNI-I prunes while it trains, ASNI-II trains again from two numbers a layer.");
+            "Asni trains sparse neural networks: ASNI-I prunes weights during training, ASNI-II retrains the sparse network from two values per layer.");
         root.Add(verbose);
         // Training is what the program is for: its flags work without the verb.
         train.AddTo(root);
-        var trainVerb = new Command(TrainVerb, "train a network (the default: the word may be left out)");
+        var trainVerb = new Command(TrainVerb, "train a network (the default command)");
         train.AddTo(trainVerb);
         root.Add(trainVerb);
         root.Add(MethodsCommand.Create(console));
@@ -68,7 +68,8 @@ internal static class Entry
         if (console.OutputFailure is not { } failure) return code;
         string reason = failure is IOException ? failure.Message.Split(" : ")[0].TrimEnd('.') : "it is closed";
         console.Fail($"some of the output could not be written ({reason}).");
-        bool trains = parsed.CommandResult.Command is RootCommand or { Name: TrainVerb };
+        Command command = parsed.CommandResult.Command;
+        bool trains = command is RootCommand or { Name: TrainVerb } && parsed.Action == command.Action;
         return code == 0 && !trains ? Failed : code;
     }
 
@@ -77,7 +78,7 @@ internal static class Entry
         if (failure is AsniException or OutOfMemoryException)
             console.Fail(Remedies.Sentence(failure, [.. parsed.CommandResult.Command.Options.Select(o => o.Name)]));
         else
-            console.Fail($"this should not have happened: {failure.Message.ReplaceLineEndings(" ").TrimEnd('.')} (--verbose shows where).");
+            console.Fail($"internal error: {failure.Message.ReplaceLineEndings(" ").TrimEnd('.')} (--verbose shows the stack trace).");
         if (verbose) console.Error.WriteLine(Printable.Lines(failure.ToString()));
         return failure is UsageException ? WrongUsage : Failed;
     }
@@ -91,14 +92,29 @@ internal static class Entry
             string token = parsed.UnmatchedTokens[0];
             bool flag = token.StartsWith('-');
             IEnumerable<string> candidates = flag ? command.Options.Select(o => o.Name) : command.Subcommands.Select(c => c.Name);
-            string help = Suggestion.Closest(token, candidates) is null ? "; asni --help lists them." : "";
-            return $"unknown {(flag ? "flag" : "word")} {token}{Suggestion.For(token, candidates)}{help}";
+            string help = Suggestion.Closest(token, candidates) is null ? "; asni --help lists them" : "";
+            return $"unknown {(flag ? "flag" : "argument")} {token}{Suggestion.For(token, candidates)}{help}.";
         }
+        if (parsed.Errors.Count == 0) return $"{EmptyValue(parsed)} needs a value.";
         ParseError error = parsed.Errors[0];
-        if (error.SymbolResult is OptionResult { IdentifierToken: not null } option)
-            return option.Tokens.Count == 0
-                ? $"{option.IdentifierToken.Value} needs a value."
-                : $"{option.IdentifierToken.Value}: {error.Message.TrimEnd('.')}.";
-        return error.Message.TrimEnd('.') + ".";
+        return error.SymbolResult switch
+        {
+            OptionResult { IdentifierToken: null } absent => $"{absent.Option.Name} is required: {absent.Option.Description}.",
+            OptionResult { Tokens.Count: 0 } option => $"{option.IdentifierToken.Value} needs a value.",
+            OptionResult { IdentifierTokenCount: > 1 } option => $"{option.Option.Name} is given more than once.",
+            OptionResult option => $"{option.Option.Name} '{option.Tokens[0].Value}' is not {(option.Option.ValueType == typeof(int?) ? "a whole number" : "a valid value")}.",
+            ArgumentResult { Tokens.Count: 0 } absent => $"asni {command.Name} needs <{absent.Argument.Name}>: {absent.Argument.Description}.",
+            _ when command.Subcommands.Count > 0 => $"asni {command.Name} needs one of its commands: {string.Join(", ", command.Subcommands.Select(c => c.Name))}.",
+            _ => error.Message.TrimEnd('.') + ".",
+        };
     }
+
+    /// <summary>The flag or the argument that an empty text was given to; null for none. Shells make such of variables that are not set.</summary>
+    private static string? EmptyValue(ParseResult parsed) => parsed.CommandResult.Children
+        .FirstOrDefault(child => child.Tokens.Any(token => token.Value.Length == 0)) switch
+    {
+        OptionResult option => option.Option.Name,
+        ArgumentResult argument => $"<{argument.Argument.Name}>",
+        _ => null,
+    };
 }

@@ -40,6 +40,13 @@ internal sealed class HostConsole
         return new HostConsole(Console.Out, new LastingWriter(Console.Error), !plain) { _lasting = output };
     }
 
+    /// <summary>As <see cref="Plain"/>, to an output that may fail.</summary>
+    public static HostConsole Lasting(TextWriter output, TextWriter error)
+    {
+        var lasting = new LastingWriter(output);
+        return new HostConsole(lasting, error, isLive: false) { _lasting = lasting };
+    }
+
     /// <summary>Why some of the output could not be written; null when all was.</summary>
     public Exception? OutputFailure => _lasting?.Failure;
 

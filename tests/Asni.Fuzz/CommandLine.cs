@@ -13,7 +13,7 @@ internal static class CommandLine
         using var error = new StringWriter();
         int code = Entry.Run([.. arguments, "--verbose"], HostConsole.Plain(output, error));
         string text = error.ToString();
-        if (text.Contains("this should not have happened", StringComparison.Ordinal) || text.Contains("not enough memory", StringComparison.Ordinal))
+        if (text.Contains("internal error", StringComparison.Ordinal) || text.Contains("not enough memory", StringComparison.Ordinal))
             throw new InvalidOperationException(text.Split('\n')[0] + text.Split('\n').FirstOrDefault(l => l.Contains(" at Asni", StringComparison.Ordinal)));
         if (code != 0) throw new AsniException(text.Split('\n')[0]);
     }

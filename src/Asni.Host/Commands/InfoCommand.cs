@@ -15,19 +15,22 @@ internal static class InfoCommand
 
     public static Command Create(HostConsole console)
     {
-        var net = new Option<string>("--net") { Description = "network; all are listed when absent", HelpName = "net" };
-        var input = new Option<string>("--input") { Description = "input as CxHxW; the network's own when absent", HelpName = "CxHxW" };
-        var classes = new Option<int?>("--classes") { Description = "classes; the network's own when absent", HelpName = "n" };
-        var groups = new Option<bool>("--groups") { Description = "the units that structured pruning can take out, and why others stay" };
+        var net = new Option<string>("--net") { Description = "network (default: list all networks)", HelpName = "net" };
+        var input = new Option<string>("--input") { Description = "input size, CxHxW (default: the network's own)", HelpName = "CxHxW" };
+        var classes = new Option<int?>("--classes") { Description = "number of classes (default: the network's own)", HelpName = "n" };
+        var groups = new Option<bool>("--groups") { Description = "the channels and neurons that structured pruning can remove, and why others stay" };
         var file = new Argument<string?>("file")
         {
-            Description = "a network file: what its tensors take, against dense",
+            Description = "network file: show its tensors and their size compared with dense storage",
             Arity = ArgumentArity.ZeroOrOne,
         };
-        const string what = "show the layers of a network (shapes, parameters, multiply-accumulates, prunable weights) or what a file holds";
+        const string what = "show the layers of a network (shapes, parameters, multiply-accumulates, prunable weights) or the contents of a network file";
         var command = new Command("info", what) { file, net, input, classes, groups };
         command.SetAction(parsed =>
         {
+            if (((Option[])[input, classes, groups]).FirstOrDefault(o => parsed.GetResult(o) is { Implicit: false }) is { } idle && parsed.GetValue(net) is null)
+                throw new UsageException($"{idle.Name} needs --net, the network that it is about.");
+            if (parsed.GetValue(file) is not null && parsed.GetValue(net) is not null) throw new UsageException("give either a network file or --net.");
             if (parsed.GetValue(file) is { } path) FileInfoTable.Write(console, path);
             else if (parsed.GetValue(net) is { } name)
             {

@@ -48,34 +48,34 @@ internal static class RunSettingList
             (s, t) => s with { Recipe = s.Recipe with { Network = t } }, s => s.Recipe.Network),
         new("data", "dataset: " + string.Join(", ", Datasets.Names),
             (s, t) => s with { Recipe = s.Recipe with { Data = t } }, s => s.Recipe.Data),
-        new("input", "input as CxHxW; when absent the dataset's own, of image files the network's",
+        new("input", "input size, CxHxW (default: the dataset's; for image files the network's)",
             (s, t) => s with { Recipe = s.Recipe with { Input = SettingText.Chw(t) } }, s => s.Recipe.Input is { } c ? SettingText.Text(c) : null),
-        Integer<RunSettings>("limit", "train on the first N images only; the test images stay as many as there are", s => s.Limit, (s, v) => s with { Limit = v }),
-        new("init", "network file to start from, taken by names: .asni, .safetensors, .pt", (s, t) => s with { Init = SettingText.FilePath(t) }, s => s.Init),
-        Choice<RunSettings, MatchKind>("match", "tensors of --init by names, or by order where names do not fit and shapes do: names, order", s => s.Match, (s, v) => s with { Match = v }),
-        Choice<RunSettings, ZeroWeights>("zeros", "zeros of --init in a file without masks: pruned (the default of retrain), live", s => s.Zeros, (s, v) => s with { Zeros = v }),
-        new("strict", "every tensor of --init and of the network must fit (the default of retrain)",
-            (s, t) => s with { Strict = SettingText.Switch(t) }, s => s.Strict is { } b ? SettingText.Text(b) : null) { IsSwitch = true, OffSummary = "take what fits of --init" },
-        new("method", string.Join(", ", Method.All.Select(m => m.Name)) + " (asni methods says what each does)",
+        Integer<RunSettings>("limit", "train on the first N images only; the test set is not shortened", s => s.Limit, (s, v) => s with { Limit = v }),
+        new("init", "network file to start from, matched by tensor names: .asni, .safetensors, .pt", (s, t) => s with { Init = SettingText.FilePath(t) }, s => s.Init),
+        Choice<RunSettings, MatchKind>("match", "assign the tensors of --init by name, or by order where names do not match and shapes do: names, order", s => s.Match, (s, v) => s with { Match = v }),
+        Choice<RunSettings, ZeroWeights>("zeros", "treat zeros of an --init file without masks as pruned (the default of retrain) or live", s => s.Zeros, (s, v) => s with { Zeros = v }),
+        new("strict", "every tensor of --init and of the network must match (the default of retrain)",
+            (s, t) => s with { Strict = SettingText.Switch(t) }, s => s.Strict is { } b ? SettingText.Text(b) : null) { IsSwitch = true, OffSummary = "load the tensors of --init that match, initialize the others" },
+        new("method", "method: " + string.Join(", ", Method.All.Select(m => m.Name)) + " (asni methods describes them)",
             (s, t) => Method.Find(t) is not null ? s : throw new FormatException($"one of {string.Join(", ", Method.All.Select(m => m.Name))}{Suggestion.For(t, Method.All.Select(m => m.Name))}"),
             s => s.Recipe.Method.Name),
-        new("seed", "seed of everything random", (s, t) => s with { Recipe = s.Recipe with { Seed = SettingText.Seed(t) } },
+        new("seed", "seed of all random numbers", (s, t) => s with { Recipe = s.Recipe with { Seed = SettingText.Seed(t) } },
             s => s.Recipe.Seed.ToString(System.Globalization.CultureInfo.InvariantCulture)),
     ];
 
     private static IEnumerable<Setting<Recipe>> Training() =>
     [
-        Integer<Recipe>("epochs", "epochs of a phase; scale1, scale2, rest, lr-steps and warmup keep their proportion to it unless given", r => r.Epochs, (r, v) => r with { Epochs = v }),
-        Integer<Recipe>("batch", "images a step", r => r.BatchSize, (r, v) => r with { BatchSize = v }),
-        Switch<Recipe>("augment", "crop after padding by 4 (of image files: a random part), and flip (--no-augment: neither)",
-            r => r.Augmentation != Augmentation.None, (r, v) => r with { Augmentation = v ? s_augmentation : Augmentation.None }) with { OffSummary = "images as they are" },
-        Number<Recipe>("label-smoothing", "share of the label spread over all classes", r => r.LabelSmoothing, (r, v) => r with { LabelSmoothing = v }),
+        Integer<Recipe>("epochs", "epochs per phase; scale1, scale2, rest, lr-steps and warmup scale with it unless they are given", r => r.Epochs, (r, v) => r with { Epochs = v }),
+        Integer<Recipe>("batch", "images per training step", r => r.BatchSize, (r, v) => r with { BatchSize = v }),
+        Switch<Recipe>("augment", "augment images: random crop after padding by 4 (image files: random resized crop) and horizontal flip",
+            r => r.Augmentation != Augmentation.None, (r, v) => r with { Augmentation = v ? s_augmentation : Augmentation.None }) with { OffSummary = "train without augmentation" },
+        Number<Recipe>("label-smoothing", "share of the label that is spread over all classes", r => r.LabelSmoothing, (r, v) => r with { LabelSmoothing = v }),
     ];
 
     private static IEnumerable<Setting<OptimizerSettings>> Optimizing() =>
     [
-        Choice<OptimizerSettings, OptimizerKind>("optimizer", "sgd, momentum, nesterov, adam", o => o.Kind, (o, v) => o with { Kind = v }),
-        Number<OptimizerSettings>("momentum", "of momentum and nesterov", o => o.Momentum, (o, v) => o with { Momentum = v })
+        Choice<OptimizerSettings, OptimizerKind>("optimizer", "optimizer: sgd, momentum, nesterov, adam", o => o.Kind, (o, v) => o with { Kind = v }),
+        Number<OptimizerSettings>("momentum", "momentum coefficient, for momentum and nesterov", o => o.Momentum, (o, v) => o with { Momentum = v })
             with { Needs = [new("optimizer", "momentum or nesterov", o => o.Kind is OptimizerKind.Momentum or OptimizerKind.Nesterov)] },
         Number<OptimizerSettings>("weight-decay", "L2 penalty added to the gradient", o => o.WeightDecay, (o, v) => o with { WeightDecay = v }),
     ];
@@ -85,17 +85,17 @@ internal static class RunSettingList
         var multistep = new Need<LearningRate>("lr-policy", "multistep", r => r.Kind == LearningRateKind.Multistep);
         return
         [
-            Number<LearningRate>("lr", "learning rate at the start", r => r.Initial, (r, v) => r with { Initial = v }),
-            Choice<LearningRate, LearningRateKind>("lr-policy", "constant, cosine, multistep", r => r.Kind, (r, v) => r with { Kind = v }),
-            Number<LearningRate>("cosine-stretch", "k of lr/2 (1 + cos(pi e / (k E)))", r => r.CosineStretch, (r, v) => r with { CosineStretch = v })
+            Number<LearningRate>("lr", "initial learning rate", r => r.Initial, (r, v) => r with { Initial = v }),
+            Choice<LearningRate, LearningRateKind>("lr-policy", "learning-rate policy: constant, cosine, multistep", r => r.Kind, (r, v) => r with { Kind = v }),
+            Number<LearningRate>("cosine-stretch", "k in lr/2 (1 + cos(pi e / (k E)))", r => r.CosineStretch, (r, v) => r with { CosineStretch = v })
                 with { Needs = [new("lr-policy", "cosine", r => r.Kind == LearningRateKind.Cosine)] },
-            new("lr-steps", "epochs at which multistep multiplies the rate: 80,120", (r, t) => r with { Steps = [.. SettingText.List(t).Select(SettingText.Integer)] },
+            new("lr-steps", "epochs at which multistep multiplies the learning rate, such as 80,120", (r, t) => r with { Steps = [.. SettingText.Integers(t)] },
                 r => r.Steps.IsEmpty ? null : string.Join(',', r.Steps.Select(n => SettingText.Text(n))))
             {
                 Stretch = (r, factor) => r with { Steps = [.. r.Steps.Select(n => (int)Math.Round(n * factor))] },
                 Needs = [multistep],
             },
-            Number<LearningRate>("lr-gamma", "what multistep multiplies by", r => r.Gamma, (r, v) => r with { Gamma = v }) with { Needs = [multistep] },
+            Number<LearningRate>("lr-gamma", "factor of multistep", r => r.Gamma, (r, v) => r with { Gamma = v }) with { Needs = [multistep] },
             Integer<LearningRate>("warmup", "epochs of linear warm-up before the policy", r => r.WarmupEpochs, (r, v) => r with { WarmupEpochs = v })
                 with { Stretch = (r, factor) => r with { WarmupEpochs = (int)Math.Round(r.WarmupEpochs * factor) } },
         ];

@@ -20,7 +20,7 @@ internal sealed class SettingsLayer(IReadOnlyDictionary<string, SettingValue> va
         Method method = settings.Recipe.Method;
         foreach (Setting<RunSettings> setting in RunSettingList.All)
             if (this[setting.Key] is { } value && WhyIdle(setting.Key, settings) is { } why)
-                throw new UsageException($"{value.Origin} would change nothing: {why} (the method of this run is {method.Name}).");
+                throw new UsageException($"{value.Origin} has no effect: {why} (the method of this run is {method.Name}).");
     }
 
     /// <summary>Why a setting changes nothing in a run with these settings; null when it has an effect.</summary>
@@ -28,10 +28,13 @@ internal sealed class SettingsLayer(IReadOnlyDictionary<string, SettingValue> va
     {
         Method method = settings.Recipe.Method;
         if (RunSettingList.Of(method).FirstOrDefault(s => s.Key == key) is not { } setting)
-            return "it needs --method " + string.Join(" or ", RunSettingList.Readers(key).Select(m => m.Name));
+            return $"it needs --method {Alternatives([.. RunSettingList.Readers(key).Select(m => m.Name)])}";
         if (setting.Needs.FirstOrDefault(n => !n.Holds(settings)) is { } need) return $"it needs --{need.Key} {need.Value}";
         return method.Ignores(key, settings.Recipe, settings.Init is not null);
     }
+
+    /// <summary>"a", "a or b", "a, b or c".</summary>
+    private static string Alternatives(string[] names) => names.Length == 1 ? names[0] : $"{string.Join(", ", names[..^1])} or {names[^1]}";
 
     /// <summary>The settings of all layers, each over those before it, for the method that the last one names.</summary>
     public static RunSettings Apply(params IEnumerable<SettingsLayer> layers)

@@ -65,7 +65,7 @@ public sealed class DatasetLocator
     internal string? Find(FileDataset dataset)
     {
         if (_dataDir != null && !Directory.Exists(_dataDir))
-            throw new DatasetMissingException(dataset, this, $"The data folder '{_dataDir}' does not exist.") { FolderExists = false };
+            throw new DatasetMissingException(dataset, this, $"The data folder '{_dataDir}' {(File.Exists(_dataDir) ? "is a file" : "does not exist")}.") { FolderExists = false };
         foreach (string folder in _folders)
             foreach (string below in dataset.Folders)
             {

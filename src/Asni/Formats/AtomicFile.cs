@@ -43,6 +43,8 @@ internal static class AtomicFile
     /// <summary>One sentence for a failed write.</summary>
     internal static AsniException Failure(string path, Exception e)
     {
+        if (Directory.Exists(path)) return new AsniException($"cannot write {path}: a folder has this name; choose another name.", e);
+        if (e is DirectoryNotFoundException) return new AsniException($"cannot write {path}: its folder does not exist; make the folder or choose another.", e);
         string reason = e is UnauthorizedAccessException ? "permission denied" : e.Message.Split(" : ")[0].TrimEnd('.');
         return new AsniException($"cannot write {path} ({reason}); make room or choose another folder.", e);
     }

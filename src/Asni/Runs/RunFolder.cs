@@ -66,7 +66,7 @@ internal sealed class RunFolder : IDisposable
     /// <exception cref="UsageException">There is no network of this phase.</exception>
     public static string NetworkPath(string directory, string? phase = null)
     {
-        if (!Directory.Exists(directory)) throw new UsageException($"the run folder {directory} does not exist.");
+        RequireFolder(directory);
         string[] there = NetworksIn(directory);
         if (there.Length == 0) throw new AsniException($"{directory} holds no network yet; it is no run folder, or its first phase did not end.");
         if (phase is not null && !there.Contains(phase)) throw new UsageException($"{directory} has no network of phase '{phase}'; it has {string.Join(", ", there)}.");
@@ -75,6 +75,12 @@ internal sealed class RunFolder : IDisposable
             : RunSummary.Read(directory).Phases.LastOrDefault(p => !Controls.IsControl(p.Phase) && there.Contains(p.Phase))?.Phase;
         return System.IO.Path.Combine(directory, NetworkFileName(phase ?? throw new AsniException($"{directory} has the networks {string.Join(", ", there)}, and "
             + (summarized ? $"its {Summary} names none of them as a phase's" : $"no {Summary} that says which of them came last") + "; name one.")));
+    }
+
+    /// <exception cref="UsageException">There is no such folder.</exception>
+    internal static void RequireFolder(string directory)
+    {
+        if (!Directory.Exists(directory)) throw new UsageException($"the run folder {directory} {(File.Exists(directory) ? "is a file" : "does not exist")}.");
     }
 
     private static string[] NetworksIn(string directory)
@@ -147,7 +153,7 @@ internal sealed class RunFolder : IDisposable
         {
             if (CanGoOn(directory)) return held;
             held.Remove();
-            throw new AsniException($"{directory} holds networks but no checkpoint, and its {Summary} is missing or damaged: there is nothing to go on from, and the run is not started over where it has results.");
+            throw new AsniException($"{directory} holds networks but no checkpoint, and its {Summary} is missing or damaged: the run cannot be continued, and is not started again because it has results.");
         }
         // It was completed meanwhile, or killed between its summary and the removal of its checkpoints.
         RemoveCheckpoints(directory);

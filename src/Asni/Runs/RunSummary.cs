@@ -26,9 +26,11 @@ internal sealed record RunSummary(string Folder, string Network, string Data, ul
     public ImageDescription DescribeImages() => Normalization is { } normalization ? new ImageDescription(normalization, ClassNames, IsWhole: !Datasets.IsOfAnySize(Data))
         : throw new AsniException($"{Path.Combine(Folder, RunFolder.Summary)} does not say how images were normalized: the run is by an older version.");
 
+    /// <exception cref="UsageException">There is no such folder.</exception>
     /// <exception cref="AsniException">The folder has no summary, or a damaged one.</exception>
     public static RunSummary Read(string folder)
     {
+        RunFolder.RequireFolder(folder);
         string path = Path.Combine(folder, RunFolder.Summary);
         if (!File.Exists(path)) throw new AsniException($"{folder} has no {RunFolder.Summary}; it is no run folder, or its first phase did not end.");
         try

@@ -41,7 +41,7 @@ internal static class SettingFactory
                 TValue parsed = parse(text);
                 if (within.Contains(value(parsed))) return set(o, parsed);
             }
-            catch (FormatException)
+            catch (FormatException) when (within != Interval.All)
             {
                 // Said with its bounds.
             }

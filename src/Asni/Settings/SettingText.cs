@@ -11,15 +11,27 @@ internal static class SettingText
 
     public static int Integer(string text) =>
         int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int value)
-            ? value : throw new FormatException("a whole number");
+            ? value : throw new FormatException(text.Length > 0 && text.TrimStart('+', '-').All(char.IsAsciiDigit) ? $"a whole number of at most {int.MaxValue}" : "a whole number");
 
     /// <summary>In full, so that a saved recipe means the same file from any folder.</summary>
     public static string FilePath(string text) =>
         text.Length > 0 && !text.Contains('\0') ? Path.GetFullPath(text) : throw new FormatException("the name of a file");
 
+    public static IEnumerable<int> Integers(string text)
+    {
+        try
+        {
+            return [.. List(text).Select(Integer)];
+        }
+        catch (FormatException)
+        {
+            throw new FormatException("a list of whole numbers with commas between them, such as 80,120");
+        }
+    }
+
     public static ulong Seed(string text) =>
         ulong.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out ulong value)
-            ? value : throw new FormatException("a whole number from 0");
+            ? value : throw new FormatException($"a whole number from 0 to {ulong.MaxValue}");
 
     public static bool Switch(string text) => text switch
     {

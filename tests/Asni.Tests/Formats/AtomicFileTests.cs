@@ -48,4 +48,14 @@ public class AtomicFileTests : FolderTest
     [Test]
     public void A_missing_folder_is_one_sentence() =>
         Assert.That(() => AtomicFile.WriteText(_folder["no/a.txt"], "x"), Throws.TypeOf<AsniException>().With.Message.StartsWith("cannot write"));
+
+    [Test]
+    public void A_name_that_cannot_be_written_to_is_told_from_a_full_disk()
+    {
+        Directory.CreateDirectory(_folder["d"]);
+        Assert.That(() => AtomicFile.WriteText(_folder["d"], "x"), Throws.TypeOf<AsniException>().With.Message.EqualTo($"cannot write {_folder["d"]}: a folder has this name; choose another name."));
+        Assert.That(() => AtomicFile.WriteText(_folder["none/x"], "x"),
+            Throws.TypeOf<AsniException>().With.Message.EqualTo($"cannot write {_folder["none/x"]}: its folder does not exist; make the folder or choose another."));
+        Assert.That(Directory.GetFileSystemEntries(_folder.Path), Is.EqualTo(new[] { _folder["d"] }));
+    }
 }

@@ -65,7 +65,8 @@ public partial class ResumeTests : FolderTest
     [Test]
     public void Bad_uses_are_one_sentence()
     {
-        CommandLine.ExpectFailure(2, "is not the folder of a run", "--resume", _folder["nowhere"]);
+        CommandLine.ExpectFailure(2, $"the run folder {_folder["nowhere"]} does not exist.", "--resume", _folder["nowhere"]);
+        CommandLine.ExpectFailure(2, "is not the folder of a run", "--resume", _folder.Path);
         CommandLine.ExpectFailure(2, "leave --epochs out", "--resume", _folder["nowhere"], "--epochs", "3");
         CommandLine.ExpectFailure(2, "--keep-checkpoints '0'", "--data", "digits", "--keep-checkpoints", "0", "--out", _folder["a"]);
         Assert.That(Directory.Exists(_folder["a"]), Is.False);

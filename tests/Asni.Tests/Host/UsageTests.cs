@@ -1,4 +1,5 @@
 using Asni.Formats;
+using Asni.Host;
 using Asni.Methods;
 using Asni.Networks;
 
@@ -7,7 +8,20 @@ namespace Asni.Tests.Host;
 /// <summary>What users get wrong: one sentence, the right exit code, nothing left behind.</summary>
 public class UsageTests : FolderTest
 {
-    [TestCase("did you mean --epochs", "--epohcs", "3")]
+    [TestCase("unknown flag --epohcs; did you mean --epochs.", "--epohcs", "3")]
+    [TestCase("--out needs a value.", "--data", "digits", "--out", "")]
+    [TestCase("<file> needs a value.", "info", "")]
+    [TestCase("--seed is given more than once.", "--seed", "1", "--seed", "2")]
+    [TestCase("--to is required: onnx, safetensors, asni.", "export", "x")]
+    [TestCase("asni compare needs <runs>: run folders.", "compare")]
+    [TestCase("asni data needs one of its commands: list, get.", "data")]
+    [TestCase("--classes 'x' is not a whole number.", "info", "--net", "lenet300", "--classes", "x")]
+    [TestCase("--groups needs --net", "info", "--groups")]
+    [TestCase("--classes needs --net", "info", "x", "--classes", "3")]
+    [TestCase("give either a network file or --net.", "info", "x", "--net", "lenet300")]
+    [TestCase("--limit '99999999999' is not a whole number of at most 2147483647.", "--limit", "99999999999")]
+    [TestCase("--seed '-1' is not a whole number from 0 to 18446744073709551615.", "--seed", "-1")]
+    [TestCase("--lr-steps '5,x' is not a list of whole numbers with commas between them, such as 80,120.", "--lr-policy", "multistep", "--lr-steps", "5,x")]
     [TestCase("did you mean --net", "train", "--nte", "conv2")]
     [TestCase("did you mean train", "trian")]
     [TestCase("unknown flag --xyzzy; asni --help", "--xyzzy")]
@@ -24,7 +38,6 @@ public class UsageTests : FolderTest
     [TestCase("0 epochs", "--epochs", "0")]
     [TestCase("--epochs '3.5' is not a whole number", "--epochs", "3.5")]
     [TestCase("--epochs needs a value", "--epochs")]
-    [TestCase("--epochs: ", "--epochs", "3", "--epochs", "4")]
     [TestCase("--lr 'fast' is not a number", "--lr", "fast")]
     [TestCase("learning rate -1", "--lr", "-1")]
     [TestCase("is not one of asni, asni1, dense, ", "--method", "asni3")]
@@ -44,6 +57,33 @@ public class UsageTests : FolderTest
     [TestCase("--input '3x0x3' is not CxHxW", "info", "--net", "conv2", "--input", "3x0x3")]
     [TestCase("Unknown dataset 'foo'", "data", "get", "foo")]
     public void A_wrong_request_is_one_sentence_and_exit_code_2(string words, params string[] args) => CommandLine.ExpectFailure(2, words, args);
+
+    [Test]
+    public void A_file_in_place_of_a_folder_is_said_to_be_one()
+    {
+        string file = _folder["file"];
+        File.WriteAllText(file, "");
+        CommandLine.ExpectFailure(2, $"the run folder {file} is a file.", "eval", "--run", file);
+        CommandLine.ExpectFailure(2, $"the run folder {file} is a file.", "--resume", file);
+        CommandLine.ExpectFailure(2, $"the run folder {file} is a file.", "compare", file);
+        CommandLine.ExpectFailure(2, $"the run folder {file}2 does not exist.", "compare", file + "2");
+        CommandLine.ExpectFailure(1, $"The data folder '{file}' is a file; name an existing one", "--data", "mnist", "--data-dir", file);
+    }
+
+    [Test]
+    public void Help_that_cannot_be_written_has_failed()
+    {
+        var error = new StringWriter();
+        Assert.That(Entry.Run(["--help"], HostConsole.Lasting(new FullWriter(), error)), Is.EqualTo(1));
+        Assert.That(error.ToString(), Does.StartWith("asni: some of the output could not be written (full)."));
+    }
+
+    private sealed class FullWriter : StringWriter
+    {
+        public override void Write(char value) => throw new IOException("full");
+        public override void Write(string? value) => throw new IOException("full");
+        public override void Write(char[] buffer, int index, int count) => throw new IOException("full");
+    }
 
     [Test]
     public void A_missing_data_folder_is_one_sentence_and_exit_code_1()
@@ -69,25 +109,25 @@ public class UsageTests : FolderTest
         Assert.That(Directory.Exists(_folder["run"]), Is.False);
     }
 
-    [TestCase("--sparsity would change nothing: it needs --method asni or asni1", "--method", "dense", "--sparsity", "0.9")]
-    [TestCase("--prune-biases would change nothing: it needs --method asni or asni1", "--method", "dense", "--prune-biases")]
-    [TestCase("--min-kept would change nothing: it needs --method asni or asni1", "--method", "ispasp", "--min-kept", "3")]
-    [TestCase("--min-kept would change nothing: it needs --allocation pooled", "--method", "gmp", "--allocation", "erk", "--min-kept", "3")]
-    [TestCase("--score would change nothing: it needs --method gmp or oneshot", "--method", "asni1", "--score", "random")]
-    [TestCase("--controls would change nothing: it needs --method asni", "--method", "asni1", "--controls", "ticket")]
-    [TestCase("--retrain-lr would change nothing: it needs --method asni or", "--method", "dense", "--retrain-lr", "0.1")]
-    [TestCase("--ratio would change nothing: it needs --method ispasp", "--ratio", "0.5")]
-    [TestCase("--all-blocks would change nothing: it needs --method ispasp", "--all-blocks")]
-    [TestCase("--momentum would change nothing: it needs --optimizer momentum or nesterov", "--optimizer", "adam", "--momentum", "0.8")]
-    [TestCase("--lr-gamma would change nothing: it needs --lr-policy multistep", "--lr-policy", "cosine", "--lr-gamma", "0.5")]
-    [TestCase("--cosine-stretch would change nothing: it needs --lr-policy cosine", "--lr-policy", "constant", "--cosine-stretch", "2")]
-    [TestCase("--exponent would change nothing: it needs --schedule sine", "--exponent", "2")]
-    [TestCase("--trans1 would change nothing: it needs --schedule sigmoid", "--schedule", "sine", "--trans1", "0.4")]
-    [TestCase("--schedule would change nothing: it needs --method asni or asni1 (the method of this run is dense)", "--method", "dense", "--schedule", "sine")]
-    [TestCase("--mag2 would change nothing: the first phase of the schedule takes all epochs", "--epochs", "10", "--rest", "10", "--mag2", "0.1")]
-    [TestCase("--retrain-cosine-stretch would change nothing: the learning rate follows no cosine", "--lr-policy", "constant", "--retrain-cosine-stretch", "2")]
-    [TestCase("--lr would change nothing: retrain-lr has the rate", "--method", "oneshot", "--init", "EXISTING", "--net", "lenet300", "--lr", "0.1", "--retrain-lr", "0.01")]
-    [TestCase("--mag2 would change nothing: it needs --rest below the number of epochs", "--mag2", "0.1")]
+    [TestCase("--sparsity has no effect: it needs --method asni, asni1, gmp or oneshot", "--method", "dense", "--sparsity", "0.9")]
+    [TestCase("--prune-biases has no effect: it needs --method asni, asni1, gmp or oneshot", "--method", "dense", "--prune-biases")]
+    [TestCase("--min-kept has no effect: it needs --method asni, asni1, gmp or oneshot", "--method", "ispasp", "--min-kept", "3")]
+    [TestCase("--min-kept has no effect: it needs --allocation pooled", "--method", "gmp", "--allocation", "erk", "--min-kept", "3")]
+    [TestCase("--score has no effect: it needs --method gmp or oneshot", "--method", "asni1", "--score", "random")]
+    [TestCase("--controls has no effect: it needs --method asni", "--method", "asni1", "--controls", "ticket")]
+    [TestCase("--retrain-lr has no effect: it needs --method asni, oneshot or retrain", "--method", "dense", "--retrain-lr", "0.1")]
+    [TestCase("--ratio has no effect: it needs --method ispasp", "--ratio", "0.5")]
+    [TestCase("--all-blocks has no effect: it needs --method ispasp", "--all-blocks")]
+    [TestCase("--momentum has no effect: it needs --optimizer momentum or nesterov", "--optimizer", "adam", "--momentum", "0.8")]
+    [TestCase("--lr-gamma has no effect: it needs --lr-policy multistep", "--lr-policy", "cosine", "--lr-gamma", "0.5")]
+    [TestCase("--cosine-stretch has no effect: it needs --lr-policy cosine", "--lr-policy", "constant", "--cosine-stretch", "2")]
+    [TestCase("--exponent has no effect: it needs --schedule sine", "--exponent", "2")]
+    [TestCase("--trans1 has no effect: it needs --schedule sigmoid", "--schedule", "sine", "--trans1", "0.4")]
+    [TestCase("--schedule has no effect: it needs --method asni or asni1 (the method of this run is dense)", "--method", "dense", "--schedule", "sine")]
+    [TestCase("--mag2 has no effect: the first phase of the schedule takes all epochs", "--epochs", "10", "--rest", "10", "--mag2", "0.1")]
+    [TestCase("--retrain-cosine-stretch has no effect: the learning rate follows no cosine", "--lr-policy", "constant", "--retrain-cosine-stretch", "2")]
+    [TestCase("--lr has no effect: retrain-lr has the rate", "--method", "oneshot", "--init", "EXISTING", "--net", "lenet300", "--lr", "0.1", "--retrain-lr", "0.01")]
+    [TestCase("--mag2 has no effect: it needs --rest below the number of epochs", "--mag2", "0.1")]
     public void A_flag_that_would_change_nothing_is_refused(string words, params string[] flags)
     {
         Network network = NetworkZoo.Create("lenet300");

@@ -319,7 +319,7 @@ public class RunFolderTests : FolderTest
         }
         Assert.That(RunFolder.Take(_folder["r"]), Is.Null, "complete");
         File.WriteAllText(_folder["r/summary.json"], "{");
-        Assert.That(() => RunFolder.Take(_folder["r"]), Throws.TypeOf<AsniException>().With.Message.Contains("nothing to go on from"));
+        Assert.That(() => RunFolder.Take(_folder["r"]), Throws.TypeOf<AsniException>().With.Message.Contains("cannot be continued"));
         Assert.That(File.Exists(_folder["r/run.lock"]), Is.False);
         Directory.CreateDirectory(_folder["r/checkpoints"]);
         File.WriteAllText(_folder["r/checkpoints/start.json"], "{}");
