@@ -40,7 +40,7 @@ internal sealed class ConsoleTable
         }
         foreach (string[] row in _rows) table.AddRow(row.Take(shown).Select(cell => new Text(cell)));
         screen.Write(table);
-        if (shown < _columns.Length) screen.WriteLine($"left out for want of width: {string.Join(", ", _columns.Skip(shown))}");
+        if (shown < _columns.Length) screen.WriteLine($"columns that do not fit: {string.Join(", ", _columns.Skip(shown))}");
     }
 
     /// <summary>How many columns have their place: all of a list, two at least.</summary>

@@ -19,11 +19,7 @@ internal static class DataSource
     public static int MostImages(string synthetic) => synthetic == Digits ? ImagesOfDigits : ImagesOfShapes;
 
     /// <summary>The name as lists have it; capitals, hyphens and underscores do not matter. Unknown names come back as they are.</summary>
-    public static string ProperName(string name)
-    {
-        static string Plain(string text) => text.Replace("-", "").Replace("_", "").ToLowerInvariant();
-        return Datasets.Names.FirstOrDefault(n => Plain(n) == Plain(name)) ?? name;
-    }
+    public static string ProperName(string name) => Datasets.Names.FirstOrDefault(n => Suggestion.Plain(n) == Suggestion.Plain(name)) ?? name;
 
     /// <summary>A dataset for its test images; of synthetic data as many are generated as go with the largest training set.</summary>
     /// <param name="input">As for <see cref="Open"/>.</param>

@@ -38,17 +38,17 @@ internal sealed class DeviceChoice
 
     private readonly Option<string> _device = new("--device")
     {
-        Description = "auto, cpu, cuda (or gpu) or cuda:N; auto is a GPU when one can be used",
+        Description = $"device: {string.Join(", ", s_names)}, cuda:N (the GPU of that number); auto takes a GPU when one can be used",
         HelpName = "device",
     };
     private readonly Option<string> _precision = new("--precision")
     {
-        Description = "fp32, tf32 or bf16, on a GPU",
+        Description = $"precision of computation: {string.Join(", ", s_precisions)}; all but {DeviceProviders.All[^1].Precisions[0]} need a GPU",
         HelpName = "precision",
     };
     private readonly Option<string> _threads = new("--threads")
     {
-        Description = "threads of the CPU device; all processors when absent",
+        Description = "threads of the CPU device (default: all processors)",
         HelpName = "n",
     };
 

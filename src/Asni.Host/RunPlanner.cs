@@ -37,7 +37,7 @@ internal sealed class RunPlanner
         _own = _init?.NetworkOfItsOwn(asked);
         (string Zoo, Dictionary<string, int> Units)? narrow = asked is null || _own is not null ? null : NarrowNetwork.Split(asked);
         string? zoo = narrow is { } name ? NetworkZoo.Find(name.Zoo).Name : null;
-        if (_own is not null && _named is null) throw new UsageException($"--data says what {_own.Name} is to train on: no recipe is for a network of your own.");
+        if (_own is not null && _named is null) throw new UsageException($"the network {_own.Name} has no recipe that names a dataset: --data names the one to train on.");
         _book = RecipeBook.Find(zoo, _named) ?? throw new InvalidOperationException($"no recipe for {zoo}");
         _network = _own?.Name ?? (narrow is { Units.Count: > 0 } ? asked! : _book.Network);
     }
@@ -58,7 +58,7 @@ internal sealed class RunPlanner
 
         string data = _named ?? (IsThere(_book.Data) ? _book.Data : DataSource.StandIn(_book.Data));
         RunSettings settings = DataSource.IsSynthetic(data) ? Shorten(data) : asked;
-        if (_own is not null) _notes.Add($"{_own.Name} has no recipe: where you said nothing, that of {_book.Network} is taken.");
+        if (_own is not null) _notes.Add($"the network {_own.Name} has no recipe of its own: settings that are not given come from the recipe of {_book.Network}.");
         settings = settings with { Recipe = settings.Recipe with { Network = _network, Data = data } };
         Recipe recipe = settings.Resolve();
         if (recipe.Method.Remark(recipe, SettingsLayer.Apply(_book.Layer).Resolve()) is { } remark) _notes.Add(Remedies.Sentence(remark));
@@ -90,7 +90,7 @@ internal sealed class RunPlanner
     {
         var length = SyntheticLength.For(_book, data, Apply(data, SettingsLayer.Empty), _threads);
         RunSettings settings = Apply(data, length.Layer);
-        if (_named is null) _notes.Add($"{_book.Data} was not found, so this run is on {data}; {Remedies.Obtaining(_book.Data)}.");
+        if (_named is null) _notes.Add($"{_book.Data} was not found, so this run uses the synthetic dataset {data}; {Remedies.Obtaining(_book.Data)}.");
         if (length.Describe(settings, _threads) is { } chosen) _notes.Add(chosen);
         return settings;
     }
@@ -104,7 +104,7 @@ internal sealed class RunPlanner
     private Network NetworkFor(Recipe recipe, Dataset images)
     {
         if (_own is not null && (_own.Input != images.Shape || _own.Classes != images.Classes))
-            throw new UsageException($"{_own.Name} reads {_own.Input} and tells {_own.Classes} classes apart; {recipe.Data} has {images.Shape} images of {images.Classes} classes.");
+            throw new UsageException($"{_own.Name} has the input size {_own.Input} and {_own.Classes} classes; {recipe.Data} has {images.Shape} images of {images.Classes} classes.");
         Network network = _own ?? NetworkZoo.Create(_network, recipe.Input ?? images.Shape, images.Classes);
         if (images.Shape == network.Input) return network;
         string mend = Datasets.IsOfAnySize(recipe.Data) ? "give 3 channels" : "leave --input out";

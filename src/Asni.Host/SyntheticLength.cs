@@ -51,8 +51,8 @@ internal sealed class SyntheticLength
         bool wasShortened = shortened.Epochs != published.Epochs || shortened.BatchSize != published.BatchSize;
         if (!wasShortened || recipe.Epochs != shortened.Epochs || recipe.BatchSize != shortened.BatchSize) return null;
         string size = recipe.Input is { } c ? $" of {c}" : "";
-        return $"to take minutes on {threads} threads, enough to learn something: "
+        return $"the run is shortened to take minutes on {threads} threads: "
             + $"{Show.Count(settings.Limit ?? 0)} images{size}, {recipe.Epochs} epochs, batches of {recipe.BatchSize} "
-            + $"(the recipe has {published.Epochs} epochs, batches of {published.BatchSize}); --limit, --input, --epochs and --batch change it.";
+            + $"(the recipe has {published.Epochs} epochs, batches of {published.BatchSize}); --limit, --input, --epochs and --batch change this.";
     }
 }

@@ -19,13 +19,13 @@ internal sealed class WeightFile
     /// <summary>The phase of a network that no run of Asni delivered.</summary>
     private const string Imported = "imported";
 
-    private readonly Option<string> _net = new("--net") { Description = "network of a file that does not say it (PyTorch, safetensors of others)", HelpName = "net" };
-    private readonly Option<string> _input = new("--input") { Description = "with --net: its input as CxHxW", HelpName = "CxHxW" };
-    private readonly Option<int?> _classes = new("--classes") { Description = "with --net: classes, when the file does not tell", HelpName = "n" };
-    private readonly Option<string> _match = new("--match") { Description = "with --net: tensors by names, or by order where names do not fit and shapes do", HelpName = "names|order" };
-    private readonly Option<string> _zeros = new("--zeros") { Description = "with --net: zeros of a file without masks are pruned (default) or live", HelpName = "pruned|live" };
-    private readonly Option<bool> _strict = new("--strict") { Description = "with --net: every tensor must fit (default)" };
-    private readonly Option<bool> _noStrict = new("--no-strict") { Description = "with --net: take what fits, the rest starts fresh" };
+    private readonly Option<string> _net = new("--net") { Description = "network of a file that does not name it (PyTorch, safetensors of other programs)", HelpName = "net" };
+    private readonly Option<string> _input = new("--input") { Description = "with --net: input size, CxHxW", HelpName = "CxHxW" };
+    private readonly Option<int?> _classes = new("--classes") { Description = "with --net: number of classes, when the file does not tell", HelpName = "n" };
+    private readonly Option<string> _match = new("--match") { Description = "with --net: assign tensors by name, or by order where names do not match and shapes do", HelpName = "names|order" };
+    private readonly Option<string> _zeros = new("--zeros") { Description = "with --net: treat zeros of a file without masks as pruned (default) or live", HelpName = "pruned|live" };
+    private readonly Option<bool> _strict = new("--strict") { Description = "with --net: every tensor must match (default)" };
+    private readonly Option<bool> _noStrict = new("--no-strict") { Description = "with --net: load the tensors that match, initialize the others" };
 
     private Option[] Options => [_net, _input, _classes, _match, _zeros, _strict, _noStrict];
 
@@ -36,7 +36,7 @@ internal sealed class WeightFile
 
     /// <summary>Refuses the options beside --run.</summary>
     /// <exception cref="UsageException">One of them was given.</exception>
-    public void RequireNone(ParseResult parsed) => RequireNone(parsed, "is for a network file: a run's networks say what they are");
+    public void RequireNone(ParseResult parsed) => RequireNone(parsed, "is for a network file: the networks of a run describe themselves");
 
     private void RequireNone(ParseResult parsed, string why)
     {
@@ -60,7 +60,7 @@ internal sealed class WeightFile
         if (parsed.GetValue(_net) is not { } name)
         {
             StoredNetwork stored = NetworkFormats.Read(path);
-            RequireNone(parsed, "goes with --net, for files that do not say what network they hold");
+            RequireNone(parsed, "needs --net: it is for files that do not name their network");
             return stored;
         }
         if (parsed.GetValue(_strict) && parsed.GetValue(_noStrict)) throw new UsageException("--strict and --no-strict exclude each other.");

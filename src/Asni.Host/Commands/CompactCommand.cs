@@ -11,9 +11,9 @@ internal static class CompactCommand
 {
     public static Command Create(HostConsole console)
     {
-        var file = new Argument<string>("file") { Description = "a network file of asni" };
-        var output = new Option<string>("--out") { Description = "the file to write (default FILE.compact.safetensors)", HelpName = "file" };
-        var command = new Command("compact", "take out units that pruning has killed: the same logits from a smaller network") { file, output };
+        var file = new Argument<string>("file") { Description = "network file written by asni" };
+        var output = new Option<string>("--out") { Description = "file to write (default FILE.compact.safetensors)", HelpName = "file" };
+        var command = new Command("compact", "remove channels and neurons that pruning has disconnected: a smaller network with the same logits") { file, output };
         command.SetAction(parsed =>
         {
             string path = parsed.GetValue(file)!;
@@ -21,7 +21,7 @@ internal static class CompactCommand
             Network network = stored.Trained.Network;
             TrainedNetwork small = DeadUnits.Remove(stored.Trained);
             string to = parsed.GetValue(output) ?? Path.ChangeExtension(path, null) + ".compact.safetensors";
-            if (Path.GetFullPath(to) == Path.GetFullPath(path)) throw new UsageException("--out is the file that is read; give another name.");
+            if (Path.GetFullPath(to) == Path.GetFullPath(path)) throw new UsageException($"{to} is the file that is read; --out must name another file.");
             NetworkFile.Write(to, small, stored.Phase);
             console.Line($"{Show.Count(network.ParameterCount)} parameters became {Show.Count(small.Network.ParameterCount)}, "
                 + $"{Show.Count(NetworkAnalysis.Of(network).Macs)} multiply-accumulates {Show.Count(NetworkAnalysis.Of(small.Network).Macs)}: {to}");

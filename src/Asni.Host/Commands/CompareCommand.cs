@@ -17,10 +17,10 @@ internal static class CompareCommand
         var runs = new Argument<string[]>("runs") { Description = "run folders", Arity = ArgumentArity.OneOrMore };
         var output = new Option<string>("--out")
         {
-            Description = "page to write with the table and a plot of accuracy over sparsity",
+            Description = "HTML page to write, with the table and a plot of accuracy over sparsity",
             HelpName = "file.html",
         };
-        var command = new Command("compare", "put runs side by side; those that differ only in their seed are one row") { runs, output };
+        var command = new Command("compare", "compare runs in a table; runs that differ only in their seed share a row") { runs, output };
         command.SetAction(parsed =>
         {
             string[] folders = parsed.GetValue(runs)!;

@@ -16,13 +16,13 @@ internal static class DataCommand
     private static Command List(HostConsole console)
     {
         Option<string> dataDir = DataDir();
-        var command = new Command("list", "datasets, and where they were found") { dataDir };
+        var command = new Command("list", "list datasets and the folders where they were found") { dataDir };
         command.SetAction(parsed =>
         {
             ConsoleTable table = console.NewTable(s_columns);
             foreach (DatasetStatus data in Datasets.List(DatasetLocator.ForUser(parsed.GetValue(dataDir))))
                 table.AddRow(data.Name, data.Description,
-                    data.Procedural ? "drawn from a seed" : data.Folder ?? "not found");
+                    data.Procedural ? "synthetic" : data.Folder ?? "not found");
             console.Write(table);
             return 0;
         });
@@ -33,11 +33,11 @@ internal static class DataCommand
     {
         var name = new Argument<string>("name") { Description = "mnist, fashion-mnist, cifar10, cifar100" };
         Option<string> dataDir = DataDir();
-        var command = new Command("get", "download a dataset and check it") { name, dataDir };
+        var command = new Command("get", "download a dataset and verify its checksums") { name, dataDir };
         command.SetAction(parsed =>
         {
             string folder = parsed.GetValue(dataDir) ?? DatasetLocator.UserCache;
-            using var interrupt = new Interrupt(() => console.Error.WriteLine("stopping; what is here already will be used next time"));
+            using var interrupt = new Interrupt(() => console.Error.WriteLine("stopping; the next download continues from the files that are already here"));
             try
             {
                 string there = Download(console, parsed.GetValue(name)!, folder, interrupt.Token);
@@ -60,7 +60,7 @@ internal static class DataCommand
             downloader.GetAsync(name, folder, new StatusLine(status), cancel).GetAwaiter().GetResult());
     }
 
-    private static Option<string> DataDir() => new("--data-dir") { Description = "data folder; the user's cache when absent", HelpName = "dir" };
+    private static Option<string> DataDir() => new("--data-dir") { Description = "data folder (default: the user's cache)", HelpName = "dir" };
 
     /// <summary>One line a file.</summary>
     private sealed class FileLines(HostConsole console) : IProgress<DownloadProgress>

@@ -33,9 +33,9 @@ internal static class DoctorCommand
             foreach ((string what, string found) in provider.Describe()) table.AddRow(what, found);
         foreach (DatasetStatus data in Datasets.List(locator))
             table.AddRow("data " + data.Name, data.Procedural
-                ? "always there (drawn from a seed)"
+                ? "synthetic, always available"
                 : data.Folder ?? $"not found; {Remedies.Obtaining(data.Name)}");
-        table.AddRow("data looked for in", string.Join(", ", locator.Folders));
+        table.AddRow("data folders", string.Join(", ", locator.Folders));
         console.Write(table);
     }
 }

@@ -15,18 +15,14 @@ internal static class EvalCommand
 {
     public static Command Create(HostConsole console)
     {
-        var file = new Argument<string?>("file") { Description = "network file, of PyTorch or others with --net; or --run names a folder", Arity = ArgumentArity.ZeroOrOne };
-        var run = new Option<string>("--run") { Description = "run folder", HelpName = "dir" };
-        var phase = new Option<string>("--phase")
-        {
-            Description = "network of the folder: asni2, asni1, dense, ... (default: the last phase's that is no control)",
-            HelpName = "phase",
-        };
-        var data = new Option<string>("--data") { Description = "of a network file: the dataset whose test images are used", HelpName = "data" };
+        var file = RunOptions.File();
+        var run = RunOptions.Run();
+        var phase = RunOptions.Phase();
+        var data = new Option<string>("--data") { Description = "with a network file: dataset whose test set is used", HelpName = "data" };
         var dataDir = new Option<string>("--data-dir") { Description = "folder of the dataset", HelpName = "dir" };
         var weights = new WeightFile();
         var device = new DeviceChoice();
-        var command = new Command("eval", "evaluate a saved network on its test set") { file, run, phase, data, dataDir };
+        var command = new Command("eval", "evaluate a saved network on a test set") { file, run, phase, data, dataDir };
         weights.AddTo(command);
         device.AddTo(command);
         command.SetAction(parsed =>
@@ -41,7 +37,7 @@ internal static class EvalCommand
                 return 0;
             }
             if (parsed.GetValue(phase) is not null) throw new UsageException("--phase goes with --run.");
-            string name = parsed.GetValue(data) ?? throw new UsageException("--data names the dataset; it goes with a network file.");
+            string name = parsed.GetValue(data) ?? throw new UsageException("a network file needs --data, the dataset to evaluate it on.");
             string path = parsed.GetValue(file)!;
             DatasetSplit split = DataSource.OpenTest(name, weights.InputOf(parsed, path, name), locator);
             StoredNetwork network = weights.Read(parsed, path, console, split.Test.Shape, split.Test.Classes).RequireFinite();
@@ -63,8 +59,8 @@ internal static class EvalCommand
     private static void Evaluate(HostConsole console, StoredNetwork stored, DatasetSplit data, string dataName, DeviceRequest request)
     {
         Network network = stored.Trained.Network;
-        if (network.Classes != data.Test.Classes) throw new UsageException($"{stored.Path} tells {network.Classes} classes apart, {dataName} has {data.Test.Classes}.");
-        if (network.Input != data.Test.Shape) throw new UsageException($"{stored.Path} reads {network.Input}, {dataName} has {data.Test.Shape} images.");
+        if (network.Classes != data.Test.Classes) throw new UsageException($"{stored.Path} has {network.Classes} classes, {dataName} has {data.Test.Classes}.");
+        if (network.Input != data.Test.Shape) throw new UsageException($"{stored.Path} has the input size {network.Input}, {dataName} has {data.Test.Shape} images.");
         using Device device = request.Open();
         using var model = new Model(network, device);
         model.Load(stored.Trained);
@@ -81,7 +77,7 @@ internal static class EvalCommand
     {
         IReadOnlyList<string> names = File.Exists(Path.Combine(folder, RunFolder.Summary)) ? RunSummary.Read(folder).ClassNames : [];
         if (names.Count == 0) return;
-        if (names.Count != data.Classes) throw new UsageException($"the run in {folder} tells {names.Count} classes apart, {data.Name} has {data.Classes} now.");
+        if (names.Count != data.Classes) throw new UsageException($"the run in {folder} has {names.Count} classes, {data.Name} has {data.Classes} now.");
         for (int c = 0; c < names.Count; c++)
             if (names[c] != data.ClassName(c)) throw new UsageException($"class {c} of the run in {folder} is '{names[c]}', in {data.Name} it is '{data.ClassName(c)}'.");
     }

@@ -13,24 +13,20 @@ internal static class ExportCommand
 
     public static Command Create(HostConsole console)
     {
-        var file = new Argument<string?>("file") { Description = "network file, of PyTorch or others with --net; or --run names a folder", Arity = ArgumentArity.ZeroOrOne };
-        var run = new Option<string>("--run") { Description = "run folder", HelpName = "dir" };
-        var phase = new Option<string>("--phase")
-        {
-            Description = "network of the folder: asni2, asni1, dense, ... (default: the last phase's that is no control)",
-            HelpName = "phase",
-        };
+        var file = RunOptions.File();
+        var run = RunOptions.Run();
+        var phase = RunOptions.Phase();
         var to = new Option<string>("--to") { Description = "onnx, safetensors, asni", HelpName = "format", Required = true };
         var output = new Option<string>("--out")
         {
             Description = "file to write (default: beside the network, with the format's extension)",
             HelpName = "file",
         };
-        var keepNorm = new Option<bool>("--keep-batch-norm") { Description = "onnx: batch-norm as layers of its own, not folded into the weights" };
-        var sparse = new Option<bool>("--sparse") { Description = "onnx: pruned weights as sparse initializers where that is smaller" };
+        var keepNorm = new Option<bool>("--keep-batch-norm") { Description = "onnx: keep batch normalization as separate layers instead of folding it into the weights" };
+        var sparse = new Option<bool>("--sparse") { Description = "onnx: store pruned weights as sparse initializers where that is smaller" };
         var weights = new WeightFile();
-        var half = new Option<bool>("--half") { Description = "asni: live weights as 16-bit floats" };
-        var command = new Command("export", "write a network for other programs") { file, run, phase, to, output, keepNorm, sparse, half };
+        var half = new Option<bool>("--half") { Description = "asni: store live weights as 16-bit floats" };
+        var command = new Command("export", "convert a network to ONNX, safetensors or .asni") { file, run, phase, to, output, keepNorm, sparse, half };
         weights.AddTo(command);
         command.SetAction(parsed =>
         {
@@ -41,7 +37,7 @@ internal static class ExportCommand
             // FILE.pt becomes FILE.onnx.
             string target = parsed.GetValue(output) ?? Path.ChangeExtension(source, format);
             if (Path.GetFullPath(target) == Path.GetFullPath(source))
-                throw new UsageException($"{target} is the network itself; --out names another file.");
+                throw new UsageException($"{target} is the file that is read; --out must name another file.");
             if (parsed.GetValue(run) is not null) weights.RequireNone(parsed);
             StoredNetwork network = weights.Read(parsed, source, console).RequireFinite();
             Write(console, network, target, format, onnx, parsed.GetValue(half));

@@ -11,8 +11,8 @@ internal static class MethodsCommand
 
     public static Command Create(HostConsole console)
     {
-        var name = new Argument<string?>("name") { Description = "one of them, for its formula, source, settings and an example", Arity = ArgumentArity.ZeroOrOne };
-        var command = new Command("methods", "list the methods of pruning and training, or describe one") { name };
+        var name = new Argument<string?>("name") { Description = "a method: show its formula, source, settings and an example", Arity = ArgumentArity.ZeroOrOne };
+        var command = new Command("methods", "list the training and pruning methods, or describe one") { name };
         command.SetAction(parsed =>
         {
             if (parsed.GetValue(name) is { } asked) Describe(console, Find(asked));

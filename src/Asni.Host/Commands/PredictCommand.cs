@@ -15,17 +15,13 @@ internal static class PredictCommand
 
     public static Command Create(HostConsole console)
     {
-        var files = new Argument<string[]>("file") { Description = "JPEG, PNG, BMP or WebP images; without --run, the network file before them", Arity = ArgumentArity.OneOrMore };
-        var run = new Option<string>("--run") { Description = "run folder", HelpName = "dir" };
-        var data = new Option<string>("--data") { Description = "without --run: what the network was trained on, for the normalization: cifar10, imagenet, ...", HelpName = "data" };
+        var files = new Argument<string[]>("file") { Description = "JPEG, PNG, BMP or WebP images; without --run, the network file comes first", Arity = ArgumentArity.OneOrMore };
+        var run = RunOptions.Run();
+        var data = new Option<string>("--data") { Description = "with a network file: dataset it was trained on, which gives the normalization: cifar10, imagenet, ...", HelpName = "data" };
         var weights = new WeightFile();
-        var phase = new Option<string>("--phase")
-        {
-            Description = "network of the folder: asni2, asni1, dense, ... (default: the last phase's that is no control)",
-            HelpName = "phase",
-        };
+        var phase = RunOptions.Phase();
         var device = new DeviceChoice();
-        var command = new Command("predict", "say what is on images, by a saved network") { files, run, phase, data };
+        var command = new Command("predict", "classify images with a saved network") { files, run, phase, data };
         weights.AddTo(command);
         device.AddTo(command);
         command.SetAction(parsed =>
@@ -42,7 +38,7 @@ internal static class PredictCommand
             {
                 if (parsed.GetValue(phase) is not null) throw new UsageException("--phase goes with --run.");
                 if (images.Length < 2) throw new UsageException("give --run DIR and images, or a network file, --data and images.");
-                string trainedOn = parsed.GetValue(data) ?? throw new UsageException("--data says what the network was trained on; it goes with a network file.");
+                string trainedOn = parsed.GetValue(data) ?? throw new UsageException("a network file needs --data, the dataset that it was trained on.");
                 // A mistake in the name is told before the network is read.
                 ImageDescription described = Datasets.Describe(trainedOn);
                 StoredNetwork network = weights.Read(parsed, images[0], console).RequireFinite();

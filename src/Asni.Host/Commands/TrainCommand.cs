@@ -21,11 +21,11 @@ internal sealed class TrainCommand
     private readonly Dictionary<string, Option<bool>> _off = [];
     private readonly Option<string> _dataDir = new("--data-dir")
     {
-        Description = "folder of the dataset; else $ASNI_DATA, ./data, the user's cache",
+        Description = "folder of the dataset (default: $ASNI_DATA, ./data, then the user's cache)",
         HelpName = "dir",
     };
     private readonly Option<string> _recipe = new("--recipe") { Description = "YAML file with settings; flags override it", HelpName = "file" };
-    private readonly Option<string> _out = new("--out") { Description = "run folder; new or empty (default runs/NET-DATA-TIME)", HelpName = "dir" };
+    private readonly Option<string> _out = new("--out") { Description = "run folder, new or empty (default runs/NET-DATA-TIME)", HelpName = "dir" };
     private readonly DeviceChoice _device = new();
     private readonly Checkpointing _checkpointing = new();
 
@@ -100,8 +100,8 @@ internal sealed class TrainCommand
         using RunFolder folder = RunFolder.Reopen(held, Describe(plan, device), at is null ? [] : at.Epochs);
         Announce(plan, device, request.Note, folder);
         if (at is not null && at.Device != device.Description)
-            _console.Note($"the run was on {at.Device}; on {device.Description} its numbers go on with other roundings.");
-        _console.Line(at is null ? "no checkpoint was saved yet: the run starts again" : string.Create(CultureInfo.InvariantCulture,
+            _console.Note($"the run started on {at.Device}; on {device.Description} its results are rounded differently.");
+        _console.Line(at is null ? "no checkpoint was saved yet: the run starts from the beginning" : string.Create(CultureInfo.InvariantCulture,
             $"resumed at epoch {at.Epoch + 1} of {at.Phase}, step {at.Progress.Step + 1}"));
         try
         {
@@ -116,10 +116,10 @@ internal sealed class TrainCommand
 
     /// <summary>After a failure that left something of the run. The same steps from the same checkpoint diverge again.</summary>
     private static string HowToGoOn(Exception failure, RunFolder folder) => failure is DivergenceException
-        ? $"the checkpoints of before that are kept: start a new run with a lower --lr; asni --resume {folder.Path} repeats the steps since the last one."
-        : $"what was trained is kept: asni --resume {folder.Path} goes on.";
+        ? $"the checkpoints before the divergence are kept: start a new run with a lower --lr; asni --resume {folder.Path} would repeat the steps since the last one."
+        : $"the training so far is saved: asni --resume {folder.Path} continues it.";
 
-    private Interrupt StopAfterStep() => new(() => _console.Error.WriteLine("stopping after this step and saving; Ctrl-C again leaves at once"));
+    private Interrupt StopAfterStep() => new(() => _console.Error.WriteLine("stopping after this step and saving a checkpoint; press Ctrl-C again to exit at once"));
 
     private static RunDescription Describe(RunPlan plan, Device device) => new(plan.Network, plan.Recipe.Data, plan.Data.Source, device.Description,
         plan.Recipe.Seed, plan.Data.Train.Count, plan.Data.Test.Count)
@@ -144,7 +144,7 @@ internal sealed class TrainCommand
         }
         ResultTable.Write(_console, result!, folder);
         _console.Line($"run folder: {folder.Path}");
-        if (interrupt.Requested) _console.Line($"asni --resume {folder.Path} goes on.");
+        if (interrupt.Requested) _console.Line($"asni --resume {folder.Path} continues the run.");
         return interrupt.Requested ? Entry.Interrupted : 0;
     }
 
@@ -168,7 +168,7 @@ internal sealed class TrainCommand
         string text(FormattableString s) => s.ToString(CultureInfo.InvariantCulture);
         foreach (string note in plan.Notes) _console.Note(note);
         _console.Line(text($"network     {plan.Network.Name}, input {plan.Network.Input}, {plan.Network.ParameterCount:N0} parameters, ")
-            + text($"{plan.Network.WeightCount:N0} of them weights that can be pruned"));
+            + text($"{plan.Network.WeightCount:N0} of them prunable weights"));
         string part = plan.Settings.Limit is null || DataSource.IsSynthetic(r.Data) ? "" : text($"; the first {plan.Data.Train.Count:N0} of them");
         _console.Line("data        " + plan.Data.Source + part);
         _console.Line("device      " + device.Description);

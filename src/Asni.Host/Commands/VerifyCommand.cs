@@ -12,9 +12,9 @@ internal static class VerifyCommand
 
     public static Command Create(HostConsole console)
     {
-        var file = new Argument<string>("file") { Description = "network file: .safetensors or .asni; of PyTorch or others with --net" };
+        var file = new Argument<string>("file") { Description = "network file; files of PyTorch and other programs need --net" };
         var weights = new WeightFile();
-        var command = new Command("verify", "check a network file: real zeros, counts, FLOPs, masks against weights, checksums") { file };
+        var command = new Command("verify", "check a network file: zeros, counts, FLOPs, masks against weights, checksums") { file };
         weights.AddTo(command);
         command.SetAction(parsed =>
         {
@@ -30,7 +30,7 @@ internal static class VerifyCommand
         Network network = stored.Trained.Network;
         Verification v = Verification.Of(stored.Trained);
         console.Line($"{stored.Phase} of {network.Name}, input {network.Input}, {network.Classes} classes: "
-            + "the file is whole and its tensors are the network's.");
+            + "the file is complete and its tensors match the network.");
         ConsoleTable table = console.NewTable(s_columns, 1, 2, 3);
         void Row(string what, LiveCount count) =>
             table.AddRow(what, Show.Count(count.Elements), Show.Count(count.Live),

@@ -31,7 +31,7 @@ internal static class FileInfoTable
         console.Write(table);
         WriteRest(console, contents.Tensors.Length);
         long dense = contents.Tensors.Sum(t => sizeof(float) * t.Shape.Elements);
-        console.Line(contents.Header is { } h ? $"{h.Phase} of {h.Network.Name}, input {h.Network.Input}, {h.Network.Classes} classes; checksum good." : "of a network that is not known by its name; checksum good.");
+        console.Line(contents.Header is { } h ? $"{h.Phase} of {h.Network.Name}, input {h.Network.Input}, {h.Network.Classes} classes; the checksum is correct." : "the file does not name its network; the checksum is correct.");
         long masks = contents.Tensors.Sum(t => (long)t.MaskBytes), values = contents.Tensors.Sum(t => (long)t.ValueBytes);
         long entropy = (long)contents.Tensors.Sum(t => t.MaskEntropyBytes);
         console.Line($"masks {Show.Bytes(masks)} (entropy {Show.Bytes(entropy)}), values {Show.Bytes(values)}; "

@@ -46,9 +46,9 @@ internal static class ResultTable
     private static void WriteSize(HostConsole console, PhaseResult amenable, string file)
     {
         InitializationSize size = InitializationSize.Of(amenable.Initial);
-        console.Line($"ASNI-II started from 2 numbers a layer: {Show.Bytes(size.TotalBytes)} "
-            + $"(mask {Show.Bytes(size.MaskBytes)}, signs {Show.Bytes(size.SignBytes)}, numbers {Show.Bytes(size.CentroidBytes)}) "
-            + $"in place of {Show.Bytes(size.DenseBytes)} of dense weights, {Show.Number(size.Ratio, "0")} times smaller; "
-            + $"{Path.GetFileName(file)} codes it in {Show.Bytes(new FileInfo(file).Length)}.");
+        console.Line($"ASNI-II started from two values per layer: {Show.Bytes(size.TotalBytes)} "
+            + $"(mask {Show.Bytes(size.MaskBytes)}, signs {Show.Bytes(size.SignBytes)}, values {Show.Bytes(size.CentroidBytes)}) "
+            + $"instead of {Show.Bytes(size.DenseBytes)} for dense weights, {Show.Number(size.Ratio, "0")} times smaller; "
+            + $"{Path.GetFileName(file)} takes {Show.Bytes(new FileInfo(file).Length)}.");
     }
 }

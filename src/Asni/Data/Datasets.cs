@@ -109,7 +109,7 @@ public static class Datasets
         Dataset train = Draw(name, trainCount, SplitMix64.Fork(options.Seed, 1).State, options);
         Dataset test = Draw(name, options.TestCount, SplitMix64.Fork(options.Seed, 2).State, options);
         return new DatasetSplit(train, test,
-            $"{name}: {train.Count:N0} training and {test.Count:N0} test images of {train.Shape}, drawn from seed {options.Seed}");
+            $"{name}: {train.Count:N0} training and {test.Count:N0} test images of {train.Shape}, generated from seed {options.Seed}");
     }
 
     private static Dataset Draw(string name, int count, ulong stream, ProceduralOptions options) => name == Digits.Name

@@ -55,16 +55,16 @@ internal static class KnownDatasets
 
     public static ImmutableArray<FileDataset> FromFiles { get; } = [.. Files];
 
-    /// <summary>Those that are drawn rather than read: name and one line for people.</summary>
+    /// <summary>Those that are generated rather than read: name and one line for people.</summary>
     public static ImmutableArray<(string Name, string Description)> Procedural { get; } =
     [
-        (Digits.Name, "drawn digits, 28x28 grey, any number"),
-        (ShapesDataset.DatasetName, "drawn textured shapes of 10 classes, RGB, any size and number"),
+        (Digits.Name, "synthetic digits, 28x28 grey, any number"),
+        (ShapesDataset.DatasetName, "synthetic textured shapes of 10 classes, RGB, any size and number"),
     ];
 
     public static ImmutableArray<string> Names { get; } = [.. Files.Select(f => f.Name), .. Procedural.Select(p => p.Name)];
 
-    /// <summary>The dataset of this proper name, or null when it is drawn rather than read.</summary>
+    /// <summary>The dataset of this proper name, or null when it is generated rather than read.</summary>
     public static FileDataset? File(string proper) => FromFiles.FirstOrDefault(f => f.Name == proper);
 
     /// <summary>The dataset's proper name; case, hyphens and underscores do not matter ("CIFAR-10", "fashion_mnist").</summary>

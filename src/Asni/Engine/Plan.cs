@@ -194,7 +194,7 @@ internal sealed class Plan : IDisposable
     {
         int classes = Model.Network.Classes;
         foreach (int label in labels)
-            if ((uint)label >= (uint)classes) throw new AsniException($"the data has a label of {label}, but {Model.Network.Name} tells {classes} classes apart (0 to {classes - 1}).");
+            if ((uint)label >= (uint)classes) throw new AsniException($"the data has a label of {label}, but {Model.Network.Name} has {classes} classes (0 to {classes - 1}).");
     }
 
     private void SetCount(int count)

@@ -98,7 +98,7 @@ public static class NetworkFile
         }
         catch (UsageException e)
         {
-            throw new UnnamedNetworkException(path, $"{path} does not describe its network but by a name: {e.Message}", e);
+            throw new UnnamedNetworkException(path, $"{path} describes its network by a name only: {e.Message}", e);
         }
     }
 

@@ -18,11 +18,11 @@ public sealed record Retraining
 
     internal static ImmutableArray<Setting<Retraining>> Settings { get; } =
     [
-        SettingFactory.Integer<Retraining>("retrain-epochs", "epochs under the final mask; as epochs when absent", r => r.Epochs, (r, v) => r with { Epochs = v }, "[1, inf)")
+        SettingFactory.Integer<Retraining>("retrain-epochs", "epochs of training under the final mask (default: epochs)", r => r.Epochs, (r, v) => r with { Epochs = v }, "[1, inf)")
             with { YieldsTo = ("epochs", r => r with { Epochs = null }) },
-        SettingFactory.Number<Retraining>("retrain-lr", "learning rate under the final mask; as lr when absent", r => r.LearningRate, (r, v) => r with { LearningRate = v })
+        SettingFactory.Number<Retraining>("retrain-lr", "initial learning rate under the final mask (default: lr)", r => r.LearningRate, (r, v) => r with { LearningRate = v })
             with { YieldsTo = ("lr", r => r with { LearningRate = null }) },
-        SettingFactory.Number<Retraining>("retrain-cosine-stretch", "cosine-stretch under the final mask; as cosine-stretch when absent", r => r.CosineStretch, (r, v) => r with { CosineStretch = v })
+        SettingFactory.Number<Retraining>("retrain-cosine-stretch", "cosine-stretch under the final mask (default: cosine-stretch)", r => r.CosineStretch, (r, v) => r with { CosineStretch = v })
             with { YieldsTo = ("cosine-stretch", r => r with { CosineStretch = null }) },
     ];
 

@@ -19,8 +19,8 @@ public record PruningOptions
 
     internal static ImmutableArray<Setting<PruningOptions>> Settings { get; } =
     [
-        SettingFactory.Switch<PruningOptions>("local", "prune each layer to the target by itself instead of all together", o => o.Local, (o, v) => o with { Local = v }),
-        SettingFactory.Switch<PruningOptions>("prune-biases", "prune biases with the weights", o => o.Biases, (o, v) => o with { Biases = v }),
-        SettingFactory.Integer<PruningOptions>("min-kept", "weights that each layer keeps whatever happens", o => o.MinimumKept, (o, v) => o with { MinimumKept = v }, "[0, inf)"),
+        SettingFactory.Switch<PruningOptions>("local", "prune each layer to the target sparsity instead of all layers together", o => o.Local, (o, v) => o with { Local = v }),
+        SettingFactory.Switch<PruningOptions>("prune-biases", "prune biases together with the weights", o => o.Biases, (o, v) => o with { Biases = v }),
+        SettingFactory.Integer<PruningOptions>("min-kept", "minimum number of weights that each layer keeps", o => o.MinimumKept, (o, v) => o with { MinimumKept = v }, "[0, inf)"),
     ];
 }

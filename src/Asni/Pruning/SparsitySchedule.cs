@@ -41,20 +41,20 @@ public sealed record SparsitySchedule : ISparsitySchedule
 
     internal static ImmutableArray<Setting<SparsitySchedule>> Settings { get; } =
     [
-        SettingFactory.Choice<SparsitySchedule, ScheduleKind>("schedule", "sigmoid, sine", s => s.Kind, (s, v) => s.Become(v)),
-        SettingFactory.Number<SparsitySchedule>("mag1", "height of the schedule's first phase, a fraction", s => s.Mag1, (s, v) => s with { Mag1 = v }),
-        Sigmoid("trans1", "its middle, a fraction of the phase", s => s.Trans1, (s, v) => s with { Trans1 = v }),
-        SettingFactory.Number<SparsitySchedule>("scale1", "its width in epochs (sine: its period as a multiple of the run)", s => s.Scale1, (s, v) => s with { Scale1 = v })
+        SettingFactory.Choice<SparsitySchedule, ScheduleKind>("schedule", "sparsity schedule: sigmoid, sine", s => s.Kind, (s, v) => s.Become(v)),
+        SettingFactory.Number<SparsitySchedule>("mag1", "height of the first phase of the schedule, a fraction", s => s.Mag1, (s, v) => s with { Mag1 = v }),
+        Sigmoid("trans1", "midpoint of the first phase, a fraction of its length", s => s.Trans1, (s, v) => s with { Trans1 = v }),
+        SettingFactory.Number<SparsitySchedule>("scale1", "width of the first phase in epochs (sine: period as a multiple of the run)", s => s.Scale1, (s, v) => s with { Scale1 = v })
             with { Stretch = (s, factor) => s.Kind == ScheduleKind.Sine ? s : s with { Scale1 = s.Scale1 * factor } },
-        SettingFactory.Integer<SparsitySchedule>("rest", "epochs of the first phase; all when absent", s => s.Rest, (s, v) => s with { Rest = v }) with
+        SettingFactory.Integer<SparsitySchedule>("rest", "epochs of the first phase (default: all)", s => s.Rest, (s, v) => s with { Rest = v }) with
         {
             Stretch = (s, factor) => s with { Rest = s.Rest is { } rest ? Math.Max(1, (int)Math.Round(rest * factor)) : null },
             Needs = [s_sigmoid],
         },
-        Second("mag2", "as mag1, of the second phase", s => s.Mag2, (s, v) => s with { Mag2 = v }),
-        Second("trans2", "as trans1, of the second phase", s => s.Trans2, (s, v) => s with { Trans2 = v }),
-        Second("scale2", "as scale1, of the second phase", s => s.Scale2, (s, v) => s with { Scale2 = v }) with { Stretch = (s, factor) => s with { Scale2 = s.Scale2 * factor } },
-        SettingFactory.Number<SparsitySchedule>("exponent", "of the sine schedule", s => s.Exponent, (s, v) => s with { Exponent = v })
+        Second("mag2", "height of the second phase", s => s.Mag2, (s, v) => s with { Mag2 = v }),
+        Second("trans2", "midpoint of the second phase", s => s.Trans2, (s, v) => s with { Trans2 = v }),
+        Second("scale2", "width of the second phase", s => s.Scale2, (s, v) => s with { Scale2 = v }) with { Stretch = (s, factor) => s with { Scale2 = s.Scale2 * factor } },
+        SettingFactory.Number<SparsitySchedule>("exponent", "exponent of the sine schedule", s => s.Exponent, (s, v) => s with { Exponent = v })
             with { Needs = [new("schedule", "sine", s => s.Kind == ScheduleKind.Sine)] },
     ];
 

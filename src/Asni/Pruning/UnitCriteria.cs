@@ -139,7 +139,7 @@ internal static class UnitChoice
     private static double[] BnScale(TrainedNetwork model, PrunableGroup group)
     {
         BatchNormNode norm = group.Members.OfType<BatchNormNode>().FirstOrDefault()
-            ?? throw new UsageException($"there is no batch-norm behind {group.Name}: the criterion bnscale has nothing to go by.");
+            ?? throw new UsageException($"there is no batch-norm behind {group.Name}: the criterion bnscale needs its scales.");
         return [.. model.Values[norm.Weight.Index].Select(w => Math.Abs((double)w))];
     }
 

@@ -68,6 +68,6 @@ public sealed class Evaluator : IDisposable
         if (data.Shape != network.Input)
             throw new UsageException($"{network.Name} reads {network.Input} images, {data.Name} has {data.Shape}; choose other data, or another input of the network.");
         if (data.Classes > network.Classes)
-            throw new UsageException($"{network.Name} tells {network.Classes} classes apart, {data.Name} has {data.Classes}.");
+            throw new UsageException($"{network.Name} has {network.Classes} classes, {data.Name} has {data.Classes}.");
     }
 }

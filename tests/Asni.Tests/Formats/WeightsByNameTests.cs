@@ -44,9 +44,9 @@ public class WeightsByNameTests : FolderTest
         WeightsByName loaded = WeightsByName.Load(path, TinyNetwork.Network, Fresh());
         Assert.That(WeightNotes.Describe(loaded, "F"), Is.EqualTo(new[]
         {
-            "2 of 4 tensors come from F; the others start fresh.",
+            "2 of 4 tensors come from F; the others are initialized.",
             "not in the file: fc1.bias.",
-            "of another shape: fc2.weight is [5, 3] instead of [2, 3].",
+            "with another shape: fc2.weight is [5, 3] instead of [2, 3].",
             "in the file but not in the network: module.head.weight.",
         }));
         Assert.That(loaded.Trained.Values[0][11], Is.EqualTo(11));
@@ -110,11 +110,11 @@ public class WeightsByNameTests : FolderTest
         string path = Write(("fc1.weight", new Shape(3, 4), [0, 1, 0, 2, -0f, 3, 4, 5, 6, 7, 8, 9]), ("fc1.bias", new Shape(3), new float[3]));
         WeightsByName live = WeightsByName.Load(path, TinyNetwork.Network, Fresh());
         Assert.That((live.Zeros, live.IsPruned), Is.EqualTo((3L, false)));
-        Assert.That(WeightNotes.Describe(live, "F"), Has.Some.EqualTo("3 weights of the file, which has no masks, are 0: they are weights like the others (--zeros pruned: they stay 0)."));
+        Assert.That(WeightNotes.Describe(live, "F"), Has.Some.EqualTo("3 weights are 0 in the file, which has no masks: they are treated as live (--zeros pruned treats them as pruned)."));
         WeightsByName pruned = WeightsByName.Load(path, TinyNetwork.Network, Fresh(), new WeightMatching { Zeros = ZeroWeights.Pruned });
         Assert.That((pruned.Zeros, pruned.IsPruned, pruned.Trained.Masks[0]!.Live, pruned.Trained.Masks[1]), Is.EqualTo((3L, true, 9L, (Mask?)null)), "biases are not pruned");
         Assert.That(float.IsNegative(pruned.Trained.Values[0][4]), Is.False);
-        Assert.That(WeightNotes.Describe(pruned, "F"), Has.Some.Contains("they count as pruned (--zeros live"));
+        Assert.That(WeightNotes.Describe(pruned, "F"), Has.Some.Contains("they are treated as pruned (--zeros live"));
     }
 
     [Test]
@@ -123,7 +123,7 @@ public class WeightsByNameTests : FolderTest
         Network network = NetworkZoo.Create("mlp300");
         string path = Write([.. network.Parameters.Select(p => (p.Name, p.Shape, Enumerable.Range(0, (int)p.Elements).Select(i => i == 3 ? 0f : 1).ToArray()))]);
         Assert.That(WeightNotes.Describe(WeightsByName.Load(path, network), "F").Single(), Is.EqualTo("4 of 4 tensors come from F."));
-        Assert.That(WeightNotes.Describe(WeightsByName.Load(path, network, null, new WeightMatching { Zeros = ZeroWeights.Pruned }), "F").Last(), Does.StartWith("2 weights of the file"));
+        Assert.That(WeightNotes.Describe(WeightsByName.Load(path, network, null, new WeightMatching { Zeros = ZeroWeights.Pruned }), "F").Last(), Does.StartWith("2 weights are 0 in the file"));
     }
 
     [Test]
@@ -172,7 +172,7 @@ public class WeightsByNameTests : FolderTest
         Assert.That(WeightNotes.Describe(taken, "F"), Is.EqualTo(new[]
         {
             "4 of 4 tensors come from F.", "taken in order: fc1 from a1 (weight).", "taken in order: fc1 from a2 (bias).", "taken in order: fc2 from b1 (weight).",
-            "taken in order: fc2 from b2 (bias).", "18 weights of the file, which has no masks, are 0: they are weights like the others (--zeros pruned: they stay 0).",
+            "taken in order: fc2 from b2 (bias).", "18 weights are 0 in the file, which has no masks: they are treated as live (--zeros pruned treats them as pruned).",
         }));
     }
 

@@ -42,7 +42,7 @@ public class ExportTests : FolderTest
         CommandLine.ExpectFailure(2, "did you mean onnx", "export", file, "--to", "onx");
         CommandLine.ExpectFailure(2, "either a network file or --run", "export", "--to", "onnx");
         CommandLine.ExpectFailure(2, "either a network file or --run", "export", file, "--run", _folder.Path, "--to", "onnx");
-        CommandLine.ExpectFailure(2, "is the network itself", "export", file, "--to", "safetensors");
+        CommandLine.ExpectFailure(2, "is the file that is read", "export", file, "--to", "safetensors");
         CommandLine.ExpectFailure(2, "--half is for --to asni", "export", file, "--to", "onnx", "--half");
         CommandLine.ExpectFailure(2, "are for --to onnx", "export", file, "--to", "asni", "--sparse");
         CommandLine.ExpectFailure(2, "no network of phase 'asni2'", "export", "--run", _folder.Path, "--phase", "asni2", "--to", "onnx");

@@ -45,7 +45,7 @@ public class ImagesTests : FolderTest
             "--method", "dense", "--epochs", "1", "--batch", "1", "--no-augment", "--threads", "1", "--checkpoint-minutes", "0", "--out", _folder["run"]);
         Assert.That(failed.ExitCode, Is.EqualTo(1));
         Assert.That(failed.Error, Does.Contain("39.jpg"));
-        Assert.That(failed.Output, Does.Contain($"asni --resume {_folder["run"]} goes on"));
+        Assert.That(failed.Output, Does.Contain($"asni --resume {_folder["run"]} continues it."));
         File.WriteAllBytes(image, good);
         CommandLine.Outcome resumed = CommandLine.Run("--resume", _folder["run"]);
         Assert.That(resumed.ExitCode, Is.Zero, resumed.Error);

@@ -96,8 +96,8 @@ public class OwnNetworkTests : FolderTest
     [Test]
     public void What_does_not_go_with_it_is_one_sentence()
     {
-        CommandLine.ExpectFailure(2, "--data says what own is to train on", "--init", Saved);
-        CommandLine.ExpectFailure(2, "own reads 1x28x28 and tells 10 classes apart; shapes has 3x", "--init", Saved, "--data", "shapes", "--limit", "40", "--input", "3x8x8", "--out", _folder["run"]);
+        CommandLine.ExpectFailure(2, "--data names the one to train on", "--init", Saved);
+        CommandLine.ExpectFailure(2, "own has the input size 1x28x28 and 10 classes; shapes has 3x", "--init", Saved, "--data", "shapes", "--limit", "40", "--input", "3x8x8", "--out", _folder["run"]);
         CommandLine.ExpectFailure(2, "There is no network 'own'", "--net", "own", "--data", "digits");
         CommandLine.ExpectFailure(1, "does not fit network lenet300", "--init", Saved, "--net", "lenet300", "--data", "digits", "--limit", "40", "--strict", "--out", _folder["run"]);
     }

@@ -62,7 +62,7 @@ public class RemediesTests
             Is.EqualTo($"The data folder '{_folder["none"]}' does not exist; name an existing one or leave --data-dir out."));
     }
 
-    [TestCase("digits", "'digits' is drawn from a seed and needs no download; use --data digits.")]
+    [TestCase("digits", "'digits' is synthetic and needs no download; use --data digits.")]
     [TestCase("images", "'images' cannot be downloaded; its folder has the folders 'train' and 'val' with a folder of images for each class; --data-dir names your folder of them.")]
     public void A_dataset_that_cannot_be_downloaded_is_said_where_it_is_named(string name, string words) =>
         Assert.That(Said(() => DownloadSources.For(name)), Is.EqualTo(words));

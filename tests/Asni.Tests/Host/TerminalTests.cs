@@ -69,7 +69,7 @@ public class TerminalTests
             table.AddRow("1", "2", "3", "4");
             console.Write(table);
         });
-        Assert.That(string.Join(' ', lines), Does.Contain("left out for want of width: column four"));
+        Assert.That(string.Join(' ', lines), Does.Contain("columns that do not fit: column four"));
     }
 
     [Test]

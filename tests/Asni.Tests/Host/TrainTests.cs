@@ -14,7 +14,7 @@ public class TrainTests : FolderTest
         CommandLine.Outcome run = Train(_folder["a"], "--controls", "ticket");
         Assert.That(run.ExitCode, Is.Zero, run.Error);
         Assert.That(run.Error, Is.Empty);
-        Assert.That(run.Output, Does.Contain("2 numbers a layer").And.Contain("run folder"));
+        Assert.That(run.Output, Does.Contain("two values per layer").And.Contain("run folder"));
         Assert.That(Directory.GetFiles(_folder["a"]).Select(Path.GetFileName), Is.EquivalentTo(new[]
         {
             "recipe.yaml", "metrics.jsonl", "summary.json", "layers.csv", "asni1.safetensors", "report.html", "asni2-init.safetensors",

@@ -23,7 +23,7 @@ public class WeightFileTests : FolderTest
     public void Export_writes_it_as_what_net_says()
     {
         string output = Expect("export", _folder["w.safetensors"], "--net", "lenet300", "--to", "safetensors", "--out", _folder["out.safetensors"]);
-        Assert.That(output, Does.Contain("note: 6 of 6 tensors come from").And.Contain("are 0: they count as pruned").And.Contain("imported of lenet300 written to"));
+        Assert.That(output, Does.Contain("note: 6 of 6 tensors come from").And.Contain("they are treated as pruned").And.Contain("imported of lenet300 written to"));
         TrainedNetwork back = NetworkFile.Read(_folder["out.safetensors"], s_network);
         Assert.That(back.Values, Is.EqualTo(_weights.Values));
         Assert.That(back.Masks.Select(m => m?.Live), Is.EqualTo(_weights.Masks.Select(m => m?.Live)));
@@ -55,7 +55,7 @@ public class WeightFileTests : FolderTest
         File.WriteAllBytes(_folder["a.png"], png);
         string output = Expect("predict", _folder["w.safetensors"], _folder["a.png"], "--net", "lenet300", "--data", "mnist", "--threads", "1");
         Assert.That(output.Split('\n').Single(l => l.StartsWith(_folder["a.png"], StringComparison.Ordinal)), Does.Contain(" %, "));
-        CommandLine.ExpectFailure(2, "--data says what the network was trained on", "predict", _folder["w.safetensors"], _folder["a.png"], "--net", "lenet300");
+        CommandLine.ExpectFailure(2, "needs --data, the dataset that it was trained on", "predict", _folder["w.safetensors"], _folder["a.png"], "--net", "lenet300");
         CommandLine.ExpectFailure(2, "or a network file, --data and images", "predict", _folder["a.png"], "--net", "lenet300", "--data", "mnist");
         CommandLine.ExpectFailure(2, "The images have 3 channels", "predict", _folder["w.safetensors"], _folder["a.png"], "--net", "lenet300", "--data", "cifar10");
     }
@@ -67,7 +67,7 @@ public class WeightFileTests : FolderTest
         Write("seven.safetensors", network, p => (p.Name, p.Shape, Enumerable.Repeat(0.5f, (int)p.Elements).ToArray()));
         Assert.That(Expect("verify", _folder["seven.safetensors"], "--net", "lenet300"), Does.Contain("7 classes"));
         CommandLine.ExpectFailure(1, "5.weight is [7, 100] instead of [10, 100]", "verify", _folder["seven.safetensors"], "--net", "lenet300", "--classes", "10");
-        CommandLine.ExpectFailure(2, "tells 7 classes apart, digits has 10", "eval", _folder["seven.safetensors"], "--net", "lenet300", "--data", "digits");
+        CommandLine.ExpectFailure(2, "has 7 classes, digits has 10", "eval", _folder["seven.safetensors"], "--net", "lenet300", "--data", "digits");
     }
 
     [Test]
@@ -93,10 +93,10 @@ public class WeightFileTests : FolderTest
         CommandLine.ExpectFailure(1, "; --no-strict takes what fits.", [.. train, "--method", "dense", "--strict", "--init", part, "--out", _folder["b"]]);
         Assert.That(Expect([.. train, "--method", "dense", "--init", part, "--out", _folder["c"]]), Does.Contain("5 of 6 tensors"));
         Assert.That(Expect([.. train, "--method", "retrain", "--no-strict", "--init", part, "--out", _folder["d"]]), Does.Contain("5 of 6 tensors"));
-        Assert.That(Expect([.. train, "--method", "retrain", "--init", whole, "--out", _folder["e"]]), Does.Contain("they count as pruned"));
+        Assert.That(Expect([.. train, "--method", "retrain", "--init", whole, "--out", _folder["e"]]), Does.Contain("they are treated as pruned"));
         long kept = s_network.Weights.Sum(p => _weights.Masks[p.Index]!.Live);
         Assert.That(NetworkFile.Read(_folder["e/retrain.safetensors"], s_network).Masks.Sum(m => m?.Live ?? 0), Is.EqualTo(kept));
-        Assert.That(Expect([.. train, "--method", "retrain", "--zeros", "live", "--init", whole, "--out", _folder["f"]]), Does.Contain("they are weights like the others"));
+        Assert.That(Expect([.. train, "--method", "retrain", "--zeros", "live", "--init", whole, "--out", _folder["f"]]), Does.Contain("they are treated as live"));
         Assert.That(NetworkFile.Read(_folder["f/retrain.safetensors"], s_network).Masks, Is.All.Null);
         Assert.That(File.ReadAllText(_folder["f/recipe.yaml"]), Does.Contain("zeros: live"));
     }
@@ -106,12 +106,12 @@ public class WeightFileTests : FolderTest
     {
         string file = _folder["w.safetensors"];
         CommandLine.ExpectFailure(2, "does not say what network it holds; --net names it", "verify", file);
-        CommandLine.ExpectFailure(2, "--match goes with --net", "verify", Own(), "--match", "order");
+        CommandLine.ExpectFailure(2, "--match needs --net", "verify", Own(), "--match", "order");
         CommandLine.ExpectFailure(2, "--match 'size' is not one of names, order", "verify", file, "--net", "lenet300", "--match", "size");
         CommandLine.ExpectFailure(2, "exclude each other", "verify", file, "--net", "lenet300", "--strict", "--no-strict");
         CommandLine.ExpectFailure(2, "--net is for a network file", "eval", "--run", _folder.Path, "--net", "lenet300");
         CommandLine.ExpectFailure(2, "either a network file or --run DIR", "eval");
-        CommandLine.ExpectFailure(2, "--data names the dataset", "eval", file, "--net", "lenet300");
+        CommandLine.ExpectFailure(2, "needs --data, the dataset to evaluate it on", "eval", file, "--net", "lenet300");
         CommandLine.ExpectFailure(2, "say how the file of --init is read", "--net", "lenet300", "--data", "digits", "--zeros", "live");
         CommandLine.ExpectFailure(2, "--strict and --no-strict exclude each other", "--strict", "--no-strict");
     }

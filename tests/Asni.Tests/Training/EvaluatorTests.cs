@@ -52,7 +52,7 @@ public class EvaluatorTests
         using var device = new CpuDevice(1);
         using var model = new Model(NetworkZoo.Create("lenet300", s_shape, 4), device);
         Assert.That(() => new Evaluator(model, BlobDataset.Split(20, new Chw(1, 5, 6), 4).Test), Throws.TypeOf<UsageException>().With.Message.Contains("reads 1x6x6 images"));
-        Assert.That(() => new Evaluator(model, BlobDataset.Split(20, s_shape, 5).Test), Throws.TypeOf<UsageException>().With.Message.Contains("tells 4 classes apart"));
+        Assert.That(() => new Evaluator(model, BlobDataset.Split(20, s_shape, 5).Test), Throws.TypeOf<UsageException>().With.Message.Contains("has 4 classes"));
         using var cancelled = new CancellationTokenSource();
         cancelled.Cancel();
         using var evaluator = new Evaluator(model, BlobDataset.Split(20, s_shape, 4).Test);

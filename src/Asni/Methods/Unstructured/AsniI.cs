@@ -16,11 +16,11 @@ public record AsniI : Method
 
     private protected static ImmutableArray<Setting<Method>> OwnSettings { get; } = SettingFactory.As<Method, AsniI>(
     [
-        SettingFactory.Number<AsniI>("sparsity", "final share of weights pruned, 0.97 for 97 %; in place of mag1", m => m.Sparsity, (m, v) => m with { Sparsity = v }, "[0, 1)")
+        SettingFactory.Number<AsniI>("sparsity", "final sparsity, the share of weights that are pruned: 0.97 for 97 %; replaces mag1", m => m.Sparsity, (m, v) => m with { Sparsity = v }, "[0, 1)")
             with { YieldsTo = ("mag1", m => m with { Sparsity = null }) },
         .. SparsitySchedule.Settings.In<AsniI, SparsitySchedule>(m => m.Schedule, (m, v) => m with { Schedule = v }).Select(NotSavedBesideSparsity),
         .. PruningOptions.Settings.In<AsniI, PruningOptions>(m => m.Pruning, (m, v) => m with { Pruning = v }),
-        SettingFactory.Integer<AsniI>("prune-every", "prune every N steps; when absent after each epoch", m => m.EverySteps, (m, v) => m with { EverySteps = v }, "[1, inf)"),
+        SettingFactory.Integer<AsniI>("prune-every", "prune every N steps (default: after each epoch)", m => m.EverySteps, (m, v) => m with { EverySteps = v }, "[1, inf)"),
     ]);
 
     private static readonly MethodRow s_row = new("asni1", "prunes along a sigmoid while it trains: one round to a sparse network (ASNI-I)", "Damadi, Nouri, Pirsiavash 2023, Algorithm 1")

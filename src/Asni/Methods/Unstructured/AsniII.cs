@@ -36,8 +36,8 @@ public sealed record AsniII : AsniI
             .. OwnSettings,
             .. SettingFactory.As<Method, AsniII>(
             [
-                SettingFactory.Choice<AsniII, CentroidKind>("centroids", "the two numbers a layer: sign (mean of each sign) or lloyd (two means)", m => m.Centroids, (m, v) => m with { Centroids = v }),
-                SettingFactory.Switch<AsniII>("quantize-biases", "ASNI-II starts biases from two numbers as well, not from 0", m => m.QuantizeBiases, (m, v) => m with { QuantizeBiases = v }),
+                SettingFactory.Choice<AsniII, CentroidKind>("centroids", "the two values per layer: sign (mean of each sign) or lloyd (two means)", m => m.Centroids, (m, v) => m with { Centroids = v }),
+                SettingFactory.Switch<AsniII>("quantize-biases", "ASNI-II also starts biases from two values instead of 0", m => m.QuantizeBiases, (m, v) => m with { QuantizeBiases = v }),
                 new("controls", "control runs after ASNI-II: ticket,reinit,shuffle", (m, t) => m with { Controls = Methods.Controls.Parse(t) }, m => Methods.Controls.Text(m.Controls))
                     { Values = SettingText.Choices<ControlRuns>() },
                 .. Retraining.Settings.In<AsniII, Retraining>(m => m.Retraining, (m, v) => m with { Retraining = v }),
