@@ -113,7 +113,7 @@ public static class AsniFile
 
     internal static AsniException Bad(string path, string what) => new($"{path} is not a usable .asni file: {what}.");
 
-    internal static UnnamedNetworkException Unnamed(string path) => new(path, $"{path} does not describe its network but by a name that is not known.");
+    internal static UnnamedNetworkException Unnamed(string path) => new(path, $"{path} describes its network by a name only, which is not known.");
 
     /// <exception cref="AsniException">The tensor is not the network's at this place.</exception>
     private static void RequireFit(string path, Network network, int index, string name, Shape shape)
