@@ -33,6 +33,6 @@ public sealed record Recipe
         LearningRate.Validate();
         Method.ValidateSettings();
         Method.Validate(this);
-        foreach (PhasePlan phase in Method.Phases(this, given: false)) phase.LearningRate.Validate();
+        foreach (PhasePlan phase in Method.Phases(this, given: false)) phase.LearningRate.Validate(phase.Name, phase.Epochs);
     }
 }

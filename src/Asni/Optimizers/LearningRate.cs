@@ -41,5 +41,18 @@ public sealed record LearningRate
         if (!(CosineStretch > 0)) throw new UsageException($"the cosine's stretch {CosineStretch} must be above 0.");
         if (!(Gamma > 0)) throw new UsageException($"the multistep gamma {Gamma} must be above 0.");
         if (WarmupEpochs < 0) throw new UsageException($"warm-up of {WarmupEpochs} epochs must not be negative.");
+        for (int i = 0; i < Steps.Length; i++)
+        {
+            if (Steps[i] < 1 || (i > 0 && Steps[i] <= Steps[i - 1]))
+                throw new UsageException($"the learning rate's steps {string.Join(",", Steps)} must be epochs from 1 on in ascending order.");
+        }
+    }
+
+    /// <summary>For a phase of so many epochs: a longer warm-up would never reach the rate.</summary>
+    /// <exception cref="UsageException">It makes no sense.</exception>
+    internal void Validate(string phase, int epochs)
+    {
+        Validate();
+        if (WarmupEpochs > epochs) throw new UsageException($"a warm-up of {WarmupEpochs} epochs is longer than the {epochs} epochs of {phase}.");
     }
 }

@@ -1,3 +1,4 @@
+using Asni.Methods;
 using Asni.Optimizers;
 
 namespace Asni.Tests.Optimizers;
@@ -29,6 +30,22 @@ public class LearningRateTests
         Assert.That(warm.At(3, 14), Is.EqualTo(0.4).Within(1e-12));
         Assert.That(warm.At(4, 14), Is.EqualTo(0.4).Within(1e-12));
         Assert.That(warm.At(9, 14), Is.EqualTo(0.2).Within(1e-12));
+    }
+
+    [TestCase(120, 80)]
+    [TestCase(80, 80)]
+    [TestCase(0, 80)]
+    public void Steps_that_do_not_ascend_from_1_are_refused(int first, int second) =>
+        Assert.That(() => new LearningRate { Steps = [first, second] }.Validate(),
+            Throws.TypeOf<UsageException>().With.Message.EqualTo($"the learning rate's steps {first},{second} must be epochs from 1 on in ascending order."));
+
+    [Test]
+    public void A_warm_up_longer_than_a_phase_is_refused()
+    {
+        var recipe = new Recipe { Epochs = 5, LearningRate = new LearningRate { WarmupEpochs = 5 }, Method = new OneShot { Retraining = new Retraining { Epochs = 5 } } };
+        Assert.That(recipe.Validate, Throws.Nothing);
+        recipe = recipe with { Method = new OneShot { Retraining = new Retraining { Epochs = 4 } } };
+        Assert.That(recipe.Validate, Throws.TypeOf<UsageException>().With.Message.EqualTo("a warm-up of 5 epochs is longer than the 4 epochs of oneshot."));
     }
 
     [TestCase(0)]
