@@ -1,6 +1,4 @@
 using System.Reflection;
-using System.Runtime.InteropServices;
-using System.Security.Cryptography;
 using Asni.Devices;
 
 namespace Asni.Cuda.Driver;
@@ -13,11 +11,9 @@ internal sealed class CudaKernels : IDisposable
 {
     private readonly CudaContext _context;
     private readonly string? _architecture;
-    private readonly Dictionary<string, string> _texts;
-    private readonly Dictionary<string, string> _fileOfKernel = [];
+    private readonly PtxFiles _ptx;
     private readonly Dictionary<string, CudaModule> _modules = [];
     private readonly Dictionary<string, CudaKernel> _kernels = [];
-    private readonly Lazy<string> _fingerprint;
     private readonly Lock _lock = new();
 
     /// <exception cref="DeviceUnavailableException">This build has no kernels for the GPU.</exception>
@@ -30,26 +26,23 @@ internal sealed class CudaKernels : IDisposable
             throw CudaContext.Unusable($"This build of Asni holds no GPU kernels for {context.Name}; install clang 19 (apt-get install clang-19) "
                 + "or the CUDA toolkit, and run ./build.sh.");
         }
-        _texts = _architecture == null ? [] : Ptx.Read(_architecture, assembly);
-        _fingerprint = new(() => Hash(_texts));
-        foreach ((string file, string text) in _texts)
-            foreach (string kernel in Ptx.Kernels(text)) _fileOfKernel[kernel] = file;
+        _ptx = _architecture == null ? PtxFiles.None : Ptx.Read(_architecture, assembly);
     }
 
     /// <summary>What their PTX is for, as "sm_90a"; null when the simulator runs without PTX.</summary>
     public string? Architecture => _architecture;
 
     /// <summary>The names of all kernels; empty when the simulator runs without PTX.</summary>
-    public IReadOnlyCollection<string> Names => _fileOfKernel.Keys;
+    public IEnumerable<string> Names => _ptx.FileOfKernel.Keys;
 
     /// <summary>Tells builds of the kernels apart.</summary>
-    public string Fingerprint => _fingerprint.Value;
+    public string Fingerprint => _ptx.Fingerprint;
 
     /// <summary>The PTX files that hold them.</summary>
-    public IReadOnlyCollection<string> Files => _texts.Keys;
+    public IEnumerable<string> Files => _ptx.Texts.Keys;
 
     /// <summary>The PTX file of a kernel in <see cref="Names"/>.</summary>
-    public string FileOf(string kernel) => _fileOfKernel[kernel];
+    public string FileOf(string kernel) => _ptx.FileOfKernel[kernel];
 
     /// <exception cref="CudaException">No such kernel, or the driver refuses its PTX.</exception>
     public CudaKernel Get(string name)
@@ -68,21 +61,14 @@ internal sealed class CudaKernels : IDisposable
         _kernels.Clear();
     }
 
-    private static string Hash(Dictionary<string, string> texts)
-    {
-        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        foreach ((_, string text) in texts.OrderBy(t => t.Key, StringComparer.Ordinal)) hash.AppendData(MemoryMarshal.AsBytes(text.AsSpan()));
-        return Convert.ToHexStringLower(hash.GetHashAndReset().AsSpan(0, 6));
-    }
-
     private CudaModule Module(string kernel)
     {
-        if (!_fileOfKernel.TryGetValue(kernel, out string? file) && _architecture != null)
+        if (!_ptx.FileOfKernel.TryGetValue(kernel, out string? file) && _architecture != null)
             throw new CudaException(CudaException.NotFound, $"There is no kernel {kernel} in this build's PTX for {_architecture}; run ./build.sh again.");
         file ??= "the simulator";
         if (_modules.TryGetValue(file, out CudaModule? module)) return module;
         return _modules[file] = _architecture == null
             ? new CudaModule(_context, file, Ptx.SimulatorStub)
-            : new CudaModule(_context, $"{file} ({_architecture})", _texts[file]);
+            : new CudaModule(_context, $"{file} ({_architecture})", _ptx.Texts[file]);
     }
 }

@@ -1,4 +1,7 @@
+using System.Collections.Concurrent;
 using System.Reflection;
+using System.Runtime.InteropServices;
+using System.Security.Cryptography;
 using System.Text.RegularExpressions;
 
 namespace Asni.Cuda.Driver;
@@ -7,6 +10,7 @@ namespace Asni.Cuda.Driver;
 internal static partial class Ptx
 {
     private const string Prefix = "ptx/", Suffix = ".ptx";
+    private static readonly ConcurrentDictionary<string, Lazy<PtxFiles>> s_own = new();
 
     /// <summary>The simulator has its kernels inside and takes any text without an .entry for all of them.</summary>
     public const string SimulatorStub = "// asni simulator";
@@ -27,8 +31,12 @@ internal static partial class Ptx
             .FirstOrDefault();
     }
 
-    /// <summary>The text of every file of an architecture, by the kernel file's name.</summary>
-    public static Dictionary<string, string> Read(string architecture, Assembly? assembly = null)
+    /// <summary>The kernels of an architecture. Those of this assembly are read once in a process: that takes more time than all else of opening a device.</summary>
+    public static PtxFiles Read(string architecture, Assembly? assembly = null) =>
+        assembly is null ? s_own.GetOrAdd(architecture, a => new(() => new PtxFiles(Texts(a, null)))).Value : new PtxFiles(Texts(architecture, assembly));
+
+    // The text of every file of an architecture, by the kernel file's name.
+    private static Dictionary<string, string> Texts(string architecture, Assembly? assembly)
     {
         var texts = new Dictionary<string, string>();
         foreach (string file in Files(assembly))
@@ -54,4 +62,35 @@ internal static partial class Ptx
 
     [GeneratedRegex(@"\.entry\s+(\w+)")]
     private static partial Regex Entry();
+}
+
+/// <summary>The PTX texts of one architecture; none when the simulator runs without PTX.</summary>
+internal sealed class PtxFiles
+{
+    public static readonly PtxFiles None = new(new Dictionary<string, string>());
+    private readonly Lazy<string> _fingerprint;
+
+    /// <param name="texts">By the kernel file's name.</param>
+    public PtxFiles(IReadOnlyDictionary<string, string> texts)
+    {
+        Texts = texts;
+        FileOfKernel = texts.SelectMany(text => Ptx.Kernels(text.Value), (text, kernel) => (kernel, text.Key)).ToDictionary();
+        _fingerprint = new(() => Hash(texts));
+    }
+
+    /// <summary>By the kernel file's name.</summary>
+    public IReadOnlyDictionary<string, string> Texts { get; }
+
+    /// <summary>By the kernel's name.</summary>
+    public IReadOnlyDictionary<string, string> FileOfKernel { get; }
+
+    /// <summary>Tells builds of the kernels apart.</summary>
+    public string Fingerprint => _fingerprint.Value;
+
+    private static string Hash(IReadOnlyDictionary<string, string> texts)
+    {
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        foreach ((_, string text) in texts.OrderBy(t => t.Key, StringComparer.Ordinal)) hash.AppendData(MemoryMarshal.AsBytes(text.AsSpan()));
+        return Convert.ToHexStringLower(hash.GetHashAndReset().AsSpan(0, 6));
+    }
 }

@@ -31,7 +31,7 @@ internal sealed partial record KernelFigures(string Name, int Registers, int Sta
         missing = [];
         foreach (Assembly assembly in new[] { typeof(Ptx).Assembly, typeof(KernelFigures).Assembly })
         {
-            foreach ((_, string text) in Ptx.Read(architecture, assembly))
+            foreach ((_, string text) in Ptx.Read(architecture, assembly).Texts)
             {
                 Match alignment = ExternShared().Match(text);
                 foreach (Match entry in Entry().Matches(text))

@@ -22,7 +22,7 @@ public class PtxTests
     {
         CudaTest.RequirePtx();
         string[] architectures = Ptx.Architectures();
-        string[][] kernels = [.. architectures.Select(a => Ptx.Read(a).Values.SelectMany(Ptx.Kernels).Order(StringComparer.Ordinal).ToArray())];
+        string[][] kernels = [.. architectures.Select(a => Ptx.Read(a).Texts.Values.SelectMany(Ptx.Kernels).Order(StringComparer.Ordinal).ToArray())];
         Assert.Multiple(() =>
         {
             Assert.That(architectures, Is.EqualTo(new[] { "sm_80", "sm_90a" }));
