@@ -3,7 +3,7 @@ using Asni.Cpu;
 using Asni.Inference;
 using Asni.Runs;
 
-// What is on an image, over HTTP, by the network of a run folder:
+// Classifies images over HTTP with the network of a run folder:
 //     dotnet run --project src/Asni.Host -- --net lenet300 --data digits --epochs 5 --out runs/digits
 //     dotnet run --project examples/WebApi -- runs/digits
 //     curl --data-binary @digit.png http://localhost:5000/classify
@@ -14,7 +14,7 @@ if (args.Length == 0)
 }
 try
 {
-    // Requests run side by side, each on one thread: that serves more of them than all threads on one after the other.
+    // Requests run at the same time, each on one thread. This serves more of them than all threads working on one request after another.
     using var device = new CpuDevice(threads: 1);
     using var classifier = RunInference.LoadClassifier(args[0], device);
     WebApplication app = WebApplication.CreateBuilder(args[1..]).Build();
