@@ -26,25 +26,25 @@ internal static unsafe class TapKernels
                 for (int j = 0; j < width; j += 4)
                 {
                     nint at = Math.Min(j, width - 4) * n;
-                    Tiles8<L, V>(lists, x + row * xPitch + at, xPitch, y + row * yPitch + at, yPitch);
+                    Tiles<L, V, Four>(lists, x + row * xPitch + at, xPitch, y + row * yPitch + at, yPitch);
                 }
         else if (width == 2)
-            for (; row + 2 <= rows; row += 2) Tiles4<L, V>(lists, x + row * xPitch, xPitch, y + row * yPitch, yPitch);
+            for (; row + 2 <= rows; row += 2) Tiles<L, V, Two>(lists, x + row * xPitch, xPitch, y + row * yPitch, yPitch);
         for (; row < rows; row++)
         {
             float* from = x + row * xPitch, to = y + row * yPitch;
             int j = 0;
-            for (; j + 8 <= width; j += 8) Tiles8<L, V>(lists, from + j * n, 4 * n, to + j * n, 4 * n);
+            for (; j + 8 <= width; j += 8) Tiles<L, V, Four>(lists, from + j * n, 4 * n, to + j * n, 4 * n);
             int rest = width - j;
             if (rest == 0) continue;
             if (width < 4)
                 for (; j < width; j++) Tiles1<L, V>(lists, from + j * n, to + j * n);
             else if (rest <= 4)
-                Tiles4<L, V>(lists, from + (width - 4) * n, 2 * n, to + (width - 4) * n, 2 * n);
+                Tiles<L, V, Two>(lists, from + (width - 4) * n, 2 * n, to + (width - 4) * n, 2 * n);
             else if (width < 8)
-                Tiles8<L, V>(lists, from, (width - 4) * n, to, (width - 4) * n);
+                Tiles<L, V, Four>(lists, from, (width - 4) * n, to, (width - 4) * n);
             else
-                Tiles8<L, V>(lists, from + (width - 8) * n, 4 * n, to + (width - 8) * n, 4 * n);
+                Tiles<L, V, Four>(lists, from + (width - 8) * n, 4 * n, to + (width - 8) * n, 4 * n);
         }
     }
 
@@ -64,17 +64,12 @@ internal static unsafe class TapKernels
         public readonly int Count(int list) => starts[list + 1] - starts[list];
     }
 
-    private static void Tiles8<L, V>(in Lists lists, float* x, nint xStep, float* y, nint yStep) where L : struct, ILanes<V> where V : struct
+    private static void Tiles<L, V, N>(in Lists lists, float* x, nint xStep, float* y, nint yStep)
+        where L : struct, ILanes<V> where V : struct where N : struct, IConstant
     {
         for (int block = 0; block < lists.Blocks; block++)
             for (int line = 0, list = block * lists.Stride; line < lists.Lines; line++, list++)
-                Tile8<L, V>(lists[list], lists.Count(list), x, xStep, y + line * lists.Pitch, yStep, block > 0);
-    }
-
-    private static void Tiles4<L, V>(in Lists lists, float* x, nint xStep, float* y, nint yStep) where L : struct, ILanes<V> where V : struct
-    {
-        for (int block = 0; block < lists.Blocks; block++)
-            for (int line = 0, list = block * lists.Stride; line < lists.Lines; line++, list++) Tile4<L, V>(lists[list], lists.Count(list), x, xStep, y + line * lists.Pitch, yStep, block > 0);
+                Tile<L, V, N>(lists[list], lists.Count(list), x, xStep, y + line * lists.Pitch, yStep, block > 0);
     }
 
     private static void Tiles1<L, V>(in Lists lists, float* x, float* y) where L : struct, ILanes<V> where V : struct
@@ -83,70 +78,27 @@ internal static unsafe class TapKernels
             for (int line = 0, list = block * lists.Stride; line < lists.Lines; line++, list++) Tile1<L, V>(lists[list], lists.Count(list), x, y + line * lists.Pitch, block > 0);
     }
 
-    /// <summary>Four vectors, and four more at a distance.</summary>
-    private static void Tile8<L, V>(Tap* taps, int count, float* x, nint xStep, float* y, nint yStep, bool add) where L : struct, ILanes<V> where V : struct
+    /// <summary>A row of <typeparamref name="N"/> vectors, and one more at a distance.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Tile<L, V, N>(Tap* taps, int count, float* x, nint xStep, float* y, nint yStep, bool add)
+        where L : struct, ILanes<V> where V : struct where N : struct, IConstant
     {
         if (add && count == 0) return;
-        V a0 = default, a1 = default, a2 = default, a3 = default, b0 = default, b1 = default, b2 = default, b3 = default;
+        TileRow<L, V, N> a = default, b = default;
         if (add)
         {
-            a0 = L.Load(y);
-            a1 = L.Load(y + L.Count);
-            a2 = L.Load(y + 2 * L.Count);
-            a3 = L.Load(y + 3 * L.Count);
-            b0 = L.Load(y + yStep);
-            b1 = L.Load(y + yStep + L.Count);
-            b2 = L.Load(y + yStep + 2 * L.Count);
-            b3 = L.Load(y + yStep + 3 * L.Count);
+            a = TileRow<L, V, N>.Load(y);
+            b = TileRow<L, V, N>.Load(y + yStep);
         }
         for (Tap* end = taps + count; taps < end; taps++)
         {
             V w = L.Create(taps->Value);
             float* p = x + taps->Offset, q = p + xStep;
-            a0 = L.Fma(w, L.Load(p), a0);
-            a1 = L.Fma(w, L.Load(p + L.Count), a1);
-            a2 = L.Fma(w, L.Load(p + 2 * L.Count), a2);
-            a3 = L.Fma(w, L.Load(p + 3 * L.Count), a3);
-            b0 = L.Fma(w, L.Load(q), b0);
-            b1 = L.Fma(w, L.Load(q + L.Count), b1);
-            b2 = L.Fma(w, L.Load(q + 2 * L.Count), b2);
-            b3 = L.Fma(w, L.Load(q + 3 * L.Count), b3);
+            a.AddProduct(w, p);
+            b.AddProduct(w, q);
         }
-        L.Store(a0, y);
-        L.Store(a1, y + L.Count);
-        L.Store(a2, y + 2 * L.Count);
-        L.Store(a3, y + 3 * L.Count);
-        L.Store(b0, y + yStep);
-        L.Store(b1, y + yStep + L.Count);
-        L.Store(b2, y + yStep + 2 * L.Count);
-        L.Store(b3, y + yStep + 3 * L.Count);
-    }
-
-    /// <summary>Two vectors, and two more at a distance.</summary>
-    private static void Tile4<L, V>(Tap* taps, int count, float* x, nint xStep, float* y, nint yStep, bool add) where L : struct, ILanes<V> where V : struct
-    {
-        if (add && count == 0) return;
-        V a = default, b = default, c = default, d = default;
-        if (add)
-        {
-            a = L.Load(y);
-            b = L.Load(y + L.Count);
-            c = L.Load(y + yStep);
-            d = L.Load(y + yStep + L.Count);
-        }
-        for (Tap* end = taps + count; taps < end; taps++)
-        {
-            V w = L.Create(taps->Value);
-            float* p = x + taps->Offset, q = p + xStep;
-            a = L.Fma(w, L.Load(p), a);
-            b = L.Fma(w, L.Load(p + L.Count), b);
-            c = L.Fma(w, L.Load(q), c);
-            d = L.Fma(w, L.Load(q + L.Count), d);
-        }
-        L.Store(a, y);
-        L.Store(b, y + L.Count);
-        L.Store(c, y + yStep);
-        L.Store(d, y + yStep + L.Count);
+        a.Store(y);
+        b.Store(y + yStep);
     }
 
     private static void Tile1<L, V>(Tap* taps, int count, float* x, float* y, bool add) where L : struct, ILanes<V> where V : struct
