@@ -58,12 +58,12 @@ internal sealed class CudaSpeed : IDisposable
         }
         int[] weights = [.. network.Weights.Select(w => w.Index)];
         double count = network.WeightCount, total = all.Sum(each => (double)each.Elements);
-        var sums = new SideSums[weights.Length];
+        var sums = new SignStatistics[weights.Length];
         var pivots = new float[weights.Length];
         var settings = new OptimizerSettings { Kind = OptimizerKind.Momentum };
         string shape = string.Create(CultureInfo.InvariantCulture, $"{count:f0} weights");
         Time("threshold, whole call", shape, 2 * sizeof(float) * count, 0, () => p.FindThreshold(weights, (long)count / 20));
-        Time("two means, sums", shape, sizeof(float) * count, 0, () => p.SumSides(weights, pivots, sums));
+        Time("two means, sums", shape, sizeof(float) * count, 0, () => p.SumBySign(weights, pivots, sums));
         // Weight and momentum read and written, gradient read, mask read, bf16 copy written.
         long step = 0;
         Time("SGD with momentum", shape, (5 * sizeof(float) + 1 / 8.0 + 2) * total, 0, () => p.Update(settings.At(1e-9, ++step)));

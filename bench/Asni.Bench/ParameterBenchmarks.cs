@@ -18,7 +18,7 @@ public class ParameterBenchmarks : IWork, IDisposable
     private DeviceParameters _parameters = null!;
     private int[] _weights = null!;
     private float[] _pivots = null!;
-    private SideSums[] _sums = null!;
+    private SignStatistics[] _sums = null!;
     private long _step;
 
     [Params("lenet300", "resnet50")]
@@ -51,7 +51,7 @@ public class ParameterBenchmarks : IWork, IDisposable
         _parameters = _device.CreateParameters(network.Parameters);
         _weights = [.. network.Weights.Select(p => p.Index)];
         _pivots = new float[_weights.Length];
-        _sums = new SideSums[_weights.Length];
+        _sums = new SignStatistics[_weights.Length];
         foreach (string benchmark in (string[])[nameof(TwoMeans), nameof(Adam), nameof(MomentumSgd)])
             Limits.Measure(BoundOf(benchmark), Footprint(benchmark));
         Check(network);
@@ -61,7 +61,7 @@ public class ParameterBenchmarks : IWork, IDisposable
     internal Threshold Threshold() => _parameters.FindThreshold(_weights, Keep);
 
     [Benchmark(Description = "two means")]
-    public void TwoMeans() => _parameters.SumSides(_weights, _pivots, _sums);
+    public void TwoMeans() => _parameters.SumBySign(_weights, _pivots, _sums);
 
     [Benchmark(Description = "Adam")]
     public void Adam() => _parameters.Update(s_adam.At(LearningRate, ++_step));
@@ -86,7 +86,7 @@ public class ParameterBenchmarks : IWork, IDisposable
         // A pivot that is one of the weights, which then belongs to neither side.
         for (int i = 0; i < _pivots.Length; i++) _pivots[i] = probe.Values[_weights[i]][0];
         TwoMeans();
-        probe.CheckSides(_weights, _pivots, _sums);
+        probe.CheckSignStatistics(_weights, _pivots, _sums);
         foreach (OptimizerSettings optimizer in (OptimizerSettings[])[s_adam, s_momentum])
         {
             probe.Load();

@@ -41,7 +41,7 @@ internal sealed class ParameterProbe(DeviceParameters parameters, string net, Im
         Answers.Near(above + Math.Min(cut.KeepEqual, equal), keep, 0, $"the number of weights of {net} that the threshold keeps");
     }
 
-    public void CheckSides(int[] weights, float[] pivots, SideSums[] computed)
+    public void CheckSignStatistics(int[] weights, float[] pivots, SignStatistics[] computed)
     {
         for (int i = 0; i < weights.Length; i++)
         {

@@ -13,7 +13,7 @@ thread_local BlockRunner* runner __attribute__((tls_model("initial-exec"))) = nu
 
 namespace {
 
-constexpr unsigned most_threads = 1024;
+constexpr unsigned max_threads = 1024;
 
 // Some set bit of bits, chosen by the random number.
 unsigned some_bit(uint32_t bits, unsigned random) {
@@ -25,16 +25,16 @@ unsigned some_bit(uint32_t bits, unsigned random) {
 }  // namespace
 
 BlockRunner::BlockRunner() {
-    size_t bytes = Fiber::stack_bytes * most_threads;
+    size_t bytes = Fiber::stack_bytes * max_threads;
     void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (memory == MAP_FAILED) fail_call(CUDA_ERROR_OUT_OF_MEMORY, "the machine has no memory left for the simulator's stacks");
     stacks = static_cast<char*>(memory);
-    threads.resize(most_threads);
-    waiting.resize(most_threads);
-    warps.resize(most_threads / 32);
+    threads.resize(max_threads);
+    waiting.resize(max_threads);
+    warps.resize(max_threads / 32);
 }
 
-BlockRunner::~BlockRunner() { munmap(stacks, Fiber::stack_bytes * most_threads); }
+BlockRunner::~BlockRunner() { munmap(stacks, Fiber::stack_bytes * max_threads); }
 
 Fiber* BlockRunner::free_fiber() {
     if (idle_fibers.empty()) {

@@ -90,8 +90,8 @@ ASNI_EXPORT CUresult cuDeviceGetAttribute(int* value, int attribute, int device)
             case 41: *value = 1; return;                               // UNIFIED_ADDRESSING
             case 75: *value = capability() / 10; return;               // COMPUTE_CAPABILITY_MAJOR
             case 76: *value = capability() % 10; return;               // COMPUTE_CAPABILITY_MINOR
-            case 81: *value = int(most_dynamic_shared + 1024); return; // MAX_SHARED_MEMORY_PER_MULTIPROCESSOR
-            case 97: *value = int(most_dynamic_shared); return;        // MAX_SHARED_MEMORY_PER_BLOCK_OPTIN
+            case 81: *value = int(max_dynamic_shared + 1024); return; // MAX_SHARED_MEMORY_PER_MULTIPROCESSOR
+            case 97: *value = int(max_dynamic_shared); return;        // MAX_SHARED_MEMORY_PER_BLOCK_OPTIN
             default: fail_call(CUDA_ERROR_INVALID_VALUE, "the simulator knows no device attribute %d", attribute);
         }
     });

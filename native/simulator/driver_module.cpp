@@ -24,7 +24,7 @@ constexpr unsigned shared_for_all = 48 << 10;
 struct Function {
     const Kernel* kernel;
     unsigned static_shared;
-    unsigned most_dynamic;
+    unsigned max_dynamic;
 };
 
 struct Module {
@@ -100,9 +100,9 @@ void check_shape(const Function& function, Index3 grid, Index3 block, unsigned d
         fail_call(CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES, "kernel %s: its launch bounds allow %u threads a block, the launch asks for %u", kernel.name,
                   kernel.max_threads, unsigned(threads));
     }
-    if (dynamic_bytes > function.most_dynamic) {
+    if (dynamic_bytes > function.max_dynamic) {
         fail_call(CUDA_ERROR_INVALID_VALUE, "kernel %s: %u bytes of dynamic shared memory pass the %u that it may have beside %u static ones",
-                  kernel.name, dynamic_bytes, function.most_dynamic, function.static_shared);
+                  kernel.name, dynamic_bytes, function.max_dynamic, function.static_shared);
     }
 }
 
@@ -165,7 +165,7 @@ ASNI_EXPORT CUresult cuFuncGetAttribute(int* value, int attribute, void* handle)
             case 2: case 3: *value = 0; return;                           // CONST, LOCAL_SIZE_BYTES: not known here
             case 4: *value = 0; return;                                   // NUM_REGS: not known here
             case 5: case 6: *value = 80; return;                          // PTX_VERSION, BINARY_VERSION
-            case 8: *value = int(function->most_dynamic); return;         // MAX_DYNAMIC_SHARED_SIZE_BYTES
+            case 8: *value = int(function->max_dynamic); return;         // MAX_DYNAMIC_SHARED_SIZE_BYTES
             default: fail_call(CUDA_ERROR_INVALID_VALUE, "the simulator knows no function attribute %d", attribute);
         }
     });
@@ -177,11 +177,11 @@ ASNI_EXPORT CUresult cuFuncSetAttribute(void* handle, int attribute, int value) 
         constexpr int max_dynamic_shared = 8, preferred_carveout = 9;
         if (attribute == preferred_carveout) return;
         if (attribute != max_dynamic_shared) fail_call(CUDA_ERROR_INVALID_VALUE, "function attribute %d cannot be set", attribute);
-        if (value < 0 || unsigned(value) + function->static_shared > most_dynamic_shared) {
+        if (value < 0 || unsigned(value) + function->static_shared > max_dynamic_shared) {
             fail_call(CUDA_ERROR_INVALID_VALUE, "kernel %s: %d bytes of dynamic and %u of static shared memory pass the device's %zu",
-                      function->kernel->name, value, function->static_shared, most_dynamic_shared);
+                      function->kernel->name, value, function->static_shared, max_dynamic_shared);
         }
-        function->most_dynamic = unsigned(value);
+        function->max_dynamic = unsigned(value);
     });
 }
 
@@ -198,7 +198,7 @@ ASNI_EXPORT CUresult cuOccupancyMaxActiveBlocksPerMultiprocessor(int* blocks, vo
     return locked([&] {
         size_t shared = dynamic_bytes + function_of(handle)->static_shared;
         if (threads <= 0 || threads > 1024) fail_call(CUDA_ERROR_INVALID_VALUE, "a block of %d threads", threads);
-        size_t by_threads = 2048 / size_t(threads), by_shared = (most_dynamic_shared + 1024) / (shared + 1024);
+        size_t by_threads = 2048 / size_t(threads), by_shared = (max_dynamic_shared + 1024) / (shared + 1024);
         *blocks = int(by_threads < by_shared ? by_threads : by_shared);
     });
 }

@@ -11,7 +11,7 @@
 namespace asni::sim {
 
 // Static and dynamic shared memory of a kernel that asks for more than the 48 KiB that every launch may have; 227 KiB, as Hopper has.
-constexpr size_t most_dynamic_shared = 227 << 10;
+constexpr size_t max_dynamic_shared = 227 << 10;
 
 struct Launch {
     const Kernel* kernel;

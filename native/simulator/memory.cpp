@@ -32,7 +32,7 @@ struct Allocation {
 std::mutex lock;
 std::map<uintptr_t, Allocation> allocations;  // by start; the latest freed ones too, so that a fault in one is named
 std::deque<uintptr_t> freed;  // the oldest first
-constexpr size_t most_freed = 1024;
+constexpr size_t max_freed = 1024;
 std::map<uintptr_t, size_t> pinned;
 uintptr_t space_start = 0, space_end = 0, space_next = 0;
 size_t in_use = 0;
@@ -66,9 +66,9 @@ std::map<uintptr_t, Allocation>::iterator find(uintptr_t address) {
     return next == allocations.begin() ? allocations.end() : --next;
 }
 
-bool slack_is_whole(uintptr_t start, const Allocation& each, size_t most_before) {
+bool slack_is_whole(uintptr_t start, const Allocation& each, size_t max_before) {
     uintptr_t from = each.pages;
-    if (start - from > most_before) from = start - most_before;
+    if (start - from > max_before) from = start - max_before;
     for (uintptr_t p = from; p < start; p++) {
         if (*reinterpret_cast<unsigned char*>(p) != slack_fill) return false;
     }
@@ -129,7 +129,7 @@ void free_device(uintptr_t address) {
     mprotect(pages, each.page_bytes, PROT_NONE);
     uint64_t number = each.number;
     size_t bytes = each.bytes;
-    if (freed.size() > most_freed) {
+    if (freed.size() > max_freed) {
         allocations.erase(freed.front());
         freed.pop_front();
     }

@@ -12,7 +12,7 @@ namespace asni::sim {
 namespace {
 
 constexpr size_t page = 4096;
-constexpr size_t most_static_bytes = 48 << 10;
+constexpr size_t max_static_bytes = 48 << 10;
 constexpr size_t space_bytes = 64 << 20;
 
 std::mutex lock;
@@ -74,7 +74,7 @@ void* SharedMemory::get(SharedArray& array) {
     Region& region = regions[slot];
     if (region.block == block) return region.start;
     static_bytes += array.bytes;
-    if (static_bytes > most_static_bytes) return nullptr;
+    if (static_bytes > max_static_bytes) return nullptr;
     if (region.start == nullptr) place(region, array.bytes, 16, array.name);
     region.block = block;
     poison(region.start, region.bytes, seed + slot + 1);

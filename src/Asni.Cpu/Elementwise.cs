@@ -71,7 +71,7 @@ internal static unsafe class Elementwise
     {
         public void Execute<L, V>(int worker, int workers) where L : struct, ILanes<V> where V : struct
         {
-            (long i, long to) = Share.Of(count, worker, workers, grain: 64);
+            (long i, long to) = Partition.Range(count, worker, workers, grain: 64);
             for (; i <= to - 2 * L.Count; i += 2 * L.Count)
             {
                 V first = F.Apply<L, V>(L.Load(a + i), L.Load(b + i));

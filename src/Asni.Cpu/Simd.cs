@@ -88,10 +88,10 @@ internal static class WorkersExtensions
 }
 
 /// <summary>How work is shared: contiguous parts that depend on the number of workers only.</summary>
-internal static class Share
+internal static class Partition
 {
     /// <summary>This worker's part of 0 .. count - 1, its ends multiples of <paramref name="grain"/>.</summary>
-    public static (long From, long To) Of(long count, int worker, int workers, int grain = 1)
+    public static (long From, long To) Range(long count, int worker, int workers, int grain = 1)
     {
         long grains = (count + grain - 1) / grain;
         return (Math.Min(count, grains * worker / workers * grain), Math.Min(count, grains * (worker + 1) / workers * grain));

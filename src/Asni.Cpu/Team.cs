@@ -69,7 +69,7 @@ internal sealed unsafe class Team
         finally
         {
             for (int i = 0; i < _begun.Length; i++)
-                if (Begins(i, generation)) RunShare(i);
+                if (Begins(i, generation)) RunPart(i);
             // The body lives on the caller's stack frame: nobody may still be using it when we leave, not even on an exception.
             for (int i = 0; Volatile.Read(ref _running) != 0; i++) Pause(i);
         }
@@ -97,7 +97,7 @@ internal sealed unsafe class Team
             WaitForWork(index, seen);
             if (_stop) return;
             seen = _generation;
-            if (Begins(index, seen)) RunShare(index);
+            if (Begins(index, seen)) RunPart(index);
         }
     }
 
@@ -105,7 +105,7 @@ internal sealed unsafe class Team
     private bool Begins(int share, int generation) =>
         Volatile.Read(ref _begun[share]) == generation - 1 && Interlocked.CompareExchange(ref _begun[share], generation, generation - 1) == generation - 1;
 
-    private void RunShare(int index)
+    private void RunPart(int index)
     {
         try
         {

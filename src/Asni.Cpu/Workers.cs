@@ -15,7 +15,7 @@ internal interface IParallelBody
 internal sealed unsafe class Workers : IDisposable
 {
     private readonly TeamPool? _pool;
-    private readonly CpuBuffer _dealt;
+    private readonly CpuBuffer _queue;
     private Team? _last;
     private int _busy;
     private int _disposed;
@@ -24,7 +24,7 @@ internal sealed unsafe class Workers : IDisposable
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(count, 1);
         Count = count;
-        _dealt = new CpuBuffer(count * Deal.Spacing * sizeof(long));
+        _queue = new CpuBuffer(count * WorkQueue.Spacing * sizeof(long));
         if (count > 1) _pool = TeamPool.Join(count);
     }
 
@@ -33,11 +33,11 @@ internal sealed unsafe class Workers : IDisposable
 
     public int Count { get; }
 
-    /// <summary>Units for the next region; those of the region before must be done.</summary>
-    public Deal DealOut(long units, bool descending = false)
+    /// <summary>Work items for the next region; those of the region before must be done.</summary>
+    public WorkQueue Queue(long items, bool descending = false)
     {
         if (Volatile.Read(ref _busy) != 0) throw Busy();
-        return new((long*)_dealt.Pointer, Count, units, descending);
+        return new((long*)_queue.Pointer, Count, items, descending);
     }
 
     /// <summary>
@@ -64,7 +64,7 @@ internal sealed unsafe class Workers : IDisposable
     public void Dispose()
     {
         Leave(wait: true);
-        _dealt.Dispose();
+        _queue.Dispose();
         GC.SuppressFinalize(this);
     }
 

@@ -97,14 +97,14 @@ public sealed class CudaDevice : Device, ICudaAddresses
         ReadOnlySpan<float> source = nchw[..checked((int)to.Elements)];
         ulong staging = Staging((long)source.Length * sizeof(float));
         _stream.Upload(staging, source);
-        Door("door_in", staging, ((ICudaAddresses)this).Activations(to), to);
+        ConvertLayout("to_channels_last", staging, ((ICudaAddresses)this).Activations(to), to);
     }
 
     internal override void Download(DeviceTensor from, Span<float> nchw)
     {
         Span<float> target = nchw[..checked((int)from.Elements)];
         ulong staging = Staging((long)target.Length * sizeof(float));
-        Door("door_out", ((ICudaAddresses)this).Activations(from), staging, from);
+        ConvertLayout("to_channels_first", ((ICudaAddresses)this).Activations(from), staging, from);
         _stream.Download(target, staging);
     }
 
@@ -113,7 +113,7 @@ public sealed class CudaDevice : Device, ICudaAddresses
         ReadOnlySpan<byte> source = nchw[..checked((int)to.Elements)];
         ulong table = ImageTable(normalization, to.Shape.Channels), staging = Staging(source.Length);
         _stream.Upload(staging, source);
-        Door("images_in", staging, ((ICudaAddresses)this).Activations(to), to, table);
+        ConvertLayout("images_to_channels_last", staging, ((ICudaAddresses)this).Activations(to), to, table);
     }
 
     internal override void UploadLabels(ReadOnlySpan<int> labels, DeviceBuffer to) => _stream.Upload(CudaBuffer.At(to), labels);
@@ -196,10 +196,10 @@ public sealed class CudaDevice : Device, ICudaAddresses
         _kernels.Get($"{kernel}_{_runtime.StorageName}").Launch(_stream, Blocks(n, _runtime.Multiprocessors), Threads, 0, in args);
     }
 
-    private void Door(string kernel, ulong from, ulong to, DeviceTensor tensor, ulong table = 0)
+    private void ConvertLayout(string kernel, ulong from, ulong to, DeviceTensor tensor, ulong table = 0)
     {
         if (tensor.Elements == 0) return;
-        var args = new DoorArgs { From = from, To = to, Table = table, N = tensor.Elements, Channels = tensor.Shape.Channels, Positions = tensor.Shape.Positions };
+        var args = new LayoutConversionArgs { From = from, To = to, Table = table, N = tensor.Elements, Channels = tensor.Shape.Channels, Positions = tensor.Shape.Positions };
         _kernels.Get($"{kernel}_{_runtime.StorageName}").Launch(_stream, Blocks(args.N, _runtime.Multiprocessors), Threads, 0, in args);
     }
 
@@ -241,7 +241,7 @@ public sealed class CudaDevice : Device, ICudaAddresses
         public int Activation;
     }
 
-    private struct DoorArgs
+    private struct LayoutConversionArgs
     {
         public ulong From, To, Table;
         public long N;

@@ -90,7 +90,7 @@ internal sealed class HostConsole
 }
 
 /// <summary>Numbers as people read them, in invariant culture.</summary>
-internal static class Show
+internal static class Format
 {
     public static string Count(long n) => n.ToString("N0", System.Globalization.CultureInfo.InvariantCulture);
     public static string Percent(double fraction) =>

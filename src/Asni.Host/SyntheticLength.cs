@@ -52,7 +52,7 @@ internal sealed class SyntheticLength
         if (!wasShortened || recipe.Epochs != shortened.Epochs || recipe.BatchSize != shortened.BatchSize) return null;
         string size = recipe.Input is { } c ? $" of {c}" : "";
         return $"the run is shortened to take minutes on {threads} threads: "
-            + $"{Show.Count(settings.Limit ?? 0)} images{size}, {recipe.Epochs} epochs, batches of {recipe.BatchSize} "
+            + $"{Format.Count(settings.Limit ?? 0)} images{size}, {recipe.Epochs} epochs, batches of {recipe.BatchSize} "
             + $"(the recipe has {published.Epochs} epochs, batches of {published.BatchSize}); --limit, --input, --epochs and --batch change this.";
     }
 }

@@ -4,7 +4,7 @@ using System.Globalization;
 namespace Asni.Fuzz;
 
 /// <summary>Attacks one format for a while, and keeps the inputs that its reader does not stand.</summary>
-internal sealed class Campaign(Format format, int seed, string output)
+internal sealed class Campaign(FuzzedFormat format, int seed, string output)
 {
     private const int KeptOfAKind = 3;
 

@@ -9,10 +9,10 @@ internal static class DataFormats
 {
     private static readonly CifarFiles s_cifar = CifarFiles.Cifar10 with { RecordsPerFile = 2, TestRecords = 2, TrainFiles = ["input.bin"], TestFile = "input.bin" };
 
-    public static IEnumerable<Format> All()
+    public static IEnumerable<FuzzedFormat> All()
     {
         byte[] images = Idx([5, 4, 3]), labels = Idx([6]);
-        yield return new("idx", [images, labels], Format.AsIs, Load, "input");
+        yield return new("idx", [images, labels], FuzzedFormat.AsIs, Load, "input");
         yield return new("idx-gz", [images, labels], (file, random) => random.Next(2) == 0 ? Gzip(file) : Mutation.Of(Gzip(file), [Gzip(images)], random), Load, "input.gz");
         var cifar = new byte[2 * (1 + 3072)];
         for (int i = 0; i < cifar.Length; i++) cifar[i] = (byte)(i % 10);

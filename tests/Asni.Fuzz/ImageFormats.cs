@@ -12,18 +12,18 @@ internal static class ImageFormats
 {
     private const int Side = 16;
 
-    public static IEnumerable<Format> All()
+    public static IEnumerable<FuzzedFormat> All()
     {
         byte[][] png = [Encoded(SKEncodedImageFormat.Png, 13, 11), Encoded(SKEncodedImageFormat.Png, 40, 3), Seed.Of("larger.png")];
         byte[][] jpeg = [Encoded(SKEncodedImageFormat.Jpeg, 24, 17), Seed.Of("progressive.jpg"), Seed.Of("gray.jpg"), Seed.Of("cmyk.jpg"), Seed.Of("picture.jpg")];
         byte[][] webp = [Encoded(SKEncodedImageFormat.Webp, 24, 17, 80), Encoded(SKEncodedImageFormat.Webp, 24, 17)];
         byte[][] bmp = [Bitmap(9, 7, 24), Bitmap(9, 7, 32), Bitmap(8, -5, 24), Bitmap(9, 7, 8), Bitmap(17, 7, 1), Bitmap(9, 7, 4), Bitmap(9, 7, 16)];
         yield return new("png", png, Checksums, Load, "input.png");
-        yield return new("jpeg", jpeg, Format.AsIs, Load, "input.jpg");
+        yield return new("jpeg", jpeg, FuzzedFormat.AsIs, Load, "input.jpg");
         yield return new("webp", webp, Lengths, Load, "input.webp");
-        yield return new("bmp", bmp, Format.AsIs, Load, "input.bmp");
+        yield return new("bmp", bmp, FuzzedFormat.AsIs, Load, "input.bmp");
         // Under the name of an image, whatever it is.
-        yield return new("image-any", [.. png, .. jpeg, .. webp, .. bmp, .. Others()], Format.AsIs, Load, "input.jpeg");
+        yield return new("image-any", [.. png, .. jpeg, .. webp, .. bmp, .. Others()], FuzzedFormat.AsIs, Load, "input.jpeg");
     }
 
     private static void Load(string path)

@@ -18,13 +18,13 @@ internal static class NetworkFiles
 {
     private static readonly Network s_small = NetworkZoo.Create("lenet300[1=3,3=2]", new Chw(1, 2, 2), 2);
 
-    public static IEnumerable<Format> All()
+    public static IEnumerable<FuzzedFormat> All()
     {
         (byte[][] safetensors, byte[][] asni) = Written(s_small, NetworkZoo.Create("mlp300[1=5]", new Chw(1, 3, 3), 3));
         string[] torch = ["tiny.pt", "checkpoint.pt", "module.pt", "legacy.pt"];
         byte[][] archives = [.. torch.Select(Seed.Of)];
         (byte[] Pickle, (string, byte[])[] Others)[] parts = [.. torch[..3].Select(f => Unpacked(Seed.Of(f)))];
-        yield return new("pytorch", archives, Format.AsIs, ReadAll, "input.pt");
+        yield return new("pytorch", archives, FuzzedFormat.AsIs, ReadAll, "input.pt");
         yield return new("pickle", [.. parts.Select(p => p.Pickle)], (pickle, random) => Packed(pickle, parts[random.Next(parts.Length)].Others), ReadAll, "input.pt");
         yield return new("safetensors", safetensors, HeaderLength, ReadAll, "input.safetensors");
         yield return new("asni", asni, Envelope, ReadAll, "input.asni");

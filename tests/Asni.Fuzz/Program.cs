@@ -10,7 +10,7 @@ const string output = "fuzz-out";
 
 if (args is ["list"])
 {
-    foreach (Format format in Format.All) Console.WriteLine($"{format.Name}: {format.Seeds.Length} seeds of {string.Join(", ", format.Seeds.Select(s => s.Length))} bytes");
+    foreach (FuzzedFormat format in FuzzedFormat.All) Console.WriteLine($"{format.Name}: {format.Seeds.Length} seeds of {string.Join(", ", format.Seeds.Select(s => s.Length))} bytes");
     return 0;
 }
 if (args is ["read", var named, var file])
@@ -29,7 +29,7 @@ if (rest.Length == 0 || !double.TryParse(rest[0], NumberStyles.Float, CultureInf
     return 2;
 }
 (double secondsEach, long inputsEach) = counts ? (double.PositiveInfinity, (long)most) : (most * 60, long.MaxValue);
-string[] formats = rest.Length > 1 ? rest[1..] : [.. Format.All.Select(f => f.Name)];
+string[] formats = rest.Length > 1 ? rest[1..] : [.. FuzzedFormat.All.Select(f => f.Name)];
 foreach (string format in formats) Find(format);
 // Every campaign has other inputs; the seed of one repeats it.
 int start = (int)(DateTime.UtcNow - DateTime.UnixEpoch).TotalMinutes;
@@ -41,7 +41,7 @@ Parallel.ForEach(formats, new ParallelOptions { MaxDegreeOfParallelism = Environ
 Console.WriteLine(faults == 0 ? $"{formats.Length} formats stood it." : $"{faults} of {formats.Length} formats did not; the inputs are in {output}.");
 return faults == 0 ? 0 : 1;
 
-static Format Find(string name) => Format.All.FirstOrDefault(f => f.Name == name) ?? throw new ArgumentException($"there is no format {name}; 'list' shows them");
+static FuzzedFormat Find(string name) => FuzzedFormat.All.FirstOrDefault(f => f.Name == name) ?? throw new ArgumentException($"there is no format {name}; 'list' shows them");
 
 static double Number(string text) => double.Parse(text, CultureInfo.InvariantCulture);
 

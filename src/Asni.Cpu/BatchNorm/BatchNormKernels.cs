@@ -45,7 +45,7 @@ internal readonly unsafe struct BatchNormOutput(float* output, float* scale, flo
 }
 
 /// <summary>Two sums a lane, in parts of the rows: of d and d * d forward; of the gradient behind the activation and its product with d backward; d = x - mean.</summary>
-internal readonly unsafe struct BatchNormSums<A, K>(ChannelRows rows, Deal parts, int count, float* x, BatchNormOutput y, float* g, long elements, float* mean, float* blockSums,
+internal readonly unsafe struct BatchNormSums<A, K>(ChannelRows rows, WorkQueue parts, int count, float* x, BatchNormOutput y, float* g, long elements, float* mean, float* blockSums,
     double* sums) : IVectorBody where A : struct, IActivation where K : struct, ISumKind
 {
     public void Execute<L, V>(int worker, int workers) where L : struct, ILanes<V> where V : struct
@@ -55,7 +55,7 @@ internal readonly unsafe struct BatchNormSums<A, K>(ChannelRows rows, Deal parts
         {
             double* total = sums + 2L * part * rows.Width;
             new Span<double>(total, 2 * rows.Width).Clear();
-            (long row, long end) = rows.ShareRows(elements, part, count);
+            (long row, long end) = rows.PartitionRows(elements, part, count);
             for (; row < end; row += rows.BlockRows)
             {
                 new Span<float>(block, 2 * rows.Width).Clear();
@@ -119,7 +119,7 @@ internal readonly unsafe struct BatchNormSums<A, K>(ChannelRows rows, Deal parts
 }
 
 /// <summary>y = activation((x - mean) * scale + offset [+ skip]), from the last block to the first.</summary>
-internal readonly unsafe struct BatchNormApply(ChannelRows rows, Deal blocks, float* x, float* skip, long elements, Activation activation, float* mean, float* scale,
+internal readonly unsafe struct BatchNormApply(ChannelRows rows, WorkQueue blocks, float* x, float* skip, long elements, Activation activation, float* mean, float* scale,
     float* offset, float* y) : IVectorBody
 {
     private readonly bool _nonTemporal = Caches.Outgrown(y, elements);
@@ -188,7 +188,7 @@ internal readonly unsafe struct BatchNormApply(ChannelRows rows, Deal blocks, fl
 /// <summary>
 /// With g the gradient behind the activation: dx = scale * g + slope * (x - mean) + offset, and dSkip = g or dSkip += g; from the last block to the first.
 /// </summary>
-internal readonly unsafe struct BatchNormBackward(ChannelRows rows, Deal blocks, float* x, BatchNormOutput y, float* dy, long elements, Activation activation, float* mean,
+internal readonly unsafe struct BatchNormBackward(ChannelRows rows, WorkQueue blocks, float* x, BatchNormOutput y, float* dy, long elements, Activation activation, float* mean,
     float* scale, float* slope, float* offset, bool accumulateSkip, float* dSkip, float* dx) : IVectorBody
 {
     private interface ISkip

@@ -33,5 +33,5 @@ internal readonly struct ChannelRows
 
     public (long From, long To) Block(long elements, int block) => ((long)block * BlockRows, Math.Min(elements / Width, (block + 1L) * BlockRows));
 
-    public (long From, long To) ShareRows(long elements, int worker, int workers) => Share.Of(elements / Width, worker, workers);
+    public (long From, long To) PartitionRows(long elements, int worker, int workers) => Partition.Range(elements / Width, worker, workers);
 }

@@ -9,7 +9,7 @@ namespace Asni.Cpu;
 /// </summary>
 internal sealed unsafe class CpuBatchNorm : BatchNormOperation
 {
-    /// <summary>Parts of the rows whose sums are dealt out, a worker.</summary>
+    /// <summary>Parts of the rows whose sums are queued, a worker.</summary>
     private const int PartsOfWorker = 4;
 
     private readonly Workers _workers;
@@ -104,7 +104,7 @@ internal sealed unsafe class CpuBatchNorm : BatchNormOperation
         Repeat(_slope);
         Repeat(_offset);
         float* skipGradient = dSkip is { } s ? CpuBuffer.Floats(s) : null;
-        var body = new BatchNormBackward(_rows, _workers.DealOut(_rows.Blocks(x.Elements), descending: true), input, output, gradient, x.Elements, Spec.Activation, _mean, _scale, _slope, _offset,
+        var body = new BatchNormBackward(_rows, _workers.Queue(_rows.Blocks(x.Elements), descending: true), input, output, gradient, x.Elements, Spec.Activation, _mean, _scale, _slope, _offset,
             accumulateSkip, skipGradient, CpuBuffer.Floats(dx));
         _workers.Vectorize(x.Elements, body);
     }
@@ -130,7 +130,7 @@ internal sealed unsafe class CpuBatchNorm : BatchNormOperation
         Repeat(_outputScale);
         Repeat(_outputOffset);
         float* residual = skip is { } s ? CpuBuffer.Floats(s) : null;
-        var body = new BatchNormApply(_rows, _workers.DealOut(_rows.Blocks(x.Elements), descending: true), CpuBuffer.Floats(x), residual, x.Elements, Spec.Activation, _mean, _outputScale, _outputOffset, CpuBuffer.Floats(y));
+        var body = new BatchNormApply(_rows, _workers.Queue(_rows.Blocks(x.Elements), descending: true), CpuBuffer.Floats(x), residual, x.Elements, Spec.Activation, _mean, _outputScale, _outputOffset, CpuBuffer.Floats(y));
         _workers.Vectorize(x.Elements, body);
     }
 
@@ -138,9 +138,9 @@ internal sealed unsafe class CpuBatchNorm : BatchNormOperation
     private int RunSums<A>(bool squares, float* x, BatchNormOutput y, float* g, long elements) where A : struct, IActivation
     {
         int parts = elements < WorkersExtensions.SmallestParallel ? 1 : PartsOfWorker * _workers.Count;
-        Deal dealt = _workers.DealOut(parts);
-        if (squares) _workers.Vectorize(elements, new BatchNormSums<A, Square>(_rows, dealt, parts, x, y, g, elements, _mean, _blockSums, _sums));
-        else _workers.Vectorize(elements, new BatchNormSums<A, GradientProduct>(_rows, dealt, parts, x, y, g, elements, _mean, _blockSums, _sums));
+        WorkQueue queue = _workers.Queue(parts);
+        if (squares) _workers.Vectorize(elements, new BatchNormSums<A, Square>(_rows, queue, parts, x, y, g, elements, _mean, _blockSums, _sums));
+        else _workers.Vectorize(elements, new BatchNormSums<A, GradientProduct>(_rows, queue, parts, x, y, g, elements, _mean, _blockSums, _sums));
         return parts;
     }
 

@@ -89,7 +89,7 @@ internal sealed unsafe class DepthwiseConvolution : ConvolutionOperation
         public readonly void Execute<L, V>(int worker, int workers) where L : struct, ILanes<V> where V : struct
         {
             int channels = Spec.Filter.Out, height = Spec.Output.Height, width = Spec.Output.Width;
-            (long from, long to) = Share.Of((long)Batch * height, worker, workers);
+            (long from, long to) = Partition.Range((long)Batch * height, worker, workers);
             var epilogue = new Epilogue(channels, Bias, false, Clamp);
             for (long row = from; row < to; row++)
                 for (int ow = 0; ow < width; ow++)
@@ -129,7 +129,7 @@ internal sealed unsafe class DepthwiseConvolution : ConvolutionOperation
         public readonly void Execute<L, V>(int worker, int workers) where L : struct, ILanes<V> where V : struct
         {
             int channels = Spec.Filter.Out, height = Spec.Input.Height, width = Spec.Input.Width;
-            (long from, long to) = Share.Of((long)Batch * height, worker, workers);
+            (long from, long to) = Partition.Range((long)Batch * height, worker, workers);
             for (long row = from; row < to; row++)
                 for (int iw = 0; iw < width; iw++)
                 {
@@ -169,7 +169,7 @@ internal sealed unsafe class DepthwiseConvolution : ConvolutionOperation
             long weights = (long)channels * Spec.Filter.FanIn;
             float* dw = Partials + worker * weights;
             NativeMemory.Clear(dw, (nuint)(weights * sizeof(float)));
-            (long from, long to) = Share.Of((long)Batch * height, worker, workers);
+            (long from, long to) = Partition.Range((long)Batch * height, worker, workers);
             for (long row = from; row < to; row++)
                 for (int kh = 0; kh < Spec.Filter.Height; kh++)
                 {

@@ -9,8 +9,8 @@ namespace Asni.Cpu.Convolution;
 /// </summary>
 internal sealed unsafe class ImplicitGemm : IDisposable
 {
-    /// <summary>Shares of the grid rows that are dealt out: so many a worker, and of so many positions.</summary>
-    private const int SharesOfWorker = 8, SharePositions = 96;
+    /// <summary>Parts of the grid rows that are queued: so many a worker, and of so many positions.</summary>
+    private const int PartsPerWorker = 8, PartPositions = 96;
 
     /// <summary>Rows of B at a time: 64 columns of them stay in the first-level cache's reach while all positions of a chunk pass by.</summary>
     private const int BlockRows = 512;
@@ -58,7 +58,7 @@ internal sealed unsafe class ImplicitGemm : IDisposable
     public void Run(float* x, WeightValues w, float* bias, bool accumulate, Clamp clamp, int batch, float* y)
     {
         _packing?.Take(w, _workers);
-        int shares = (int)Math.Clamp((long)batch * _positions / SharePositions, _workers.Count, SharesOfWorker * _workers.Count);
+        int parts = (int)Math.Clamp((long)batch * _positions / PartPositions, _workers.Count, PartsPerWorker * _workers.Count);
         var body = new Body
         {
             Gemm = this,
@@ -68,9 +68,9 @@ internal sealed unsafe class ImplicitGemm : IDisposable
             Accumulate = accumulate,
             Clamp = clamp,
             Batch = batch,
-            Count = shares,
-            Grain = batch >= shares ? _windows.GridRows : 1,
-            Shares = _workers.DealOut(shares),
+            Count = parts,
+            Grain = batch >= parts ? _windows.GridRows : 1,
+            Parts = _workers.Queue(parts),
             Y = y
         };
         // A region costs a few microseconds: some 100,000 multiply-adds.
@@ -119,7 +119,7 @@ internal sealed unsafe class ImplicitGemm : IDisposable
         public bool Accumulate;
         public Clamp Clamp;
         public int Batch, Count, Grain;
-        public Deal Shares;
+        public WorkQueue Parts;
 
         public readonly void Execute<L, V>(int worker, int workers) where L : struct, ILanes<V> where V : struct
         {
@@ -131,9 +131,9 @@ internal sealed unsafe class ImplicitGemm : IDisposable
                 RunRows<L, V>(0, total, scratch, worker);
                 return;
             }
-            for (int share; (share = Shares.Next(worker)) >= 0;)
+            for (int part; (part = Parts.Next(worker)) >= 0;)
             {
-                (long row, long end) = Share.Of(total, share, Count, Grain);
+                (long row, long end) = Partition.Range(total, part, Count, Grain);
                 RunRows<L, V>(row, end, scratch, AllPanels);
             }
         }

@@ -35,7 +35,7 @@ internal sealed unsafe class OutputGradient(int channels, Workers workers) : IDi
 
         public readonly void Execute<L, V>(int worker, int workers) where L : struct, ILanes<V> where V : struct
         {
-            (long from, long to) = Share.Of(Positions, worker, workers);
+            (long from, long to) = Partition.Range(Positions, worker, workers);
             float* sums = Partials + worker * Stride;
             NativeMemory.Clear(sums, (nuint)(Stride * sizeof(float)));
             for (long p = from; p < to; p++) Row<L, V>(Y + p * Channels, Dy + p * Channels, sums);

@@ -77,7 +77,7 @@ internal sealed unsafe class WeightGradient : IDisposable
 
         public readonly void Execute<L, V>(int worker, int workers) where L : struct, ILanes<V> where V : struct
         {
-            (long from, long to) = Share.Of(Length, worker, workers, 16);
+            (long from, long to) = Partition.Range(Length, worker, workers, 16);
             for (int part = 0; part < Count; part++)
             {
                 float* add = Partials + part * Length;
@@ -100,7 +100,7 @@ internal sealed unsafe class WeightGradient : IDisposable
             Windows windows = g._windows;
             long total = (long)Batch * windows.GridRows;
             bool byPanel = g._splitPanels && workers > 1;
-            (long row, long end) = byPanel ? (0, total) : Share.Of(total, worker, workers);
+            (long row, long end) = byPanel ? (0, total) : Partition.Range(total, worker, workers);
             float* dw = byPanel || worker == 0 ? Dw : (float*)g._partials!.Pointer + (worker - 1) * g._weights;
             float* scratch = (float*)g._scratch.Pointer + worker * g.ScratchStride;
             if (!byPanel && (row == end || g._leavesTapsOut)) NativeMemory.Clear(dw, (nuint)(g._weights * sizeof(float)));

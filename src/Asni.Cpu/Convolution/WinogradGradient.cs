@@ -8,7 +8,7 @@ namespace Asni.Cpu.Convolution;
 /// </summary>
 internal sealed unsafe class WinogradGradient
 {
-    /// <summary>Tiles that are dealt out together.</summary>
+    /// <summary>Tiles that are queued together.</summary>
     private const int Together = 8;
 
     /// <summary>Tiles of a product for which a strip of either side stays in the first cache.</summary>
@@ -51,9 +51,9 @@ internal sealed unsafe class WinogradGradient
         for (long first = 0; first < tiles; first += _most)
         {
             int count = (int)Math.Min(_most, tiles - first);
-            Deal blocks = _workers.DealOut(Groups(count));
+            WorkQueue blocks = _workers.Queue(Groups(count));
             _workers.Vectorize(long.MaxValue, new Transform { Gradient = this, X = x, Dy = dy, First = first, Count = count, Blocks = blocks, Inputs = inputs, Outputs = outputs });
-            Deal points = _workers.DealOut(WinogradTransforms.Points);
+            WorkQueue points = _workers.Queue(WinogradTransforms.Points);
             _workers.Vectorize(long.MaxValue, new Product
             {
                 Gradient = this,
@@ -80,7 +80,7 @@ internal sealed unsafe class WinogradGradient
         public float* X, Dy, Inputs, Outputs;
         public long First;
         public int Count;
-        public Deal Blocks;
+        public WorkQueue Blocks;
 
         public readonly void Execute<L, V>(int worker, int workers) where L : struct, ILanes<V> where V : struct
         {
@@ -95,11 +95,11 @@ internal sealed unsafe class WinogradGradient
         private readonly void Take<L, V>(int t, float* zeros, float* temporary) where L : struct, ILanes<V> where V : struct
         {
             float* x = Inputs + (long)t * Gradient.InputRow, dy = Outputs + (long)t * Gradient.OutputRow;
-            float** places = stackalloc float*[WinogradTransforms.Points];
-            Gradient._tiles.Inputs(X, First + t, zeros, places);
-            for (int c = 0; c < Gradient._inputs; c += L.Count) WinogradTransforms.Input<L, V>(places, c, temporary, x + c, Gradient.InputStep);
-            Gradient._tiles.Outputs(Dy, First + t, zeros, places);
-            for (int c = 0; c < Gradient._outputs; c += L.Count) WinogradTransforms.OutputGradient<L, V>(places, c, temporary, dy + c, Gradient.OutputStep);
+            float** pointers = stackalloc float*[WinogradTransforms.Points];
+            Gradient._tiles.Inputs(X, First + t, zeros, pointers);
+            for (int c = 0; c < Gradient._inputs; c += L.Count) WinogradTransforms.Input<L, V>(pointers, c, temporary, x + c, Gradient.InputStep);
+            Gradient._tiles.Outputs(Dy, First + t, zeros, pointers);
+            for (int c = 0; c < Gradient._outputs; c += L.Count) WinogradTransforms.OutputGradient<L, V>(pointers, c, temporary, dy + c, Gradient.OutputStep);
         }
     }
 
@@ -108,7 +108,7 @@ internal sealed unsafe class WinogradGradient
         public WinogradGradient Gradient;
         public float* Inputs, Outputs, Sums, X, Dy;
         public int Count;
-        public Deal Points;
+        public WorkQueue Points;
         public bool Add;
 
         /// <summary>Tiles of the next block.</summary>
@@ -134,7 +134,7 @@ internal sealed unsafe class WinogradGradient
         /// <summary>What this worker is to transform next of both sides, while it goes through its share of the points.</summary>
         private readonly (Prefetch X, Prefetch Dy) BlockAhead(int worker, int workers)
         {
-            (long first, long end) = Share.Of(Groups(End - Next), worker, workers);
+            (long first, long end) = Partition.Range(Groups(End - Next), worker, workers);
             (first, end) = (Next + first * Together, Math.Min(End, Next + end * Together));
             (long x, long inputs) = Gradient._tiles.InputRows(first, end);
             (long dy, long outputs) = Gradient._tiles.OutputRows(first, end);
@@ -187,7 +187,7 @@ internal sealed unsafe class WinogradGradient
             long elements = (long)Gradient._inputs * Gradient._outputs;
             float* temporary = stackalloc float[WinogradTransforms.Temporary + 16];
             temporary = (float*)(((nint)temporary + 63) & ~63);
-            (long i, long end) = Share.Of(elements, worker, workers, L.Count);
+            (long i, long end) = Partition.Range(elements, worker, workers, L.Count);
             for (; i < end; i += L.Count) WinogradTransforms.FilterGradient<L, V>(Sums + i, Gradient.SumStep, temporary, Dw + i, (nint)elements);
         }
     }

@@ -45,7 +45,7 @@ internal sealed unsafe class WinogradProduct
     public void Run(float* x, float* w, float* bias, bool accumulate, Clamp clamp, int batch, float* y)
     {
         float* filter = _scratch.Shared(WinogradTransforms.Points * FilterStep);
-        _workers.Vectorize(long.MaxValue, new FilterBody { Product = this, W = w, To = filter, Rows = _workers.DealOut((_inner + Together - 1) / Together) });
+        _workers.Vectorize(long.MaxValue, new FilterBody { Product = this, W = w, To = filter, Rows = _workers.Queue((_inner + Together - 1) / Together) });
         long tiles = (long)batch * _tiles.Count;
         int block = (int)Math.Min(_block, (tiles + _workers.Count - 1) / _workers.Count);
         _workers.Vectorize(long.MaxValue, new Body
@@ -56,7 +56,7 @@ internal sealed unsafe class WinogradProduct
             Y = y,
             Tiles = tiles,
             Block = block,
-            Blocks = _workers.DealOut((tiles + block - 1) / block),
+            Blocks = _workers.Queue((tiles + block - 1) / block),
             Bias = bias,
             Accumulate = accumulate,
             Clamp = clamp,
@@ -69,7 +69,7 @@ internal sealed unsafe class WinogradProduct
     {
         public WinogradProduct Product;
         public float* W, To;
-        public Deal Rows;
+        public WorkQueue Rows;
 
         public readonly void Execute<L, V>(int worker, int workers) where L : struct, ILanes<V> where V : struct
         {
@@ -106,7 +106,7 @@ internal sealed unsafe class WinogradProduct
         public float* X, Filter, Bias, Y;
         public long Tiles;
         public int Block;
-        public Deal Blocks;
+        public WorkQueue Blocks;
         public bool Accumulate, NonTemporal;
         public Clamp Clamp;
 
@@ -145,9 +145,9 @@ internal sealed unsafe class WinogradProduct
 
         private readonly void Take<L, V>(long tile, float* zeros, float* temporary, float* to, nint step) where L : struct, ILanes<V> where V : struct
         {
-            float** places = stackalloc float*[WinogradTransforms.Points];
-            Product._tiles.Inputs(X, tile, zeros, places);
-            for (int c = 0; c < Product._inner; c += L.Count) WinogradTransforms.Input<L, V>(places, c, temporary, to + c, step);
+            float** pointers = stackalloc float*[WinogradTransforms.Points];
+            Product._tiles.Inputs(X, tile, zeros, pointers);
+            for (int c = 0; c < Product._inner; c += L.Count) WinogradTransforms.Input<L, V>(pointers, c, temporary, to + c, step);
         }
 
         /// <summary>Rows of a register tile past the block's last repeat it; the block has room for their results.</summary>
@@ -180,16 +180,16 @@ internal sealed unsafe class WinogradProduct
         private readonly void Give<L, V>(long tile, float* from, nint step, float* temporary) where L : struct, ILanes<V> where V : struct
         {
             const int outputs = WinogradTransforms.Outputs * WinogradTransforms.Outputs;
-            float** places = stackalloc float*[outputs];
+            float** pointers = stackalloc float*[outputs];
             float* results = temporary + WinogradTransforms.Temporary;
-            Product._tiles.Outputs(Y, tile, null, places);
+            Product._tiles.Outputs(Y, tile, null, pointers);
             for (int c = 0; c < Product._columns; c += WinogradTransforms.ResultStep)
             {
                 int channels = Math.Min(WinogradTransforms.ResultStep, Product._columns - c);
                 for (int i = 0; i < channels; i += L.Count) WinogradTransforms.Output<L, V>(from + c + i, step, temporary, results + i);
                 var epilogue = new Epilogue(channels, Bias == null ? null : Bias + c, Accumulate, Clamp, NonTemporal);
                 for (int p = 0; p < outputs; p++)
-                    if (places[p] != null) epilogue.Store<L, V>(results + p * WinogradTransforms.ResultStep, places[p] + c);
+                    if (pointers[p] != null) epilogue.Store<L, V>(results + p * WinogradTransforms.ResultStep, pointers[p] + c);
             }
         }
     }

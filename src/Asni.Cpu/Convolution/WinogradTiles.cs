@@ -29,17 +29,17 @@ internal readonly unsafe struct WinogradTiles
 
     /// <summary>The places that a tile reads.</summary>
     /// <param name="zeros">As many as there are channels.</param>
-    public void Inputs(float* x, long tile, float* zeros, float** places)
+    public void Inputs(float* x, long tile, float* zeros, float** pointers)
     {
         (int row, int column) = Find(tile);
-        Places(x + tile / Count * _input.Elements, _input, row - _padding, column - _padding, WinogradTransforms.Inputs, zeros, places);
+        Pointers(x + tile / Count * _input.Elements, _input, row - _padding, column - _padding, WinogradTransforms.Inputs, zeros, pointers);
     }
 
     /// <summary>The places of a tile's outputs; those outside the image are <paramref name="outside"/>.</summary>
-    public void Outputs(float* y, long tile, float* outside, float** places)
+    public void Outputs(float* y, long tile, float* outside, float** pointers)
     {
         (int row, int column) = Find(tile);
-        Places(y + tile / Count * _output.Elements, _output, row, column, WinogradTransforms.Outputs, outside, places);
+        Pointers(y + tile / Count * _output.Elements, _output, row, column, WinogradTransforms.Outputs, outside, pointers);
     }
 
     /// <summary>The whole rows that tiles read, as a piece of the tensor: its first element, and how many.</summary>
@@ -64,10 +64,10 @@ internal readonly unsafe struct WinogradTiles
         return (within / _columns * WinogradTransforms.Outputs, within % _columns * WinogradTransforms.Outputs);
     }
 
-    private static void Places(float* image, Chw shape, int row, int column, int size, float* outside, float** places)
+    private static void Pointers(float* image, Chw shape, int row, int column, int size, float* outside, float** pointers)
     {
         for (int r = row; r < row + size; r++)
             for (int c = column; c < column + size; c++)
-                *places++ = (uint)r < (uint)shape.Height && (uint)c < (uint)shape.Width ? image + ((long)r * shape.Width + c) * shape.Channels : outside;
+                *pointers++ = (uint)r < (uint)shape.Height && (uint)c < (uint)shape.Width ? image + ((long)r * shape.Width + c) * shape.Channels : outside;
     }
 }

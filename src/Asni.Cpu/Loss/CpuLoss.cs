@@ -44,7 +44,7 @@ internal sealed unsafe class CpuLoss(int batch, int classes, float labelSmoothin
     {
         public void Execute(int worker, int workers)
         {
-            (long n, long end) = Share.Of(samples, worker, workers);
+            (long n, long end) = Partition.Range(samples, worker, workers);
             LossSums sums = default;
             for (; n < end; n++)
                 sums = Sum(sums, Sample(logits + n * classes, labels[n], gradient == null ? null : gradient + n * classes));

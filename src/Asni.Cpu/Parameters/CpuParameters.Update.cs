@@ -16,7 +16,7 @@ internal sealed unsafe partial class CpuParameters
         {
             if (!p.IsTrained) continue;
             _list.Add(p, _offsets[p.Index], _masked[p.Index]);
-            if (_masked[p.Index]) _livePlaces.Gather(p.Index, MaskWords(p.Index), p.Elements, _live[p.Index], StateOf(p.Index, State0), StateOf(p.Index, State1));
+            if (_masked[p.Index]) _liveIndices.Gather(p.Index, MaskWords(p.Index), p.Elements, _live[p.Index], StateOf(p.Index, State0), StateOf(p.Index, State1));
         }
         if (rule.Kind == UpdateKind.Adam) Run(new AdamStep(rule), rule);
         else if (!momentum) Run(new PlainStep(rule), rule);
@@ -27,11 +27,11 @@ internal sealed unsafe partial class CpuParameters
     private float* StateOf(int parameter, float* state) => state == null ? null : state + _offsets[parameter];
 
     /// <summary>Before the mask changes, or state is read or written element by element.</summary>
-    private void ScatterState(int parameter) => _livePlaces.Scatter(parameter, StateOf(parameter, State0), StateOf(parameter, State1));
+    private void ScatterState(int parameter) => _liveIndices.Scatter(parameter, StateOf(parameter, State0), StateOf(parameter, State1));
 
     private void Run<S>(S step, in UpdateRule rule) where S : struct, IStep =>
         _workers.Vectorize(_list.Elements,
-            new UpdateBody<S>(_list, _livePlaces, step, rule.WeightDecay, rule.DecayVectors, Values, Gradients, State0, State1, Masks));
+            new UpdateBody<S>(_list, _liveIndices, step, rule.WeightDecay, rule.DecayVectors, Values, Gradients, State0, State1, Masks));
 }
 
 /// <summary>The optimizer's formula on one vector: value, decayed gradient and state; live lanes keep the result, others become +0.</summary>
@@ -116,7 +116,7 @@ internal readonly unsafe struct AdamStep : IStep
 }
 
 /// <summary>One optimizer step over all parameters in one pass; vectors without a live element are not touched.</summary>
-internal readonly unsafe struct UpdateBody<S>(Segments list, LivePlaces places, S step, float weightDecay, bool decayVectors, float* values,
+internal readonly unsafe struct UpdateBody<S>(Segments list, LiveIndices indices, S step, float weightDecay, bool decayVectors, float* values,
     float* gradients, float* state0, float* state1, ulong* masks) : IVectorBody where S : struct, IStep
 {
     public void Execute<L, V>(int worker, int workers) where L : struct, ILanes<V> where V : struct
@@ -126,7 +126,7 @@ internal readonly unsafe struct UpdateBody<S>(Segments list, LivePlaces places, 
             float decay = decayVectors || piece.Segment.Parameter.IsWeight ? weightDecay : 0;
             long from = piece.Segment.Offset + piece.From, to = piece.Segment.Offset + piece.To;
             if (!piece.Segment.Masked) Update<L, V>(from, to, decay);
-            else if (places.Of(piece.Segment.Parameter.Index) is { } live) UpdateLive<L, V>(live, LivePlaces.Between(live, piece.From, piece.To), piece.Segment.Offset, decay);
+            else if (indices.Of(piece.Segment.Parameter.Index) is { } live) UpdateLive<L, V>(live, LiveIndices.Between(live, piece.From, piece.To), piece.Segment.Offset, decay);
             else UpdateMasked<L, V>(from, to, decay);
         }
     }
@@ -188,13 +188,13 @@ internal readonly unsafe struct UpdateBody<S>(Segments list, LivePlaces places, 
         if (state1 != null) new Span<float>(ownV, count).CopyTo(new Span<float>(v, count));
     }
 
-    private static void Gather(ReadOnlySpan<int> places, float* from, float* to)
+    private static void Gather(ReadOnlySpan<int> indices, float* from, float* to)
     {
-        for (int i = 0; i < places.Length; i++) to[i] = from[places[i]];
+        for (int i = 0; i < indices.Length; i++) to[i] = from[indices[i]];
     }
 
-    private static void Scatter(float* from, ReadOnlySpan<int> places, float* to)
+    private static void Scatter(float* from, ReadOnlySpan<int> indices, float* to)
     {
-        for (int i = 0; i < places.Length; i++) to[places[i]] = from[i];
+        for (int i = 0; i < indices.Length; i++) to[indices[i]] = from[i];
     }
 }

@@ -20,7 +20,7 @@ internal sealed unsafe partial class CpuParameters : DeviceParameters
     private readonly bool[] _chosen;
     private readonly long _length;
     private readonly Segments _list;
-    private readonly LivePlaces _livePlaces;
+    private readonly LiveIndices _liveIndices;
     private readonly CpuBuffer _values, _gradients;
     private CpuBuffer? _state0, _state1, _scores, _masks;
 
@@ -32,10 +32,10 @@ internal sealed unsafe partial class CpuParameters : DeviceParameters
         _masked = new bool[parameters.Length];
         _chosen = new bool[parameters.Length];
         _list = new Segments(parameters.Length);
-        _livePlaces = new LivePlaces(parameters.Length);
+        _liveIndices = new LiveIndices(parameters.Length);
         _counts = new long[parameters.Length * workers.Count];
         _ties = new long[parameters.Max(p => p.Filter.Out)];
-        _sides = new SideSums[parameters.Length * workers.Count];
+        _signStatistics = new SignStatistics[parameters.Length * workers.Count];
         for (int i = 0; i < parameters.Length; i++)
         {
             if (parameters[i].Index != i) throw new ArgumentException($"parameter {i} has index {parameters[i].Index}", nameof(parameters));

@@ -46,7 +46,7 @@ internal sealed class Segments(int capacity)
     /// <summary>The worker's pieces, in order.</summary>
     public PieceEnumerator Pieces(int worker, int workers)
     {
-        (long from, long to) = Share.Of(_length, worker, workers, Grain);
+        (long from, long to) = Partition.Range(_length, worker, workers, Grain);
         return new PieceEnumerator(this, from, to);
     }
 

@@ -16,7 +16,7 @@ internal sealed unsafe class CpuGlobalAveragePooling(PoolingSpec spec, Workers w
     {
         public void Execute<L, V>(int worker, int workers) where L : struct, ILanes<V> where V : struct
         {
-            (long sample, long end) = Share.Of(batch, worker, workers);
+            (long sample, long end) = Partition.Range(batch, worker, workers);
             float share = 1f / positions;
             for (; sample < end; sample++)
             {
@@ -49,7 +49,7 @@ internal sealed unsafe class CpuGlobalAveragePooling(PoolingSpec spec, Workers w
     {
         public void Execute<L, V>(int worker, int workers) where L : struct, ILanes<V> where V : struct
         {
-            (long position, long end) = Share.Of((long)batch * positions, worker, workers);
+            (long position, long end) = Partition.Range((long)batch * positions, worker, workers);
             float share = 1f / positions;
             for (; position < end; position++)
             {

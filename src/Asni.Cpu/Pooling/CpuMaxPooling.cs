@@ -25,14 +25,14 @@ internal sealed unsafe class CpuMaxPooling : PoolingOperation
     public override void Forward(DeviceTensor x, DeviceTensor y)
     {
         byte* winners = _winners == null ? null : _winners.Pointer;
-        var body = new ForwardBody(new Windows(Spec), _workers.DealOut((long)x.Batch * Spec.Output.Height), CpuBuffer.Floats(x), CpuBuffer.Floats(y), winners);
+        var body = new ForwardBody(new Windows(Spec), _workers.Queue((long)x.Batch * Spec.Output.Height), CpuBuffer.Floats(x), CpuBuffer.Floats(y), winners);
         _workers.Vectorize(x.Elements, body);
     }
 
     public override void Backward(DeviceTensor dy, bool accumulate, DeviceTensor dx)
     {
         if (_winners == null) throw new InvalidOperationException("the pooling was prepared without training");
-        var body = new BackwardBody(new Windows(Spec), _workers.DealOut((long)dy.Batch * Spec.Input.Height), CpuBuffer.Floats(dy), _winners.Pointer, dy.Batch, accumulate, CpuBuffer.Floats(dx));
+        var body = new BackwardBody(new Windows(Spec), _workers.Queue((long)dy.Batch * Spec.Input.Height), CpuBuffer.Floats(dy), _winners.Pointer, dy.Batch, accumulate, CpuBuffer.Floats(dx));
         _workers.Vectorize(dx.Elements, body);
     }
 
@@ -48,7 +48,7 @@ internal sealed unsafe class CpuMaxPooling : PoolingOperation
         public readonly Chw Input = spec.Input, Output = spec.Output;
     }
 
-    private readonly struct ForwardBody(Windows w, Deal rows, float* x, float* y, byte* winners) : IVectorBody
+    private readonly struct ForwardBody(Windows w, WorkQueue rows, float* x, float* y, byte* winners) : IVectorBody
     {
         public void Execute<L, V>(int worker, int workers) where L : struct, ILanes<V> where V : struct
         {
@@ -120,7 +120,7 @@ internal sealed unsafe class CpuMaxPooling : PoolingOperation
     /// <summary>The part of a window that lies inside the input.</summary>
     private readonly record struct Place(int Top, int Bottom, int Left, int Right);
 
-    private readonly struct BackwardBody(Windows w, Deal rows, float* dy, byte* winners, int batch, bool accumulate, float* dx) : IVectorBody
+    private readonly struct BackwardBody(Windows w, WorkQueue rows, float* dy, byte* winners, int batch, bool accumulate, float* dx) : IVectorBody
     {
         private readonly bool _nonTemporal = w.Input.Channels % 16 == 0 && Caches.Outgrown(dx, (long)batch * w.Input.Elements);
 

@@ -115,7 +115,7 @@ internal sealed class Blocks
         return (tasks * (eight + four + one), tasks * (8 * eight + SparseCost.TileOfFour * four + SparseCost.TileOfOne * one));
     }
 
-    /// <summary>Tasks that are dealt out together: those of a sample or group of samples, each of which takes over rows from the one before, when there are enough of them.</summary>
+    /// <summary>Tasks that are queued together: those of a sample or group of samples, each of which takes over rows from the one before, when there are enough of them.</summary>
     public int Together(int batch, int workers)
     {
         const int enough = 4; // a worker

@@ -17,7 +17,7 @@ internal sealed unsafe class SparseConvolution : SparsePath
     /// <summary>From this density on wider ones do too: aligned loads are worth the slower turn.</summary>
     private const double LanesOfSamplesDensity = 0.12;
 
-    /// <summary>Gradients of so many weights are cheap to have in more parts, which can be dealt out better.</summary>
+    /// <summary>Gradients of so many weights are cheap to have in more parts, which can be queued better.</summary>
     private const int FewSums = 128 * 1024;
 
     private readonly ConvolutionSpec _spec;
@@ -123,7 +123,7 @@ internal sealed unsafe class SparseConvolution : SparsePath
             Epilogue = epilogue,
             Batch = batch,
             Together = together,
-            Units = _workers.DealOut(blocks.Tasks(batch) / together),
+            Units = _workers.Queue(blocks.Tasks(batch) / together),
             From = from,
             To = to
         });
@@ -143,7 +143,7 @@ internal sealed unsafe class SparseConvolution : SparsePath
             X = x,
             Dy = dy,
             Count = parts,
-            Parts = _workers.DealOut(parts),
+            Parts = _workers.Queue(parts),
             Sums = sums
         });
         var sum = new SumParts { Taps = taps, Sums = sums, Count = parts, Dw = dw };
@@ -167,7 +167,7 @@ internal sealed unsafe class SparseConvolution : SparsePath
         public Scratch Scratch;
         public Epilogue Epilogue;
         public int Batch, Together;
-        public Deal Units;
+        public WorkQueue Units;
         public float* From, To;
 
         public readonly void Execute<L, V>(int worker, int workers) where L : struct, ILanes<V> where V : struct
@@ -196,9 +196,9 @@ internal sealed unsafe class SparseConvolution : SparsePath
             int step = to.Step, lines = to.Channels;
             (int height, int width) = Blocks.Extent(rows);
             Tap* taps = Taps.Taps;
-            fixed (int* starts = Taps.Starts)
+            fixed (int* offsets = Taps.Offsets)
                 for (int c = 0; c < step * step; c++)
-                    TapKernels.Product<L, V>(taps, starts + c * Taps.ChannelBlocks * lines, lines, Taps.ChannelBlocks, lines, x, from.Pitch, height, width, y + to.Offset(0, c / step, c % step), to.Pitch, to.ChannelPitch);
+                    TapKernels.Product<L, V>(taps, offsets + c * Taps.ChannelBlocks * lines, lines, Taps.ChannelBlocks, lines, x, from.Pitch, height, width, y + to.Offset(0, c / step, c % step), to.Pitch, to.ChannelPitch);
         }
     }
 
@@ -210,7 +210,7 @@ internal sealed unsafe class SparseConvolution : SparsePath
         public Scratch Scratch;
         public int Batch, Count;
         public float* X, Dy, Sums;
-        public Deal Parts;
+        public WorkQueue Parts;
 
         public readonly void Execute<L, V>(int worker, int workers) where L : struct, ILanes<V> where V : struct
         {
@@ -223,7 +223,7 @@ internal sealed unsafe class SparseConvolution : SparsePath
             {
                 float* sums = Sums + (long)part * Taps.Live;
                 new Span<float>(sums, Taps.Live).Clear();
-                (long first, long last) = Share.Of(Blocks.Tasks(Batch), part, Count);
+                (long first, long last) = Partition.Range(Blocks.Tasks(Batch), part, Count);
                 for (long task = first; task < last; task++) Add<L, V>(task, task > first, x, dy, zeros, sums);
             }
         }
@@ -231,15 +231,15 @@ internal sealed unsafe class SparseConvolution : SparsePath
         private readonly void Add<L, V>(long task, bool follows, float* x, float* dy, float* zeros, float* sums) where L : struct, ILanes<V> where V : struct
         {
             Planes from = Blocks.From, to = Blocks.To;
-            ReadOnlySpan<int> starts = Taps.Starts;
+            ReadOnlySpan<int> offsets = Taps.Offsets;
             Block block = Blocks.At(task);
             int known = follows && block.Row > 0 ? PlaneTurn.Advance(from, Blocks.Rows, x) : 0;
             PlaneTurn.In(X, Batch, block.Sample, block.Row * Blocks.Geometry.SourceStep, from, known, zeros, x);
             PlaneTurn.In(Dy, Batch, block.Sample, block.Row, to, 0, zeros, dy);
             (int height, int width) = Blocks.Extent(block.Rows);
             for (int list = 0; list < Taps.ChannelBlocks * to.Channels; list++)
-                TapKernels.AddDots<L, V>(Taps.Taps + starts[list], starts[list + 1] - starts[list], x, from.Pitch, dy + to.Offset(list % to.Channels, 0, 0), to.Pitch,
-                    height, width, sums + starts[list]);
+                TapKernels.AddDots<L, V>(Taps.Taps + offsets[list], offsets[list + 1] - offsets[list], x, from.Pitch, dy + to.Offset(list % to.Channels, 0, 0), to.Pitch,
+                    height, width, sums + offsets[list]);
         }
     }
 
@@ -252,13 +252,13 @@ internal sealed unsafe class SparseConvolution : SparsePath
 
         public readonly void Execute(int worker, int workers)
         {
-            (long first, long last) = Share.Of(Taps.Live, worker, workers);
-            ReadOnlySpan<int> places = Taps.Places;
+            (long first, long last) = Partition.Range(Taps.Live, worker, workers);
+            ReadOnlySpan<int> indices = Taps.Indices;
             for (int k = (int)first; k < (int)last; k++)
             {
                 float sum = 0;
                 for (int part = 0; part < Count; part++) sum += Sums[(long)part * Taps.Live + k];
-                Dw[places[k]] = sum;
+                Dw[indices[k]] = sum;
             }
         }
     }

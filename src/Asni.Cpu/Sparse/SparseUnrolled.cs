@@ -223,7 +223,7 @@ internal sealed unsafe class SparseUnrolled : SparsePath
 
         private readonly void Turn(float* from, int features, float* to, int worker, int workers)
         {
-            (long first, long last) = Share.Of(features, worker, workers, Together);
+            (long first, long last) = Partition.Range(features, worker, workers, Together);
             float** rows = stackalloc float*[Together];
             for (int sample = 0; sample < (Batch + 15) / 16 * 16; sample += Together)
             {
@@ -247,12 +247,12 @@ internal sealed unsafe class SparseUnrolled : SparsePath
 
         public readonly void Execute<L, V>(int worker, int workers) where L : struct, ILanes<V> where V : struct
         {
-            (int first, int last) = Taps.ShareOfLines(worker, workers);
+            (int first, int last) = Taps.PartitionLines(worker, workers);
             if (first == last) return;
             if (Weights != null)
-                for (int list = 0; list < Taps.ChannelBlocks * Lines; list += Lines) Taps.Refresh(Weights, Taps.Starts[list + first], Taps.Starts[list + last]);
-            fixed (int* starts = Taps.Starts)
-                TapKernels.Product<L, V>(Taps.Taps, starts + first, last - first, Taps.ChannelBlocks, Lines, From, 0, 1, (Batch + L.Count - 1) / L.Count, Turned + (long)first * Pitch, 0, Pitch);
+                for (int list = 0; list < Taps.ChannelBlocks * Lines; list += Lines) Taps.Refresh(Weights, Taps.Offsets[list + first], Taps.Offsets[list + last]);
+            fixed (int* offsets = Taps.Offsets)
+                TapKernels.Product<L, V>(Taps.Taps, offsets + first, last - first, Taps.ChannelBlocks, Lines, From, 0, 1, (Batch + L.Count - 1) / L.Count, Turned + (long)first * Pitch, 0, Pitch);
             Store<L, V>(first, last);
         }
 
@@ -280,19 +280,19 @@ internal sealed unsafe class SparseUnrolled : SparsePath
     {
         public LiveWeights(Mask mask, in ConvolutionSpec spec, TapPairs pairs, TapList byOutput, int blockShift, Workers workers)
         {
-            Places = new int[mask.Live];
-            Starts = new int[spec.Filter.Out + 1];
+            Indices = new int[mask.Live];
+            Offsets = new int[spec.Filter.Out + 1];
             Ordinals = new int[byOutput.Live];
-            var body = new NumberBody(mask, spec, pairs, this, blockShift, (int[])byOutput.Starts.Clone());
+            var body = new NumberBody(mask, spec, pairs, this, blockShift, (int[])byOutput.Offsets.Clone());
             workers.RunSized(mask.Live, ref body);
-            for (int o = 1; o < Starts.Length; o++) Starts[o] = Math.Max(Starts[o], Starts[o - 1]);
+            for (int o = 1; o < Offsets.Length; o++) Offsets[o] = Math.Max(Offsets[o], Offsets[o - 1]);
         }
 
-        /// <summary>Places in the HWIO filter.</summary>
-        public int[] Places { get; }
+        /// <summary>Indices in the HWIO filter.</summary>
+        public int[] Indices { get; }
 
         /// <summary>First weight of each output.</summary>
-        public int[] Starts { get; }
+        public int[] Offsets { get; }
 
         /// <summary>By entry.</summary>
         public int[] Ordinals { get; }
@@ -304,11 +304,11 @@ internal sealed unsafe class SparseUnrolled : SparsePath
 
             public void Execute(int worker, int workers)
             {
-                (long first, long end) = Share.Of(spec.Filter.Out, worker, workers);
+                (long first, long end) = Partition.Range(spec.Filter.Out, worker, workers);
                 foreach (Position p in new LivePositions(mask, spec, (int)first, (int)end))
                 {
-                    live.Places[p.Ordinal] = p.Weight;
-                    live.Starts[p.Output + 1] = p.Ordinal + 1;
+                    live.Indices[p.Ordinal] = p.Weight;
+                    live.Offsets[p.Output + 1] = p.Ordinal + 1;
                     (int from, int to) = pairs.Of(p.Tap);
                     for (int i = from; i < to; i++)
                     {
@@ -337,8 +337,8 @@ internal sealed unsafe class SparseUnrolled : SparsePath
                 return;
             }
             // A weight belongs to one output, and so to one worker, at all positions.
-            (long first, long last) = Share.Of(Outputs, worker, workers);
-            Add<L, V>(Live, (int)first, (int)last, Scratch.Of(worker, Taps.Live + Live.Places.Length));
+            (long first, long last) = Partition.Range(Outputs, worker, workers);
+            Add<L, V>(Live, (int)first, (int)last, Scratch.Of(worker, Taps.Live + Live.Indices.Length));
         }
 
         /// <summary>
@@ -346,33 +346,33 @@ internal sealed unsafe class SparseUnrolled : SparsePath
         /// </summary>
         private readonly void Put<L, V>(int worker, int workers) where L : struct, ILanes<V> where V : struct
         {
-            (int first, int last) = Taps.ShareOfLists(worker, workers);
-            ReadOnlySpan<int> starts = Taps.Starts;
+            (int first, int last) = Taps.PartitionLists(worker, workers);
+            ReadOnlySpan<int> offsets = Taps.Offsets;
             int width = (Batch + L.Count - 1) / L.Count;
-            fixed (int* places = Taps.Places)
+            fixed (int* indices = Taps.Indices)
                 for (int list = first, line = first % Outputs; list < last; list++, line++)
                 {
                     if (line == Outputs) line = 0;
-                    int start = starts[list];
-                    TapKernels.PutDots<L, V>(Taps.Taps + start, starts[list + 1] - start, X, Dy + (long)line * Pitch, width, places + start, Dw);
+                    int start = offsets[list];
+                    TapKernels.PutDots<L, V>(Taps.Taps + start, offsets[list + 1] - start, X, Dy + (long)line * Pitch, width, indices + start, Dw);
                 }
         }
 
         private readonly void Add<L, V>(LiveWeights live, int first, int last, float* totals) where L : struct, ILanes<V> where V : struct
         {
-            float* sums = totals + live.Places.Length;
-            ReadOnlySpan<int> starts = Taps.Starts, ordinals = live.Ordinals;
-            int from = live.Starts[first], to = live.Starts[last];
+            float* sums = totals + live.Indices.Length;
+            ReadOnlySpan<int> offsets = Taps.Offsets, ordinals = live.Ordinals;
+            int from = live.Offsets[first], to = live.Offsets[last];
             new Span<float>(totals + from, to - from).Clear();
             for (int section = 0; section < Taps.ChannelBlocks * Positions; section++)
                 for (int list = section * Outputs + first; list < section * Outputs + last; list++)
                 {
-                    int start = starts[list], end = starts[list + 1];
+                    int start = offsets[list], end = offsets[list + 1];
                     Products<L, V>(start, end, list % (Positions * Outputs), sums);
                     for (int k = start; k < end; k++) totals[ordinals[k]] += sums[k - start];
                 }
-            ReadOnlySpan<int> places = live.Places;
-            for (int n = from; n < to; n++) Dw[places[n]] = totals[n];
+            ReadOnlySpan<int> indices = live.Indices;
+            for (int n = from; n < to; n++) Dw[indices[n]] = totals[n];
         }
 
         private readonly void Products<L, V>(int start, int end, int line, float* sums) where L : struct, ILanes<V> where V : struct

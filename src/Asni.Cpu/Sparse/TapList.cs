@@ -16,16 +16,16 @@ internal sealed unsafe class TapStorage : IDisposable
     private CpuBuffer? _taps;
 
     /// <summary>At least as many as asked for last.</summary>
-    public int[] Places { get; private set; } = [];
+    public int[] Indices { get; private set; } = [];
 
     public Tap* Taps { get; private set; }
 
     public void Grow(int count)
     {
-        if (_taps is not null && Places.Length >= count) return;
+        if (_taps is not null && Indices.Length >= count) return;
         _taps?.Dispose();
         _taps = new CpuBuffer((long)sizeof(Tap) * count);
-        Places = new int[count];
+        Indices = new int[count];
         Taps = (Tap*)_taps.Pointer;
     }
 
@@ -34,48 +34,48 @@ internal sealed unsafe class TapStorage : IDisposable
 
 /// <summary>
 /// The live weights of a filter by class of results, block of source channels, and line: the entries of line l are
-/// Starts[(class * ChannelBlocks + block) * lines + l] up to the next start. Built anew when the mask changes; values are refreshed when
+/// Offsets[(class * ChannelBlocks + block) * lines + l] up to the next start. Built anew when the mask changes; values are refreshed when
 /// the weights have changed.
 /// </summary>
 internal sealed unsafe class TapList
 {
     private readonly TapStorage _storage;
-    private int[]? _lineStarts;
+    private int[]? _lineOffsets;
     private readonly Lock _gate = new();
     private WeightValues _values;
 
-    private TapList(int[] starts, int channelBlocks, TapStorage storage)
+    private TapList(int[] offsets, int channelBlocks, TapStorage storage)
     {
-        (Starts, ChannelBlocks, _storage) = (starts, channelBlocks, storage);
-        storage.Grow(starts[^1]);
+        (Offsets, ChannelBlocks, _storage) = (offsets, channelBlocks, storage);
+        storage.Grow(offsets[^1]);
     }
 
     /// <summary>How many taps the lines before each have in all blocks, of one class. Workers ask for it side by side, and see it whole or not at all.</summary>
-    private int[] LineStarts
+    private int[] LineOffsets
     {
         get
         {
-            if (ChannelBlocks == 1) return Starts;
-            if (_lineStarts is { } known) return known;
-            int lines = (Starts.Length - 1) / ChannelBlocks;
-            var starts = new int[lines + 1];
+            if (ChannelBlocks == 1) return Offsets;
+            if (_lineOffsets is { } known) return known;
+            int lines = (Offsets.Length - 1) / ChannelBlocks;
+            var offsets = new int[lines + 1];
             for (int line = 0; line < lines; line++)
             {
-                starts[line + 1] = starts[line];
-                for (int list = line; list < Starts.Length - 1; list += lines) starts[line + 1] += Starts[list + 1] - Starts[list];
+                offsets[line + 1] = offsets[line];
+                for (int list = line; list < Offsets.Length - 1; list += lines) offsets[line + 1] += Offsets[list + 1] - Offsets[list];
             }
-            return _lineStarts = starts;
+            return _lineOffsets = offsets;
         }
     }
 
-    public int[] Starts { get; }
+    public int[] Offsets { get; }
     public int ChannelBlocks { get; }
 
     /// <summary>Where each tap's weight is in the HWIO filter.</summary>
-    public ReadOnlySpan<int> Places => _storage.Places.AsSpan(0, Live);
+    public ReadOnlySpan<int> Indices => _storage.Indices.AsSpan(0, Live);
 
     public Tap* Taps => _storage.Taps;
-    public int Live => Starts[^1];
+    public int Live => Offsets[^1];
 
     /// <summary>Lines are outputs.</summary>
     /// <param name="mask">In PyTorch's order, OIHW.</param>
@@ -117,7 +117,7 @@ internal sealed unsafe class TapList
         int lists = lines * channelBlocks * classes;
         var body = new SortBody<TEntries>(mask, spec, entries, lists, new int[workers.Count * lists]);
         workers.RunSized(mask.Live, ref body);
-        var list = new TapList(body.TurnToStarts(workers.Count), channelBlocks, storage);
+        var list = new TapList(body.TurnToOffsets(workers.Count), channelBlocks, storage);
         body.List = list;
         workers.RunSized(mask.Live, ref body);
         return list;
@@ -130,7 +130,7 @@ internal sealed unsafe class TapList
 
         public readonly void Execute(int worker, int workers)
         {
-            (long first, long end) = Share.Of(spec.Filter.Out, worker, workers);
+            (long first, long end) = Partition.Range(spec.Filter.Out, worker, workers);
             var weights = new LivePositions(mask, spec, (int)first, (int)end);
             Span<int> mine = next.AsSpan(worker * lists, lists);
             if (List is { } list) Place(weights, mine, list);
@@ -138,13 +138,13 @@ internal sealed unsafe class TapList
         }
 
         /// <summary>Each worker's counts become the places where its entries begin: behind those of the workers before it.</summary>
-        public readonly int[] TurnToStarts(int workers)
+        public readonly int[] TurnToOffsets(int workers)
         {
-            var starts = new int[lists + 1];
+            var offsets = new int[lists + 1];
             int start = 0;
             for (int list = 0; list < lists; list++)
             {
-                starts[list] = start;
+                offsets[list] = start;
                 for (int worker = 0; worker < workers; worker++)
                 {
                     int count = next[worker * lists + list];
@@ -152,8 +152,8 @@ internal sealed unsafe class TapList
                     start += count;
                 }
             }
-            starts[lists] = start;
-            return starts;
+            offsets[lists] = start;
+            return offsets;
         }
 
         private readonly void Count(LivePositions weights, Span<int> counts)
@@ -166,38 +166,38 @@ internal sealed unsafe class TapList
             }
         }
 
-        private readonly void Place(LivePositions weights, Span<int> places, TapList to)
+        private readonly void Place(LivePositions weights, Span<int> indices, TapList to)
         {
             while (weights.MoveNext())
             {
                 Position weight = weights.Current;
                 (int first, int end) = entries.Of(weight.Tap);
-                for (int i = first; i < end; i++) to.Set(places[entries.ListOf(weight, i)]++, weight.Weight, entries.OffsetOf(weight, i));
+                for (int i = first; i < end; i++) to.Set(indices[entries.ListOf(weight, i)]++, weight.Weight, entries.OffsetOf(weight, i));
             }
         }
     }
 
     private void Set(int at, int weight, int offset)
     {
-        _storage.Places[at] = weight;
+        _storage.Indices[at] = weight;
         _storage.Taps[at].Offset = offset;
     }
 
     /// <summary>A worker's lines when they are shared by live weights; an empty line costs something too, for its result must be written.</summary>
-    public (int First, int Last) ShareOfLines(int worker, int workers) => (Boundary(LineStarts, worker, workers), Boundary(LineStarts, worker + 1, workers));
+    public (int First, int Last) PartitionLines(int worker, int workers) => (Boundary(LineOffsets, worker, workers), Boundary(LineOffsets, worker + 1, workers));
 
     /// <summary>A worker's lists when they are shared by live weights.</summary>
-    public (int First, int Last) ShareOfLists(int worker, int workers) => (Boundary(Starts, worker, workers), Boundary(Starts, worker + 1, workers));
+    public (int First, int Last) PartitionLists(int worker, int workers) => (Boundary(Offsets, worker, workers), Boundary(Offsets, worker + 1, workers));
 
-    private static int Boundary(int[] starts, int part, int parts)
+    private static int Boundary(int[] offsets, int part, int parts)
     {
-        int low = 0, high = starts.Length - 1;
+        int low = 0, high = offsets.Length - 1;
         if (part == parts) return high;
-        long target = ((long)starts[^1] + high) * part / parts;
+        long target = ((long)offsets[^1] + high) * part / parts;
         while (low < high)
         {
             int middle = (low + high) / 2;
-            if (starts[middle] + middle < target) low = middle + 1; else high = middle;
+            if (offsets[middle] + middle < target) low = middle + 1; else high = middle;
         }
         return low;
     }
@@ -226,15 +226,15 @@ internal sealed unsafe class TapList
     public void Refresh(float* weights, int first, int last)
     {
         Tap* taps = Taps;
-        ReadOnlySpan<int> places = Places;
-        for (int k = first; k < last; k++) taps[k].Value = weights[places[k]];
+        ReadOnlySpan<int> indices = Indices;
+        for (int k = first; k < last; k++) taps[k].Value = weights[indices[k]];
     }
 
     private readonly struct RefreshBody(float* weights, TapList list) : IParallelBody
     {
         public void Execute(int worker, int workers)
         {
-            (long first, long last) = Share.Of(list.Live, worker, workers);
+            (long first, long last) = Partition.Range(list.Live, worker, workers);
             list.Refresh(weights, (int)first, (int)last);
         }
     }

@@ -74,9 +74,9 @@ internal sealed partial class CudaParameters : DeviceParameters
         if (!KeepsOrder(p))
         {
             var moved = new float[p.Elements];
-            int[] places = DevicePlaces(p);
-            for (int filter = 0, j = 0; j < moved.Length; filter += places.Length)
-                foreach (int place in places) moved[filter + place] = values[j++];
+            int[] indices = DeviceIndices(p);
+            for (int filter = 0, j = 0; j < moved.Length; filter += indices.Length)
+                foreach (int place in indices) moved[filter + place] = values[j++];
             ordered = moved;
         }
         _stream.Upload(Slot(slot).Pointer + (ulong)_offsets[parameter] * sizeof(float), ordered);
@@ -89,9 +89,9 @@ internal sealed partial class CudaParameters : DeviceParameters
         Span<float> ordered = KeepsOrder(p) ? values[..(int)p.Elements] : new float[p.Elements];
         _stream.Download(ordered, Slot(slot).Pointer + (ulong)_offsets[parameter] * sizeof(float));
         if (KeepsOrder(p)) return;
-        int[] places = DevicePlaces(p);
-        for (int filter = 0, j = 0; j < ordered.Length; filter += places.Length)
-            foreach (int place in places) values[j++] = ordered[filter + place];
+        int[] indices = DeviceIndices(p);
+        for (int filter = 0, j = 0; j < ordered.Length; filter += indices.Length)
+            foreach (int place in indices) values[j++] = ordered[filter + place];
     }
 
     protected override void SetMaskCore(int parameter, Mask? mask)
@@ -101,9 +101,9 @@ internal sealed partial class CudaParameters : DeviceParameters
         if (mask is null) Array.Fill(words, uint.MaxValue);
         else
         {
-            int[] places = DevicePlaces(p);
-            for (long filter = 0, j = 0; j < p.Elements; filter += places.Length)
-                foreach (int place in places)
+            int[] indices = DeviceIndices(p);
+            for (long filter = 0, j = 0; j < p.Elements; filter += indices.Length)
+                foreach (int place in indices)
                     if (mask[j++]) words[(filter + place) >> 5] |= 1u << (int)((filter + place) & 31);
         }
         _stream.Upload<uint>(_masks.Pointer + (ulong)_offsets[parameter] / 8, words);
@@ -118,9 +118,9 @@ internal sealed partial class CudaParameters : DeviceParameters
         var words = new uint[(p.Elements + 31) / 32];
         _stream.Download<uint>(words, _masks.Pointer + (ulong)_offsets[parameter] / 8);
         var mask = new Mask(p.Elements, live: false);
-        int[] places = DevicePlaces(p);
-        for (long filter = 0, j = 0; j < p.Elements; filter += places.Length)
-            foreach (int place in places)
+        int[] indices = DeviceIndices(p);
+        for (long filter = 0, j = 0; j < p.Elements; filter += indices.Length)
+            foreach (int place in indices)
                 mask[j++] = (words[(filter + place) >> 5] >> (int)((filter + place) & 31) & 1) != 0;
         return mask;
     }
@@ -141,7 +141,7 @@ internal sealed partial class CudaParameters : DeviceParameters
     {
         foreach (ChunkList list in _lists.Values) list.Dispose();
         _trained.Dispose();
-        foreach (CudaBuffer? buffer in (CudaBuffer?[])[_values, _gradients, _state0, _state1, _masks, _segments, _copies, _scores, _rule, _selection, _candidates, _cut, _sides]) buffer?.Dispose();
+        foreach (CudaBuffer? buffer in (CudaBuffer?[])[_values, _gradients, _state0, _state1, _masks, _segments, _copies, _scores, _rule, _selection, _candidates, _cut, _signStatistics]) buffer?.Dispose();
         _fetched?.Dispose();
         base.Dispose();
     }
@@ -150,13 +150,13 @@ internal sealed partial class CudaParameters : DeviceParameters
     private static bool KeepsOrder(Parameter p) => p.Filter.In == 1 || p.Filter.Height * p.Filter.Width == 1;
 
     /// <summary>Where each element of a filter lies within it: (input, position), PyTorch's order, becomes (position, input).</summary>
-    private static int[] DevicePlaces(Parameter p)
+    private static int[] DeviceIndices(Parameter p)
     {
         int positions = p.Filter.Height * p.Filter.Width, inputs = p.Filter.In;
-        var places = new int[p.Filter.FanIn];
+        var indices = new int[p.Filter.FanIn];
         for (int input = 0, j = 0; input < inputs; input++)
-            for (int position = 0; position < positions; position++) places[j++] = position * inputs + input;
-        return places;
+            for (int position = 0; position < positions; position++) indices[j++] = position * inputs + input;
+        return indices;
     }
 
     private SegmentArgs Segment(Parameter p) => new()

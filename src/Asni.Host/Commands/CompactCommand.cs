@@ -23,8 +23,8 @@ internal static class CompactCommand
             string to = parsed.GetValue(output) ?? Path.ChangeExtension(path, null) + ".compact.safetensors";
             if (Path.GetFullPath(to) == Path.GetFullPath(path)) throw new UsageException($"{to} is the file that is read; --out must name another file.");
             NetworkFile.Write(to, small, stored.Phase);
-            console.Line($"{Show.Count(network.ParameterCount)} parameters became {Show.Count(small.Network.ParameterCount)}, "
-                + $"{Show.Count(NetworkAnalysis.Of(network).Macs)} multiply-accumulates {Show.Count(NetworkAnalysis.Of(small.Network).Macs)}: {to}");
+            console.Line($"{Format.Count(network.ParameterCount)} parameters became {Format.Count(small.Network.ParameterCount)}, "
+                + $"{Format.Count(NetworkAnalysis.Of(network).Macs)} multiply-accumulates {Format.Count(NetworkAnalysis.Of(small.Network).Macs)}: {to}");
             return 0;
         });
         return command;

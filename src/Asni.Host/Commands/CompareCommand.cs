@@ -55,10 +55,10 @@ internal static class CompareCommand
         ConsoleTable table = console.NewTable(s_columns, 4, 5, 6, 7, 8, 9, 10);
         foreach (ComparedPhase r in comparison.Rows)
             table.AddRow(r.Network, r.Data, r.Complete ? r.Phase : r.Phase + " (cut short)",
-                string.Join(",", r.Seeds), Show.Percent(r.Sparsity), r.Top1 is { } top1 ? Show.Percent(top1) : "-",
-                r.Deviation is { } d ? Show.Number(100 * d, "0.00") : "", Show.Count(r.Kept),
-                Show.Bytes(r.DenseBytes), r.AmenableBytes is { } b ? Show.Bytes(b) : "",
-                Show.Number(r.Seconds, "0.0"));
+                string.Join(",", r.Seeds), Format.Percent(r.Sparsity), r.Top1 is { } top1 ? Format.Percent(top1) : "-",
+                r.Deviation is { } d ? Format.Number(100 * d, "0.00") : "", Format.Count(r.Kept),
+                Format.Bytes(r.DenseBytes), r.AmenableBytes is { } b ? Format.Bytes(b) : "",
+                Format.Number(r.Seconds, "0.0"));
         console.Write(table);
     }
 }

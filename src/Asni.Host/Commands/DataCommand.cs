@@ -78,6 +78,6 @@ internal static class DataCommand
     private sealed class StatusLine(StatusContext status) : IProgress<DownloadProgress>
     {
         public void Report(DownloadProgress value) => status.Status = Markup.Escape(
-            $"{value.File}: {Show.Bytes(value.Received)}{(value.Total is { } total ? " of " + Show.Bytes(total) : "")}");
+            $"{value.File}: {Format.Bytes(value.Received)}{(value.Total is { } total ? " of " + Format.Bytes(total) : "")}");
     }
 }

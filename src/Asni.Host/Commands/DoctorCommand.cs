@@ -27,8 +27,8 @@ internal static class DoctorCommand
         ConsoleTable table = console.NewTable(s_columns);
         table.AddRow("asni", typeof(DoctorCommand).Assembly.GetName().Version?.ToString(3) ?? "");
         table.AddRow("runtime", $"{RuntimeInformation.FrameworkDescription}, {RuntimeInformation.OSDescription}, {RuntimeInformation.ProcessArchitecture}");
-        table.AddRow("processors", Show.Count(Environment.ProcessorCount));
-        table.AddRow("memory", Show.Bytes(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes) + " for this process");
+        table.AddRow("processors", Format.Count(Environment.ProcessorCount));
+        table.AddRow("memory", Format.Bytes(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes) + " for this process");
         foreach (IDeviceProvider provider in DeviceProviders.All)
             foreach ((string what, string found) in provider.Describe()) table.AddRow(what, found);
         foreach (DatasetStatus data in Datasets.List(locator))

@@ -66,10 +66,10 @@ internal static class EvalCommand
         model.Load(stored.Trained);
         using var evaluator = new Evaluator(model, data.Test);
         Metrics metrics = evaluator.Evaluate();
-        console.Line($"{stored.Phase} of {network.Name} on {Show.Count(metrics.Samples)} test images of {dataName}: "
-            + $"top-1 {Show.Percent(metrics.Top1)}, top-5 {Show.Percent(metrics.Top5)}, loss {Show.Loss(metrics.Loss)}, "
-            + $"sparsity {Show.Percent(model.Sparsity)} ({Show.Count(model.Kept)} weights kept), "
-            + $"{Show.Number(metrics.Samples / metrics.Seconds, "N0")} images/s.");
+        console.Line($"{stored.Phase} of {network.Name} on {Format.Count(metrics.Samples)} test images of {dataName}: "
+            + $"top-1 {Format.Percent(metrics.Top1)}, top-5 {Format.Percent(metrics.Top5)}, loss {Format.Loss(metrics.Loss)}, "
+            + $"sparsity {Format.Percent(model.Sparsity)} ({Format.Count(model.Kept)} weights kept), "
+            + $"{Format.Number(metrics.Samples / metrics.Seconds, "N0")} images/s.");
     }
 
     /// <summary>Folders of images can be changed, and their classes with them.</summary>

@@ -76,7 +76,7 @@ internal static class ExportCommand
                 NetworkFile.Write(target, stored.Trained, phase);
                 break;
         }
-        console.Line($"{phase} of {stored.Trained.Network.Name} written to {target}: {Show.Bytes(new FileInfo(target).Length)} "
-            + $"(dense 32-bit floats: {Show.Bytes(sizeof(float) * stored.Trained.Network.Parameters.Sum(p => p.Elements))}).");
+        console.Line($"{phase} of {stored.Trained.Network.Name} written to {target}: {Format.Bytes(new FileInfo(target).Length)} "
+            + $"(dense 32-bit floats: {Format.Bytes(sizeof(float) * stored.Trained.Network.Parameters.Sum(p => p.Elements))}).");
     }
 }

@@ -64,9 +64,9 @@ internal static class InfoCommand
             table.AddRow(layer.Name, layer.Kind, layer.Output.ToString(), layer.WeightShape?.ToString() ?? "",
                 Count(layer.Parameters), Count(layer.Weights), Count(layer.Macs));
         console.Write(table);
-        console.Line($"{network.Name}: input {network.Input}, {network.Classes} classes, {Show.Count(analysis.Parameters)} parameters, "
-            + $"{Show.Count(analysis.Weights)} weights that can be pruned in {network.Weights.Count()} tensors, "
-            + $"{Show.Count(analysis.Macs)} multiply-accumulates an image (FLOPs as papers count them).");
+        console.Line($"{network.Name}: input {network.Input}, {network.Classes} classes, {Format.Count(analysis.Parameters)} parameters, "
+            + $"{Format.Count(analysis.Weights)} weights that can be pruned in {network.Weights.Count()} tensors, "
+            + $"{Format.Count(analysis.Macs)} multiply-accumulates an image (FLOPs as papers count them).");
     }
 
     private static void WriteGroups(HostConsole console, Network network)
@@ -91,5 +91,5 @@ internal static class InfoCommand
         console.Write(table);
     }
 
-    private static string Count(long n) => n == 0 ? "" : Show.Count(n);
+    private static string Count(long n) => n == 0 ? "" : Format.Count(n);
 }

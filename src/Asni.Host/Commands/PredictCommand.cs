@@ -60,7 +60,7 @@ internal static class PredictCommand
     {
         try
         {
-            console.Line($"{file}: {string.Join(", ", classifier.Classify(file, Most).Select(g => $"{g.Name} {Show.Percent(g.Probability)}"))}");
+            console.Line($"{file}: {string.Join(", ", classifier.Classify(file, Most).Select(g => $"{g.Name} {Format.Percent(g.Probability)}"))}");
             return true;
         }
         catch (AsniException e)

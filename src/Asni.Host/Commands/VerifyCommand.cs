@@ -33,21 +33,21 @@ internal static class VerifyCommand
             + "the file is complete and its tensors match the network.");
         ConsoleTable table = console.NewTable(s_columns, 1, 2, 3);
         void Row(string what, LiveCount count) =>
-            table.AddRow(what, Show.Count(count.Elements), Show.Count(count.Live),
-                Show.Percent(count.Sparsity));
+            table.AddRow(what, Format.Count(count.Elements), Format.Count(count.Live),
+                Format.Percent(count.Sparsity));
         Row("weights", v.Weights);
         Row("weights without the last layer", v.WithoutHead);
         Row("weights and biases", v.WithBiases);
         Row("all parameters, batch-norm too", v.AllTrained);
         Row("multiply-accumulates an image", new LiveCount(v.Macs, v.LiveMacs));
         console.Write(table);
-        if (v.LiveZeros > 0) console.Line($"{Show.Count(v.LiveZeros)} live weights are 0.");
-        if (v.ZerosWithoutMask > 0) console.Line($"{Show.Count(v.ZerosWithoutMask)} weights are 0 in tensors without a mask: they count as live.");
+        if (v.LiveZeros > 0) console.Line($"{Format.Count(v.LiveZeros)} live weights are 0.");
+        if (v.ZerosWithoutMask > 0) console.Line($"{Format.Count(v.ZerosWithoutMask)} weights are 0 in tensors without a mask: they count as live.");
         foreach (var p in network.Parameters.Where(p => stored.Trained.Values[p.Index].Any(x => !float.IsFinite(x)))) console.Line($"{p.Name} holds values that are NaN or infinite.");
         foreach (string layer in v.EmptyLayers) console.Line($"{layer} has no live weight.");
         string[] faults = [.. v.Faults()];
         if (faults.Length > 0) throw new AsniException($"{stored.Path} is not sound: {string.Join(", ", faults)}.");
-        console.Line($"sound: all {Show.Count(v.AllTrained.Elements - v.AllTrained.Live)} pruned weights are 0, every value is finite.");
+        console.Line($"sound: all {Format.Count(v.AllTrained.Elements - v.AllTrained.Live)} pruned weights are 0, every value is finite.");
         return 0;
     }
 }

@@ -25,7 +25,7 @@ internal static class FileInfoTable
         AsniContents contents = AsniFile.Describe(path);
         ConsoleTable table = console.NewTable(s_coded, 2, 3, 5, 6, 8);
         foreach (AsniTensor t in contents.Tensors.Take(MostRows))
-            table.AddRow(t.Name, t.Shape.ToString(), Show.Count(t.Live), Sparsity(t.Live, t.Shape.Elements),
+            table.AddRow(t.Name, t.Shape.ToString(), Format.Count(t.Live), Sparsity(t.Live, t.Shape.Elements),
                 Words(t.MaskCoding), Bytes(t.MaskBytes), Bytes((long)Math.Ceiling(t.MaskEntropyBytes)),
                 Words(t.ValueCoding), Bytes(t.ValueBytes));
         console.Write(table);
@@ -34,7 +34,7 @@ internal static class FileInfoTable
         console.Line(contents.Header is { } h ? $"{h.Phase} of {h.Network.Name}, input {h.Network.Input}, {h.Network.Classes} classes; the checksum is correct." : "the file does not name its network; the checksum is correct.");
         long masks = contents.Tensors.Sum(t => (long)t.MaskBytes), values = contents.Tensors.Sum(t => (long)t.ValueBytes);
         long entropy = (long)contents.Tensors.Sum(t => t.MaskEntropyBytes);
-        console.Line($"masks {Show.Bytes(masks)} (entropy {Show.Bytes(entropy)}), values {Show.Bytes(values)}; "
+        console.Line($"masks {Format.Bytes(masks)} (entropy {Format.Bytes(entropy)}), values {Format.Bytes(values)}; "
             + $"the file {Size(contents.FileBytes, dense)}.");
     }
 
@@ -48,7 +48,7 @@ internal static class FileInfoTable
             long elements = dims.Aggregate(1L, (n, d) => n * d), live = file.ReadMask(name)?.Live ?? elements;
             dense += sizeof(float) * elements;
             if (table.Rows == MostRows) continue;
-            table.AddRow(name, dims.IsEmpty ? "scalar" : string.Join('x', dims), Show.Count(live),
+            table.AddRow(name, dims.IsEmpty ? "scalar" : string.Join('x', dims), Format.Count(live),
                 Sparsity(live, elements), Bytes(sizeof(float) * elements));
         }
         console.Write(table);
@@ -59,16 +59,16 @@ internal static class FileInfoTable
 
     private static void WriteRest(HostConsole console, int tensors)
     {
-        if (tensors > MostRows) console.Line($"and {Show.Count(tensors - MostRows)} more tensors.");
+        if (tensors > MostRows) console.Line($"and {Format.Count(tensors - MostRows)} more tensors.");
     }
 
     private static string Size(long bytes, long dense) =>
-        $"{Show.Bytes(bytes)} ({Show.Count(bytes)} bytes); dense 32-bit floats {Show.Bytes(dense)}, "
-        + $"{Show.Number((double)dense / bytes, "0.0")} times as much";
+        $"{Format.Bytes(bytes)} ({Format.Count(bytes)} bytes); dense 32-bit floats {Format.Bytes(dense)}, "
+        + $"{Format.Number((double)dense / bytes, "0.0")} times as much";
 
-    private static string Sparsity(long live, long elements) => live == elements ? "" : Show.Percent(1 - (double)live / elements);
+    private static string Sparsity(long live, long elements) => live == elements ? "" : Format.Percent(1 - (double)live / elements);
 
-    private static string Bytes(long n) => n == 0 ? "" : Show.Count(n);
+    private static string Bytes(long n) => n == 0 ? "" : Format.Count(n);
 
     private static string Words(MaskCoding coding) => coding switch
     {

@@ -26,7 +26,7 @@ internal sealed class LiveTrainingDisplay(HostConsole console, long totalEpochs)
     public override void StepDone(in StepProgress p)
     {
         string before = $"{p.Phase} epoch {p.Epoch + 1}/{p.Epochs} ";
-        string after = $" step {Show.Count(p.Step)}/{Show.Count(p.Steps)}  {Show.Number(p.ImagesPerSecond, "N0")} images/s  {Left(p)} left";
+        string after = $" step {Format.Count(p.Step)}/{Format.Count(p.Steps)}  {Format.Number(p.ImagesPerSecond, "N0")} images/s  {Left(p)} left";
         int bar = Math.Clamp(Console.Width - 1 - before.Length - after.Length, 0, MaximalBar);
         int filled = p.Steps > 0 ? Math.Min(bar, bar * p.Step / p.Steps) : 0;
         _live?.UpdateTarget(new Markup($"{Markup.Escape(before)}[green]{new string('━', filled)}[/][grey]{new string('━', bar - filled)}[/]{Markup.Escape(after)}"));

@@ -16,8 +16,8 @@ internal static class ResultTable
     {
         ConsoleTable table = console.NewTable(s_columns, 1, 2, 3, 4);
         foreach (PhaseResult p in result.Phases)
-            table.AddRow(p.Complete ? p.Phase : p.Phase + " (cut short)", Show.Percent(p.Top1),
-                Show.Percent(p.Sparsity), Show.Count(p.Kept), Show.Number(p.Seconds, "0.0"));
+            table.AddRow(p.Complete ? p.Phase : p.Phase + " (cut short)", Format.Percent(p.Top1),
+                Format.Percent(p.Sparsity), Format.Count(p.Kept), Format.Number(p.Seconds, "0.0"));
         console.Line();
         console.Write(table);
         if (DenseCost(folder.Epochs) is { } note) console.Line(note);
@@ -39,16 +39,16 @@ internal static class ResultTable
         double rate = dense[dense.Length / 2], took = epochs.Sum(e => e.Seconds), wouldTake = epochs.Sum(e => e.Seconds * e.ImagesPerSecond / rate);
         double deviation = dense.Select(r => Math.Abs(r - rate)).Order().ElementAt(dense.Length / 2) / rate;
         if (took < EnoughSeconds || Math.Abs(wouldTake / took - 1) <= 2 * deviation) return null;
-        return $"Epochs took {Show.Number(took, "0.0")} s; at the speed of the dense ones ({Show.Number(rate, "N0")} images/s, the median up to {Show.Number(100 * NearlyDense, "0")} % sparsity) they would have taken "
-            + $"{Show.Number(wouldTake, "0.0")} s. The last ran at {Show.Number(epochs[^1].ImagesPerSecond, "N0")} images/s.";
+        return $"Epochs took {Format.Number(took, "0.0")} s; at the speed of the dense ones ({Format.Number(rate, "N0")} images/s, the median up to {Format.Number(100 * NearlyDense, "0")} % sparsity) they would have taken "
+            + $"{Format.Number(wouldTake, "0.0")} s. The last ran at {Format.Number(epochs[^1].ImagesPerSecond, "N0")} images/s.";
     }
 
     private static void WriteSize(HostConsole console, PhaseResult amenable, string file)
     {
         InitializationSize size = InitializationSize.Of(amenable.Initial);
-        console.Line($"ASNI-II started from two values per layer: {Show.Bytes(size.TotalBytes)} "
-            + $"(mask {Show.Bytes(size.MaskBytes)}, signs {Show.Bytes(size.SignBytes)}, values {Show.Bytes(size.CentroidBytes)}) "
-            + $"instead of {Show.Bytes(size.DenseBytes)} for dense weights, {Show.Number(size.Ratio, "0")} times smaller; "
-            + $"{Path.GetFileName(file)} takes {Show.Bytes(new FileInfo(file).Length)}.");
+        console.Line($"ASNI-II started from two values per layer: {Format.Bytes(size.TotalBytes)} "
+            + $"(mask {Format.Bytes(size.MaskBytes)}, signs {Format.Bytes(size.SignBytes)}, values {Format.Bytes(size.CentroidBytes)}) "
+            + $"instead of {Format.Bytes(size.DenseBytes)} for dense weights, {Format.Number(size.Ratio, "0")} times smaller; "
+            + $"{Path.GetFileName(file)} takes {Format.Bytes(new FileInfo(file).Length)}.");
     }
 }

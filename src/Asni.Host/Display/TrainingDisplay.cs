@@ -33,12 +33,12 @@ internal class TrainingDisplay(HostConsole console, long totalEpochs)
     [
         new("phase", -8, 0, r => r.Phase),
         new("epoch", 9, 1, r => $"{r.Epoch + 1}/{r.Epochs}"),
-        new("loss", 10, 4, r => Show.Loss(r.TrainLoss)),
-        new("test loss", 11, 7, r => Show.Loss(r.TestLoss)),
-        new("top-1", 10, 2, r => Show.Percent(r.TestTop1)),
-        new("sparsity", 11, 3, r => Show.Percent(r.Sparsity)),
-        new("kept", 13, 8, r => Show.Count(r.Kept)),
-        new("images/s", 11, 5, r => Show.Number(r.ImagesPerSecond, "N0")),
+        new("loss", 10, 4, r => Format.Loss(r.TrainLoss)),
+        new("test loss", 11, 7, r => Format.Loss(r.TestLoss)),
+        new("top-1", 10, 2, r => Format.Percent(r.TestTop1)),
+        new("sparsity", 11, 3, r => Format.Percent(r.Sparsity)),
+        new("kept", 13, 8, r => Format.Count(r.Kept)),
+        new("images/s", 11, 5, r => Format.Number(r.ImagesPerSecond, "N0")),
         new("left", 9, 6, r => Left(new StepProgress(r.Phase, r.Epoch, r.Epochs, 0, 1, r.ImagesPerSecond))),
     ];
 
@@ -54,5 +54,5 @@ internal class TrainingDisplay(HostConsole console, long totalEpochs)
     {
     }
 
-    protected string Left(in StepProgress progress) => _left.Estimate(progress) is { } time ? Show.Time(time) : "";
+    protected string Left(in StepProgress progress) => _left.Estimate(progress) is { } time ? Format.Time(time) : "";
 }

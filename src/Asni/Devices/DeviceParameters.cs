@@ -41,8 +41,8 @@ internal readonly record struct UpdateRule(UpdateKind Kind, float LearningRate, 
 /// <param name="Value">A magnitude, or a score.</param>
 internal readonly record struct Threshold(float Value, long KeepEqual, Ranking Ranking = Ranking.Magnitude);
 
-/// <summary>Sums and counts of one parameter's live elements on either side of a pivot; elements equal to it belong to neither.</summary>
-internal readonly record struct SideSums(double SumAbove, long CountAbove, double SumBelow, long CountBelow)
+/// <summary>Sums and counts of one parameter's live elements by the sign of their difference from a pivot; elements equal to it belong to neither.</summary>
+internal readonly record struct SignStatistics(double SumAbove, long CountAbove, double SumBelow, long CountBelow)
 {
     /// <summary>Mean of the elements above, null when there are none.</summary>
     public float? MeanAbove => CountAbove == 0 ? null : (float)(SumAbove / CountAbove);
@@ -134,11 +134,11 @@ internal abstract class DeviceParameters(ImmutableArray<Parameter> parameters) :
     /// <inheritdoc cref="ApplyThreshold"/>
     protected abstract void ApplyThresholdCore(ReadOnlySpan<int> parameters, Threshold threshold, Span<long> live);
 
-    /// <summary>Sums and counts of the live elements either side of pivots[i], accumulated in double, for each parameter.</summary>
-    public abstract void SumSides(ReadOnlySpan<int> parameters, ReadOnlySpan<float> pivots, Span<SideSums> sums);
+    /// <summary>Sums and counts of the live elements by the sign of their difference from pivots[i], accumulated in double, for each parameter.</summary>
+    public abstract void SumBySign(ReadOnlySpan<int> parameters, ReadOnlySpan<float> pivots, Span<SignStatistics> sums);
 
     /// <summary>Sets each live element above the pivot to <paramref name="above"/>, each below it to <paramref name="below"/>; equal ones stay.</summary>
-    public abstract void AssignSides(int parameter, float pivot, float above, float below);
+    public abstract void AssignBySign(int parameter, float pivot, float above, float below);
 
     /// <summary>Before the masks do: a change that fails may have happened in part.</summary>
     private void MasksMove(ReadOnlySpan<int> parameters)

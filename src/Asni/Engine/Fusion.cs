@@ -4,11 +4,11 @@ using Asni.Networks;
 namespace Asni.Engine;
 
 /// <summary>A device call of the plan: one node, or several that the device contract does in one.</summary>
-/// <param name="Main">The node that gives the unit its kind.</param>
+/// <param name="Main">The node that gives the step its kind.</param>
 /// <param name="Source">Node whose value it reads.</param>
 /// <param name="Skip">Node whose value is added before the activation.</param>
-/// <param name="Result">The last node fused: later units read the value under this id.</param>
-internal sealed record FusedUnit(Node Main, int Source, int? Skip, Activation Activation, int Result)
+/// <param name="Result">The last node fused: later steps read the value under this id.</param>
+internal sealed record FusedStep(Node Main, int Source, int? Skip, Activation Activation, int Result)
 {
     /// <summary>The backward pass reads <see cref="Result"/> again.</summary>
     public bool KeepsOutput => Activation != Activation.None && ActivationFunction.IsFused(Activation);
@@ -20,20 +20,20 @@ internal sealed record FusedUnit(Node Main, int Source, int? Skip, Activation Ac
 /// <summary>Groups nodes as the contract wants them: convolution, batch-norm with an add, or add, and a piecewise linear activation behind it.</summary>
 internal static class Fusion
 {
-    public static List<FusedUnit> Fuse(Network network)
+    public static List<FusedStep> Fuse(Network network)
     {
         List<int>[] consumers = Consumers(network);
-        var units = new List<FusedUnit>();
+        var steps = new List<FusedStep>();
         var absorbed = new HashSet<int>();
         foreach (Node node in network.Nodes)
         {
             if (node is InputNode || absorbed.Contains(node.Id) || IsAbsorbedByLaterNorm(network, consumers, node)) continue;
-            units.Add(Absorb(network, consumers, node, absorbed));
+            steps.Add(Absorb(network, consumers, node, absorbed));
         }
-        return units;
+        return steps;
     }
 
-    private static FusedUnit Absorb(Network network, List<int>[] consumers, Node node, HashSet<int> absorbed)
+    private static FusedStep Absorb(Network network, List<int>[] consumers, Node node, HashSet<int> absorbed)
     {
         int result = node.Id;
         int? skip = node is AddNode add ? add.Right : null;
@@ -55,7 +55,7 @@ internal static class Fusion
             activation = next.Activation;
             result = next.Id;
         }
-        return new FusedUnit(node, node.Inputs[0], skip, activation, result);
+        return new FusedStep(node, node.Inputs[0], skip, activation, result);
     }
 
     /// <summary>An add whose operand is a batch-norm used nowhere else is done by that batch-norm: with two such, by the later one.</summary>

@@ -6,13 +6,13 @@ using Asni.Tensors;
 namespace Asni.Engine;
 
 /// <summary>
-/// A network made ready for a device and a largest batch: fused units in order, operations prepared, all activations and their gradients
+/// A network made ready for a device and a largest batch: fused steps in order, operations prepared, all activations and their gradients
 /// in one arena planned from their lifetimes. Running it is a flat list of device calls that allocates nothing.
 /// One caller at a time, of all plans on a device: a second one gets an <see cref="InvalidOperationException"/>.
 /// </summary>
 internal sealed class Plan : IDisposable
 {
-    private readonly PlanUnit[] _units;
+    private readonly PlanStep[] _steps;
     private readonly DeviceBuffer _arena;
     private readonly DeviceBuffer _labels;
     private readonly LossOperation _loss;
@@ -37,8 +37,8 @@ internal sealed class Plan : IDisposable
         BatchSize = batch;
         Training = training;
         using SingleCaller.Call call = device.Caller.Enter();
-        var built = new PlanBuilder(model, device, batch, training, like?._units).Build();
-        (_units, _arena, _input, _logits, _dlogits) = built;
+        var built = new PlanBuilder(model, device, batch, training, like?._steps).Build();
+        (_steps, _arena, _input, _logits, _dlogits) = built;
         _labels = device.Allocate(sizeof(int) * (long)batch);
         _loss = device.CreateLoss(batch, model.Network.Classes, labelSmoothing);
         Count = batch;
@@ -139,7 +139,7 @@ internal sealed class Plan : IDisposable
         _disposed = true;
         _training.Dispose();
         _evaluation.Dispose();
-        foreach (PlanUnit unit in _units) unit.Dispose();
+        foreach (PlanStep step in _steps) step.Dispose();
         _loss.Dispose();
         _labels.Dispose();
         _arena.Dispose();
@@ -165,7 +165,7 @@ internal sealed class Plan : IDisposable
     private void TakeChangedMasks()
     {
         if (_masksVersion == Model.Parameters.MasksVersion) return;
-        foreach (PlanUnit unit in _units) unit.TakeMask(Model.Parameters);
+        foreach (PlanStep step in _steps) step.TakeMask(Model.Parameters);
         _masksVersion = Model.Parameters.MasksVersion;
         _training.Forget();
         _evaluation.Forget();
@@ -175,7 +175,7 @@ internal sealed class Plan : IDisposable
     {
         IssueForward();
         _loss.Run(_logits.WithBatch(Count), _labels, _dlogits.WithBatch(Count));
-        for (int i = _units.Length - 1; i >= 0; i--) _units[i].Backward(Count);
+        for (int i = _steps.Length - 1; i >= 0; i--) _steps[i].Backward(Count);
     }
 
     private void IssueEvaluation()
@@ -186,7 +186,7 @@ internal sealed class Plan : IDisposable
 
     private void IssueForward()
     {
-        foreach (PlanUnit unit in _units) unit.Forward(Count, Training);
+        foreach (PlanStep step in _steps) step.Forward(Count, Training);
     }
 
     /// <summary>Devices take labels as they come.</summary>

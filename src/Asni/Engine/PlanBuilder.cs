@@ -6,17 +6,17 @@ using Asni.Tensors;
 namespace Asni.Engine;
 
 /// <summary>
-/// Turns a network into bound units. Time runs 0 .. U - 1 through the forward units, U is the loss, and the backward call of unit i
+/// Turns a network into bound steps. Time runs 0 .. U - 1 through the forward steps, U is the loss, and the backward call of step i
 /// is at 2U - i; every value and gradient gets a lifetime on that axis and a place in the arena.
 /// </summary>
 internal sealed class PlanBuilder
 {
     private readonly Model _model;
     private readonly Device _device;
-    private readonly PlanUnit[]? _like;
+    private readonly PlanStep[]? _like;
     private readonly int _batch;
     private readonly bool _training;
-    private readonly List<FusedUnit> _fused;
+    private readonly List<FusedStep> _fused;
     private readonly Dictionary<int, int> _producer = [];
     private readonly List<Lifetime> _blocks = [];
     private readonly Dictionary<int, int> _valueBlock = [];
@@ -25,8 +25,8 @@ internal sealed class PlanBuilder
     public PlanBuilder(Model model, int batch, bool training) : this(model, model.Device, batch, training, null) { }
 
     /// <param name="device">The model's, or one for another caller.</param>
-    /// <param name="like">Units of a plan as this one, for another caller.</param>
-    public PlanBuilder(Model model, Device device, int batch, bool training, PlanUnit[]? like)
+    /// <param name="like">Steps of a plan as this one, for another caller.</param>
+    public PlanBuilder(Model model, Device device, int batch, bool training, PlanStep[]? like)
     {
         (_model, _device, _like) = (model, device, like);
         _batch = batch;
@@ -47,7 +47,7 @@ internal sealed class PlanBuilder
         return Arena.Place(_blocks).Bytes;
     }
 
-    public (PlanUnit[] Units, DeviceBuffer Arena, DeviceTensor Input, DeviceTensor Logits, DeviceTensor Dlogits) Build()
+    public (PlanStep[] Steps, DeviceBuffer Arena, DeviceTensor Input, DeviceTensor Logits, DeviceTensor Dlogits) Build()
     {
         PlaceValues();
         if (_training) PlaceGradients();
@@ -59,18 +59,18 @@ internal sealed class PlanBuilder
             DeviceTensor Value(int node) => Tensor(_valueBlock[node], node);
             DeviceTensor? Gradient(int node) => _gradientBlock.TryGetValue(node, out int block) ? Tensor(block, node) : null;
 
-            var units = new PlanUnit[_fused.Count];
-            for (int i = 0; i < units.Length; i++)
+            var steps = new PlanStep[_fused.Count];
+            for (int i = 0; i < steps.Length; i++)
             {
-                units[i] = Bind(i, Value, Gradient);
-                if (_training && units[i] is BatchNormUnit norm && _producer.TryGetValue(_fused[i].Source, out int before)
-                    && units[before] is ConvolutionUnit convolution)
+                steps[i] = Bind(i, Value, Gradient);
+                if (_training && steps[i] is BatchNormStep norm && _producer.TryGetValue(_fused[i].Source, out int before)
+                    && steps[before] is ConvolutionStep convolution)
                 {
                     norm.Operation.Follow(convolution.Operation);
                     LeaveOutBias(convolution);
                 }
             }
-            return (units, arena, Value(0), Value(Output), Gradient(Output) ?? default);
+            return (steps, arena, Value(0), Value(Output), Gradient(Output) ?? default);
         }
         catch
         {
@@ -80,14 +80,14 @@ internal sealed class PlanBuilder
     }
 
     /// <summary>Batch-norm takes the mean away: the gradient that it gives back sums to 0 over each channel, and so the gradient of a bias before it is 0.</summary>
-    private void LeaveOutBias(ConvolutionUnit convolution)
+    private void LeaveOutBias(ConvolutionStep convolution)
     {
         if (convolution.Operation.Spec.Activation != Activation.None || convolution.BiasGradient is not { } gradient) return;
         _model.Parameters.Upload(gradient.Parameter.Index, ParameterSlot.Gradient, new float[gradient.Parameter.Elements]);
         convolution.BiasGradient = null;
     }
 
-    private int BackwardTime(int unit) => 2 * LossTime - unit;
+    private int BackwardTime(int step) => 2 * LossTime - step;
 
     private void PlaceValues()
     {
@@ -97,19 +97,19 @@ internal sealed class PlanBuilder
             int to = node == Output ? BackwardTime(0) : from; // logits can be read after the run
             for (int i = 0; i < _fused.Count; i++)
             {
-                FusedUnit unit = _fused[i];
-                if (unit.Source == node || unit.Skip == node) to = Math.Max(to, i);
-                if (_training && KeptForBackward(unit, node)) to = Math.Max(to, BackwardTime(i));
+                FusedStep step = _fused[i];
+                if (step.Source == node || step.Skip == node) to = Math.Max(to, i);
+                if (_training && KeptForBackward(step, node)) to = Math.Max(to, BackwardTime(i));
             }
             _valueBlock[node] = AddBlock(node, from, to);
         }
     }
 
-    private static bool KeptForBackward(FusedUnit unit, int node) => (unit.Source == node && unit.KeepsInput) || (unit.Result == node && unit.KeepsOutput);
+    private static bool KeptForBackward(FusedStep step, int node) => (step.Source == node && step.KeepsInput) || (step.Result == node && step.KeepsOutput);
 
     private void PlaceGradients()
     {
-        // From the last unit back, so that a batch-norm's dy already has its block when dx wants to share it.
+        // From the last step back, so that a batch-norm's dy already has its block when dx wants to share it.
         for (int i = _fused.Count - 1; i >= 0; i--)
         {
             int node = _fused[i].Result;
@@ -143,13 +143,13 @@ internal sealed class PlanBuilder
         return _blocks.Count - 1;
     }
 
-    /// <summary>Backward visits units from the last: a gradient is first written by its latest consumer, and added to by the others.</summary>
-    private bool Accumulates(int node, int unit) =>
-        _fused.Skip(unit + 1).Any(f => f.Source == node || f.Skip == node);
+    /// <summary>Backward visits steps from the last: a gradient is first written by its latest consumer, and added to by the others.</summary>
+    private bool Accumulates(int node, int step) =>
+        _fused.Skip(step + 1).Any(f => f.Source == node || f.Skip == node);
 
-    private PlanUnit Bind(int index, Func<int, DeviceTensor> value, Func<int, DeviceTensor?> gradient)
+    private PlanStep Bind(int index, Func<int, DeviceTensor> value, Func<int, DeviceTensor?> gradient)
     {
-        FusedUnit f = _fused[index];
+        FusedStep f = _fused[index];
         DeviceTensor x = value(f.Source), y = value(f.Result);
         DeviceTensor dy = gradient(f.Result) ?? default;
         DeviceTensor? dx = gradient(f.Source);
@@ -167,7 +167,7 @@ internal sealed class PlanBuilder
             case GlobalAveragePoolNode p:
                 return BindPooling(p, new PoolingSpec(PoolingKind.GlobalAverage, _batch, x.Shape, 0, 0, 0, _training), x, y, dy, dx, accumulate);
             case AddNode or ActivationNode:
-                return new ElementwiseUnit
+                return new ElementwiseStep
                 {
                     Node = f.Main,
                     Device = _device,
@@ -188,12 +188,12 @@ internal sealed class PlanBuilder
         }
     }
 
-    private ConvolutionUnit BindConvolution(int index, Node node, Parameter weight, Parameter? bias, int stride, int padding, int groups, Activation activation,
+    private ConvolutionStep BindConvolution(int index, Node node, Parameter weight, Parameter? bias, int stride, int padding, int groups, Activation activation,
         DeviceTensor x, DeviceTensor y, DeviceTensor dy, DeviceTensor? dx, bool accumulate)
     {
         DeviceParameters parameters = _model.Parameters;
         var spec = new ConvolutionSpec(_batch, x.Shape, weight.Filter, stride, padding, groups, bias is not null, activation, _training, dx is not null);
-        return new ConvolutionUnit
+        return new ConvolutionStep
         {
             Node = node,
             X = x,
@@ -201,7 +201,7 @@ internal sealed class PlanBuilder
             Dy = dy,
             Dx = dx,
             AccumulateDx = accumulate,
-            Operation = _like?[index] is ConvolutionUnit like ? like.Operation.ForAnotherCaller(_device) : _device.CreateConvolution(spec),
+            Operation = _like?[index] is ConvolutionStep like ? like.Operation.ForAnotherCaller(_device) : _device.CreateConvolution(spec),
             Weight = parameters.Value(weight.Index),
             Bias = bias is null ? null : parameters.Value(bias.Index),
             WeightGradient = parameters.Gradient(weight.Index),
@@ -209,13 +209,13 @@ internal sealed class PlanBuilder
         };
     }
 
-    private BatchNormUnit BindBatchNorm(BatchNormNode node, FusedUnit f, DeviceTensor x, DeviceTensor y, DeviceTensor dy, DeviceTensor? dx,
+    private BatchNormStep BindBatchNorm(BatchNormNode node, FusedStep f, DeviceTensor x, DeviceTensor y, DeviceTensor dy, DeviceTensor? dx,
         Func<int, DeviceTensor> value, Func<int, DeviceTensor?> gradient, int index)
     {
         if (_training && (dx is null || Accumulates(f.Source, index)))
             throw new UsageException($"layer '{node.Name}': batch-norm must follow a layer that feeds nothing else; put a convolution or linear layer before it.");
         DeviceParameters parameters = _model.Parameters;
-        return new BatchNormUnit
+        return new BatchNormStep
         {
             Node = node,
             X = x,
@@ -234,7 +234,7 @@ internal sealed class PlanBuilder
         };
     }
 
-    private PoolingUnit BindPooling(Node node, PoolingSpec spec, DeviceTensor x, DeviceTensor y, DeviceTensor dy, DeviceTensor? dx, bool accumulate) => new()
+    private PoolingStep BindPooling(Node node, PoolingSpec spec, DeviceTensor x, DeviceTensor y, DeviceTensor dy, DeviceTensor? dx, bool accumulate) => new()
     {
         Node = node,
         X = x,

@@ -20,10 +20,10 @@ internal static class TwoMeans
     {
         int[] indices = [.. parameters.Select(p => p.Index)];
         var pivots = new float[indices.Length];
-        var sums = new SideSums[indices.Length];
-        model.Parameters.SumSides(indices, pivots, sums);
+        var sums = new SignStatistics[indices.Length];
+        model.Parameters.SumBySign(indices, pivots, sums);
         for (int i = 0; lloyd && i < MaximumIterations && MovePivots(sums, pivots); i++)
-            model.Parameters.SumSides(indices, pivots, sums);
+            model.Parameters.SumBySign(indices, pivots, sums);
         return [.. sums.Zip(pivots, (s, pivot) => new Centroids(s.MeanAbove, s.MeanBelow, pivot))];
     }
 
@@ -33,11 +33,11 @@ internal static class TwoMeans
     public static void Assign(Model model, IReadOnlyList<Parameter> parameters, IReadOnlyList<Centroids> centroids)
     {
         for (int i = 0; i < parameters.Count; i++)
-            model.Parameters.AssignSides(parameters[i].Index, centroids[i].Pivot, centroids[i].Plus ?? 0, centroids[i].Minus ?? 0);
+            model.Parameters.AssignBySign(parameters[i].Index, centroids[i].Pivot, centroids[i].Plus ?? 0, centroids[i].Minus ?? 0);
     }
 
     /// <summary>Lloyd's step: the border between two means is their midpoint. False when no border moves.</summary>
-    private static bool MovePivots(SideSums[] sums, float[] pivots)
+    private static bool MovePivots(SignStatistics[] sums, float[] pivots)
     {
         bool moved = false;
         for (int i = 0; i < sums.Length; i++)

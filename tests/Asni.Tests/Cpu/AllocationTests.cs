@@ -22,7 +22,7 @@ public class AllocationTests
         using DeviceBuffer labels = device.Allocate(32);
         var p = new BatchNormParameters(parameters.Value(0), parameters.Value(1), parameters.Value(2), parameters.Value(3));
         var live = new long[1];
-        var sums = new SideSums[1];
+        var sums = new SignStatistics[1];
         long before = 0;
         for (int step = 1; step <= 5; step++)
         {
@@ -37,8 +37,8 @@ public class AllocationTests
             device.Copy(y, true, y);
             parameters.Update(new UpdateRule(UpdateKind.Adam, 1e-3f, 1e-4f, true, 0, false, 0.9f, 0.999f, 1e-8f, step));
             parameters.ApplyThreshold([4], parameters.FindThreshold([4], 36864 - 1000 * step), live);
-            parameters.SumSides([4], [0f], sums);
-            parameters.AssignSides(4, 0, 1, -1);
+            parameters.SumBySign([4], [0f], sums);
+            parameters.AssignBySign(4, 0, 1, -1);
         }
         long allocated = GC.GetAllocatedBytesForCurrentThread() - before;
         Assert.That(live[0], Is.EqualTo(31864));

@@ -121,7 +121,7 @@ public class BatchNormTests
             var runningVariance = new double[_shape.Channels];
             for (int c = 0; c < _shape.Channels; c++)
             {
-                int[] at = Places(c, batch);
+                int[] at = Indices(c, batch);
                 double mu = at.Average(i => (double)_x[i]), sigma2 = at.Average(i => (_x[i] - mu) * (_x[i] - mu)), r = 1 / Math.Sqrt(sigma2 + Epsilon);
                 running[c] = 0.9 * mean[c] + 0.1 * mu;
                 runningVariance[c] = 0.9 * variance[c] + 0.1 * sigma2 * at.Length / Math.Max(1, at.Length - 1);
@@ -158,7 +158,7 @@ public class BatchNormTests
             _operation.ForwardInference(_input, Parameters, _add ? _residual : null, _output);
             var expected = new double[_x.Length];
             for (int c = 0; c < _shape.Channels; c++)
-                foreach (int i in Places(c, batch))
+                foreach (int i in Indices(c, batch))
                     expected[i] = _activation.Apply(((double)_x[i] - mean[c]) / Math.Sqrt((double)variance[c] + Epsilon) * _weight[c] + _bias[c] + (_add ? _skip[i] : 0));
             CpuTest.AssertClose(CpuTest.Read(_device, _output), expected, 1e-5, 1e-5, "y");
             Assert.That(CpuTest.Read(_parameters, 2), Is.EqualTo(mean));
@@ -180,7 +180,7 @@ public class BatchNormTests
             _device.Upload(_dSkip.AsSpan(0, count), _residualGradient.WithBatch(batch));
         }
 
-        private int[] Places(int channel, int batch) =>
+        private int[] Indices(int channel, int batch) =>
             [.. from n in Enumerable.Range(0, batch) from p in Enumerable.Range(0, _shape.Positions) select n * _shape.Elements + channel * _shape.Positions + p];
     }
 }

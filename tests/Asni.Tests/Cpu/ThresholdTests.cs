@@ -101,14 +101,14 @@ public class ThresholdTests
     }
 
     [Test]
-    public void Sums_of_sides_agree_with_the_definition([Values(1, 2)] int threads, [Values] Values kind, [Values(1, 0.3)] double density)
+    public void Sums_by_sign_agree_with_the_definition([Values(1, 2)] int threads, [Values] Values kind, [Values(1, 0.3)] double density)
     {
         using var device = new CpuDevice(threads);
         using DeviceParameters parameters = Create(device, kind, density);
         int[] order = [4, 1, 0, 3];
         float[] pivots = [0, 0.25f, -0.5f, 0];
-        var sums = new SideSums[4];
-        parameters.SumSides(order, pivots, sums);
+        var sums = new SignStatistics[4];
+        parameters.SumBySign(order, pivots, sums);
         for (int k = 0; k < order.Length; k++)
         {
             float[] live = LiveValues(parameters, order[k]);
@@ -120,7 +120,7 @@ public class ThresholdTests
     }
 
     [Test]
-    public void Assigning_sides_leaves_equal_and_pruned_elements([Values(1, 2)] int threads, [Values] Values kind, [Values(1, 0.3)] double density)
+    public void Assigning_by_sign_leaves_equal_and_pruned_elements([Values(1, 2)] int threads, [Values] Values kind, [Values(1, 0.3)] double density)
     {
         using var device = new CpuDevice(threads);
         using DeviceParameters parameters = Create(device, kind, density);
@@ -128,7 +128,7 @@ public class ThresholdTests
         {
             float[] before = CpuTest.Read(parameters, p);
             Mask? mask = parameters.GetMask(p);
-            parameters.AssignSides(p, -0.5f, 0.125f, -3);
+            parameters.AssignBySign(p, -0.5f, 0.125f, -3);
             float[] expected = before.Select((v, i) => mask is { } m && !m[i] ? 0 : v > -0.5f ? 0.125f : v < -0.5f ? -3 : v).ToArray();
             Assert.That(CpuTest.Read(parameters, p), Is.EqualTo(expected));
         }

@@ -67,8 +67,8 @@ public class WorkersTests
             {
                 var body = new CountBody(counts);
                 workers.Run(ref body);
-                var deal = new DealBody(workers.DealOut(taken.Length), taken);
-                workers.Run(ref deal);
+                var queue = new QueueBody(workers.Queue(taken.Length), taken);
+                workers.Run(ref queue);
                 Assert.That(Enumerable.Range(0, threads).All(i => counts[i * 16] == round) && taken.All(t => t == round), $"round {round}");
             }
         });
@@ -124,7 +124,7 @@ public class WorkersTests
             long next = 0;
             for (int worker = 0; worker < 3; worker++)
             {
-                (long from, long to) = Share.Of(count, worker, 3, 64);
+                (long from, long to) = Partition.Range(count, worker, 3, 64);
                 Assert.That(from, Is.EqualTo(next));
                 Assert.That(from % 64 == 0 || from == count, Is.True);
                 next = to;
@@ -138,11 +138,11 @@ public class WorkersTests
         public void Execute(int worker, int workers) => counts[worker * 16]++;
     }
 
-    private readonly struct DealBody(Deal deal, int[] taken) : IParallelBody
+    private readonly struct QueueBody(WorkQueue queue, int[] taken) : IParallelBody
     {
         public void Execute(int worker, int workers)
         {
-            for (int unit; (unit = deal.Next(worker)) >= 0;) taken[unit]++;
+            for (int unit; (unit = queue.Next(worker)) >= 0;) taken[unit]++;
         }
     }
 
@@ -152,7 +152,7 @@ public class WorkersTests
         {
             Workers busy = same;
             Assert.That(() => { var body = new ThrowBody(2); busy.Run(ref body); }, Throws.InvalidOperationException);
-            Assert.That(() => busy.DealOut(1), Throws.InvalidOperationException);
+            Assert.That(() => busy.Queue(1), Throws.InvalidOperationException);
         }
     }
 

@@ -35,7 +35,7 @@ public partial class KernelArgumentTests
 
     private static IEnumerable<Type> Managed => typeof(CudaDevice).Assembly.GetTypes()
         .Where(t => t.IsValueType && (t.Name.EndsWith("Args", StringComparison.Ordinal) || s_native.ContainsKey(t.Name)))
-        .Concat([typeof(SampleDraw), typeof(LossSums), typeof(SideSums)]).OrderBy(t => t.Name, StringComparer.Ordinal);
+        .Concat([typeof(SampleDraw), typeof(LossSums), typeof(SignStatistics)]).OrderBy(t => t.Name, StringComparer.Ordinal);
 
     [TestCaseSource(nameof(Managed))]
     public void Both_sides_have_the_same_fields(Type managed)

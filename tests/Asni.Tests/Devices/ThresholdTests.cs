@@ -103,7 +103,7 @@ public class ThresholdTests(DeviceCase device) : DeviceTests
     public void Sums_by_side_agree_with_the_reference()
     {
         float[] pivots = [0, 0.3f, -0.2f, 0, 5, 0];
-        SideSums[] expected = Sums(DeviceCase.OpenReference(), pivots), actual = Sums(device.Open(), pivots);
+        SignStatistics[] expected = Sums(DeviceCase.OpenReference(), pivots), actual = Sums(device.Open(), pivots);
         for (int i = 0; i < Weights.Length; i++)
         {
             Assert.That((actual[i].CountAbove, actual[i].CountBelow), Is.EqualTo((expected[i].CountAbove, expected[i].CountBelow)),
@@ -121,23 +121,23 @@ public class ThresholdTests(DeviceCase device) : DeviceTests
         p.Upload(0, ParameterSlot.Value, [1, 2, 2, -3, 4, 0, 2, -1]);
         var mask = new Mask(8) { [5] = false };
         p.SetMask(0, mask);
-        var sums = new SideSums[1];
-        p.SumSides([0], [2], sums);
-        Assert.That(sums[0], Is.EqualTo(new SideSums(4, 1, -3, 3)));
-        p.AssignSides(0, 2, 10, -10);
+        var sums = new SignStatistics[1];
+        p.SumBySign([0], [2], sums);
+        Assert.That(sums[0], Is.EqualTo(new SignStatistics(4, 1, -3, 3)));
+        p.AssignBySign(0, 2, 10, -10);
         Assert.That(Workbench.Read(p, 0, ParameterSlot.Value), Is.EqualTo((float[])[-10, 2, 2, -10, 10, 0, 2, -10]));
     }
 
     [TestCase(0f)]
     [TestCase(0.25f)]
-    public void Assigned_sides_agree_with_the_reference(float pivot)
+    public void Assigning_by_sign_agrees_with_the_reference(float pivot)
     {
         using Workbench reference = DeviceCase.OpenReference(), bench = device.Open();
         DeviceParameters expected = Masked(reference), actual = Masked(bench);
         foreach (int index in Weights)
         {
-            expected.AssignSides(index, pivot, 0.75f, -0.5f);
-            actual.AssignSides(index, pivot, 0.75f, -0.5f);
+            expected.AssignBySign(index, pivot, 0.75f, -0.5f);
+            actual.AssignBySign(index, pivot, 0.75f, -0.5f);
             Assert.That(Workbench.Read(actual, index, ParameterSlot.Value),
                 Is.EqualTo(Workbench.Read(expected, index, ParameterSlot.Value)));
             ParameterTests.AssertPrunedIsZero(actual, index);
@@ -169,11 +169,11 @@ public class ThresholdTests(DeviceCase device) : DeviceTests
         }
     }
 
-    private static SideSums[] Sums(Workbench bench, float[] pivots)
+    private static SignStatistics[] Sums(Workbench bench, float[] pivots)
     {
         using Workbench _ = bench;
-        var sums = new SideSums[Weights.Length];
-        Masked(bench).SumSides(Weights, pivots, sums);
+        var sums = new SignStatistics[Weights.Length];
+        Masked(bench).SumBySign(Weights, pivots, sums);
         return sums;
     }
 

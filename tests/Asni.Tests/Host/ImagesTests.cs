@@ -84,7 +84,7 @@ public class ImagesTests : FolderTest
         model.Run(image, logits);
         double cat = 1 / (1 + Math.Exp(logits[1] - logits[0]));
         (string, double)[] guesses = [("cat", cat), ("dog", 1 - cat)];
-        return $"{file}: {string.Join(", ", guesses.OrderByDescending(g => g.Item2).Select(g => $"{g.Item1} {Asni.Host.Show.Percent(g.Item2)}"))}";
+        return $"{file}: {string.Join(", ", guesses.OrderByDescending(g => g.Item2).Select(g => $"{g.Item1} {Asni.Host.Format.Percent(g.Item2)}"))}";
     }
 
     [Test]

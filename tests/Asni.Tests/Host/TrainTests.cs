@@ -29,7 +29,7 @@ public class TrainTests : FolderTest
         CommandLine.Outcome eval = CommandLine.Run("eval", "--run", _folder["a"], "--threads", "1");
         Assert.That(eval.ExitCode, Is.Zero, eval.Error);
         double top1 = summary.GetProperty("asni2").GetProperty("top1").GetDouble();
-        Assert.That(eval.Output, Does.StartWith("asni2 of lenet300").And.Contain($"top-1 {Show.Percent(top1)}").And.Contain("26,620 weights kept"));
+        Assert.That(eval.Output, Does.StartWith("asni2 of lenet300").And.Contain($"top-1 {Format.Percent(top1)}").And.Contain("26,620 weights kept"));
         CommandLine.ExpectFailure(2, "no network of phase 'dense'", "eval", "--run", _folder["a"], "--phase", "dense");
 
         CommandLine.Outcome again = CommandLine.Run("--recipe", _folder["a/recipe.yaml"], "--threads", "1", "--out", _folder["b"]);

@@ -15,11 +15,11 @@ internal sealed class ReferenceBatchNorm(BatchNormSpec spec) : BatchNormOperatio
         Span<double> runningMean = ReferenceBuffer.Doubles(p.RunningMean), runningVariance = ReferenceBuffer.Doubles(p.RunningVariance);
         for (int c = 0; c < Spec.Shape.Channels; c++)
         {
-            int[] places = Places(x.Batch, c);
+            int[] indices = Indices(x.Batch, c);
             double mean = 0, variance = 0;
-            foreach (int i in places) mean += input[i] / places.Length;
-            foreach (int i in places) variance += (input[i] - mean) * (input[i] - mean) / places.Length;
-            double unbiased = variance * places.Length / (places.Length - 1);
+            foreach (int i in indices) mean += input[i] / indices.Length;
+            foreach (int i in indices) variance += (input[i] - mean) * (input[i] - mean) / indices.Length;
+            double unbiased = variance * indices.Length / (indices.Length - 1);
 
             runningMean[c] = (1.0 - Spec.Momentum) * runningMean[c] + Spec.Momentum * mean;
             runningVariance[c] = (1.0 - Spec.Momentum) * runningVariance[c] + Spec.Momentum * unbiased;
@@ -48,9 +48,9 @@ internal sealed class ReferenceBatchNorm(BatchNormSpec spec) : BatchNormOperatio
         }
         for (int c = 0; c < Spec.Shape.Channels; c++)
         {
-            int[] places = Places(x.Batch, c);
+            int[] indices = Indices(x.Batch, c);
             double sum = 0, sumNormalized = 0;
-            foreach (int i in places)
+            foreach (int i in indices)
             {
                 sum += gradient[i];
                 sumNormalized += gradient[i] * (input[i] - _mean[c]) * _inverseStd[c];
@@ -58,10 +58,10 @@ internal sealed class ReferenceBatchNorm(BatchNormSpec spec) : BatchNormOperatio
             ReferenceBuffer.Doubles(db)[c] = sum;
             ReferenceBuffer.Doubles(dw)[c] = sumNormalized;
             double scale = ReferenceBuffer.Doubles(w)[c] * _inverseStd[c];
-            foreach (int i in places)
+            foreach (int i in indices)
             {
                 double normalized = (input[i] - _mean[c]) * _inverseStd[c];
-                ReferenceBuffer.Doubles(dx)[i] = scale * (gradient[i] - sum / places.Length - normalized * sumNormalized / places.Length);
+                ReferenceBuffer.Doubles(dx)[i] = scale * (gradient[i] - sum / indices.Length - normalized * sumNormalized / indices.Length);
             }
         }
     }
@@ -79,7 +79,7 @@ internal sealed class ReferenceBatchNorm(BatchNormSpec spec) : BatchNormOperatio
     }
 
     /// <summary>Where channel <paramref name="c"/> lies in the activations of a batch.</summary>
-    private int[] Places(int batch, int c)
+    private int[] Indices(int batch, int c)
     {
         Chw shape = Spec.Shape;
         return

@@ -96,7 +96,7 @@ internal sealed class ReferenceParameters : DeviceParameters
         for (int i = 0; i < parameters.Length; i++) live[i] = Live(parameters[i]);
     }
 
-    public override void SumSides(ReadOnlySpan<int> parameters, ReadOnlySpan<float> pivots, Span<SideSums> sums)
+    public override void SumBySign(ReadOnlySpan<int> parameters, ReadOnlySpan<float> pivots, Span<SignStatistics> sums)
     {
         for (int k = 0; k < parameters.Length; k++)
         {
@@ -109,11 +109,11 @@ internal sealed class ReferenceParameters : DeviceParameters
                 if (values[i] > pivots[k]) (sumAbove, countAbove) = (sumAbove + values[i], countAbove + 1);
                 if (values[i] < pivots[k]) (sumBelow, countBelow) = (sumBelow + values[i], countBelow + 1);
             }
-            sums[k] = new SideSums(sumAbove, countAbove, sumBelow, countBelow);
+            sums[k] = new SignStatistics(sumAbove, countAbove, sumBelow, countBelow);
         }
     }
 
-    public override void AssignSides(int parameter, float pivot, float above, float below)
+    public override void AssignBySign(int parameter, float pivot, float above, float below)
     {
         Span<double> values = Doubles(parameter, ParameterSlot.Value);
         for (int i = 0; i < values.Length; i++)

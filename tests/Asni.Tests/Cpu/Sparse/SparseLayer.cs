@@ -8,7 +8,7 @@ using Asni.Tensors;
 namespace Asni.Tests.Cpu.Sparse;
 
 /// <summary>The ways in which weights change.</summary>
-public enum WeightChange { Upload, Update, Sides, Threshold }
+public enum WeightChange { Upload, Update, AssignBySign, Threshold }
 
 /// <summary>A convolution or linear layer with bias, ReLU and a mask, random data, and all four passes by the dense or the sparse path.</summary>
 internal sealed class SparseLayer : IDisposable
@@ -62,7 +62,7 @@ internal sealed class SparseLayer : IDisposable
             _parameters.Upload(0, ParameterSlot.Gradient, Random((int)_parameters.Parameters[0].Elements, 8));
             _parameters.Update(new OptimizerSettings { Kind = OptimizerKind.Sgd }.At(0.5, 1));
         }
-        else if (change == WeightChange.Sides) _parameters.AssignSides(0, 0, 0.25f, -0.5f);
+        else if (change == WeightChange.AssignBySign) _parameters.AssignBySign(0, 0, 0.25f, -0.5f);
         else
         {
             _parameters.Prune([0], 20, new long[1]);

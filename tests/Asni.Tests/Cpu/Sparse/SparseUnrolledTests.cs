@@ -95,12 +95,12 @@ public class SparseUnrolledTests
         TapList byInput = TapList.Unrolled(mask, spec, pairs, 64, transposed: true, blockShift, inputTaps, team);
         foreach ((TapList list, int lines) in new[] { (byOutput, 12), (byInput, 9) })
         {
-            AssertCovers(lines, worker => list.ShareOfLines(worker, workers));
-            AssertCovers(lines * list.ChannelBlocks, worker => list.ShareOfLists(worker, workers));
+            AssertCovers(lines, worker => list.PartitionLines(worker, workers));
+            AssertCovers(lines * list.ChannelBlocks, worker => list.PartitionLists(worker, workers));
             Assert.That(list.Live, Is.EqualTo(40));
             Assert.That(list.ChannelBlocks, Is.EqualTo(blockShift == 10 ? 1 : 3), "blocks of up to 4 partners");
         }
-        Assert.That(byInput.Places.ToArray().Order(), Is.EqualTo(byOutput.Places.ToArray().Order()));
+        Assert.That(byInput.Indices.ToArray().Order(), Is.EqualTo(byOutput.Indices.ToArray().Order()));
 
         void AssertCovers(int all, Func<int, (int First, int Last)> share)
         {

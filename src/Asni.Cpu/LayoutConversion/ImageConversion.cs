@@ -25,7 +25,7 @@ internal static unsafe class ImageConversion
     {
         public void Execute<L, V>(int worker, int workers) where L : struct, ILanes<V> where V : struct
         {
-            (long i, long end) = Share.Of(count, worker, workers, grain: 64);
+            (long i, long end) = Partition.Range(count, worker, workers, grain: 64);
             V offset = L.Create(table[0]), slope = L.Create((float)(((double)table[255] - table[0]) / 255));
             // A byte load may take more bytes than lanes: 16 is the most.
             for (; i <= end - 16; i += L.Count) L.Store(L.Fma(L.LoadBytes(from + i), slope, offset), to + i);
@@ -38,7 +38,7 @@ internal static unsafe class ImageConversion
         public void Execute(int worker, int workers)
         {
             int channels = shape.Channels, positions = shape.Positions;
-            (long first, long end) = Share.Of((long)batch * positions, worker, workers, grain: 64);
+            (long first, long end) = Partition.Range((long)batch * positions, worker, workers, grain: 64);
             while (first < end)
             {
                 long sample = first / positions;

@@ -6,7 +6,7 @@ using Asni.Tensors;
 
 namespace Asni.Tests.Cpu;
 
-public class DoorTests
+public class LayoutConversionTests
 {
     [Test]
     public void Activations_come_back_as_they_went([Values(1, 2)] int threads, [Values(1, 3, 17, 64)] int channels, [Values(1, 7, 33)] int size)

@@ -6,30 +6,30 @@ namespace Asni.Cpu;
 internal sealed unsafe partial class CpuParameters
 {
     /// <summary>Per worker and listed parameter.</summary>
-    private readonly SideSums[] _sides;
+    private readonly SignStatistics[] _signStatistics;
 
-    public override void SumSides(ReadOnlySpan<int> parameters, ReadOnlySpan<float> pivots, Span<SideSums> sums)
+    public override void SumBySign(ReadOnlySpan<int> parameters, ReadOnlySpan<float> pivots, Span<SignStatistics> sums)
     {
         // The list goes by ascending index; pivots and sums by the caller's order.
         List(parameters);
-        Array.Clear(_sides);
+        Array.Clear(_signStatistics);
         fixed (float* pivot = pivots)
         fixed (int* order = parameters)
-            _workers.Vectorize(_list.Elements, new SumBody(_list, order, parameters.Length, pivot, Values, Masks, _sides));
+            _workers.Vectorize(_list.Elements, new SumBody(_list, order, parameters.Length, pivot, Values, Masks, _signStatistics));
         sums[..parameters.Length].Clear();
         for (int i = 0; i < parameters.Length; i++)
         {
             int place = Place(parameters[i]);
             for (int worker = 0; worker < _workers.Count; worker++)
             {
-                SideSums part = _sides[worker * _list.Count + place];
-                sums[i] = new SideSums(sums[i].SumAbove + part.SumAbove, sums[i].CountAbove + part.CountAbove,
+                SignStatistics part = _signStatistics[worker * _list.Count + place];
+                sums[i] = new SignStatistics(sums[i].SumAbove + part.SumAbove, sums[i].CountAbove + part.CountAbove,
                     sums[i].SumBelow + part.SumBelow, sums[i].CountBelow + part.CountBelow);
             }
         }
     }
 
-    public override void AssignSides(int parameter, float pivot, float above, float below)
+    public override void AssignBySign(int parameter, float pivot, float above, float below)
     {
         _values.Changed();
         _list.Clear();
@@ -45,19 +45,19 @@ internal sealed unsafe partial class CpuParameters
         return place;
     }
 
-    private readonly struct SumBody(Segments list, int* order, int count, float* pivots, float* values, ulong* masks, SideSums[] sides) : IVectorBody
+    private readonly struct SumBody(Segments list, int* order, int count, float* pivots, float* values, ulong* masks, SignStatistics[] statistics) : IVectorBody
     {
         public void Execute<L, V>(int worker, int workers) where L : struct, ILanes<V> where V : struct
         {
             foreach (Piece piece in list.Pieces(worker, workers))
             {
                 int caller = new ReadOnlySpan<int>(order, count).IndexOf(piece.Segment.Parameter.Index);
-                sides[worker * list.Count + piece.Index] = Sum<L, V>(piece, pivots[caller]);
+                statistics[worker * list.Count + piece.Index] = Sum<L, V>(piece, pivots[caller]);
             }
         }
 
         /// <summary>The sums stay in registers of doubles, so that reading the values is what takes the time.</summary>
-        private SideSums Sum<L, V>(in Piece piece, float pivot) where L : struct, ILanes<V> where V : struct
+        private SignStatistics Sum<L, V>(in Piece piece, float pivot) where L : struct, ILanes<V> where V : struct
         {
             V middle = L.Create(pivot), aboveLower = default, aboveUpper = default, belowLower = default, belowUpper = default;
             long above = 0, below = 0;
@@ -82,7 +82,7 @@ internal sealed unsafe partial class CpuParameters
             L.Store(aboveUpper, doubles + L.Count);
             L.Store(belowLower, doubles + 2 * L.Count);
             L.Store(belowUpper, doubles + 3 * L.Count);
-            return new SideSums(Total((double*)doubles, L.Count), above, Total((double*)doubles + L.Count, L.Count), below);
+            return new SignStatistics(Total((double*)doubles, L.Count), above, Total((double*)doubles + L.Count, L.Count), below);
         }
 
         private static double Total(double* terms, int count)

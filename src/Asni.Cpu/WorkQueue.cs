@@ -1,47 +1,47 @@
 namespace Asni.Cpu;
 
 /// <summary>
-/// Hands out the units of one parallel region: to each worker those of its own part in turn and, when that is done, what others have left, from the other
-/// end. A processor that is slower than the rest, or busy with something else, so takes fewer. For units whose results depend neither on who computes them
+/// Hands out the items of one parallel region: to each worker those of its own part in turn and, when that is done, what others have left, from the other
+/// end. A processor that is slower than the rest, or busy with something else, so takes fewer. For items whose results depend neither on who computes them
 /// nor on when.
 /// </summary>
-internal readonly unsafe struct Deal
+internal readonly unsafe struct WorkQueue
 {
     /// <summary>Numbers from one part's to the next, a cache line.</summary>
     public const int Spacing = Caches.Line / sizeof(long);
 
-    /// <summary>A part's first unit that is left, and 2^32 times the end of those that are.</summary>
+    /// <summary>A part's first item that is left, and 2^32 times the end of those that are.</summary>
     private readonly long* _left;
 
     private readonly int _parts;
     private readonly bool _descending;
 
     /// <param name="left"><see cref="Spacing"/> numbers a part.</param>
-    /// <param name="descending">Each worker takes its own units from the last to the first.</param>
-    public Deal(long* left, int parts, long units, bool descending)
+    /// <param name="descending">Each worker takes its own items from the last to the first.</param>
+    public WorkQueue(long* left, int parts, long items, bool descending)
     {
         _left = left;
         (_parts, _descending) = (parts, descending);
-        _ = checked((int)units);
+        _ = checked((int)items);
         for (int part = 0; part < parts; part++)
         {
-            (long first, long end) = Share.Of(units, part, parts);
+            (long first, long end) = Partition.Range(items, part, parts);
             left[part * Spacing] = Pack((int)first, (int)end);
         }
     }
 
-    /// <summary>A unit for the worker, -1 when none is left.</summary>
+    /// <summary>A item for the worker, -1 when none is left.</summary>
     public int Next(int worker)
     {
         for (int i = 0; i < _parts; i++)
         {
-            int unit = Take(ref _left[(worker + i) % _parts * Spacing], (i == 0) != _descending);
-            if (unit >= 0) return unit;
+            int item = Take(ref _left[(worker + i) % _parts * Spacing], (i == 0) != _descending);
+            if (item >= 0) return item;
         }
         return -1;
     }
 
-    /// <summary>The unit that is the worker's turn next, unless another takes it; -1 when its own part is done.</summary>
+    /// <summary>The item that is the worker's turn next, unless another takes it; -1 when its own part is done.</summary>
     public int Ahead(int worker)
     {
         (int first, int end) = Unpack(Volatile.Read(ref _left[worker % _parts * Spacing]));

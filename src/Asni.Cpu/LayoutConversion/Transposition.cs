@@ -1,7 +1,7 @@
 namespace Asni.Cpu;
 
 /// <summary>
-/// Layout changes at the device's door, all of them one thing: a batch of matrices is transposed in tiles that stay in the first-level cache.
+/// Layout conversions at the device's boundary, all of them one thing: a batch of matrices is transposed in tiles that stay in the first-level cache.
 /// </summary>
 internal static unsafe class Transposition
 {
@@ -39,7 +39,7 @@ internal static unsafe class Transposition
         public void Execute(int worker, int workers)
         {
             long bands = (columns + Tile - 1) / Tile;
-            (long band, long end) = Share.Of(batch * bands, worker, workers);
+            (long band, long end) = Partition.Range(batch * bands, worker, workers);
             for (; band < end; band++)
             {
                 long matrix = band / bands * rows * columns;
@@ -67,7 +67,7 @@ internal static unsafe class Transposition
         public void Execute(int worker, int workers)
         {
             int columns = inputs * taps;
-            (long first, long end) = Share.Of(outputs, worker, workers, Tile);
+            (long first, long end) = Partition.Range(outputs, worker, workers, Tile);
             for (int o = (int)first; o < end; o += Tile)
             {
                 int last = (int)Math.Min(end, o + Tile);

@@ -4,7 +4,7 @@
 
 using namespace asni;
 
-struct DoorArgs {
+struct LayoutConversionArgs {
     const void* from;
     void* to;
     const float* table;  // images: 256 results a channel
@@ -13,40 +13,40 @@ struct DoorArgs {
 };
 
 // Where the element at NHWC place i lies in NCHW.
-ASNI_DEVICE int64_t channels_first(const DoorArgs& args, int64_t i) {
+ASNI_DEVICE int64_t channels_first(const LayoutConversionArgs& args, int64_t i) {
     int64_t row = i / args.channels;
     int64_t sample = row / args.positions;
     return (sample * args.channels + (i - row * args.channels)) * args.positions + (row - sample * args.positions);
 }
 
 template <class T>
-ASNI_DEVICE void door_in(const DoorArgs& args) {
+ASNI_DEVICE void to_channels_last(const LayoutConversionArgs& args) {
     for (int64_t i = grid_thread(); i < args.n; i += grid_threads())
         Storage<T>::store(static_cast<T*>(args.to) + i, static_cast<const float*>(args.from)[channels_first(args, i)]);
 }
 
-ASNI_KERNEL(door_in_fp32, DoorArgs, 256) { door_in<float>(args); }
-ASNI_KERNEL(door_in_bf16, DoorArgs, 256) { door_in<bf16>(args); }
+ASNI_KERNEL(to_channels_last_fp32, LayoutConversionArgs, 256) { to_channels_last<float>(args); }
+ASNI_KERNEL(to_channels_last_bf16, LayoutConversionArgs, 256) { to_channels_last<bf16>(args); }
 
 template <class T>
-ASNI_DEVICE void door_out(const DoorArgs& args) {
+ASNI_DEVICE void to_channels_first(const LayoutConversionArgs& args) {
     for (int64_t i = grid_thread(); i < args.n; i += grid_threads())
         static_cast<float*>(args.to)[channels_first(args, i)] = Storage<T>::load(static_cast<const T*>(args.from) + i);
 }
 
-ASNI_KERNEL(door_out_fp32, DoorArgs, 256) { door_out<float>(args); }
-ASNI_KERNEL(door_out_bf16, DoorArgs, 256) { door_out<bf16>(args); }
+ASNI_KERNEL(to_channels_first_fp32, LayoutConversionArgs, 256) { to_channels_first<float>(args); }
+ASNI_KERNEL(to_channels_first_bf16, LayoutConversionArgs, 256) { to_channels_first<bf16>(args); }
 
 template <class T>
-ASNI_DEVICE void images_in(const DoorArgs& args) {
+ASNI_DEVICE void images_to_channels_last(const LayoutConversionArgs& args) {
     for (int64_t i = grid_thread(); i < args.n; i += grid_threads()) {
         uint8_t pixel = static_cast<const uint8_t*>(args.from)[channels_first(args, i)];
         Storage<T>::store(static_cast<T*>(args.to) + i, args.table[int(i % args.channels) * 256 + pixel]);
     }
 }
 
-ASNI_KERNEL(images_in_fp32, DoorArgs, 256) { images_in<float>(args); }
-ASNI_KERNEL(images_in_bf16, DoorArgs, 256) { images_in<bf16>(args); }
+ASNI_KERNEL(images_to_channels_last_fp32, LayoutConversionArgs, 256) { images_to_channels_last<float>(args); }
+ASNI_KERNEL(images_to_channels_last_bf16, LayoutConversionArgs, 256) { images_to_channels_last<bf16>(args); }
 
 // How an image of a dataset enters a batch: pixel (y, x) is (y + top, x + left) of it, 0 outside, then mirrored left-right if asked.
 struct SampleDraw {

@@ -6,7 +6,7 @@ namespace Asni.Engine;
 /// <summary>
 /// One step of a plan with its operation and tensors bound. Tensors are bound at the plan's batch size; each call says how many samples are valid.
 /// </summary>
-internal abstract class PlanUnit : IDisposable
+internal abstract class PlanStep : IDisposable
 {
     public required Node Node { get; init; }
     public required DeviceTensor X { get; init; }
@@ -29,7 +29,7 @@ internal abstract class PlanUnit : IDisposable
     public virtual void Dispose() { }
 }
 
-internal sealed class ConvolutionUnit : PlanUnit
+internal sealed class ConvolutionStep : PlanStep
 {
     public required ConvolutionOperation Operation { get; init; }
     public required ParameterTensor Weight { get; init; }
@@ -63,7 +63,7 @@ internal sealed class ConvolutionUnit : PlanUnit
     public override void Dispose() => Operation.Dispose();
 }
 
-internal sealed class BatchNormUnit : PlanUnit
+internal sealed class BatchNormStep : PlanStep
 {
     public required BatchNormOperation Operation { get; init; }
     public required BatchNormParameters Parameters { get; init; }
@@ -86,7 +86,7 @@ internal sealed class BatchNormUnit : PlanUnit
     public override void Dispose() => Operation.Dispose();
 }
 
-internal sealed class PoolingUnit : PlanUnit
+internal sealed class PoolingStep : PlanStep
 {
     public required PoolingOperation Operation { get; init; }
     public override void Forward(int batch, bool training) => Operation.Forward(X.WithBatch(batch), Y.WithBatch(batch));
@@ -100,7 +100,7 @@ internal sealed class PoolingUnit : PlanUnit
 }
 
 /// <summary>y = activation(x [+ skip]) where nothing could absorb it.</summary>
-internal sealed class ElementwiseUnit : PlanUnit
+internal sealed class ElementwiseStep : PlanStep
 {
     public required Device Device { get; init; }
     public required Activation Activation { get; init; }

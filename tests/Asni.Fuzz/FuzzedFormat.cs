@@ -5,9 +5,9 @@ namespace Asni.Fuzz;
 /// <param name="Finish">Makes a file of a changed seed: puts checksums and lengths right, so that changes get behind the first check. Most inputs should be so.</param>
 /// <param name="Load">Reads the file at this path in full.</param>
 /// <param name="FileName">Of inputs; what the reader expects.</param>
-internal sealed record Format(string Name, byte[][] Seeds, Func<byte[], Random, byte[]> Finish, Action<string> Load, string FileName)
+internal sealed record FuzzedFormat(string Name, byte[][] Seeds, Func<byte[], Random, byte[]> Finish, Action<string> Load, string FileName)
 {
-    public static IReadOnlyList<Format> All { get; } = [.. ImageFormats.All(), .. NetworkFiles.All(), .. DataFormats.All(), .. TextFormats.All()];
+    public static IReadOnlyList<FuzzedFormat> All { get; } = [.. ImageFormats.All(), .. NetworkFiles.All(), .. DataFormats.All(), .. TextFormats.All()];
 
     /// <summary>An input; the same for the same number.</summary>
     public byte[] Input(int seed, long number)

@@ -75,7 +75,7 @@ internal sealed unsafe class CpuDataset : DeviceDataset
 
         public void Execute<L, V>(int worker, int workers) where L : struct, ILanes<V> where V : struct
         {
-            (long n, long end) = Share.Of(images.Batch, worker, workers);
+            (long n, long end) = Partition.Range(images.Batch, worker, workers);
             float* table = images.Table;
             int size = images.Shape.Elements;
             V offset = L.Create(table[0]), slope = L.Create((float)(((double)table[255] - table[0]) / 255));
@@ -100,7 +100,7 @@ internal sealed unsafe class CpuDataset : DeviceDataset
         public void Execute(int worker, int workers)
         {
             int height = images.Shape.Height;
-            (long row, long end) = Share.Of((long)images.Batch * height, worker, workers);
+            (long row, long end) = Partition.Range((long)images.Batch * height, worker, workers);
             for (; row < end; row++)
             {
                 int sample = (int)(row / height), y = (int)(row % height);

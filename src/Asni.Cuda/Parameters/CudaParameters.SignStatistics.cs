@@ -7,48 +7,48 @@ internal sealed partial class CudaParameters
     private const int SumBytes = 32;
 
     /// <summary>Pivots of the segments, then sums of each chunk, then of each listed segment.</summary>
-    private CudaBuffer? _sides;
+    private CudaBuffer? _signStatistics;
 
-    public override void SumSides(ReadOnlySpan<int> parameters, ReadOnlySpan<float> pivots, Span<SideSums> sums)
+    public override void SumBySign(ReadOnlySpan<int> parameters, ReadOnlySpan<float> pivots, Span<SignStatistics> sums)
     {
         ChunkList list = List(parameters);
         var bySegment = new float[Parameters.Length];
         for (int i = 0; i < parameters.Length; i++) bySegment[parameters[i]] = pivots[i];
         long partial = (bySegment.Length * sizeof(float) + SumBytes - 1) / SumBytes * SumBytes, total = partial + list.Count * (long)SumBytes;
-        ulong sides = Grown(ref _sides, total + list.Parameters.Length * (long)SumBytes);
-        _stream.Upload<float>(sides, bySegment);
-        var args = new SideSumsArgs
+        ulong statistics = Grown(ref _signStatistics, total + list.Parameters.Length * (long)SumBytes);
+        _stream.Upload<float>(statistics, bySegment);
+        var args = new SignStatisticsArgs
         {
             Arena = _arena,
             Chunks = list.Pointer,
-            Pivots = sides,
-            Partial = sides + (ulong)partial,
-            Sums = sides + (ulong)total,
+            Pivots = statistics,
+            Partial = statistics + (ulong)partial,
+            Sums = statistics + (ulong)total,
             FirstChunk = list.Firsts,
             Count = list.Count,
         };
-        Launch("side_sums", (list.Count + ChunkArgs.Warps - 1) / ChunkArgs.Warps, in args);
-        Launch("side_sums_total", list.Parameters.Length, in args);
+        Launch("sign_statistics", (list.Count + ChunkArgs.Warps - 1) / ChunkArgs.Warps, in args);
+        Launch("sign_statistics_total", list.Parameters.Length, in args);
         // The GPU's struct has the record's own layout.
-        ReadOnlySpan<SideSums> results = Fetch<SideSums>(sides + (ulong)total, list.Parameters.Length);
+        ReadOnlySpan<SignStatistics> results = Fetch<SignStatistics>(statistics + (ulong)total, list.Parameters.Length);
         for (int i = 0; i < parameters.Length; i++) sums[i] = results[Array.IndexOf(list.Parameters, parameters[i])];
     }
 
-    public override void AssignSides(int parameter, float pivot, float above, float below)
+    public override void AssignBySign(int parameter, float pivot, float above, float below)
     {
         ChunkList list = List([parameter]);
-        var args = new AssignSidesArgs { Arena = _arena, Chunks = list.Pointer, Pivot = pivot, Above = above, Below = below };
-        Launch("assign_sides", list.Count, in args);
+        var args = new AssignBySignArgs { Arena = _arena, Chunks = list.Pointer, Pivot = pivot, Above = above, Below = below };
+        Launch("assign_by_sign", list.Count, in args);
     }
 
-    private struct SideSumsArgs
+    private struct SignStatisticsArgs
     {
         public ArenaArgs Arena;
         public ulong Chunks, Pivots, Partial, Sums, FirstChunk;
         public int Count;
     }
 
-    private struct AssignSidesArgs
+    private struct AssignBySignArgs
     {
         public ArenaArgs Arena;
         public ulong Chunks;

@@ -7,19 +7,19 @@ namespace Asni.Cpu;
 /// buffer, in the order of the elements; the rest is +0. An update then computes as many vectors as live elements fill, and its traffic
 /// follows them. The state moves together at the first update after a change of the mask, and apart when anything else asks for it.
 /// </summary>
-internal sealed unsafe class LivePlaces(int parameters)
+internal sealed unsafe class LiveIndices(int parameters)
 {
     /// <summary>Up to one live element in so many, gathering them is cheaper than a step on each vector that holds one.</summary>
     private const long Sparse = 3;
 
-    private readonly int[]?[] _places = new int[]?[parameters];
+    private readonly int[]?[] _indices = new int[]?[parameters];
     private readonly bool[] _known = new bool[parameters];
 
     /// <summary>The parameter's live elements, ascending, in the device's order; null when its state lies element by element.</summary>
-    public int[]? Of(int parameter) => _places[parameter];
+    public int[]? Of(int parameter) => _indices[parameter];
 
     /// <summary>Which entries of a list lie from element <paramref name="from"/> up to <paramref name="to"/>.</summary>
-    public static Range Between(int[] places, long from, long to) => LowerBound(places, from)..LowerBound(places, to);
+    public static Range Between(int[] indices, long from, long to) => LowerBound(indices, from)..LowerBound(indices, to);
 
     /// <summary>Lists the live elements and moves their state together, where that pays.</summary>
     /// <param name="words">The parameter's mask.</param>
@@ -29,48 +29,48 @@ internal sealed unsafe class LivePlaces(int parameters)
         if (_known[parameter]) return;
         _known[parameter] = true;
         if (live > elements / Sparse || elements > int.MaxValue) return;
-        var places = new int[live];
+        var indices = new int[live];
         int next = 0;
         for (long i = 0; i < (elements + 63) / 64; i++)
             for (ulong word = words[i]; word != 0; word &= word - 1)
-                places[next++] = (int)(i * 64) + BitOperations.TrailingZeroCount(word);
-        _places[parameter] = places;
-        Gather(places, state0);
-        Gather(places, state1);
+                indices[next++] = (int)(i * 64) + BitOperations.TrailingZeroCount(word);
+        _indices[parameter] = indices;
+        Gather(indices, state0);
+        Gather(indices, state1);
     }
 
     /// <summary>Moves state to its elements and forgets the list.</summary>
     public void Scatter(int parameter, float* state0, float* state1)
     {
-        if (_places[parameter] is { } places)
+        if (_indices[parameter] is { } indices)
         {
-            Scatter(places, state0);
-            Scatter(places, state1);
+            Scatter(indices, state0);
+            Scatter(indices, state1);
         }
-        _places[parameter] = null;
+        _indices[parameter] = null;
         _known[parameter] = false;
     }
 
     // In place, because element k of a list never lies before place k.
-    private static void Gather(int[] places, float* state)
+    private static void Gather(int[] indices, float* state)
     {
         if (state == null) return;
-        for (int k = 0; k < places.Length; k++)
+        for (int k = 0; k < indices.Length; k++)
         {
-            float x = state[places[k]];
-            state[places[k]] = 0;
+            float x = state[indices[k]];
+            state[indices[k]] = 0;
             state[k] = x;
         }
     }
 
-    private static void Scatter(int[] places, float* state)
+    private static void Scatter(int[] indices, float* state)
     {
         if (state == null) return;
-        for (int k = places.Length - 1; k >= 0; k--)
+        for (int k = indices.Length - 1; k >= 0; k--)
         {
             float x = state[k];
             state[k] = 0;
-            state[places[k]] = x;
+            state[indices[k]] = x;
         }
     }
 
