@@ -34,7 +34,7 @@ internal sealed class CudaSpeed : IDisposable
         Try("parameters", "", () => Parameters(network));
         Chw shape = _small ? new Chw(16, 8, 8) : new Chw(256, 56, 56);
         Try("activations", $"{shape}", () => Activations(shape));
-        foreach (ConvolutionSpec spec in NetworkLayers.Of(network, Batch, training: true).Select(l => l.Spec).Distinct())
+        foreach (ConvolutionSpec spec in NetworkLayers.Enumerate(network, Batch, training: true).Select(l => l.Spec).Distinct())
             foreach (ConvolutionPass pass in Enum.GetValues<ConvolutionPass>())
                 if (pass != ConvolutionPass.DataGradient || spec.InputGradient) Try($"convolution {pass}", Name(spec), () => Convolution(spec, pass));
         return _failed > 0 ? 1 : 0;
@@ -93,7 +93,7 @@ internal sealed class CudaSpeed : IDisposable
 
     private void Convolution(ConvolutionSpec spec, ConvolutionPass pass)
     {
-        ConvolutionShape shape = ConvolutionShape.Of(spec);
+        ConvolutionShape shape = ConvolutionShape.FromSpec(spec);
         ConvolutionTuner tuner = _device.Runtime.Tuner;
         TileChoice rule = tuner.Rule(shape, pass, spec.Batch);
         List<ConvolutionChoice> candidates = _small ? [rule, .. LibraryChoice.For(_device.Runtime, pass, shape)] : tuner.Candidates(shape, pass, spec.Batch, rule, true);

@@ -30,7 +30,7 @@ internal readonly record struct Achievement(double MedianMilliseconds, double Ra
         $"{100 * Rate / Limit:f0} % of {Bound.ToString().ToLowerInvariant()} ({Limit:f0})");
 
     /// <summary>Null when the benchmark failed.</summary>
-    public static Achievement? Of(Summary summary, BenchmarkCase benchmark)
+    public static Achievement? Create(Summary summary, BenchmarkCase benchmark)
     {
         if (summary[benchmark]?.ResultStatistics is not { } statistics) return null;
         Type type = benchmark.Descriptor.Type;
@@ -38,7 +38,7 @@ internal readonly record struct Achievement(double MedianMilliseconds, double Ra
         foreach (var parameter in benchmark.Parameters.Items) type.GetProperty(parameter.Name)?.SetValue(work, parameter.Value);
         string method = benchmark.Descriptor.WorkloadMethod.Name;
         Bound bound = work.BoundOf(method);
-        return new Achievement(statistics.Median / 1e6, work.Work(method) / statistics.Median, bound, Limits.Of(bound, work.Footprint(method)));
+        return new Achievement(statistics.Median / 1e6, work.Work(method) / statistics.Median, bound, Limits.Measure(bound, work.Footprint(method)));
     }
 }
 
@@ -67,6 +67,6 @@ internal sealed class InProcessAttribute : Attribute, IConfigSource
         public bool IsAvailable(Summary summary) => true;
         public bool IsDefault(Summary summary, BenchmarkCase benchmarkCase) => false;
         public string GetValue(Summary summary, BenchmarkCase benchmarkCase, SummaryStyle style) => GetValue(summary, benchmarkCase);
-        public string GetValue(Summary summary, BenchmarkCase benchmarkCase) => Achievement.Of(summary, benchmarkCase) is { } a ? text(a) : "-";
+        public string GetValue(Summary summary, BenchmarkCase benchmarkCase) => Achievement.Create(summary, benchmarkCase) is { } a ? text(a) : "-";
     }
 }

@@ -53,9 +53,9 @@ internal static class Kernels
     {
         var text = new StringBuilder();
         text.Append(CultureInfo.InvariantCulture, $"{RuntimeInformation.FrameworkDescription}, {Environment.ProcessorCount} threads, fp32. ");
-        text.Append(CultureInfo.InvariantCulture, $"Limits: peak {Limits.Of(Bound.Peak):f0} GFLOP/s; memory, over {Limits.MemoryBytes >> 20} MiB: ");
-        text.Append(CultureInfo.InvariantCulture, $"read {Limits.Of(Bound.Read):f0}, update {Limits.Of(Bound.Update):f0}, ");
-        text.Append(CultureInfo.InvariantCulture, $"copy {Limits.Of(Bound.Copy):f0} GB/s.\n\n");
+        text.Append(CultureInfo.InvariantCulture, $"Limits: peak {Limits.Measure(Bound.Peak):f0} GFLOP/s; memory, over {Limits.MemoryBytes >> 20} MiB: ");
+        text.Append(CultureInfo.InvariantCulture, $"read {Limits.Measure(Bound.Read):f0}, update {Limits.Measure(Bound.Update):f0}, ");
+        text.Append(CultureInfo.InvariantCulture, $"copy {Limits.Measure(Bound.Copy):f0} GB/s.\n\n");
         text.Append("| operation | layer or network | median ms | rate | of the limit |\n| --- | --- | ---: | ---: | ---: |\n");
         int rows = 0;
         foreach (Summary summary in summaries)
@@ -64,7 +64,7 @@ internal static class Kernels
             {
                 string operation = benchmark.Descriptor.WorkloadMethodDisplayInfo.Trim('\'');
                 string subject = benchmark.Parameters.Items[0].Value?.ToString() ?? "";
-                Achievement a = Achievement.Of(summary, benchmark)
+                Achievement a = Achievement.Create(summary, benchmark)
                     ?? throw new AsniException($"the benchmark {operation} of {subject} did not run; its output above says why.");
                 text.Append(CultureInfo.InvariantCulture, $"| {operation} | {subject} | {a.MedianMilliseconds:f3} ");
                 text.Append(CultureInfo.InvariantCulture, $"| {a.RateText} | {a.LimitText} |\n");

@@ -34,7 +34,7 @@ internal static class Layers
         Console.WriteLine($"{device.Description}; {o.Net}, batch {o.Batch}.\n");
         Console.WriteLine("| layer | live | pass | dense ms | sparse ms | taken | loss |\n| --- | ---: | --- | ---: | ---: | --- | ---: |");
         var rows = new List<Row>();
-        foreach ((Parameter weight, ConvolutionSpec spec) in NetworkLayers.Of(network, o.Batch, o.Training))
+        foreach ((Parameter weight, ConvolutionSpec spec) in NetworkLayers.Enumerate(network, o.Batch, o.Training))
             foreach (Row row in Time(model, weight, spec, o.Seconds))
             {
                 rows.Add(row);

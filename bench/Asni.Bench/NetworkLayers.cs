@@ -7,7 +7,7 @@ namespace Asni.Bench;
 /// <summary>The convolutions and linear layers of a network as a device sees them, without bias and activation.</summary>
 internal static class NetworkLayers
 {
-    public static IEnumerable<(Parameter Weight, ConvolutionSpec Spec)> Of(Network network, int batch, bool training)
+    public static IEnumerable<(Parameter Weight, ConvolutionSpec Spec)> Enumerate(Network network, int batch, bool training)
     {
         foreach (Node node in network.Nodes)
         {

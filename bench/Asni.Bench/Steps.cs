@@ -150,7 +150,7 @@ internal static class Steps
     private static void Print(StepOptions o, Model model, double[] times, double[]? denseTimes, double changed = 0)
     {
         double median = times[times.Length / 2];
-        double macs = NetworkAnalysis.Of(model.Network).Macs * (double)o.Batch * (o.Training ? 3 : 1);
+        double macs = NetworkAnalysis.Analyze(model.Network).Macs * (double)o.Batch * (o.Training ? 3 : 1);
         string line = string.Create(CultureInfo.InvariantCulture,
             $"{{\"net\": \"{model.Network.Name}\", \"batch\": {o.Batch}, \"density\": {1 - model.Sparsity:g6}, \"ms\": {median:f4}, "
             + $"\"min_ms\": {times[0]:f4}, \"steps\": {times.Length}, \"images_per_second\": {o.Batch / median * 1e3:f1}, "

@@ -59,7 +59,7 @@ internal readonly record struct Clamp(bool Below, bool Above)
     public bool IsNone => !Below && !Above;
 
     /// <exception cref="NotSupportedException">It is not piecewise linear.</exception>
-    public static Clamp Of(Activation activation) => activation switch
+    public static Clamp FromActivation(Activation activation) => activation switch
     {
         Activation.None => default,
         Activation.Relu => new(true, false),

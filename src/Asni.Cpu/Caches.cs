@@ -49,8 +49,8 @@ internal static class Caches
 
     private static int? Find(int leaf, int level)
     {
-        const int most = 16;
-        for (int index = 0; index < most; index++)
+        const int max = 16;
+        for (int index = 0; index < max; index++)
         {
             (int kind, int shape, int sets, _) = X86Base.CpuId(leaf, index);
             int type = kind & 0x1f;

@@ -9,7 +9,7 @@ public sealed class CpuDeviceProvider : IDeviceProvider
     public bool IsNumbered => false;
     public IReadOnlyList<string> Precisions { get; } = ["fp32"];
 
-    public string? WhyUnavailable() => null;
+    public string? GetUnavailableReason() => null;
 
     public Device Open(DeviceOptions options) => new CpuDevice(options.Threads);
 

@@ -6,7 +6,7 @@ internal sealed unsafe class Scratch(int workers) : IDisposable
     private readonly CpuBuffer?[] _buffers = new CpuBuffer?[workers + 1];
 
     /// <summary>At least this many floats, their content unknown. Only the worker itself may ask.</summary>
-    public float* Of(int worker, long floats)
+    public float* Get(int worker, long floats)
     {
         if (_buffers[worker] is not { } buffer || buffer.Bytes < floats * sizeof(float))
         {
@@ -17,7 +17,7 @@ internal sealed unsafe class Scratch(int workers) : IDisposable
     }
 
     /// <summary>The same for memory that all workers use, asked for by their caller.</summary>
-    public float* Shared(long floats) => Of(workers, floats);
+    public float* Shared(long floats) => Get(workers, floats);
 
     public void Dispose()
     {

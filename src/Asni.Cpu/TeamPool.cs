@@ -9,12 +9,12 @@ internal sealed class TeamPool
     private static readonly Dictionary<int, TeamPool> s_pools = [];
 
     private readonly int _count;
-    private readonly int _most;
+    private readonly int _max;
     private Team[] _teams = [];
     private int _callers;
     private volatile bool _closed;
 
-    private TeamPool(int count) => (_count, _most) = (count, Math.Max(1, Environment.ProcessorCount / count));
+    private TeamPool(int count) => (_count, _max) = (count, Math.Max(1, Environment.ProcessorCount / count));
 
     /// <summary>Counts a caller in.</summary>
     /// <param name="count">Workers of each team, the caller included.</param>
@@ -49,7 +49,7 @@ internal sealed class TeamPool
         if (last is not null && last.TryTake()) return last;
         foreach (Team team in Volatile.Read(ref _teams))
             if (team.TryTake()) return team;
-        return Volatile.Read(ref _teams).Length < _most ? Add() : null;
+        return Volatile.Read(ref _teams).Length < _max ? Add() : null;
     }
 
     public void GiveBack(Team team)
@@ -62,7 +62,7 @@ internal sealed class TeamPool
     {
         lock (s_pools)
         {
-            if (_closed || _teams.Length >= _most) return null;
+            if (_closed || _teams.Length >= _max) return null;
             var team = new Team(_count);
             Volatile.Write(ref _teams, [.. _teams, team]);
             return team;

@@ -38,7 +38,7 @@ public sealed class CudaDevice : Device, ICudaAddresses
     }
 
     /// <summary>Why no GPU can be used, in one sentence; null when GPU 0 can.</summary>
-    public static string? Unavailable()
+    public static string? GetUnavailableReason()
     {
         try
         {

@@ -10,9 +10,9 @@ public sealed class CudaDeviceProvider : IDeviceProvider
 
     public IReadOnlyList<string> Precisions { get; } = [.. Enum.GetValues<CudaPrecision>().Select(p => p.ToString().ToLowerInvariant())];
 
-    public string? WhyUnavailable() => CudaDevice.Unavailable();
+    public string? GetUnavailableReason() => CudaDevice.GetUnavailableReason();
 
-    public string? WhyNotByDefault() => CudaDevice.IsSimulated ? "The CUDA driver that ASNI_CUDA_DRIVER names is the simulator." : null;
+    public string? GetNotDefaultReason() => CudaDevice.IsSimulated ? "The CUDA driver that ASNI_CUDA_DRIVER names is the simulator." : null;
 
     public Device Open(DeviceOptions options) => new CudaDevice(options.Ordinal, Precision(options.Precision));
 
@@ -21,7 +21,7 @@ public sealed class CudaDeviceProvider : IDeviceProvider
         (string, string) kernels = ("GPU kernels", CudaDevice.KernelArchitectures.Count == 0
             ? "not in this build; 'apt-get install clang-19' (or the CUDA toolkit), then ./build.sh"
             : "PTX for " + string.Join(", ", CudaDevice.KernelArchitectures));
-        if (WhyUnavailable() is { } reason) return [("device " + Name, reason), kernels];
+        if (GetUnavailableReason() is { } reason) return [("device " + Name, reason), kernels];
         using var device = new CudaDevice();
         return
         [

@@ -121,11 +121,11 @@ internal sealed class Checkpointing
         return files;
     }
 
-    private static double Number(string? text, string flag, double otherwise, double least, double most)
+    private static double Number(string? text, string flag, double otherwise, double min, double max)
     {
         if (text is null) return otherwise;
-        if (!double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out double number) || !(number >= least && number <= most))
-            throw new UsageException(string.Create(CultureInfo.InvariantCulture, $"{flag} '{text}' is not a number of at least {least}."));
+        if (!double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out double number) || !(number >= min && number <= max))
+            throw new UsageException(string.Create(CultureInfo.InvariantCulture, $"{flag} '{text}' is not a number of at least {min}."));
         return number;
     }
 }

@@ -16,7 +16,7 @@ internal static class DataSource
     /// <summary>What stands in for a dataset that was not found.</summary>
     public static string StandIn(string name) => name is "mnist" or "fashion-mnist" ? Digits : Shapes;
 
-    public static int MostImages(string synthetic) => synthetic == Digits ? ImagesOfDigits : ImagesOfShapes;
+    public static int MaxImages(string synthetic) => synthetic == Digits ? ImagesOfDigits : ImagesOfShapes;
 
     /// <summary>The name as lists have it; capitals, hyphens and underscores do not matter. Unknown names come back as they are.</summary>
     public static string ProperName(string name) => Datasets.Names.FirstOrDefault(n => Suggestion.Plain(n) == Suggestion.Plain(name)) ?? name;
@@ -27,7 +27,7 @@ internal static class DataSource
     {
         string proper = ProperName(name);
         return IsSynthetic(proper)
-            ? Generate(proper, input, 1, ShortRun.TestImages(MostImages(proper)), locator)
+            ? Generate(proper, input, 1, ShortRun.TestImages(MaxImages(proper)), locator)
             : Open(proper, input, null, locator);
     }
 
@@ -40,7 +40,7 @@ internal static class DataSource
             DatasetSplit data = Datasets.Open(name, locator, size: input is { } wanted ? (wanted.Height, wanted.Width) : null);
             return limit is { } first ? data with { Train = new FirstImages(data.Train, first) } : data;
         }
-        return Generate(name, input, limit, ShortRun.TestImages(limit ?? MostImages(name)), locator);
+        return Generate(name, input, limit, ShortRun.TestImages(limit ?? MaxImages(name)), locator);
     }
 
     private static DatasetSplit Generate(string name, Chw? input, int? train, int test, DatasetLocator locator)

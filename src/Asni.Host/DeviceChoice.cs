@@ -75,7 +75,7 @@ internal sealed class DeviceChoice
         if (precision is not null && !request.Provider.Precisions.Contains(precision))
         {
             IDeviceProvider other = DeviceProviders.All.First(p => p.Precisions.Contains(precision));
-            string why = name == Auto && other.WhyUnavailable() is { } reason ? " " + reason : "";
+            string why = name == Auto && other.GetUnavailableReason() is { } reason ? " " + reason : "";
             throw new UsageException($"--precision {precision} needs --device {other.Name}: {request.Provider.Name} computes in {string.Join(", ", request.Provider.Precisions)}.{why}");
         }
         return request;
@@ -87,8 +87,8 @@ internal sealed class DeviceChoice
         string? note = null;
         foreach (IDeviceProvider provider in DeviceProviders.All)
         {
-            string? against = provider.WhyUnavailable() is { } why ? Remedies.WithoutDevice(why)
-                : provider.WhyNotByDefault() is { } unasked ? Remedies.AskForDevice(unasked, provider.Name) : null;
+            string? against = provider.GetUnavailableReason() is { } why ? Remedies.WithoutDevice(why)
+                : provider.GetNotDefaultReason() is { } unasked ? Remedies.AskForDevice(unasked, provider.Name) : null;
             if (against is null) return new(provider, options, note);
             note ??= against;
         }

@@ -17,7 +17,7 @@ internal static class Remedies
     public static string Sentence(Exception failure, IReadOnlyCollection<string> flags)
     {
         string facts = failure is OutOfMemoryException ? "not enough memory" : failure.Message;
-        return Join(facts, Of(failure).Where(remedy => remedy.Flag is null || flags.Contains(remedy.Flag)));
+        return Join(facts, Find(failure).Where(remedy => remedy.Flag is null || flags.Contains(remedy.Flag)));
     }
 
     /// <summary>A note of training, with what helps.</summary>
@@ -42,7 +42,7 @@ internal static class Remedies
     /// <summary>A clause with the punctuation before it, and the flag that it is about; null: it helps beside every command.</summary>
     private readonly record struct Remedy(string Clause, string? Flag = null);
 
-    private static IEnumerable<Remedy> Of(Exception failure) => failure switch
+    private static IEnumerable<Remedy> Find(Exception failure) => failure switch
     {
         OutOfMemoryException => [new("; lower --batch or choose a smaller --input", "--batch")],
         DeviceMemoryException { FittingBatch: 0 } => [new("; choose a smaller --input", "--input")],

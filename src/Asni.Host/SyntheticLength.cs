@@ -31,9 +31,9 @@ internal sealed class SyntheticLength
             input = new Chw(3, Side, Side);
             Set("input", SettingText.Text(input.Value));
         }
-        NetworkAnalysis network = NetworkAnalysis.Of(NetworkZoo.Create(book.Network, input ?? new Chw(1, 28, 28), 10));
+        NetworkAnalysis network = NetworkAnalysis.Analyze(NetworkZoo.Create(book.Network, input ?? new Chw(1, 28, 28), 10));
         Recipe recipe = settings.Recipe with { Epochs = SettingsLayer.Apply(book.Layer).Recipe.Epochs };
-        ShortRun run = ShortRun.For(network.Macs, network.Weights, recipe, threads, DataSource.MostImages(data));
+        ShortRun run = ShortRun.For(network.Macs, network.Weights, recipe, threads, DataSource.MaxImages(data));
         Set("limit", SettingText.Text(run.Images));
         Set("epochs", SettingText.Text(run.Epochs));
         Set("batch", SettingText.Text(run.BatchSize));

@@ -13,7 +13,7 @@ internal static class DataFormats
     {
         byte[] images = Idx([5, 4, 3]), labels = Idx([6]);
         yield return new("idx", [images, labels], FuzzedFormat.AsIs, Load, "input");
-        yield return new("idx-gz", [images, labels], (file, random) => random.Next(2) == 0 ? Gzip(file) : Mutation.Of(Gzip(file), [Gzip(images)], random), Load, "input.gz");
+        yield return new("idx-gz", [images, labels], (file, random) => random.Next(2) == 0 ? Gzip(file) : Mutation.Apply(Gzip(file), [Gzip(images)], random), Load, "input.gz");
         var cifar = new byte[2 * (1 + 3072)];
         for (int i = 0; i < cifar.Length; i++) cifar[i] = (byte)(i % 10);
         yield return new("cifar", [cifar], (file, random) => random.Next(2) == 0 ? Resized(file, cifar.Length) : file, path => s_cifar.Open(Path.GetDirectoryName(path)!), "input.bin");

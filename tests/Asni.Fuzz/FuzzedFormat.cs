@@ -13,7 +13,7 @@ internal sealed record FuzzedFormat(string Name, byte[][] Seeds, Func<byte[], Ra
     public byte[] Input(int seed, long number)
     {
         var random = new Random(unchecked(seed * 1_000_003 + (int)number));
-        return Finish(Mutation.Of(Seeds[random.Next(Seeds.Length)], Seeds, random), random);
+        return Finish(Mutation.Apply(Seeds[random.Next(Seeds.Length)], Seeds, random), random);
     }
 
     /// <summary>For formats whose files have nothing to put right, and to attack the checks themselves.</summary>

@@ -14,8 +14,8 @@ internal static class ImageFormats
 
     public static IEnumerable<FuzzedFormat> All()
     {
-        byte[][] png = [Encoded(SKEncodedImageFormat.Png, 13, 11), Encoded(SKEncodedImageFormat.Png, 40, 3), Seed.Of("larger.png")];
-        byte[][] jpeg = [Encoded(SKEncodedImageFormat.Jpeg, 24, 17), Seed.Of("progressive.jpg"), Seed.Of("gray.jpg"), Seed.Of("cmyk.jpg"), Seed.Of("picture.jpg")];
+        byte[][] png = [Encoded(SKEncodedImageFormat.Png, 13, 11), Encoded(SKEncodedImageFormat.Png, 40, 3), Seed.Read("larger.png")];
+        byte[][] jpeg = [Encoded(SKEncodedImageFormat.Jpeg, 24, 17), Seed.Read("progressive.jpg"), Seed.Read("gray.jpg"), Seed.Read("cmyk.jpg"), Seed.Read("picture.jpg")];
         byte[][] webp = [Encoded(SKEncodedImageFormat.Webp, 24, 17, 80), Encoded(SKEncodedImageFormat.Webp, 24, 17)];
         byte[][] bmp = [Bitmap(9, 7, 24), Bitmap(9, 7, 32), Bitmap(8, -5, 24), Bitmap(9, 7, 8), Bitmap(17, 7, 1), Bitmap(9, 7, 4), Bitmap(9, 7, 16)];
         yield return new("png", png, Checksums, Load, "input.png");

@@ -7,7 +7,7 @@ internal static class Mutation
 
     private static readonly byte[] s_telling = [0, 1, 0x7F, 0x80, 0xFF];
 
-    public static byte[] Of(byte[] seed, byte[][] seeds, Random random)
+    public static byte[] Apply(byte[] seed, byte[][] seeds, Random random)
     {
         byte[] file = [.. seed];
         int changes = 1 + random.Next(random.Next(4) == 0 ? 9 : 2);

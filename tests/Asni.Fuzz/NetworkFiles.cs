@@ -22,8 +22,8 @@ internal static class NetworkFiles
     {
         (byte[][] safetensors, byte[][] asni) = Written(s_small, NetworkZoo.Create("mlp300[1=5]", new Chw(1, 3, 3), 3));
         string[] torch = ["tiny.pt", "checkpoint.pt", "module.pt", "legacy.pt"];
-        byte[][] archives = [.. torch.Select(Seed.Of)];
-        (byte[] Pickle, (string, byte[])[] Others)[] parts = [.. torch[..3].Select(f => Unpacked(Seed.Of(f)))];
+        byte[][] archives = [.. torch.Select(Seed.Read)];
+        (byte[] Pickle, (string, byte[])[] Others)[] parts = [.. torch[..3].Select(f => Unpacked(Seed.Read(f)))];
         yield return new("pytorch", archives, FuzzedFormat.AsIs, ReadAll, "input.pt");
         yield return new("pickle", [.. parts.Select(p => p.Pickle)], (pickle, random) => Packed(pickle, parts[random.Next(parts.Length)].Others), ReadAll, "input.pt");
         yield return new("safetensors", safetensors, HeaderLength, ReadAll, "input.safetensors");
@@ -52,7 +52,7 @@ internal static class NetworkFiles
 
     private static void ReadAll(string path)
     {
-        _ = NetworkFormats.Of(path) == NetworkFormat.PyTorch ? null : NetworkFormats.TryReadHeader(path);
+        _ = NetworkFormats.Detect(path) == NetworkFormat.PyTorch ? null : NetworkFormats.TryReadHeader(path);
         using NamedTensors file = NamedTensors.Open(path);
         foreach (string name in file.Shapes.Keys)
         {
@@ -75,7 +75,7 @@ internal static class NetworkFiles
             asni.Add(Seed.Written(path => AsniFile.Write(path, weights with { Values = signs }, "asni2-init")));
         }
         // By version 1, which names its network.
-        asni.Add(Seed.Of("asni2-init.asni"));
+        asni.Add(Seed.Read("asni2-init.asni"));
         return ([.. safetensors], [.. asni]);
     }
 

@@ -23,12 +23,12 @@ if (args is ["one", var name, var seconds, var inputs, var seed])
     return new Campaign(Find(name), (int)Whole(seed), output).Run(Number(seconds), Whole(inputs)) ? 0 : 1;
 bool counts = args is ["--inputs", ..];
 string[] rest = counts ? args[1..] : args;
-if (rest.Length == 0 || !double.TryParse(rest[0], NumberStyles.Float, CultureInfo.InvariantCulture, out double most))
+if (rest.Length == 0 || !double.TryParse(rest[0], NumberStyles.Float, CultureInfo.InvariantCulture, out double max))
 {
     Console.Error.WriteLine(usage);
     return 2;
 }
-(double secondsEach, long inputsEach) = counts ? (double.PositiveInfinity, (long)most) : (most * 60, long.MaxValue);
+(double secondsEach, long inputsEach) = counts ? (double.PositiveInfinity, (long)max) : (max * 60, long.MaxValue);
 string[] formats = rest.Length > 1 ? rest[1..] : [.. FuzzedFormat.All.Select(f => f.Name)];
 foreach (string format in formats) Find(format);
 // Every campaign has other inputs; the seed of one repeats it.

@@ -3,7 +3,7 @@ namespace Asni.Fuzz;
 /// <summary>Files of the tests, and those that writers of the library make.</summary>
 internal static class Seed
 {
-    public static byte[] Of(string name)
+    public static byte[] Read(string name)
     {
         using Stream stream = typeof(Seed).Assembly.GetManifestResourceStream("seeds/" + name) ?? throw new InvalidOperationException($"there is no seed {name}");
         using var copy = new MemoryStream();

@@ -43,7 +43,7 @@ internal static class TextFormats
         CommandLine.Run("compare", folder, "--out", path + ".html");
     }
 
-    private static void LoadGraph(string path) => NetworkAnalysis.Of(GraphJson.Read("x", Encoding.UTF8.GetString(File.ReadAllBytes(path)), what => new AsniException(what)));
+    private static void LoadGraph(string path) => NetworkAnalysis.Analyze(GraphJson.Read("x", Encoding.UTF8.GetString(File.ReadAllBytes(path)), what => new AsniException(what)));
 
     private static void LoadStart(string path)
     {

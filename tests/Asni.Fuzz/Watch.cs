@@ -7,15 +7,15 @@ namespace Asni.Fuzz;
 internal sealed class Watch
 {
     /// <summary>Seconds of the processor and of the clock: either alone says more of the machine.</summary>
-    public const double MostSeconds = 2;
+    public const double MaxSeconds = 2;
 
     /// <summary>A reader that takes so long never ends.</summary>
     private const double HangSeconds = 30;
 
-    private const long MostFreeBytes = 512L << 20, FreeBytes = 64L << 20, BytesPerByte = 64;
+    private const long MaxFreeBytes = 512L << 20, FreeBytes = 64L << 20, BytesPerByte = 64;
 
     /// <summary>Garbage of earlier inputs is not this one's memory.</summary>
-    private const long MostGarbage = 128L << 20;
+    private const long MaxGarbage = 128L << 20;
 
     private long _startedAt;
     private long _peak;
@@ -43,13 +43,13 @@ internal sealed class Watch
     /// <summary>Largest memory of the process, garbage and the runtime included, that an input led to.</summary>
     public long LargestBytes { get; private set; }
 
-    public static long Allowance(int fileBytes) => Math.Max(MostFreeBytes, BytesPerByte * fileBytes + FreeBytes);
+    public static long Allowance(int fileBytes) => Math.Max(MaxFreeBytes, BytesPerByte * fileBytes + FreeBytes);
 
     /// <summary>Runs, and says what was too much; null when nothing was.</summary>
     public string? Time(int fileBytes, Action run)
     {
         // Nor is what the collector keeps for later.
-        if (GC.GetTotalMemory(false) > MostGarbage) GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
+        if (GC.GetTotalMemory(false) > MaxGarbage) GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
         TimeSpan before = Environment.CpuUsage.TotalTime;
         long started = Stopwatch.GetTimestamp();
         Interlocked.Exchange(ref _startedAt, started);
@@ -65,7 +65,7 @@ internal sealed class Watch
             // Memory that is taken is written to, and that takes time: short inputs need no look.
             _peak = wall > 0.002 ? PeakBytes() : 0;
             LargestBytes = Math.Max(LargestBytes, _peak);
-            TooMuch = seconds > MostSeconds ? string.Create(CultureInfo.InvariantCulture, $"{seconds:0.0} s for {fileBytes} bytes")
+            TooMuch = seconds > MaxSeconds ? string.Create(CultureInfo.InvariantCulture, $"{seconds:0.0} s for {fileBytes} bytes")
                 : _peak > Allowance(fileBytes) ? string.Create(CultureInfo.InvariantCulture, $"{_peak >> 20} MiB for {fileBytes} bytes") : null;
         }
         return TooMuch;
@@ -81,7 +81,7 @@ internal sealed class Watch
         long kibibytes = 0;
         foreach (string line in File.ReadLines("/proc/self/status"))
             if (line.StartsWith("VmHWM:", StringComparison.Ordinal)) kibibytes = long.Parse(line.AsSpan(6).TrimEnd("kB ").Trim(), CultureInfo.InvariantCulture);
-        if (kibibytes << 10 > MostFreeBytes) File.WriteAllText("/proc/self/clear_refs", "5");
+        if (kibibytes << 10 > MaxFreeBytes) File.WriteAllText("/proc/self/clear_refs", "5");
         return kibibytes << 10;
     }
 }

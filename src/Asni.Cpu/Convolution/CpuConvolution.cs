@@ -59,14 +59,14 @@ internal sealed unsafe class CpuConvolution : ConvolutionOperation
     {
         _sparse.Forget();
         float* bias = b is { } given ? CpuBuffer.Floats(given) : null;
-        if (_sparse.TakesForward(x.Batch)) _sparse.Forward(CpuBuffer.Floats(x), WeightValues.Of(w), bias, x.Batch, CpuBuffer.Floats(y));
-        else _dense.Forward(CpuBuffer.Floats(x), WeightValues.Of(w), bias, x.Batch, CpuBuffer.Floats(y));
+        if (_sparse.TakesForward(x.Batch)) _sparse.Forward(CpuBuffer.Floats(x), WeightValues.FromTensor(w), bias, x.Batch, CpuBuffer.Floats(y));
+        else _dense.Forward(CpuBuffer.Floats(x), WeightValues.FromTensor(w), bias, x.Batch, CpuBuffer.Floats(y));
     }
 
     public override void BackwardOutput(DeviceTensor y, ParameterTensor? db, DeviceTensor dy)
     {
         _sparse.ForgetGradient();
-        _output!.Run(CpuBuffer.Floats(y), Clamp.Of(Spec.Activation), (long)dy.Batch * Spec.Output.Positions, CpuBuffer.Floats(dy), db is { } bias ? CpuBuffer.Floats(bias) : null);
+        _output!.Run(CpuBuffer.Floats(y), Clamp.FromActivation(Spec.Activation), (long)dy.Batch * Spec.Output.Positions, CpuBuffer.Floats(dy), db is { } bias ? CpuBuffer.Floats(bias) : null);
     }
 
     public override void BackwardWeights(DeviceTensor x, DeviceTensor dy, ParameterTensor dw)
@@ -77,8 +77,8 @@ internal sealed unsafe class CpuConvolution : ConvolutionOperation
 
     public override void BackwardData(DeviceTensor dy, ParameterTensor w, bool accumulate, DeviceTensor dx)
     {
-        if (_sparse.TakesBackwardData(dy.Batch)) _sparse.BackwardData(CpuBuffer.Floats(dy), WeightValues.Of(w), accumulate, dy.Batch, CpuBuffer.Floats(dx));
-        else _dense.BackwardData(CpuBuffer.Floats(dy), WeightValues.Of(w), accumulate, dy.Batch, CpuBuffer.Floats(dx));
+        if (_sparse.TakesBackwardData(dy.Batch)) _sparse.BackwardData(CpuBuffer.Floats(dy), WeightValues.FromTensor(w), accumulate, dy.Batch, CpuBuffer.Floats(dx));
+        else _dense.BackwardData(CpuBuffer.Floats(dy), WeightValues.FromTensor(w), accumulate, dy.Batch, CpuBuffer.Floats(dx));
     }
 
     public override void Dispose()

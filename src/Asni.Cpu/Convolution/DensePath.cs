@@ -17,7 +17,7 @@ internal sealed unsafe class DensePath : IDisposable
     /// <param name="like">That of the same layer of another caller, who lends what it made of the weights; null: none.</param>
     public DensePath(in ConvolutionSpec spec, Workers workers, Scratch scratch, DensePath? like = null)
     {
-        _clamp = Clamp.Of(spec.Activation);
+        _clamp = Clamp.FromActivation(spec.Activation);
         Windows windows = Windows.Forward(spec);
         _forward = new ImplicitGemm(spec, windows, spec.Filter.Out, transposed: false, workers, like?._forward);
         bool backward = spec.Training && spec.InputGradient;

@@ -28,7 +28,7 @@ internal sealed unsafe class DepthwiseConvolution : ConvolutionOperation
         _workers.Vectorize(Macs(x.Batch), new ForwardBody
         {
             Spec = Spec,
-            Clamp = Clamp.Of(Spec.Activation),
+            Clamp = Clamp.FromActivation(Spec.Activation),
             Batch = x.Batch,
             X = CpuBuffer.Floats(x),
             W = CpuBuffer.Floats(w),
@@ -37,7 +37,7 @@ internal sealed unsafe class DepthwiseConvolution : ConvolutionOperation
         });
 
     public override void BackwardOutput(DeviceTensor y, ParameterTensor? db, DeviceTensor dy) =>
-        _output!.Run(CpuBuffer.Floats(y), Clamp.Of(Spec.Activation), (long)dy.Batch * Spec.Output.Positions, CpuBuffer.Floats(dy), db is { } bias ? CpuBuffer.Floats(bias) : null);
+        _output!.Run(CpuBuffer.Floats(y), Clamp.FromActivation(Spec.Activation), (long)dy.Batch * Spec.Output.Positions, CpuBuffer.Floats(dy), db is { } bias ? CpuBuffer.Floats(bias) : null);
 
     public override void BackwardWeights(DeviceTensor x, DeviceTensor dy, ParameterTensor dw)
     {

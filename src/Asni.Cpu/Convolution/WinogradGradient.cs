@@ -22,7 +22,7 @@ internal sealed unsafe class WinogradGradient
     private readonly Scratch _scratch;
     private readonly Panel[] _panels;
     private readonly int[] _offsets;
-    private readonly int _inputs, _outputs, _most, _strips;
+    private readonly int _inputs, _outputs, _max, _strips;
 
     public WinogradGradient(in ConvolutionSpec spec, Workers workers, Scratch scratch)
     {
@@ -31,7 +31,7 @@ internal sealed unsafe class WinogradGradient
         (_inputs, _outputs) = (spec.Input.Channels, spec.Output.Channels);
         _panels = Panels.Cut(_outputs, 1, Simd.Width / 32, 1);
         _offsets = [.. Enumerable.Range(0, InFirstCache).Select(t => t * InputRow)];
-        _most = Winograd.GradientBlock(_inputs, _outputs);
+        _max = Winograd.GradientBlock(_inputs, _outputs);
         _strips = _panels.Length * (_inputs / InnerTiles.MaximumRows + 1);
     }
 
@@ -39,8 +39,8 @@ internal sealed unsafe class WinogradGradient
     private int OutputRow => _outputs + Odd;
 
     /// <summary>Floats from a point's matrix to the next.</summary>
-    private nint InputStep => (nint)_most * InputRow + Odd;
-    private nint OutputStep => (nint)_most * OutputRow + Odd;
+    private nint InputStep => (nint)_max * InputRow + Odd;
+    private nint OutputStep => (nint)_max * OutputRow + Odd;
     private nint SumStep => _inputs * _outputs + Odd;
 
     public void Run(float* x, float* dy, int batch, float* dw)
@@ -48,9 +48,9 @@ internal sealed unsafe class WinogradGradient
         long tiles = (long)batch * _tiles.Count;
         float* sums = _scratch.Shared(WinogradTransforms.Points * (SumStep + InputStep + OutputStep));
         float* inputs = sums + WinogradTransforms.Points * SumStep, outputs = inputs + WinogradTransforms.Points * InputStep;
-        for (long first = 0; first < tiles; first += _most)
+        for (long first = 0; first < tiles; first += _max)
         {
-            int count = (int)Math.Min(_most, tiles - first);
+            int count = (int)Math.Min(_max, tiles - first);
             WorkQueue blocks = _workers.Queue(Groups(count));
             _workers.Vectorize(long.MaxValue, new Transform { Gradient = this, X = x, Dy = dy, First = first, Count = count, Blocks = blocks, Inputs = inputs, Outputs = outputs });
             WorkQueue points = _workers.Queue(WinogradTransforms.Points);
@@ -66,7 +66,7 @@ internal sealed unsafe class WinogradGradient
                 X = x,
                 Dy = dy,
                 Next = first + count,
-                End = Math.Min(first + count + _most, tiles)
+                End = Math.Min(first + count + _max, tiles)
             });
         }
         _workers.Vectorize(long.MaxValue, new TransformBack { Gradient = this, Sums = sums, Dw = dw });
@@ -86,7 +86,7 @@ internal sealed unsafe class WinogradGradient
         {
             WinogradGradient g = Gradient;
             int zeroCount = Math.Max(g._inputs, g._outputs);
-            float* temporary = g._scratch.Of(worker, WinogradTransforms.Temporary + zeroCount), zeros = temporary + WinogradTransforms.Temporary;
+            float* temporary = g._scratch.Get(worker, WinogradTransforms.Temporary + zeroCount), zeros = temporary + WinogradTransforms.Temporary;
             new Span<float>(zeros, zeroCount).Clear();
             for (int block; (block = Blocks.Next(worker)) >= 0;)
                 for (int t = block * Together; t < Math.Min(Count, (block + 1) * Together); t++) Take<L, V>(t, zeros, temporary);

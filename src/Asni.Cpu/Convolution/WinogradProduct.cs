@@ -74,7 +74,7 @@ internal sealed unsafe class WinogradProduct
         public readonly void Execute<L, V>(int worker, int workers) where L : struct, ILanes<V> where V : struct
         {
             int inner = Product._inner, columns = Product._columns;
-            float* temporary = Product._scratch.Of(worker, WinogradTransforms.Temporary + 9L * Together * columns);
+            float* temporary = Product._scratch.Get(worker, WinogradTransforms.Temporary + 9L * Together * columns);
             float* turned = temporary + WinogradTransforms.Temporary;
             for (int unit; (unit = Rows.Next(worker)) >= 0;)
             {
@@ -114,7 +114,7 @@ internal sealed unsafe class WinogradProduct
         {
             nint step = Product.PointStep;
             long size = (WinogradTransforms.Points + 1) * step;
-            float* to = Product._scratch.Of(worker, size + 2 * WinogradTransforms.Temporary + Product._inner);
+            float* to = Product._scratch.Get(worker, size + 2 * WinogradTransforms.Temporary + Product._inner);
             float* from = to + step, temporary = to + size, zeros = temporary + 2 * WinogradTransforms.Temporary;
             new Span<float>(zeros, Product._inner).Clear();
             for (int unit; (unit = Blocks.Next(worker)) >= 0;)

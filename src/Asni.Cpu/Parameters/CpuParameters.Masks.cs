@@ -101,7 +101,7 @@ internal sealed unsafe partial class CpuParameters
                 long offset = piece.Segment.Offset;
                 for (long i = piece.From; i < piece.To; i += L.Count)
                 {
-                    V live = L.Mask(MaskBits.Of(masks, offset + i));
+                    V live = L.Mask(MaskBits.Read(masks, offset + i));
                     Clear<L, V>(values + offset + i, live);
                     if (state0 != null) Clear<L, V>(state0 + offset + i, live);
                     if (state1 != null) Clear<L, V>(state1 + offset + i, live);
@@ -116,7 +116,7 @@ internal sealed unsafe partial class CpuParameters
 internal static unsafe class MaskBits
 {
     /// <summary>The bits of the elements from a place that is a multiple of the vector's length, lowest first; more follow than one vector has lanes.</summary>
-    public static uint Of(ulong* masks, long element) => (uint)(masks[element >> 6] >> (int)(element & 63));
+    public static uint Read(ulong* masks, long element) => (uint)(masks[element >> 6] >> (int)(element & 63));
 
     /// <summary>All lanes' bits.</summary>
     public static uint All(int lanes) => (1u << lanes) - 1;
@@ -124,7 +124,7 @@ internal static unsafe class MaskBits
     /// <summary>The bits of the live elements of a segment from element i: its mask's, or all, cut at its end.</summary>
     public static uint Live(ulong* masks, in Segment segment, long i, int lanes)
     {
-        uint bits = segment.Masked ? Of(masks, segment.Offset + i) & All(lanes) : All(lanes);
+        uint bits = segment.Masked ? Read(masks, segment.Offset + i) & All(lanes) : All(lanes);
         long rest = segment.Count - i;
         return rest >= lanes ? bits : bits & All((int)rest);
     }

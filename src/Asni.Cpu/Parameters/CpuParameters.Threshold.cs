@@ -152,7 +152,7 @@ internal sealed unsafe partial class CpuParameters
                 long count = 0;
                 for (long i = piece.From; i < piece.To; i += L.Count)
                 {
-                    uint equal = L.Bits(L.Equal(R.Of<L, V>(L.Load(numbers + segment.Offset + i)), wanted));
+                    uint equal = L.Bits(L.Equal(R.Rank<L, V>(L.Load(numbers + segment.Offset + i)), wanted));
                     if (equal != 0) count += BitOperations.PopCount(equal & MaskBits.Live(masks, segment, i, L.Count));
                 }
                 counts[worker * list.Count + piece.Index] = count;
@@ -189,7 +189,7 @@ internal sealed unsafe partial class CpuParameters
             {
                 uint live = (uint)(word >> k) & MaskBits.All(L.Count);
                 if (live == 0) continue;
-                V rank = R.Of<L, V>(L.Load(numbers + at + k));
+                V rank = R.Rank<L, V>(L.Load(numbers + at + k));
                 uint kept = L.Bits(piece.Index < cut.Segment ? L.GreaterOrEqual(rank, limit) : L.Greater(rank, limit)) & live;
                 if (piece.Index == cut.Segment) kept |= KeptTies(L.Bits(L.Equal(rank, limit)) & live, i + k, piece.Segment.Parameter.Filter.Out);
                 result |= (ulong)kept << k;

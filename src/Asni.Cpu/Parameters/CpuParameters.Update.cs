@@ -126,7 +126,7 @@ internal readonly unsafe struct UpdateBody<S>(Segments list, LiveIndices indices
             float decay = decayVectors || piece.Segment.Parameter.IsWeight ? weightDecay : 0;
             long from = piece.Segment.Offset + piece.From, to = piece.Segment.Offset + piece.To;
             if (!piece.Segment.Masked) Update<L, V>(from, to, decay);
-            else if (indices.Of(piece.Segment.Parameter.Index) is { } live) UpdateLive<L, V>(live, LiveIndices.Between(live, piece.From, piece.To), piece.Segment.Offset, decay);
+            else if (indices.Get(piece.Segment.Parameter.Index) is { } live) UpdateLive<L, V>(live, LiveIndices.Between(live, piece.From, piece.To), piece.Segment.Offset, decay);
             else UpdateMasked<L, V>(from, to, decay);
         }
     }
@@ -144,7 +144,7 @@ internal readonly unsafe struct UpdateBody<S>(Segments list, LiveIndices indices
         V factor = L.Create(decay);
         for (; i < to; i += L.Count)
         {
-            uint bits = MaskBits.Of(masks, i) & MaskBits.All(L.Count);
+            uint bits = MaskBits.Read(masks, i) & MaskBits.All(L.Count);
             if (bits != 0)
                 step.Apply<L, V>(values + i, L.Fma(factor, L.Load(values + i), L.Load(gradients + i)), state0 + i, state1 + i, L.Mask(bits));
         }

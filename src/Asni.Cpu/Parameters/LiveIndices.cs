@@ -16,7 +16,7 @@ internal sealed unsafe class LiveIndices(int parameters)
     private readonly bool[] _known = new bool[parameters];
 
     /// <summary>The parameter's live elements, ascending, in the device's order; null when its state lies element by element.</summary>
-    public int[]? Of(int parameter) => _indices[parameter];
+    public int[]? Get(int parameter) => _indices[parameter];
 
     /// <summary>Which entries of a list lie from element <paramref name="from"/> up to <paramref name="to"/>.</summary>
     public static Range Between(int[] indices, long from, long to) => LowerBound(indices, from)..LowerBound(indices, to);

@@ -5,7 +5,7 @@ namespace Asni.Cpu;
 /// <summary>How floats rank: as a register that compares, and as an unsigned integer, the key, that orders as they do.</summary>
 internal interface IRank
 {
-    static abstract V Of<L, V>(V x) where L : struct, ILanes<V> where V : struct;
+    static abstract V Rank<L, V>(V x) where L : struct, ILanes<V> where V : struct;
 
     /// <param name="bits">Of a float. What is no number has a key above infinity's.</param>
     static abstract uint Key(uint bits);
@@ -17,7 +17,7 @@ internal interface IRank
 /// <summary><see cref="Ranking.Magnitude"/>.</summary>
 internal readonly struct ByMagnitude : IRank
 {
-    public static V Of<L, V>(V x) where L : struct, ILanes<V> where V : struct => L.Abs(x);
+    public static V Rank<L, V>(V x) where L : struct, ILanes<V> where V : struct => L.Abs(x);
     public static uint Key(uint bits) => bits << 1;
     public static float Number(uint key) => BitConverter.UInt32BitsToSingle(Math.Min(key, 0xFF00_0000) >> 1);
 }
@@ -27,7 +27,7 @@ internal readonly struct ByScore : IRank
 {
     private const uint Sign = 0x8000_0000, Infinity = Sign | 0x7F80_0000, MinusInfinity = ~0xFF80_0000, MinusZero = ~Sign;
 
-    public static V Of<L, V>(V x) where L : struct, ILanes<V> where V : struct => x;
+    public static V Rank<L, V>(V x) where L : struct, ILanes<V> where V : struct => x;
 
     public static uint Key(uint bits)
     {

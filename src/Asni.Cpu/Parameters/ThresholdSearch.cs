@@ -88,7 +88,7 @@ internal sealed unsafe class ThresholdSearch(Workers workers) : IDisposable
                 uint counted = masks != null ? MaskBits.Live(masks, piece.Segment, i, L.Count) : piece.To - i >= L.Count ? every : MaskBits.All((int)(piece.To - i));
                 if (!all)
                 {
-                    V rank = R.Of<L, V>(L.Load((float*)words + i));
+                    V rank = R.Rank<L, V>(L.Load((float*)words + i));
                     counted &= L.Bits(L.And(L.GreaterOrEqual(rank, low), L.GreaterOrEqual(high, rank)));
                 }
                 if (counted == every) CountVector<L, V>(words + i, bins);
@@ -104,8 +104,8 @@ internal sealed unsafe class ThresholdSearch(Workers workers) : IDisposable
         /// <summary>A vector of one rank, pruned or quantized, counts in one go.</summary>
         private void CountVector<L, V>(uint* words, uint* bins) where L : struct, ILanes<V> where V : struct
         {
-            V first = R.Of<L, V>(L.Create(*(float*)words));
-            if (L.Bits(L.Equal(R.Of<L, V>(L.Load((float*)words)), first)) == MaskBits.All(L.Count))
+            V first = R.Rank<L, V>(L.Create(*(float*)words));
+            if (L.Bits(L.Equal(R.Rank<L, V>(L.Load((float*)words)), first)) == MaskBits.All(L.Count))
             {
                 bins[Bin(words[0])] += (uint)L.Count;
                 return;

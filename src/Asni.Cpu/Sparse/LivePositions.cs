@@ -112,7 +112,7 @@ internal sealed class TapPairs
 
     public int[] Inputs { get; }
 
-    public (int First, int End) Of(int tap) => (_starts[tap], _starts[tap + 1]);
+    public (int First, int End) GetRange(int tap) => (_starts[tap], _starts[tap + 1]);
 
     /// <summary>Products of live weights and inputs that are not padding.</summary>
     public long Count(Mask mask, in ConvolutionSpec spec)

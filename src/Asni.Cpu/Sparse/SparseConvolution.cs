@@ -101,7 +101,7 @@ internal sealed unsafe class SparseConvolution : SparsePath
 
     public override void Forward(float* x, WeightValues w, float* bias, int batch, float* y)
     {
-        Multiply(_forward!, x, w, new Epilogue(_spec.Filter.Out, bias, false, Clamp.Of(_spec.Activation)), batch, y);
+        Multiply(_forward!, x, w, new Epilogue(_spec.Filter.Out, bias, false, Clamp.FromActivation(_spec.Activation)), batch, y);
     }
 
     public override void BackwardData(float* dy, WeightValues w, bool accumulate, int batch, float* dx)
@@ -174,7 +174,7 @@ internal sealed unsafe class SparseConvolution : SparsePath
         {
             Planes from = Blocks.From, to = Blocks.To;
             int step = Blocks.Geometry.TargetStep;
-            float* x = Scratch.Of(worker, Blocks.Floats);
+            float* x = Scratch.Get(worker, Blocks.Floats);
             float* y = x + Blocks.FromFloats, rows = y + Blocks.ToFloats, zeros = rows + 16 * to.Channels;
             new Span<float>(x, (int)Blocks.FromFloats).Clear();
             new Span<float>(zeros, from.Channels).Clear();
@@ -215,7 +215,7 @@ internal sealed unsafe class SparseConvolution : SparsePath
         public readonly void Execute<L, V>(int worker, int workers) where L : struct, ILanes<V> where V : struct
         {
             Planes from = Blocks.From, to = Blocks.To;
-            float* x = Scratch.Of(worker, Blocks.Floats);
+            float* x = Scratch.Get(worker, Blocks.Floats);
             float* dy = x + Blocks.FromFloats, zeros = dy + Blocks.ToFloats;
             new Span<float>(x, (int)(Blocks.FromFloats + Blocks.ToFloats)).Clear();
             new Span<float>(zeros, Math.Max(from.Channels, to.Channels)).Clear();

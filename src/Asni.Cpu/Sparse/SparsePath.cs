@@ -6,7 +6,7 @@ namespace Asni.Cpu.Sparse;
 /// <summary>A filter's weights, and the number of their last change.</summary>
 internal readonly unsafe record struct WeightValues(nint Address, long Version)
 {
-    public static WeightValues Of(in ParameterTensor w) => new((nint)CpuBuffer.Floats(w), ((CpuBuffer)w.Buffer).Version);
+    public static WeightValues FromTensor(in ParameterTensor w) => new((nint)CpuBuffer.Floats(w), ((CpuBuffer)w.Buffer).Version);
 
     public float* Weights => (float*)Address;
 }

@@ -115,7 +115,7 @@ internal sealed unsafe class SparseUnrolled : SparsePath
             Batch = batch,
             Lines = _lines,
             Bias = bias != null ? Bias : null,
-            Clamp = Clamp.Of(_spec.Activation),
+            Clamp = Clamp.FromActivation(_spec.Activation),
             To = y
         });
     }
@@ -309,7 +309,7 @@ internal sealed unsafe class SparseUnrolled : SparsePath
                 {
                     live.Indices[p.Ordinal] = p.Weight;
                     live.Offsets[p.Output + 1] = p.Ordinal + 1;
-                    (int from, int to) = pairs.Of(p.Tap);
+                    (int from, int to) = pairs.GetRange(p.Tap);
                     for (int i = from; i < to; i++)
                     {
                         int block = pairs.Inputs[i] * _channels + p.Input >> blockShift;
@@ -338,7 +338,7 @@ internal sealed unsafe class SparseUnrolled : SparsePath
             }
             // A weight belongs to one output, and so to one worker, at all positions.
             (long first, long last) = Partition.Range(Outputs, worker, workers);
-            Add<L, V>(Live, (int)first, (int)last, Scratch.Of(worker, Taps.Live + Live.Indices.Length));
+            Add<L, V>(Live, (int)first, (int)last, Scratch.Get(worker, Taps.Live + Live.Indices.Length));
         }
 
         /// <summary>

@@ -161,7 +161,7 @@ internal sealed unsafe class TapList
             while (weights.MoveNext())
             {
                 Position weight = weights.Current;
-                (int first, int end) = entries.Of(weight.Tap);
+                (int first, int end) = entries.GetRange(weight.Tap);
                 for (int i = first; i < end; i++) counts[entries.ListOf(weight, i)]++;
             }
         }
@@ -171,7 +171,7 @@ internal sealed unsafe class TapList
             while (weights.MoveNext())
             {
                 Position weight = weights.Current;
-                (int first, int end) = entries.Of(weight.Tap);
+                (int first, int end) = entries.GetRange(weight.Tap);
                 for (int i = first; i < end; i++) to.Set(indices[entries.ListOf(weight, i)]++, weight.Weight, entries.OffsetOf(weight, i));
             }
         }
@@ -246,7 +246,7 @@ internal sealed unsafe class TapList
     private interface IEntries
     {
         /// <summary>Numbers of the entries of the weights of one tap.</summary>
-        (int First, int End) Of(int tap);
+        (int First, int End) GetRange(int tap);
         int ListOf(in Position p, int entry);
         int OffsetOf(in Position p, int entry);
     }
@@ -256,7 +256,7 @@ internal sealed unsafe class TapList
         private readonly int[] _outputs = pairs.Outputs, _inputs = pairs.Inputs;
         private readonly int _outputChannels = spec.Output.Channels, _inputChannels = spec.Input.Channels, _lines = spec.Output.Elements;
 
-        public (int First, int End) Of(int tap) => pairs.Of(tap);
+        public (int First, int End) GetRange(int tap) => pairs.GetRange(tap);
         public int ListOf(in Position p, int entry) => (Partner(p, entry) >> blockShift) * _lines + _outputs[entry] * _outputChannels + p.Output;
         public int OffsetOf(in Position p, int entry) => Partner(p, entry) * pitch;
         private int Partner(in Position p, int entry) => _inputs[entry] * _inputChannels + p.Input;
@@ -267,7 +267,7 @@ internal sealed unsafe class TapList
         private readonly int[] _outputs = pairs.Outputs, _inputs = pairs.Inputs;
         private readonly int _outputChannels = spec.Output.Channels, _inputChannels = spec.Input.Channels, _lines = spec.Input.Elements;
 
-        public (int First, int End) Of(int tap) => pairs.Of(tap);
+        public (int First, int End) GetRange(int tap) => pairs.GetRange(tap);
         public int ListOf(in Position p, int entry) => (Partner(p, entry) >> blockShift) * _lines + _inputs[entry] * _inputChannels + p.Input;
         public int OffsetOf(in Position p, int entry) => Partner(p, entry) * pitch;
         private int Partner(in Position p, int entry) => _outputs[entry] * _outputChannels + p.Output;
@@ -289,7 +289,7 @@ internal sealed unsafe class TapList
             for (int k = 0; k < _offsets.Length; k++) _offsets[k] = from.Offset(0, k / width, k % width);
         }
 
-        public (int First, int End) Of(int tap) => (0, 1);
+        public (int First, int End) GetRange(int tap) => (0, 1);
         public int ListOf(in Position p, int entry) => _firstKeys[_firstChannels[p.Output] + p.Input] + p.Output;
         public int OffsetOf(in Position p, int entry) => (_firstChannels[p.Output] + p.Input) * _pitch + _offsets[p.Tap];
     }
@@ -318,7 +318,7 @@ internal sealed unsafe class TapList
             }
         }
 
-        public (int First, int End) Of(int tap) => (0, 1);
+        public (int First, int End) GetRange(int tap) => (0, 1);
         public int ListOf(in Position p, int entry) => _classKeys[p.Tap] + _firstKeys[p.Output] + _firstLines[p.Output] + p.Input;
         public int OffsetOf(in Position p, int entry) => p.Output * _pitch + _offsets[p.Tap];
     }

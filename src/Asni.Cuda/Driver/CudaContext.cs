@@ -101,7 +101,7 @@ internal sealed unsafe class CudaContext : IDisposable
     }
 
     /// <summary>Why no GPU can be used, in one sentence; null when GPU 0 can.</summary>
-    public static string? Unavailable()
+    public static string? GetUnavailableReason()
     {
         try
         {

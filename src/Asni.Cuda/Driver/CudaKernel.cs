@@ -6,7 +6,7 @@ namespace Asni.Cuda.Driver;
 internal readonly record struct Dim3(int X, int Y = 1, int Z = 1)
 {
     /// <summary>Blocks that a grid may have in y and in z; in x any int.</summary>
-    public const int MostYZ = 65_535;
+    public const int MaxYZ = 65_535;
 
     public static implicit operator Dim3(int x) => new(x);
 }

@@ -20,8 +20,8 @@ internal readonly struct ChannelBlocks
         int columns = (int)Math.Min(MaxColumns, BitOperations.RoundUpToPowerOf2((uint)chunks));
         _lanes = Threads / columns;
         Count = ConvolutionShape.CeilDivide(chunks, columns);
-        if (Count > Dim3.MostYZ)
-            throw new AsniException($"a layer of {channels:N0} channels is wider than the {(long)Dim3.MostYZ * columns * width:N0} that the GPU kernels take");
+        if (Count > Dim3.MaxYZ)
+            throw new AsniException($"a layer of {channels:N0} channels is wider than the {(long)Dim3.MaxYZ * columns * width:N0} that the GPU kernels take");
     }
 
     /// <summary>Blocks side by side along the channels.</summary>

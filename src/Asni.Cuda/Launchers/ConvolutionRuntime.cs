@@ -85,7 +85,7 @@ internal sealed class ConvolutionRuntime : IDisposable
     /// <exception cref="AsniException">The shapes do not fit each other.</exception>
     public ConvolutionOperation Create(in ConvolutionSpec spec)
     {
-        ConvolutionShape shape = ConvolutionShape.Of(spec);
+        ConvolutionShape shape = ConvolutionShape.FromSpec(spec);
         return shape.IsDepthwise ? new CudaDepthwiseConvolution(this, spec, shape) : new CudaConvolution(this, spec, shape);
     }
 

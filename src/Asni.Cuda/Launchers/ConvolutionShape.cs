@@ -14,7 +14,7 @@ internal readonly record struct ConvolutionShape(int Images, int Height, int Wid
     int FilterHeight, int FilterWidth, int Stride, int Padding, int Groups)
 {
     /// <exception cref="AsniException">The shapes do not fit each other.</exception>
-    public static ConvolutionShape Of(in ConvolutionSpec spec)
+    public static ConvolutionShape FromSpec(in ConvolutionSpec spec)
     {
         if (spec.Groups < 1 || spec.Input.Channels != spec.Filter.In * spec.Groups || spec.Filter.Out % spec.Groups != 0)
         {
@@ -51,11 +51,11 @@ internal readonly record struct ConvolutionShape(int Images, int Height, int Wid
     /// <summary>The matrix kernels keep a pixel's row and column in 16 bits each, those beside the image included.</summary>
     private static void CheckSides(in ConvolutionShape shape)
     {
-        const int most = 1 << 14;
+        const int max = 1 << 14;
         int side = Math.Max(Math.Max(shape.Height, shape.Width), Math.Max(shape.OutHeight, shape.OutWidth));
         int beside = Math.Max(shape.FilterHeight, shape.FilterWidth) + shape.Padding;
-        if (!shape.IsDepthwise && (long)side + beside > most)
-            throw new AsniException($"an image side of {side} with a filter and padding of {beside} is more than the {most} that the GPU kernels take");
+        if (!shape.IsDepthwise && (long)side + beside > max)
+            throw new AsniException($"an image side of {side} with a filter and padding of {beside} is more than the {max} that the GPU kernels take");
     }
 
     /// <summary>A grid's z is a depthwise filter's taps, or the products of a pass, of which the data gradient has the most.</summary>
@@ -63,12 +63,12 @@ internal readonly record struct ConvolutionShape(int Images, int Height, int Wid
     {
         if (shape.IsDepthwise)
         {
-            if ((long)shape.FilterHeight * shape.FilterWidth > Dim3.MostYZ)
-                throw new AsniException($"a depthwise filter of {shape.FilterHeight}x{shape.FilterWidth} is larger than the {Dim3.MostYZ} taps that the GPU kernels take");
+            if ((long)shape.FilterHeight * shape.FilterWidth > Dim3.MaxYZ)
+                throw new AsniException($"a depthwise filter of {shape.FilterHeight}x{shape.FilterWidth} is larger than the {Dim3.MaxYZ} taps that the GPU kernels take");
         }
-        else if ((Int128)shape.Groups * shape.Stride * shape.Stride > Dim3.MostYZ)
+        else if ((Int128)shape.Groups * shape.Stride * shape.Stride > Dim3.MaxYZ)
         {
-            throw new AsniException($"a convolution of {shape.Groups} groups and stride {shape.Stride} makes more than the {Dim3.MostYZ} products "
+            throw new AsniException($"a convolution of {shape.Groups} groups and stride {shape.Stride} makes more than the {Dim3.MaxYZ} products "
                 + "(groups times stride times stride) that the GPU kernels take at once");
         }
     }

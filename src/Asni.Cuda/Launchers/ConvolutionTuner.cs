@@ -78,11 +78,11 @@ internal sealed class ConvolutionTuner(ConvolutionRuntime runtime, TuningCache? 
         MatrixProduct product = shape.ProductOf(pass, samples);
         foreach (ConvolutionTile tile in ConvolutionTile.For(runtime.Precision, pass, shape, runtime.MaxSharedBytes, runtime.HasWgmma))
         {
-            int most = TileChoice.MaxSplits(tile, product);
+            int max = TileChoice.MaxSplits(tile, product);
             long blocks = tile.Tiles(product) * product.Count;
             for (int waves = 0; waves <= 4; waves = waves == 0 ? 1 : waves * 2)
             {
-                long splits = waves == 0 ? 1 : Math.Min(most, (long)waves * runtime.Multiprocessors / blocks);
+                long splits = waves == 0 ? 1 : Math.Min(max, (long)waves * runtime.Multiprocessors / blocks);
                 if (splits < 1) continue;
                 TileChoice choice = Affordable(new(tile, (int)splits), shape, pass, samples);
                 if (!choices.Contains(choice)) choices.Add(choice);
@@ -132,11 +132,11 @@ internal sealed class ConvolutionTuner(ConvolutionRuntime runtime, TuningCache? 
     /// <summary>Scratch memory is never given back: one piece for the neediest candidate, not a larger one for each.</summary>
     private void ReserveScratch(IReadOnlyList<ConvolutionChoice> candidates, in ConvolutionShape shape, ConvolutionPass pass, int samples)
     {
-        long most = 0;
-        foreach (ConvolutionChoice candidate in candidates) most = Math.Max(most, candidate.ScratchBytes(runtime, shape, pass, samples));
+        long max = 0;
+        foreach (ConvolutionChoice candidate in candidates) max = Math.Max(max, candidate.ScratchBytes(runtime, shape, pass, samples));
         try
         {
-            runtime.Scratch(most);
+            runtime.Scratch(max);
         }
         catch (DeviceMemoryException)
         {

@@ -24,7 +24,7 @@ internal static class CompactCommand
             if (Path.GetFullPath(to) == Path.GetFullPath(path)) throw new UsageException($"{to} is the file that is read; --out must name another file.");
             NetworkFile.Write(to, small, stored.Phase);
             console.Line($"{Format.Count(network.ParameterCount)} parameters became {Format.Count(small.Network.ParameterCount)}, "
-                + $"{Format.Count(NetworkAnalysis.Of(network).Macs)} multiply-accumulates {Format.Count(NetworkAnalysis.Of(small.Network).Macs)}: {to}");
+                + $"{Format.Count(NetworkAnalysis.Analyze(network).Macs)} multiply-accumulates {Format.Count(NetworkAnalysis.Analyze(small.Network).Macs)}: {to}");
             return 0;
         });
         return command;

@@ -26,7 +26,7 @@ internal static class CompareCommand
             string[] folders = parsed.GetValue(runs)!;
             var paths = folders.Select(f => Path.TrimEndingDirectorySeparator(Path.GetFullPath(f))).ToList();
             if (paths.Distinct().Count() < paths.Count) throw new UsageException("a run folder is named twice.");
-            var comparison = Comparison.Of(folders.Select(Read));
+            var comparison = Comparison.Create(folders.Select(Read));
             Write(console, comparison);
             if (parsed.GetValue(output) is not { } page) return 0;
             AtomicFile.WriteText(page, comparison.Html());

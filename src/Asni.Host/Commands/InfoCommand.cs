@@ -58,7 +58,7 @@ internal static class InfoCommand
 
     private static void WriteLayers(HostConsole console, Network network)
     {
-        NetworkAnalysis analysis = NetworkAnalysis.Of(network);
+        NetworkAnalysis analysis = NetworkAnalysis.Analyze(network);
         ConsoleTable table = console.NewTable(s_layerColumns, 4, 5, 6);
         foreach (LayerInfo layer in analysis.Layers)
             table.AddRow(layer.Name, layer.Kind, layer.Output.ToString(), layer.WeightShape?.ToString() ?? "",
@@ -84,7 +84,7 @@ internal static class InfoCommand
         ConsoleTable table = console.NewTable(s_networkColumns, 3, 4);
         foreach (ZooEntry entry in NetworkZoo.Entries)
         {
-            NetworkAnalysis analysis = NetworkAnalysis.Of(NetworkZoo.Create(entry.Name));
+            NetworkAnalysis analysis = NetworkAnalysis.Analyze(NetworkZoo.Create(entry.Name));
             table.AddRow(entry.Name, entry.Summary, entry.Input.ToString(),
                 Count(analysis.Parameters), Count(analysis.Macs));
         }

@@ -11,7 +11,7 @@ namespace Asni.Host.Commands;
 /// <summary>asni predict: says what is on images.</summary>
 internal static class PredictCommand
 {
-    private const int Most = 5;
+    private const int MaxClasses = 5;
 
     public static Command Create(HostConsole console)
     {
@@ -60,7 +60,7 @@ internal static class PredictCommand
     {
         try
         {
-            console.Line($"{file}: {string.Join(", ", classifier.Classify(file, Most).Select(g => $"{g.Name} {Format.Percent(g.Probability)}"))}");
+            console.Line($"{file}: {string.Join(", ", classifier.Classify(file, MaxClasses).Select(g => $"{g.Name} {Format.Percent(g.Probability)}"))}");
             return true;
         }
         catch (AsniException e)

@@ -75,7 +75,7 @@ internal sealed class TrainCommand
         }
         catch (Exception e)
         {
-            if (folder.DiscardIfEmpty()) _console.Line(HowToGoOn(e, folder));
+            if (folder.DiscardIfEmpty()) _console.Line(DescribeContinuation(e, folder));
             throw;
         }
     }
@@ -109,13 +109,13 @@ internal sealed class TrainCommand
         }
         catch (Exception e)
         {
-            _console.Line(HowToGoOn(e, folder));
+            _console.Line(DescribeContinuation(e, folder));
             throw;
         }
     }
 
     /// <summary>After a failure that left something of the run. The same steps from the same checkpoint diverge again.</summary>
-    private static string HowToGoOn(Exception failure, RunFolder folder) => failure is DivergenceException
+    private static string DescribeContinuation(Exception failure, RunFolder folder) => failure is DivergenceException
         ? $"the checkpoints before the divergence are kept: start a new run with a lower --lr; asni --resume {folder.Path} would repeat the steps since the last one."
         : $"the training so far is saved: asni --resume {folder.Path} continues it.";
 

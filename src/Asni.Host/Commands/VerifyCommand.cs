@@ -28,7 +28,7 @@ internal static class VerifyCommand
     private static int Verify(HostConsole console, StoredNetwork stored)
     {
         Network network = stored.Trained.Network;
-        Verification v = Verification.Of(stored.Trained);
+        Verification v = Verification.Verify(stored.Trained);
         console.Line($"{stored.Phase} of {network.Name}, input {network.Input}, {network.Classes} classes: "
             + "the file is complete and its tensors match the network.");
         ConsoleTable table = console.NewTable(s_columns, 1, 2, 3);

@@ -12,11 +12,11 @@ internal static class FileInfoTable
     private static readonly string[] s_plain = ["tensor", "shape", "live", "sparsity", "bytes"];
 
     /// <summary>Many times what networks have; laying out a table of more takes longer than reading the file.</summary>
-    private const int MostRows = 2000;
+    private const int MaxRows = 2000;
 
     public static void Write(HostConsole console, string path)
     {
-        if (NetworkFormats.Of(path) == NetworkFormat.Asni) WriteAsni(console, path);
+        if (NetworkFormats.Detect(path) == NetworkFormat.Asni) WriteAsni(console, path);
         else WritePlain(console, path);
     }
 
@@ -24,7 +24,7 @@ internal static class FileInfoTable
     {
         AsniContents contents = AsniFile.Describe(path);
         ConsoleTable table = console.NewTable(s_coded, 2, 3, 5, 6, 8);
-        foreach (AsniTensor t in contents.Tensors.Take(MostRows))
+        foreach (AsniTensor t in contents.Tensors.Take(MaxRows))
             table.AddRow(t.Name, t.Shape.ToString(), Format.Count(t.Live), Sparsity(t.Live, t.Shape.Elements),
                 Words(t.MaskCoding), Bytes(t.MaskBytes), Bytes((long)Math.Ceiling(t.MaskEntropyBytes)),
                 Words(t.ValueCoding), Bytes(t.ValueBytes));
@@ -47,7 +47,7 @@ internal static class FileInfoTable
         {
             long elements = dims.Aggregate(1L, (n, d) => n * d), live = file.ReadMask(name)?.Live ?? elements;
             dense += sizeof(float) * elements;
-            if (table.Rows == MostRows) continue;
+            if (table.Rows == MaxRows) continue;
             table.AddRow(name, dims.IsEmpty ? "scalar" : string.Join('x', dims), Format.Count(live),
                 Sparsity(live, elements), Bytes(sizeof(float) * elements));
         }
@@ -59,7 +59,7 @@ internal static class FileInfoTable
 
     private static void WriteRest(HostConsole console, int tensors)
     {
-        if (tensors > MostRows) console.Line($"and {Format.Count(tensors - MostRows)} more tensors.");
+        if (tensors > MaxRows) console.Line($"and {Format.Count(tensors - MaxRows)} more tensors.");
     }
 
     private static string Size(long bytes, long dense) =>

@@ -45,7 +45,7 @@ internal static class ResultTable
 
     private static void WriteSize(HostConsole console, PhaseResult amenable, string file)
     {
-        InitializationSize size = InitializationSize.Of(amenable.Initial);
+        InitializationSize size = InitializationSize.Measure(amenable.Initial);
         console.Line($"ASNI-II started from two values per layer: {Format.Bytes(size.TotalBytes)} "
             + $"(mask {Format.Bytes(size.MaskBytes)}, signs {Format.Bytes(size.SignBytes)}, values {Format.Bytes(size.CentroidBytes)}) "
             + $"instead of {Format.Bytes(size.DenseBytes)} for dense weights, {Format.Number(size.Ratio, "0")} times smaller; "

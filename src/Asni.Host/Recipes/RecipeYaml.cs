@@ -92,7 +92,7 @@ internal static class RecipeYaml
     {
         var text = new StringBuilder();
         text.Append("# ").Append(comment).Append('\n');
-        foreach (Setting<RunSettings> setting in RunSettingList.Of(settings.Recipe.Method))
+        foreach (Setting<RunSettings> setting in RunSettingList.ForMethod(settings.Recipe.Method))
             if (setting.Get(settings) is { } value) text.Append(setting.Key).Append(": ").Append(Quoted(value)).Append('\n');
         return text.ToString();
     }
@@ -106,7 +106,7 @@ internal static class RecipeYaml
     {
         var settings = SettingsLayer.Apply(Parse(text, name).Without("seed"));
         settings = settings with { Recipe = settings.Recipe with { Method = settings.Recipe.Method.Explicit(settings.Recipe) } };
-        return string.Join('\n', RunSettingList.Of(settings.Recipe.Method).Where(s => SettingsLayer.WhyIdle(s.Key, settings) is null)
+        return string.Join('\n', RunSettingList.ForMethod(settings.Recipe.Method).Where(s => SettingsLayer.GetIdleReason(s.Key, settings) is null)
             .Select(s => $"{s.Key}: {s.Get(settings)}"));
     }
 

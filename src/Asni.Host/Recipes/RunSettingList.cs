@@ -24,7 +24,7 @@ internal static class RunSettingList
         method.Row.Settings.In<RunSettings, Method>(s => s.Recipe.Method, (s, m) => s with { Recipe = s.Recipe with { Method = m } });
 
     /// <summary>What a run by this method reads.</summary>
-    public static ImmutableArray<Setting<RunSettings>> Of(Method method) => [.. Shared, .. Own(method)];
+    public static ImmutableArray<Setting<RunSettings>> ForMethod(Method method) => [.. Shared, .. Own(method)];
 
     /// <summary>Each key once, in the words of the first method that has it.</summary>
     public static ImmutableArray<Setting<RunSettings>> All { get; } = [.. Shared.Concat(Method.All.SelectMany(m => Own(m))).DistinctBy(s => s.Key)];

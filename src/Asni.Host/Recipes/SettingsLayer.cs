@@ -19,15 +19,15 @@ internal sealed class SettingsLayer(IReadOnlyDictionary<string, SettingValue> va
     {
         Method method = settings.Recipe.Method;
         foreach (Setting<RunSettings> setting in RunSettingList.All)
-            if (this[setting.Key] is { } value && WhyIdle(setting.Key, settings) is { } why)
+            if (this[setting.Key] is { } value && GetIdleReason(setting.Key, settings) is { } why)
                 throw new UsageException($"{value.Origin} has no effect: {why} (the method of this run is {method.Name}).");
     }
 
     /// <summary>Why a setting changes nothing in a run with these settings; null when it has an effect.</summary>
-    public static string? WhyIdle(string key, RunSettings settings)
+    public static string? GetIdleReason(string key, RunSettings settings)
     {
         Method method = settings.Recipe.Method;
-        if (RunSettingList.Of(method).FirstOrDefault(s => s.Key == key) is not { } setting)
+        if (RunSettingList.ForMethod(method).FirstOrDefault(s => s.Key == key) is not { } setting)
             return $"it needs --method {Alternatives([.. RunSettingList.Readers(key).Select(m => m.Name)])}";
         if (setting.Needs.FirstOrDefault(n => !n.Holds(settings)) is { } need) return $"it needs --{need.Key} {need.Value}";
         return method.Ignores(key, settings.Recipe, settings.Init is not null);
@@ -43,7 +43,7 @@ internal sealed class SettingsLayer(IReadOnlyDictionary<string, SettingValue> va
         // A name that is none is told when its layer is applied.
         Method method = all.Select(l => l["method"]).LastOrDefault(m => m is not null) is { } named && Method.Find(named.Text) is { } found ? found : new Recipe().Method;
         var settings = new RunSettings { Recipe = new Recipe { Method = method } };
-        for (int i = 0; i < all.Length; i++) settings = all[i].Over(settings, RunSettingList.Of(method), first: i == 0);
+        for (int i = 0; i < all.Length; i++) settings = all[i].Over(settings, RunSettingList.ForMethod(method), first: i == 0);
         return settings;
     }
 

@@ -32,12 +32,12 @@ internal sealed record CifarPickle(ReadOnlyMemory<byte> Pixels, byte[] Labels)
 
     private static ReadOnlyMemory<byte>? Images(object? value, int imageBytes)
     {
-        NumpyArray? array = NumpyArray.Of(value);
+        NumpyArray? array = NumpyArray.TryCreate(value);
         ReadOnlyMemory<byte>? bytes = array is null ? NumpyArray.BytesOf(value) : array.Type == "u1" ? array.Data : null;
         return bytes is { Length: > 0 } pixels && pixels.Length % imageBytes == 0 ? bytes : null;
     }
 
     private static long[]? Numbers(object? value) => value is List<object> list
         ? list.TrueForAll(n => n is long) ? [.. list.Cast<long>()] : null
-        : NumpyArray.Of(value)?.Integers();
+        : NumpyArray.TryCreate(value)?.Integers();
 }

@@ -99,9 +99,9 @@ public static class Datasets
     private static DatasetSplit Draw(string name, ProceduralOptions options)
     {
         int trainCount = options.TrainCount ?? (name == Digits.Name ? 60_000 : 50_000);
-        int most = name == Digits.Name ? Digits.MaxCount : int.MaxValue;
-        Require(name, trainCount, 1, most, "training images");
-        Require(name, options.TestCount, 1, most, "test images");
+        int max = name == Digits.Name ? Digits.MaxCount : int.MaxValue;
+        Require(name, trainCount, 1, max, "training images");
+        Require(name, options.TestCount, 1, max, "test images");
         Require(name, options.Height, 8, 4096, "pixels of height");
         Require(name, options.Width, 8, 4096, "pixels of width");
 

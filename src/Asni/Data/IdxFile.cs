@@ -12,7 +12,7 @@ internal sealed record IdxFile(string Path, int[] Dims, byte[] Data)
     private const int UnsignedByte = 0x08;
 
     /// <summary>No deflated data becomes more: 258 bytes for 2 bits (zlib's technical details).</summary>
-    private const int MostPerByteOfGzip = 1032;
+    private const int MaxPerByteOfGzip = 1032;
 
     public static IdxFile Read(string path, int rank)
     {
@@ -23,7 +23,7 @@ internal sealed record IdxFile(string Path, int[] Dims, byte[] Data)
             file.Position = 0;
             var budget = new ReadBudget(file.Length, what => new AsniException($"'{path}' is no dataset's IDX file: {what}."));
             using Stream stream = gzip ? new GZipStream(file, CompressionMode.Decompress) : file;
-            return Parse(path, stream, gzip ? file.Length * MostPerByteOfGzip : file.Length, budget, rank);
+            return Parse(path, stream, gzip ? file.Length * MaxPerByteOfGzip : file.Length, budget, rank);
         }
         catch (InvalidDataException e)
         {

@@ -8,7 +8,7 @@ namespace Asni.Data;
 public static class ImageFile
 {
     /// <summary>Of a file: its bytes are held in memory.</summary>
-    private const int MostBytes = 1 << 30;
+    private const int MaxBytes = 1 << 30;
 
     /// <summary>Colours become luma where <paramref name="shape"/> has one channel.</summary>
     /// <param name="shape">1 or 3 channels, and any size.</param>
@@ -84,7 +84,7 @@ public static class ImageFile
         {
             using FileStream stream = WholeFile.Open(path);
             if (!stream.CanSeek) throw new AsniException($"The image '{path}' cannot be read: it is no file.");
-            if (stream.Length > MostBytes) throw new AsniException($"The image '{path}' is not read: it has more than 1 GiB.");
+            if (stream.Length > MaxBytes) throw new AsniException($"The image '{path}' is not read: it has more than 1 GiB.");
             var bytes = new byte[stream.Length];
             stream.ReadExactly(bytes);
             return bytes;

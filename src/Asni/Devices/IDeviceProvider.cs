@@ -26,10 +26,10 @@ public interface IDeviceProvider
     IReadOnlyList<string> Precisions { get; }
 
     /// <summary>Why this machine has none that can be used, in one sentence; null when it has.</summary>
-    string? WhyUnavailable();
+    string? GetUnavailableReason();
 
     /// <summary>Of one that can be used: why a program should not take it unless it is asked for, in one sentence; null when it may.</summary>
-    string? WhyNotByDefault() => null;
+    string? GetNotDefaultReason() => null;
 
     /// <exception cref="DeviceUnavailableException">This machine has none that can be used.</exception>
     /// <exception cref="UsageException">The options make no sense.</exception>

@@ -18,11 +18,11 @@ internal sealed class ByteReader(ReadOnlyMemory<byte> bytes, Func<string, AsniEx
     public uint U32() => BinaryPrimitives.ReadUInt32LittleEndian(Take(sizeof(uint)));
     public ulong U64() => BinaryPrimitives.ReadUInt64LittleEndian(Take(sizeof(ulong)));
 
-    /// <summary>A number that must be from 1 to <paramref name="most"/>.</summary>
-    public int Count(string what, uint most = int.MaxValue)
+    /// <summary>A number that must be from 1 to <paramref name="max"/>.</summary>
+    public int Count(string what, uint max = int.MaxValue)
     {
         uint value = U32();
-        return value >= 1 && value <= most ? (int)value : throw bad($"it announces {value} {what}");
+        return value >= 1 && value <= max ? (int)value : throw bad($"it announces {value} {what}");
     }
 
     /// <summary>Length in 16 bits, then UTF-8.</summary>

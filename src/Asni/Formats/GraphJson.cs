@@ -12,15 +12,15 @@ namespace Asni.Formats;
 /// </summary>
 internal static class GraphJson
 {
-    private const int Version = 1, MostNodes = 4096, Depth = 8;
+    private const int Version = 1, MaxNodes = 4096, Depth = 8;
 
     /// <summary>Characters of the JSON.</summary>
-    public const int MostCharacters = 1 << 20;
+    public const int MaxCharacters = 1 << 20;
 
     /// <exception cref="AsniException">The graph cannot be written: more nodes than a reader takes.</exception>
     public static string Write(Network network)
     {
-        if (network.Nodes.Length > MostNodes) throw new AsniException($"{network.Name} has {network.Nodes.Length} layers; a file takes {MostNodes}.");
+        if (network.Nodes.Length > MaxNodes) throw new AsniException($"{network.Name} has {network.Nodes.Length} layers; a file takes {MaxNodes}.");
         using var buffer = new MemoryStream();
         using (var json = new Utf8JsonWriter(buffer, new JsonWriterOptions { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping }))
         {
@@ -35,7 +35,7 @@ internal static class GraphJson
             json.WriteEndObject();
         }
         string text = Encoding.UTF8.GetString(buffer.ToArray());
-        return text.Length <= MostCharacters ? text : throw new AsniException($"the graph of {network.Name} takes {text.Length} characters, more than the {MostCharacters} that a file has; give its layers shorter names.");
+        return text.Length <= MaxCharacters ? text : throw new AsniException($"the graph of {network.Name} takes {text.Length} characters, more than the {MaxCharacters} that a file has; give its layers shorter names.");
     }
 
     /// <param name="name">The network's name.</param>
@@ -43,7 +43,7 @@ internal static class GraphJson
     /// <exception cref="AsniException">What <paramref name="bad"/> makes: not a graph, or one that no network has.</exception>
     public static Network Read(string name, string text, Func<string, AsniException> bad)
     {
-        if (text.Length > MostCharacters) throw bad($"its graph has {text.Length} characters, at most {MostCharacters} are read");
+        if (text.Length > MaxCharacters) throw bad($"its graph has {text.Length} characters, at most {MaxCharacters} are read");
         try
         {
             using var document = JsonDocument.Parse(text, new JsonDocumentOptions { MaxDepth = Depth, AllowDuplicateProperties = false });
@@ -101,7 +101,7 @@ internal static class GraphJson
         ConvolutionNode => "convolution",
         LinearNode => "linear",
         BatchNormNode => "batch_norm",
-        ActivationNode n => ActivationFunction.Of(n.Activation).Name,
+        ActivationNode n => ActivationFunction.Get(n.Activation).Name,
         AddNode => "add",
         MaxPoolNode => "max_pool",
         GlobalAveragePoolNode => "global_average_pool",
@@ -125,7 +125,7 @@ internal static class GraphJson
             if (input.Length != 3) throw bad("its graph has an input that is not three numbers");
             var builder = new NetworkBuilder(name, new Chw(input[0], input[1], input[2]));
             JsonElement nodes = Value(root, "nodes", JsonValueKind.Array);
-            if (nodes.GetArrayLength() > MostNodes) throw bad($"its graph has {nodes.GetArrayLength()} layers, at most {MostNodes} are read");
+            if (nodes.GetArrayLength() > MaxNodes) throw bad($"its graph has {nodes.GetArrayLength()} layers, at most {MaxNodes} are read");
             int id = 1;
             foreach (JsonElement node in nodes.EnumerateArray())
             {

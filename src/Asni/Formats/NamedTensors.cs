@@ -24,7 +24,7 @@ internal abstract class NamedTensors : IDisposable
     public virtual void Dispose() => GC.SuppressFinalize(this);
 
     /// <exception cref="AsniException">The file is missing, damaged or of no known format.</exception>
-    public static NamedTensors Open(string path) => WeightFormats.Of(path).Open(path);
+    public static NamedTensors Open(string path) => WeightFormats.Detect(path).Open(path);
 }
 
 internal sealed class AsniTensors(string path) : NamedTensors
@@ -55,13 +55,13 @@ internal sealed class SafetensorsTensors(string path) : NamedTensors
     {
         SafetensorsEntry entry = _reader.Entries[name];
         if (entry.DType == "F32") return _reader.ReadSingles(entry);
-        return ElementType.Of(entry.DType) is { IsFloat: true } type
+        return ElementType.Find(entry.DType) is { IsFloat: true } type
             ? type.ToSingles(_reader.ReadBytes(entry))
             : throw new AsniException($"tensor {name} of {path} is {entry.DType}; weights as F16, BF16, F32 or F64 were expected.");
     }
 
     public override float[] ReadNumbers(string name) =>
-        ElementType.Of(_reader.Entries[name].DType) is { } type ? type.ToSingles(_reader.ReadBytes(_reader.Entries[name])) : Read(name);
+        ElementType.Find(_reader.Entries[name].DType) is { } type ? type.ToSingles(_reader.ReadBytes(_reader.Entries[name])) : Read(name);
 
     public override Mask? ReadMask(string name) =>
         _reader.Entries.TryGetValue(name + NetworkFile.MaskSuffix, out SafetensorsEntry? entry) && IsMask(entry.Name)
@@ -98,7 +98,7 @@ internal sealed record ElementType(string Name, int Bytes, bool IsFloat, Element
     ];
 
     /// <summary>By safetensors' name; null when it is none of these.</summary>
-    public static ElementType? Of(string name) => Array.Find(s_all, t => t.Name == name);
+    public static ElementType? Find(string name) => Array.Find(s_all, t => t.Name == name);
 
     public float[] ToSingles(ReadOnlySpan<byte> bytes)
     {

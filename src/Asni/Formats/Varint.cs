@@ -3,7 +3,7 @@ namespace Asni.Formats;
 /// <summary>Whole numbers of 7 bits a byte, low ones first; the top bit says that more follow (LEB128, protobuf's varint).</summary>
 internal static class Varint
 {
-    private const int MostBytes = 10;
+    private const int MaxBytes = 10;
 
     public static void Write(Stream stream, ulong value)
     {
@@ -15,9 +15,9 @@ internal static class Varint
     public static bool TryRead(ref ReadOnlySpan<byte> bytes, out ulong value)
     {
         value = 0;
-        for (int i = 0; i < bytes.Length && i < MostBytes; i++)
+        for (int i = 0; i < bytes.Length && i < MaxBytes; i++)
         {
-            if (i == MostBytes - 1 && bytes[i] > 1) return false;
+            if (i == MaxBytes - 1 && bytes[i] > 1) return false;
             value |= (ulong)(bytes[i] & 0x7F) << (7 * i);
             if (bytes[i] >= 0x80) continue;
             bytes = bytes[(i + 1)..];

@@ -41,7 +41,7 @@ internal static class WeightFormats
     public static IReadOnlyList<IWeightFormat> All { get; } = [new Asni(), new PyTorch(), new Safetensors()];
 
     /// <exception cref="AsniException">The file cannot be read, or is something else than a network.</exception>
-    public static IWeightFormat Of(string path)
+    public static IWeightFormat Detect(string path)
     {
         byte[] start = WholeFile.Start(path, ForeignFile.StartBytes);
         return All.FirstOrDefault(f => f.MayBe(start))
@@ -51,7 +51,7 @@ internal static class WeightFormats
     private sealed class Asni : IWeightFormat
     {
         public NetworkFormat Kind => NetworkFormat.Asni;
-        public bool MayBe(ReadOnlySpan<byte> start) => AsniFile.IsOne(start);
+        public bool MayBe(ReadOnlySpan<byte> start) => AsniFile.HasSignature(start);
         public NetworkFileHeader? TryReadHeader(string path) => AsniFile.Describe(path).Header;
 
         public NetworkFileHeader ReadHeader(string path) =>
@@ -65,7 +65,7 @@ internal static class WeightFormats
     private sealed class PyTorch : IWeightFormat
     {
         public NetworkFormat Kind => NetworkFormat.PyTorch;
-        public bool MayBe(ReadOnlySpan<byte> start) => StateDictFile.IsOne(start) || LegacyStateDictFile.IsOne(start);
+        public bool MayBe(ReadOnlySpan<byte> start) => StateDictFile.HasSignature(start) || LegacyStateDictFile.HasSignature(start);
         public NetworkFileHeader? TryReadHeader(string path) => null;
 
         public NetworkFileHeader ReadHeader(string path) => throw Unnamed(path);

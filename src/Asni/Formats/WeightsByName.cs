@@ -14,7 +14,7 @@ namespace Asni.Formats;
 public sealed record WeightsByName(TrainedNetwork Trained, int Loaded, ImmutableArray<string> Missing, ImmutableArray<string> Misshapen,
     ImmutableArray<string> Unused)
 {
-    private const int NamesInMessage = 4, MostClasses = 1 << 20;
+    private const int NamesInMessage = 4, MaxClasses = 1 << 20;
 
     /// <summary>Every tensor of the network is in the file.</summary>
     public bool IsComplete => Missing.IsEmpty && Misshapen.IsEmpty;
@@ -61,8 +61,8 @@ public sealed record WeightsByName(TrainedNetwork Trained, int Loaded, Immutable
     {
         matching ??= new WeightMatching();
         using NamedTensors file = NamedTensors.Open(path);
-        ImmutableArray<ModuleTensor> tensors = ModuleTensors.Of(file, path);
-        NameMatch match = NameMatch.Of(network, tensors);
+        ImmutableArray<ModuleTensor> tensors = ModuleTensors.Read(file, path);
+        NameMatch match = NameMatch.Find(network, tensors);
         ImmutableArray<(Parameter Parameter, ModuleTensor Tensor)> inOrder = match.InOrder(network, tensors);
         if (matching.InOrder) match = Apply(match, inOrder, tensors);
         float[][] values = fresh is null ? new float[network.Parameters.Length][] : [.. fresh.Values];
@@ -102,8 +102,8 @@ public sealed record WeightsByName(TrainedNetwork Trained, int Loaded, Immutable
     {
         if (network.Nodes.OfType<LinearNode>().LastOrDefault() is not { } last) return null;
         using NamedTensors file = NamedTensors.Open(path);
-        ModuleTensor? head = NameMatch.Of(network, ModuleTensors.Of(file, path)).Found[last.Weight.Index];
-        return head is not null && head.Dims.Length == 2 && head.Dims[1] == last.Weight.Shape.Dims[1] && head.Dims[0] <= MostClasses ? (int)head.Dims[0] : null;
+        ModuleTensor? head = NameMatch.Find(network, ModuleTensors.Read(file, path)).Found[last.Weight.Index];
+        return head is not null && head.Dims.Length == 2 && head.Dims[1] == last.Weight.Shape.Dims[1] && head.Dims[0] <= MaxClasses ? (int)head.Dims[0] : null;
     }
 
     /// <summary>Says which tensor of which file cannot be used.</summary>

@@ -18,14 +18,14 @@ internal sealed class PlanPool : IDisposable
     /// <summary>The plan used last on top: what it works on is in the caches.</summary>
     private readonly Stack<Plan> _free;
 
-    private int _most, _made = 1, _running;
+    private int _max, _made = 1, _running;
     private bool _closed;
 
     /// <param name="model">Its weights and masks stay as they are.</param>
-    /// <param name="most">Plans at most.</param>
-    public PlanPool(Model model, int batch, int most)
+    /// <param name="max">Plans at most.</param>
+    public PlanPool(Model model, int batch, int max)
     {
-        (_model, _most) = (model, most);
+        (_model, _max) = (model, max);
         _first = new Plan(model, batch, training: false);
         _first.TakeMasks();
         (_plans, _free) = ([_first], new([_first]));
@@ -47,7 +47,7 @@ internal sealed class PlanPool : IDisposable
                     _running++;
                     return free;
                 }
-                if (_made < _most) break;
+                if (_made < _max) break;
                 Monitor.Wait(_gate);
             }
             _made++;
@@ -103,7 +103,7 @@ internal sealed class PlanPool : IDisposable
                 else
                 {
                     _made--;
-                    if (device is null) _most = 1;
+                    if (device is null) _max = 1;
                     Left();
                 }
             }

@@ -57,7 +57,7 @@ public sealed class SparseModel : IDisposable
     public static SparseModel Load(string path, Device device, int maximalBatch = 1, int? maximalCallers = null)
     {
         CheckSizes(maximalBatch, maximalCallers);
-        return new SparseModel(FoldedNetwork.Of(NetworkFormats.Read(path).Trained), device, maximalBatch, maximalCallers);
+        return new SparseModel(FoldedNetwork.Fold(NetworkFormats.Read(path).Trained), device, maximalBatch, maximalCallers);
     }
 
     /// <summary>A network that is in memory, such as what a phase of a run delivered.</summary>
@@ -65,7 +65,7 @@ public sealed class SparseModel : IDisposable
     public static SparseModel Create(TrainedNetwork model, Device device, int maximalBatch = 1, int? maximalCallers = null)
     {
         CheckSizes(maximalBatch, maximalCallers);
-        return new SparseModel(FoldedNetwork.Of(model), device, maximalBatch, maximalCallers);
+        return new SparseModel(FoldedNetwork.Fold(model), device, maximalBatch, maximalCallers);
     }
 
     /// <summary>One sample's input.</summary>

@@ -33,7 +33,7 @@ internal static class Controls
     public static bool IsControl(string phase) => s_names.Contains(phase);
 
     /// <summary>The names of the phases, in order.</summary>
-    public static IEnumerable<string> Of(ControlRuns controls) => s_each.Where(c => controls.HasFlag(c)).Select(c => SettingText.Name(c));
+    public static IEnumerable<string> Names(ControlRuns controls) => s_each.Where(c => controls.HasFlag(c)).Select(c => SettingText.Name(c));
 
     public static ulong Stream(string control) => FirstStream + (ulong)Array.IndexOf(s_names, control);
 
@@ -52,7 +52,7 @@ internal static class Controls
     public static ControlRuns Parse(string text) => SettingText.List(text).Aggregate(ControlRuns.None, (all, name) => all | SettingText.Choice<ControlRuns>(name));
 
     /// <summary>The names with commas in between; null for none.</summary>
-    public static string? Text(ControlRuns controls) => controls == ControlRuns.None ? null : string.Join(',', Of(controls));
+    public static string? Text(ControlRuns controls) => controls == ControlRuns.None ? null : string.Join(',', Names(controls));
 
     /// <summary>The mask from the weights that ASNI-I started with (the lottery-ticket procedure of Frankle and Carbin 2019).</summary>
     private static TrainedNetwork FromTicket(TrainedNetwork original, TrainedNetwork sparse) => original with { Masks = sparse.Masks };

@@ -6,7 +6,7 @@ namespace Asni.Methods;
 /// <param name="LearningRate">The recipe's, in proportion to the batch for SGD and its kin, and less for large networks; Adam's is left alone.</param>
 internal sealed record ShortRun(int Images, int Epochs, int BatchSize, double LearningRate)
 {
-    private const int FewestTestImages = 256, MostTestImages = 10_000, TrainImagesOfTestImage = 4;
+    private const int FewestTestImages = 256, MaxTestImages = 10_000, TrainImagesOfTestImage = 4;
 
     /// <summary>
     /// Floating-point operations a second that a thread is taken to sustain in training, by the width of its vectors; only the length of a run hangs on it.
@@ -26,7 +26,7 @@ internal sealed record ShortRun(int Images, int Epochs, int BatchSize, double Le
     private const int FewestEpochs = 6, FewestImages = 256, ImagesOfLongRun = 2048, ImagesOfShortRun = 1024, StepsOfEpoch = 32, SmallestBatch = 8;
 
     /// <summary>Test images that go with a number of training images.</summary>
-    public static int TestImages(int trainImages) => Math.Clamp(trainImages / TrainImagesOfTestImage, FewestTestImages, MostTestImages);
+    public static int TestImages(int trainImages) => Math.Clamp(trainImages / TrainImagesOfTestImage, FewestTestImages, MaxTestImages);
 
     /// <param name="macs">Multiply-accumulates of a forward pass of one image.</param>
     /// <param name="weights">That can be pruned.</param>

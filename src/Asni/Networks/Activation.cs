@@ -23,11 +23,11 @@ internal sealed record ActivationFunction(Activation Kind, string Name, bool IsP
     ];
 
     /// <exception cref="ArgumentOutOfRangeException">It has no row: <see cref="Activation.None"/>, or no activation.</exception>
-    public static ActivationFunction Of(Activation activation) =>
+    public static ActivationFunction Get(Activation activation) =>
         All.FirstOrDefault(f => f.Kind == activation) ?? throw new ArgumentOutOfRangeException(nameof(activation), activation, "not an activation function");
 
     /// <summary>Whether operations take it in.</summary>
-    public static bool IsFused(Activation activation) => activation == Activation.None || Of(activation).IsPiecewiseLinear;
+    public static bool IsFused(Activation activation) => activation == Activation.None || Get(activation).IsPiecewiseLinear;
 
     /// <summary>Null when none has this name.</summary>
     public static ActivationFunction? Named(string name) => All.FirstOrDefault(f => f.Name == name);

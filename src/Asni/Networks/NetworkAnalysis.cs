@@ -41,7 +41,7 @@ public sealed record NetworkAnalysis(Network Network, ImmutableArray<LayerInfo> 
     public long LiveMacs => Layers.Sum(l => l.LiveMacs);
 
     /// <param name="live">Live elements of a weight tensor; null when nothing is pruned.</param>
-    public static NetworkAnalysis Of(Network network, Func<Parameter, long>? live = null) =>
+    public static NetworkAnalysis Analyze(Network network, Func<Parameter, long>? live = null) =>
         new(network, [.. network.Nodes.Select(node => Describe(node, live ?? (p => p.Elements)))]);
 
     private static LayerInfo Describe(Node node, Func<Parameter, long> live)

@@ -15,7 +15,7 @@ namespace Asni.Networks;
 /// </remarks>
 public sealed class NetworkBuilder
 {
-    private const int MostStride = 4096;
+    private const int MaxStride = 4096;
 
     private readonly string _network;
     private readonly ImmutableArray<Node>.Builder _nodes = ImmutableArray.CreateBuilder<Node>();
@@ -197,8 +197,8 @@ public sealed class NetworkBuilder
     }
 
     /// <summary>Padding and stride as large as networks have them: devices take memory for the padding.</summary>
-    private void RequireWindow(string layer, int size, int stride, int padding) => Require(padding <= Math.Max(size, 1) && stride <= MostStride, layer,
-        $"a window of {size} takes a padding of at most its size and a stride of at most {MostStride}, not {padding} and {stride}");
+    private void RequireWindow(string layer, int size, int stride, int padding) => Require(padding <= Math.Max(size, 1) && stride <= MaxStride, layer,
+        $"a window of {size} takes a padding of at most its size and a stride of at most {MaxStride}, not {padding} and {stride}");
 
     /// <summary>Output size of a sliding window. When it does not fit, notes that and goes on as if one position did.</summary>
     private (int Height, int Width) Slide(string layer, string window, int size, int stride, int padding)

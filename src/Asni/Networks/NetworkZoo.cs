@@ -69,7 +69,7 @@ public static class NetworkZoo
     public static Network Create(string name, Chw? input = null, int? classes = null)
     {
         (string zoo, Dictionary<string, int> units) = NarrowNetwork.Split(name);
-        if (units.Count > 0) return NarrowNetwork.Of(Create(zoo, input, classes), units);
+        if (units.Count > 0) return NarrowNetwork.Create(Create(zoo, input, classes), units);
         ZooEntry entry = Find(name);
         if (classes < 2) throw new UsageException($"{entry.Name}: {classes} classes are too few; use 2 or more.");
         return entry.Build(entry.Name, input ?? entry.Input, classes ?? entry.Classes);

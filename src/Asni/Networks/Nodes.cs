@@ -129,7 +129,7 @@ internal sealed record BatchNormNode(int Id, string Name, int Source, Chw Output
 /// <summary>An activation function, element by element; not <see cref="Activation.None"/>.</summary>
 internal sealed record ActivationNode(int Id, string Name, int Source, Chw Output, Activation Activation) : Node(Id, Name, [Source], Output)
 {
-    internal override string Kind => ActivationFunction.Of(Activation).Name;
+    internal override string Kind => ActivationFunction.Get(Activation).Name;
     internal override long Macs => 0;
     internal override UnitFlow Units => UnitFlow.Passes;
     internal override bool FusesActivation => false;

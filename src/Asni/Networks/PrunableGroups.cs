@@ -40,7 +40,7 @@ internal sealed record PrunableGroups(ImmutableArray<PrunableGroup> Groups, Immu
                 continue;
             }
             var norm = readersOf[consumer!.Id].ToArray() is [BatchNormNode only] ? only : null;
-            groups.Add(new PrunableGroup(layer, members, consumer, norm, blocks.WhyStays(consumer) ?? (members.OfType<ActivationNode>().Any() ? null : "no activation follows it")));
+            groups.Add(new PrunableGroup(layer, members, consumer, norm, blocks.GetUnprunedReason(consumer) ?? (members.OfType<ActivationNode>().Any() ? null : "no activation follows it")));
         }
         return new PrunableGroups(groups.ToImmutable(), others.ToImmutable());
     }
@@ -96,7 +96,7 @@ internal sealed record PrunableGroups(ImmutableArray<PrunableGroup> Groups, Immu
         private bool IsBranch(Node node) => node is BatchNormNode or ConvolutionNode && _readersOf[node.Id].Count() == 1;
 
         /// <summary>For the block that a layer belongs to.</summary>
-        public string? WhyStays(Node layer)
+        public string? GetUnprunedReason(Node layer)
         {
             for (Node at = layer; ;)
             {

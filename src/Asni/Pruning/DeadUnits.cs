@@ -88,7 +88,7 @@ internal static class DeadUnits
                     value = (value - At(n.RunningMean)) * At(n.Weight) / Math.Sqrt(At(n.RunningVariance) + n.Epsilon) + At(n.Bias);
                     break;
                 case ActivationNode n:
-                    value = ActivationFunction.Of(n.Activation).Value(value);
+                    value = ActivationFunction.Get(n.Activation).Value(value);
                     break;
                 case ConvolutionNode n:
                     // A depthwise convolution makes another value at the border.

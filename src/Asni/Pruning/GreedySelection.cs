@@ -13,7 +13,7 @@ namespace Asni.Pruning;
 internal sealed class GreedySelection
 {
     /// <summary>Output positions that the error is taken over, spread over the images; and values of one product with itself.</summary>
-    private const int Sites = 2048, MostValues = 1 << 24;
+    private const int Sites = 2048, MaxValues = 1 << 24;
 
     private readonly TrainedNetwork _model;
     private readonly PrunableGroup _group;
@@ -54,7 +54,7 @@ internal sealed class GreedySelection
     public double[] Products(Calibration calibration)
     {
         int units = _group.Units, each = Math.Max(1, Sites / (calibration.Batches * calibration.BatchSize)), elements = _group.Hidden.Output.Elements;
-        int room = Math.Clamp(MostValues / (units * _filter.Out), 1, each * calibration.Batches * calibration.BatchSize), filled = 0;
+        int room = Math.Clamp(MaxValues / (units * _filter.Out), 1, each * calibration.Batches * calibration.BatchSize), filled = 0;
         using var product = new SelfProduct(units, room * _filter.Out, _device);
         var added = new float[(long)units * room * _filter.Out];
         var sum = new double[units * units];

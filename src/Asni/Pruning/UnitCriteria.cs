@@ -115,7 +115,7 @@ public sealed record UnitPruningOptions
 internal static class UnitChoice
 {
     /// <returns>The kept units, ascending.</returns>
-    public static int[] Of(TrainedNetwork model, PrunableGroup group, int keep, UnitPruningOptions options, Dataset data, ulong seed, Device device, CancellationToken cancellation)
+    public static int[] Select(TrainedNetwork model, PrunableGroup group, int keep, UnitPruningOptions options, Dataset data, ulong seed, Device device, CancellationToken cancellation)
     {
         var calibration = new Calibration(data, options.CalibrationBatches, options.CalibrationBatchSize, seed, device, cancellation);
         if (options.Criterion == UnitCriterion.ISpaSP)

@@ -20,7 +20,7 @@ internal sealed record Comparison(IReadOnlyList<ComparedPhase> Rows)
     private static readonly string[] s_columns = ["network", "data", "phase", "seeds", "sparsity", "top-1", "± over seeds", "kept",
         "dense bytes", "amenable bytes", "seconds", ""];
 
-    public static Comparison Of(IEnumerable<RunSummary> runs)
+    public static Comparison Create(IEnumerable<RunSummary> runs)
     {
         var phases = from run in runs
                      from phase in run.Phases
@@ -39,7 +39,7 @@ internal sealed record Comparison(IReadOnlyList<ComparedPhase> Rows)
         var series = Rows.Where(r => r.Top1 is not null).GroupBy(r => $"{r.Network} {r.Data} {r.Phase}").Select((g, i) =>
             new PointSeries(g.Key, i % Colours + 1, [.. g.Select(r => (100 * r.Sparsity, 100 * r.Top1!.Value, 100 * (r.Deviation ?? 0)))]));
         page.Raw(PointChart.Draw("Top-1 accuracy in % over sparsity", "sparsity, %", [.. series]).ToString());
-        return Page.Of("Runs compared", page);
+        return Page.Render("Runs compared", page);
     }
 
     private static ComparedPhase Compare(IReadOnlyList<(RunSummary Run, PhaseSummary Phase)> same)

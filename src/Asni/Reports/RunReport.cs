@@ -45,7 +45,7 @@ internal sealed class RunReport
         if (_run.Recipe.Length > 0) page.Add($"<pre>{_run.Recipe.TrimEnd()}</pre>");
         string version = typeof(RunReport).Assembly.GetName().Version?.ToString(3) ?? "";
         page.Add($"<p>{_run.Run.Device}. {RuntimeInformation.FrameworkDescription}, {RuntimeInformation.OSDescription}, Asni {version}.</p>");
-        return Page.Of($"{_run.Run.Network.Name} on {_run.Run.Data}", page);
+        return Page.Render($"{_run.Run.Network.Name} on {_run.Run.Data}", page);
     }
 
     private static List<(string, int)> Starts(IReadOnlyList<EpochRecord> epochs)

@@ -36,13 +36,13 @@ internal sealed record Verification(LiveCount Weights, LiveCount WithoutHead, Li
         if (NegativeVariances > 0) yield return $"{NegativeVariances} running variances are negative";
     }
 
-    public static Verification Of(TrainedNetwork stored)
+    public static Verification Verify(TrainedNetwork stored)
     {
         Network network = stored.Network;
         LiveCount Sum(Func<Parameter, bool> which) =>
             network.Parameters.Where(which).Aggregate(default(LiveCount), (sum, p) => sum + new LiveCount(p.Elements, stored.Live(p)));
         Parameter? head = network.Nodes.OfType<LinearNode>().LastOrDefault()?.Weight;
-        var analysis = NetworkAnalysis.Of(network, stored.Live);
+        var analysis = NetworkAnalysis.Analyze(network, stored.Live);
         long prunedNotZero = 0, liveZeros = 0, zerosWithoutMask = 0, notFinite = 0, negativeVariances = 0;
         foreach (Parameter p in network.Parameters)
         {

@@ -15,7 +15,7 @@ internal sealed record InitializationSize(long MaskBytes, long SignBytes, long C
     /// <summary>How many times smaller than the dense weights.</summary>
     public double Ratio => (double)DenseBytes / TotalBytes;
 
-    public static InitializationSize Of(TrainedNetwork model)
+    public static InitializationSize Measure(TrainedNetwork model)
     {
         Network network = model.Network;
         return new InitializationSize(BitsToBytes(network.WeightCount), BitsToBytes(model.Kept), 2L * sizeof(float) * network.Weights.Count(),

@@ -100,7 +100,7 @@ internal static class RunJson
             json.WriteEndArray();
         }
         json.WriteEndArray();
-        InitializationSize size = InitializationSize.Of(phase.Initial);
+        InitializationSize size = InitializationSize.Measure(phase.Initial);
         json.WriteNumber("initialization_bytes", size.TotalBytes);
         json.WriteNumber("dense_bytes", size.DenseBytes);
     }

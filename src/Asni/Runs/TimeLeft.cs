@@ -7,7 +7,7 @@ namespace Asni.Runs;
 internal sealed class TimeLeft(long totalEpochs)
 {
     /// <summary>A thousand years: a run of so many epochs is stopped by hand.</summary>
-    private const double MostSeconds = 1000 * 365.25 * 86_400;
+    private const double MaxSeconds = 1000 * 365.25 * 86_400;
 
     private readonly long _start = Stopwatch.GetTimestamp();
     private long _done;
@@ -22,5 +22,5 @@ internal sealed class TimeLeft(long totalEpochs)
     }
 
     internal TimeSpan? Estimate(double epochsDone, TimeSpan elapsed) =>
-        epochsDone <= 0 ? null : TimeSpan.FromSeconds(Math.Clamp(elapsed.TotalSeconds * (totalEpochs - epochsDone) / epochsDone, 0, MostSeconds));
+        epochsDone <= 0 ? null : TimeSpan.FromSeconds(Math.Clamp(elapsed.TotalSeconds * (totalEpochs - epochsDone) / epochsDone, 0, MaxSeconds));
 }

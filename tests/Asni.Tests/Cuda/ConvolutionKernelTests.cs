@@ -64,8 +64,8 @@ internal class ConvolutionKernelTests(CudaPrecision precision)
 
         var naive = new NaiveConvolution(spec, spec.Batch, x, w, dy);
         Assert.That(_bench.Read(dyt), Is.EqualTo(dy));
-        double most = spec.Activation == Activation.Relu6 ? 6 : double.PositiveInfinity;
-        double Activated(double sum) => spec.Activation == Activation.None ? sum : Math.Clamp(sum, 0, most);
+        double max = spec.Activation == Activation.Relu6 ? 6 : double.PositiveInfinity;
+        double Activated(double sum) => spec.Activation == Activation.None ? sum : Math.Clamp(sum, 0, max);
         AssertClose([.. naive.Y.Select((sum, i) => Activated(sum + bias[i % bias.Length]))], y, spec.Filter.FanIn, true, "y");
         AssertClose([.. bias.Select((_, k) => dy.Where((_, i) => i % bias.Length == k).Sum(d => (double)d))], _bench.Read(db),
             dy.Length / bias.Length, false, "db");
@@ -79,7 +79,7 @@ internal class ConvolutionKernelTests(CudaPrecision precision)
     {
         foreach (ConvolutionSpec spec in unaligned ? Unaligned : Aligned)
         {
-            ConvolutionShape shape = ConvolutionShape.Of(spec);
+            ConvolutionShape shape = ConvolutionShape.FromSpec(spec);
             (float[] x, float[] w, float[] dy, _) = Operands(spec);
             ulong xp = At(_bench.Tensor(spec.Batch, spec.Input, x)), dyp = At(_bench.Tensor(spec.Batch, spec.Output, dy)),
                 wp = _bench.Weights(_bench.Weights(w, spec.Filter));
@@ -126,7 +126,7 @@ internal class ConvolutionKernelTests(CudaPrecision precision)
         int libraries = 0;
         foreach (ConvolutionSpec spec in unaligned ? Unaligned : Aligned)
         {
-            ConvolutionShape shape = ConvolutionShape.Of(spec);
+            ConvolutionShape shape = ConvolutionShape.FromSpec(spec);
             (float[] x, float[] w, float[] dy, float[] old) = Operands(spec);
             ulong xp = At(_bench.Tensor(spec.Batch, spec.Input, x)), dyp = At(_bench.Tensor(spec.Batch, spec.Output, dy)),
                 wp = _bench.Weights(_bench.Weights(w, spec.Filter));
@@ -168,7 +168,7 @@ internal class ConvolutionKernelTests(CudaPrecision precision)
     {
         foreach (ConvolutionSpec spec in unaligned ? Unaligned : Aligned)
         {
-            ConvolutionShape shape = ConvolutionShape.Of(spec);
+            ConvolutionShape shape = ConvolutionShape.FromSpec(spec);
             (float[] x, float[] w, float[] y, _) = Operands(spec);
             int channels = spec.Filter.Out, rows = y.Length / channels;
             ulong xp = At(_bench.Tensor(spec.Batch, spec.Input, x)), wp = _bench.Weights(_bench.Weights(w, spec.Filter));

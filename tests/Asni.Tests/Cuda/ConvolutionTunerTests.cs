@@ -19,7 +19,7 @@ internal class ConvolutionTunerTests
     [TestCaseSource(nameof(Layers))]
     public void The_rule_gives_every_multiprocessor_work_where_there_is_enough(ConvolutionSpec spec)
     {
-        ConvolutionShape shape = ConvolutionShape.Of(spec);
+        ConvolutionShape shape = ConvolutionShape.FromSpec(spec);
         foreach (CudaPrecision precision in Enum.GetValues<CudaPrecision>())
             foreach (ConvolutionPass pass in Enum.GetValues<ConvolutionPass>())
             {
@@ -27,12 +27,12 @@ internal class ConvolutionTunerTests
                 MatrixProduct product = shape.ProductOf(pass, spec.Batch);
                 long blocks = choice.Tile.Tiles(product) * product.Count * choice.Splits;
                 long smallest = ConvolutionTile.For(precision, pass, shape).Max(t => t.Tiles(product)) * product.Count;
-                int most = TileChoice.MaxSplits(choice.Tile, product);
+                int max = TileChoice.MaxSplits(choice.Tile, product);
                 string name = $"{precision} {pass}: {choice}";
                 using (Assert.EnterMultipleScope())
                 {
-                    Assert.That(choice.Splits, Is.InRange(1, most), name);
-                    Assert.That(blocks, Is.GreaterThanOrEqualTo(Math.Min(66, smallest * Math.Min(most, 2))), name);
+                    Assert.That(choice.Splits, Is.InRange(1, max), name);
+                    Assert.That(blocks, Is.GreaterThanOrEqualTo(Math.Min(66, smallest * Math.Min(max, 2))), name);
                 }
             }
     }
@@ -41,7 +41,7 @@ internal class ConvolutionTunerTests
     public void Tiles_fit_in_the_shared_memory_of_smaller_GPUs(ConvolutionSpec spec)
     {
         const int geforce = 99 << 10;
-        ConvolutionShape shape = ConvolutionShape.Of(spec);
+        ConvolutionShape shape = ConvolutionShape.FromSpec(spec);
         foreach (CudaPrecision precision in Enum.GetValues<CudaPrecision>())
             foreach (ConvolutionPass pass in Enum.GetValues<ConvolutionPass>())
                 Assert.That(TileChoice.Default(precision, pass, shape, spec.Batch, 128, geforce, false).Tile.SharedBytes,
@@ -52,7 +52,7 @@ internal class ConvolutionTunerTests
     public void Candidates_begin_with_the_rule_and_fit_in_scratch_memory(ConvolutionSpec spec)
     {
         using var bench = new ConvolutionBench(CudaPrecision.Bf16);
-        ConvolutionShape shape = ConvolutionShape.Of(spec);
+        ConvolutionShape shape = ConvolutionShape.FromSpec(spec);
         foreach (ConvolutionPass pass in Enum.GetValues<ConvolutionPass>())
         {
             TileChoice rule = bench.Runtime.Tuner.Rule(shape, pass, spec.Batch);
@@ -84,7 +84,7 @@ internal class ConvolutionTunerTests
         using var bench = new ConvolutionBench(CudaPrecision.Tf32);
         string path = folder["tiles.json"];
         // The smallest layer with every kind of candidate: each is run a few times.
-        ConvolutionShape shape = ConvolutionShape.Of(Layer(2, 258, 1, 8, 1, 1, 0));
+        ConvolutionShape shape = ConvolutionShape.FromSpec(Layer(2, 258, 1, 8, 1, 1, 0));
         var tuner = new ConvolutionTuner(bench.Runtime, new TuningCache(path));
         foreach (ConvolutionPass pass in Enum.GetValues<ConvolutionPass>())
         {
@@ -151,7 +151,7 @@ internal class ConvolutionTunerTests
     public void A_batch_too_long_for_the_kernels_names_one_that_fits()
     {
         ConvolutionSpec spec = Layer(1024, 64, 224, 64, 3, 1, 1);
-        Assert.That(() => ConvolutionShape.Of(spec), Throws.InstanceOf<AsniException>().With.Message.Contains("at most 668"));
+        Assert.That(() => ConvolutionShape.FromSpec(spec), Throws.InstanceOf<AsniException>().With.Message.Contains("at most 668"));
     }
 
     private static ConvolutionSpec Layer(int batch, int channels, int size, int outputs, int kernel, int stride, int padding) =>

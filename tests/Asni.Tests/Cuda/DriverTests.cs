@@ -29,7 +29,7 @@ public class DriverTests
             Assert.That(_test.Context.MultiprocessorCount, Is.Positive);
             Assert.That(_test.Context.MaxSharedBytes, Is.EqualTo(227 << 10));
             Assert.That(CudaContext.DriverVersion(), Is.GreaterThanOrEqualTo(CudaContext.OldestDriver));
-            Assert.That(CudaContext.Unavailable(), Is.Null);
+            Assert.That(CudaContext.GetUnavailableReason(), Is.Null);
         });
     }
 

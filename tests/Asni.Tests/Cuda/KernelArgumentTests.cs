@@ -126,11 +126,11 @@ public partial class KernelArgumentTests
         {
             var structs = new Dictionary<string, NativeStruct>();
             foreach (Match match in Declaration().Matches(Comment().Replace(text, "")))
-                if (Of(match, structs) is { } made) structs[match.Groups["name"].Value] = made;
+                if (Parse(match, structs) is { } made) structs[match.Groups["name"].Value] = made;
             return structs;
         }
 
-        private static NativeStruct? Of(Match match, Dictionary<string, NativeStruct> known)
+        private static NativeStruct? Parse(Match match, Dictionary<string, NativeStruct> known)
         {
             var fields = ImmutableArray.CreateBuilder<NativeField>();
             int end = 0, alignment = match.Groups["align"].Success ? int.Parse(match.Groups["align"].Value, CultureInfo.InvariantCulture) : 1;

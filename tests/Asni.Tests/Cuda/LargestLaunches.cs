@@ -12,7 +12,7 @@ internal readonly record struct PossibleLaunch(string Kernel, Dim3 Grid, int Thr
 
 /// <summary>
 /// The largest launches that the launchers may ask for, by their own functions: of the convolutions every tile with the extremes of shapes that
-/// <see cref="ConvolutionShape.Of"/> takes, of the others the extremes of their numbers.
+/// <see cref="ConvolutionShape.FromSpec"/> takes, of the others the extremes of their numbers.
 /// </summary>
 internal static class LargestLaunches
 {
@@ -21,7 +21,7 @@ internal static class LargestLaunches
     /// <summary>Every shape of a set of extremes that a convolution takes, with the largest batch that it takes and with 1.</summary>
     public static List<(ConvolutionShape Shape, int Samples)> Shapes { get; } = [.. AcceptedShapes()];
 
-    public static IEnumerable<PossibleLaunch> Of(string kernel, int multiprocessors, int maxSharedBytes)
+    public static IEnumerable<PossibleLaunch> Find(string kernel, int multiprocessors, int maxSharedBytes)
     {
         foreach (ConvolutionPass pass in Enum.GetValues<ConvolutionPass>())
             if (ConvolutionTile.All.FirstOrDefault(tile => tile.KernelName(pass) == kernel) is { } tile)
@@ -111,8 +111,8 @@ internal static class LargestLaunches
                                 stride, padding, groups, false, Activation.None, true, true);
                             if (Accepted(spec) is not { } shape) continue;
                             yield return (shape, 1);
-                            int most = (int)(int.MaxValue / Math.Max(spec.Input.Elements, (long)spec.Output.Elements));
-                            if (most > 1) yield return (shape, most);
+                            int max = (int)(int.MaxValue / Math.Max(spec.Input.Elements, (long)spec.Output.Elements));
+                            if (max > 1) yield return (shape, max);
                         }
                     }
                 }
@@ -126,7 +126,7 @@ internal static class LargestLaunches
         if ((long)spec.Filter.Out * spec.Filter.In * spec.Filter.Height * spec.Filter.Width > 1L << 36 || spec.Output.Height < 1 || spec.Output.Width < 1) return null;
         try
         {
-            return ConvolutionShape.Of(spec);
+            return ConvolutionShape.FromSpec(spec);
         }
         catch (Exception e) when (e is AsniException or OverflowException)
         {

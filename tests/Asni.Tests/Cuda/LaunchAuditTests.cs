@@ -68,7 +68,7 @@ public class LaunchAuditTests
         var wrong = new SortedSet<string>(StringComparer.Ordinal);
         foreach (KernelFigures kernel in kernels)
         {
-            PossibleLaunch[] launches = [.. LargestLaunches.Of(kernel.Name, gpu.Multiprocessors, gpu.BlockBytes)];
+            PossibleLaunch[] launches = [.. LargestLaunches.Find(kernel.Name, gpu.Multiprocessors, gpu.BlockBytes)];
             bool tooLarge = ConvolutionTile.All.Any(t => s_passes.Any(p => t.KernelName(p) == kernel.Name && t.SharedBytes + t.StaticSharedBytes(p) > gpu.BlockBytes));
             if (launches.Length == 0 && !tooLarge) wrong.Add($"{kernel.Name}: nobody knows how it is launched; say so in LargestLaunches.cs");
             foreach (PossibleLaunch launch in launches) wrong.UnionWith(Faults(kernel, launch, gpu));
@@ -87,7 +87,7 @@ public class LaunchAuditTests
         var wrong = new List<string>();
         foreach (KernelFigures kernel in Kernels(gpu.Architecture))
         {
-            int dynamicBytes = LargestLaunches.Of(kernel.Name, gpu.Multiprocessors, gpu.BlockBytes).Select(launch => launch.DynamicBytes).DefaultIfEmpty().Min();
+            int dynamicBytes = LargestLaunches.Find(kernel.Name, gpu.Multiprocessors, gpu.BlockBytes).Select(launch => launch.DynamicBytes).DefaultIfEmpty().Min();
             bool free = kernel.Blocks <= BlocksInRegisters(kernel with { Registers = MaxRegisters });
             int fitting = Math.Min(BlocksInRegisters(kernel), gpu.Threads / kernel.Threads);
             if (!free) fitting = Math.Min(fitting, gpu.Bytes / (kernel.SharedBytes(dynamicBytes) + BytesOfSystem));
@@ -152,7 +152,7 @@ public class LaunchAuditTests
     {
         var spec = new ConvolutionSpec(1, new Chw(channels, 3, 3), new FilterShape(outputs, channels / groups, filter, filter), stride, filter / 2, groups,
             false, Activation.None, true, true);
-        Assert.That(() => ConvolutionShape.Of(spec), Throws.InstanceOf<AsniException>().With.Message.Contains(reason));
+        Assert.That(() => ConvolutionShape.FromSpec(spec), Throws.InstanceOf<AsniException>().With.Message.Contains(reason));
     }
 
     [TestCase(16_384, 1, 1)]
@@ -160,7 +160,7 @@ public class LaunchAuditTests
     public void A_side_whose_pixels_do_not_fit_16_bits_is_refused(int height, int width, int filter)
     {
         var spec = new ConvolutionSpec(1, new Chw(1, height, width), new FilterShape(1, 1, filter, filter), 2, filter / 2, 1, false, Activation.None, true, true);
-        Assert.That(() => ConvolutionShape.Of(spec), Throws.InstanceOf<AsniException>().With.Message.Contains("is more than the 16384"));
+        Assert.That(() => ConvolutionShape.FromSpec(spec), Throws.InstanceOf<AsniException>().With.Message.Contains("is more than the 16384"));
     }
 
     [TestCase(65_535 * 32 + 1, 1, "2,097,121 channels is wider than the 2,097,120")]
@@ -168,13 +168,13 @@ public class LaunchAuditTests
     public void A_layer_of_more_channels_than_a_grid_has_places_is_refused(int channels, int width, string reason)
     {
         Assert.That(() => new ChannelBlocks(channels, width), Throws.InstanceOf<AsniException>().With.Message.Contains(reason));
-        Assert.That(new ChannelBlocks(channels - width, width).Count, Is.EqualTo(Dim3.MostYZ));
+        Assert.That(new ChannelBlocks(channels - width, width).Count, Is.EqualTo(Dim3.MaxYZ));
     }
 
     private static IEnumerable<string> Faults(KernelFigures kernel, PossibleLaunch launch, Gpu gpu)
     {
         (int x, int y, int z) = launch.Grid;
-        if (x < 1 || y is < 1 or > Dim3.MostYZ || z is < 1 or > Dim3.MostYZ) yield return $"{kernel.Name}: a grid of {x} x {y} x {z} blocks";
+        if (x < 1 || y is < 1 or > Dim3.MaxYZ || z is < 1 or > Dim3.MaxYZ) yield return $"{kernel.Name}: a grid of {x} x {y} x {z} blocks";
         if (launch.Threads != kernel.Threads) yield return $"{kernel.Name}: launched with {launch.Threads} threads, compiled for {kernel.Threads}";
         int shared = kernel.SharedBytes(launch.DynamicBytes);
         if (shared > gpu.BlockBytes) yield return $"{kernel.Name}: {shared} bytes of shared memory where the GPU has {gpu.BlockBytes}";

@@ -14,7 +14,7 @@ public class ActivationTests(DeviceCase device) : DeviceTests
     [Test]
     public void Values_and_slopes_are_those_of_PyTorch([ValueSource(typeof(GoldenActivations), nameof(GoldenActivations.Kinds))] Activation activation)
     {
-        GoldenActivations golden = GoldenActivations.Of(activation);
+        GoldenActivations golden = GoldenActivations.Get(activation);
         (float[] values, float[] slopes) = Run(device.Open(), activation, golden.X);
         Assert.Multiple(() =>
         {

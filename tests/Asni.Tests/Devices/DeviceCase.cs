@@ -15,7 +15,7 @@ public sealed record DeviceCase(string Name, Func<Device> Create)
     [
         new("cpu, 1 thread", () => new CpuDevice(1)),
         new("cpu, 2 threads", () => new CpuDevice(2)),
-        .. CudaDevice.Unavailable() is null ? (DeviceCase[])[new("cuda", OpenCuda) { IsReused = true }] : [],
+        .. CudaDevice.GetUnavailableReason() is null ? (DeviceCase[])[new("cuda", OpenCuda) { IsReused = true }] : [],
     ];
 
     private static CudaDevice OpenCuda()

@@ -11,9 +11,9 @@ public class DeviceProviderTests
     public void Every_kind_of_device_opens_in_each_precision_or_says_why_not([ValueSource(nameof(Names))] string name)
     {
         IDeviceProvider provider = DeviceProviders.All.Single(p => p.Name == name);
-        if (provider is CudaDeviceProvider && provider.WhyUnavailable() is null) CudaTest.Hold();
+        if (provider is CudaDeviceProvider && provider.GetUnavailableReason() is null) CudaTest.Hold();
         Assert.That(provider.Describe()[0].What, Is.EqualTo("device " + name));
-        if (provider.WhyUnavailable() is { } why)
+        if (provider.GetUnavailableReason() is { } why)
         {
             Assert.That(why, Does.EndWith(".").And.EqualTo(provider.Describe()[0].Found));
             Assert.That(() => provider.Open(new DeviceOptions()), Throws.TypeOf<DeviceUnavailableException>().With.Message.EqualTo(why));

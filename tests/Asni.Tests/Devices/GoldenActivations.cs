@@ -13,7 +13,7 @@ internal sealed record GoldenActivations(Activation Kind, double[] Value, double
 
     public static IEnumerable<Activation> Kinds => s_all.Select(g => g.Kind);
 
-    public static GoldenActivations Of(Activation kind) => s_all.Single(g => g.Kind == kind);
+    public static GoldenActivations Get(Activation kind) => s_all.Single(g => g.Kind == kind);
 
     private static readonly GoldenActivations[] s_all =
     [

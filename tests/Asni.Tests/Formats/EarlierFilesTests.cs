@@ -26,7 +26,7 @@ public partial class EarlierFilesTests : FolderTest
         {
             StoredNetwork stored = NetworkFormats.Read(Path.Combine(folder, file));
             Assert.That((stored.Phase, stored.Trained.Network.Name), Is.EqualTo((phase, name)));
-            Assert.That(Verification.Of(stored.Trained).Faults(), Is.Empty);
+            Assert.That(Verification.Verify(stored.Trained).Faults(), Is.Empty);
             return stored.Trained;
         }
         TrainedNetwork start = Read("asni2-init.safetensors", "asni2-init"), coded = Read("asni2-init.asni", "asni2-init");

@@ -57,5 +57,5 @@ public class ForeignFileTests : FolderTest
 
     [Test]
     public void A_folder_is_called_one() =>
-        Assert.That(() => NetworkFormats.Of(_folder.Path), Throws.TypeOf<AsniException>().With.Message.EqualTo($"{_folder.Path} is a folder; a file was expected."));
+        Assert.That(() => NetworkFormats.Detect(_folder.Path), Throws.TypeOf<AsniException>().With.Message.EqualTo($"{_folder.Path} is a folder; a file was expected."));
 }

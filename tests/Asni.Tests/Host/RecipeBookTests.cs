@@ -82,9 +82,9 @@ public class RecipeBookTests
         Network network = NetworkZoo.Create(r.Network);
         Assert.That(Flops(network), Is.EqualTo(dense).Within(0.005 * dense));
         var units = PrunableGroups.Find(network).Groups.Where(g => g.StaysBecause is null).ToDictionary(g => g.Name, g => ((UnitPruning)r.Method).Options.Kept(g));
-        Assert.That(Flops(NarrowNetwork.Of(network, units)), Is.EqualTo(pruned).Within(0.005 * pruned));
+        Assert.That(Flops(NarrowNetwork.Create(network, units)), Is.EqualTo(pruned).Within(0.005 * pruned));
 
-        static double Flops(Network n) => NetworkAnalysis.Of(n).Macs + 2.0 * n.Nodes.OfType<BatchNormNode>().Sum(b => (long)b.Output.Elements);
+        static double Flops(Network n) => NetworkAnalysis.Analyze(n).Macs + 2.0 * n.Nodes.OfType<BatchNormNode>().Sum(b => (long)b.Output.Elements);
     }
 
     [Test]

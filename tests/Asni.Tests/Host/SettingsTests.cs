@@ -106,7 +106,7 @@ public class SettingsTests
         // Records compare immutable arrays by reference, so the steps are set aside.
         Assert.That(b with { LearningRate = a.LearningRate }, Is.EqualTo(a));
         Assert.That(b.LearningRate with { Steps = [] }, Is.EqualTo(a.LearningRate with { Steps = [] }));
-        Assert.That(yaml.Split('\n').Count(line => line.Contains(": ")), Is.EqualTo(RunSettingList.Of(new AsniII()).Length - 1), "every setting of the method but sparsity is in the file");
+        Assert.That(yaml.Split('\n').Count(line => line.Contains(": ")), Is.EqualTo(RunSettingList.ForMethod(new AsniII()).Length - 1), "every setting of the method but sparsity is in the file");
     }
 
     [TestCase("/a\nb/c.asni")]

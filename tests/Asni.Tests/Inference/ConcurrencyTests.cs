@@ -164,9 +164,9 @@ public class ConcurrencyTests
         float[] image = SparseNetworks.Images(snapshot.Network.Input.Elements, 3);
         Forget(snapshot, image, 2, threads: 1);
         int before = ThreadCount();
-        int most = Forget(snapshot, image, 30, threads);
+        int max = Forget(snapshot, image, 30, threads);
         int teams = Math.Max(1, Environment.ProcessorCount / threads);
-        Assert.That(most, Is.LessThanOrEqualTo(before + teams * (threads - 1) + 2), "30 models share a team");
+        Assert.That(max, Is.LessThanOrEqualTo(before + teams * (threads - 1) + 2), "30 models share a team");
         var watch = Stopwatch.StartNew();
         while (ThreadCount() > before && watch.Elapsed.TotalSeconds < 20)
         {

@@ -65,16 +65,16 @@ public class ImageClassifierTests
     {
         var run = new RunSummary("runs/a", "tiny", "cats", 1, 1, "", [], null) { Normalization = new Normalization([0.5f], [0.5f]), ClassNames = ["cat", "dog"] };
         using var device = new CpuDevice(1);
-        ImageClassifier Of(int channels, RunSummary summary)
+        ImageClassifier CreateClassifier(int channels, RunSummary summary)
         {
             Network network = new NetworkBuilder("tiny", new Chw(channels, 4, 4)).Linear("fc", 2).Build();
             return ImageClassifier.Create(MethodRunner.InitialWeights(network, 1), device, summary.DescribeImages());
         }
         byte[] image = Bitmap(new byte[16], new Chw(1, 4, 4));
-        using (ImageClassifier classifier = Of(1, run))
+        using (ImageClassifier classifier = CreateClassifier(1, run))
             Assert.That(classifier.ClassifyBytes(image, "it").Select(g => g.Name), Is.EquivalentTo(run.ClassNames));
-        Assert.That(() => Of(3, run), Throws.TypeOf<UsageException>().With.Message.Contains("The images have 1 channels, of which there can be 1 or 3; the network reads 3x4x4"));
-        Assert.That(() => Of(1, run with { Normalization = null }), Throws.TypeOf<AsniException>().With.Message.Contains("does not say how images were normalized"));
+        Assert.That(() => CreateClassifier(3, run), Throws.TypeOf<UsageException>().With.Message.Contains("The images have 1 channels, of which there can be 1 or 3; the network reads 3x4x4"));
+        Assert.That(() => CreateClassifier(1, run with { Normalization = null }), Throws.TypeOf<AsniException>().With.Message.Contains("does not say how images were normalized"));
     }
 
     /// <summary>24-bit BMP; one channel as grey.</summary>

@@ -13,7 +13,7 @@ public class NetworkAnalysisTests
     [TestCase("mobilenet_v2", 0.30)]
     public void Macs_are_the_published_ones(string name, double giga)
     {
-        var analysis = NetworkAnalysis.Of(NetworkZoo.Create(name));
+        var analysis = NetworkAnalysis.Analyze(NetworkZoo.Create(name));
         Assert.That(analysis.Macs / 1e9, Is.EqualTo(giga).Within(0.0051));
         Assert.That(analysis.LiveMacs, Is.EqualTo(analysis.Macs));
     }
@@ -22,7 +22,7 @@ public class NetworkAnalysisTests
     public void Totals_agree_with_the_network([ValueSource(typeof(NetworkZoo), nameof(NetworkZoo.Names))] string name)
     {
         Network network = NetworkZoo.Create(name);
-        var analysis = NetworkAnalysis.Of(network);
+        var analysis = NetworkAnalysis.Analyze(network);
         Assert.That(analysis.Layers, Has.Length.EqualTo(network.Nodes.Length));
         Assert.That(analysis.Parameters, Is.EqualTo(network.ParameterCount));
         Assert.That(analysis.Weights, Is.EqualTo(network.WeightCount));
@@ -38,7 +38,7 @@ public class NetworkAnalysisTests
             .BatchNorm("norm").Relu6("relu").MaxPool("pool", 2, stride: 1)
             .Linear("fc", 3)
             .Build();
-        var layers = NetworkAnalysis.Of(network).Layers;
+        var layers = NetworkAnalysis.Analyze(network).Layers;
 
         Assert.That(layers.Select(l => l.Kind), Is.EqualTo(new[]
             { "input", "conv 3x3/2 in 2 groups", "conv 3x3 depthwise", "batch-norm", "relu6", "max-pool 2x2", "linear" }));
@@ -54,10 +54,10 @@ public class NetworkAnalysisTests
     public void A_live_weight_costs_once_per_output_position()
     {
         Network network = NetworkZoo.Create("conv2");
-        var analysis = NetworkAnalysis.Of(network, p => p.Name == "0.weight" ? 10 : p.Name == "6.weight" ? 7 : 0);
+        var analysis = NetworkAnalysis.Analyze(network, p => p.Name == "0.weight" ? 10 : p.Name == "6.weight" ? 7 : 0);
         Assert.That(analysis.Live, Is.EqualTo(17));
         Assert.That(analysis.LiveMacs, Is.EqualTo(10 * 32 * 32 + 7));
         Assert.That(analysis.Sparsity, Is.EqualTo(1 - 17.0 / analysis.Weights).Within(1e-15));
-        Assert.That(analysis.Macs, Is.EqualTo(NetworkAnalysis.Of(network).Macs));
+        Assert.That(analysis.Macs, Is.EqualTo(NetworkAnalysis.Analyze(network).Macs));
     }
 }

@@ -30,7 +30,7 @@ public class NodeKindTests
     [Test]
     public void Every_kind_is_analysed()
     {
-        NetworkAnalysis analysis = NetworkAnalysis.Of(s_every);
+        NetworkAnalysis analysis = NetworkAnalysis.Analyze(s_every);
         Assert.That(analysis.Layers.Select(l => l.Kind), Has.All.Not.Empty);
         Assert.That(analysis.Layers.Select(l => l.Kind).Except(["conv 1x1"]), Is.Unique.And.SupersetOf(new[] { "conv 3x3/2", "conv 3x3 depthwise", "conv 1x1 in 2 groups", "max-pool 3x3" }));
         Assert.That(analysis.Parameters, Is.EqualTo(s_every.Parameters.Where(p => p.IsTrained).Sum(p => p.Elements)));

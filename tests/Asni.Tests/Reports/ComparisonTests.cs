@@ -12,7 +12,7 @@ public class ComparisonTests : FolderTest
     public void Runs_that_differ_only_in_their_seed_are_one_row_with_mean_and_deviation()
     {
         string[] runs = [Run("a", 1, 0.9, 0.8), Run("b", 2, 0.9, 0.6), Run("c", 1, 0.5, 0.95)];
-        var comparison = Comparison.Of(runs.Select(RunSummary.Read));
+        var comparison = Comparison.Create(runs.Select(RunSummary.Read));
         Assert.That(comparison.Rows.Select(r => (r.Sparsity, r.Seeds.Count)), Is.EqualTo(new[] { (0.5, 1), (0.9, 2) }));
         ComparedPhase both = comparison.Rows[1];
         Assert.That(both.Seeds, Is.EqualTo(new ulong[] { 1, 2 }));

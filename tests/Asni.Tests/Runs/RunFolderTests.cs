@@ -335,7 +335,7 @@ public class RunFolderTests : FolderTest
     public void The_size_of_the_initialization_counts_mask_signs_and_two_floats_a_layer()
     {
         // 18 weights: 3 bytes of mask; 12 kept: 2 bytes of signs; 2 layers: 16 bytes; dense 72 bytes.
-        var size = InitializationSize.Of(TinyNetwork.Snapshot());
+        var size = InitializationSize.Measure(TinyNetwork.Snapshot());
         Assert.That(size, Is.EqualTo(new InitializationSize(3, 2, 16, 72)));
         Assert.That(size.TotalBytes, Is.EqualTo(21));
     }

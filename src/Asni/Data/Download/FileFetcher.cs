@@ -14,7 +14,7 @@ internal sealed class FileFetcher
     /// <summary>Bytes that have to come in each span of the longest silence: 2 KiB a second by default.</summary>
     public const int LeastProgress = 1 << 16;
 
-    private const int MostRedirects = 10;
+    private const int MaxRedirects = 10;
 
     private readonly HttpClient _client;
     private readonly TimeSpan _silence;
@@ -122,7 +122,7 @@ internal sealed class FileFetcher
             if (response.StatusCode is not (HttpStatusCode.MovedPermanently or HttpStatusCode.Found or HttpStatusCode.SeeOther
                 or HttpStatusCode.TemporaryRedirect or HttpStatusCode.PermanentRedirect)) return response;
             using (response) address = Redirected(address, response);
-            if (redirects == MostRedirects) throw new HttpRequestException($"redirects more than {MostRedirects} times");
+            if (redirects == MaxRedirects) throw new HttpRequestException($"redirects more than {MaxRedirects} times");
         }
     }
 
@@ -145,10 +145,10 @@ internal sealed class FileFetcher
     }
 
     /// <summary>Length of what can be gone on with; what is a link, or longer than the file, is removed.</summary>
-    private static long UsablePart(string part, long most)
+    private static long UsablePart(string part, long max)
     {
         var file = new FileInfo(part);
-        if (file.LinkTarget is null && (!file.Exists || file.Length <= most)) return file.Exists ? file.Length : 0;
+        if (file.LinkTarget is null && (!file.Exists || file.Length <= max)) return file.Exists ? file.Length : 0;
         file.Delete();
         return 0;
     }

@@ -19,7 +19,7 @@ internal static class ImageDecoder
     /// <exception cref="InvalidDataException">No image that is read, or a damaged one; the message is a clause about it.</exception>
     public static unsafe DecodedImage Decode(ReadOnlySpan<byte> file)
     {
-        ImageFormat format = ImageSignature.Of(file);
+        ImageFormat format = ImageSignature.Detect(file);
         (int width, int height) = format switch
         {
             ImageFormat.Jpeg => JpegMarkers.Check(file),

@@ -6,7 +6,7 @@ namespace Asni.Data.Images;
 internal static class ImageParts
 {
     /// <summary>Of the area and of width over height.</summary>
-    private const double LeastArea = 0.08, LeastRatio = 3.0 / 4, MostRatio = 4.0 / 3;
+    private const double LeastArea = 0.08, LeastRatio = 3.0 / 4, MaxRatio = 4.0 / 3;
 
     private const int Tries = 10;
 
@@ -16,7 +16,7 @@ internal static class ImageParts
         for (int i = 0; i < Tries; i++)
         {
             double area = width * (double)height * Uniform(random, LeastArea, 1);
-            double ratio = Math.Exp(Uniform(random, Math.Log(LeastRatio), Math.Log(MostRatio)));
+            double ratio = Math.Exp(Uniform(random, Math.Log(LeastRatio), Math.Log(MaxRatio)));
             int w = (int)Math.Round(Math.Sqrt(area * ratio)), h = (int)Math.Round(Math.Sqrt(area / ratio));
             if (w < 1 || w > width || h < 1 || h > height) continue;
             int top = random.Next(height - h + 1), left = random.Next(width - w + 1);
@@ -29,7 +29,7 @@ internal static class ImageParts
     private static PixelBox Middle(int width, int height)
     {
         double ratio = (double)width / height;
-        int w = ratio > MostRatio ? (int)Math.Round(height * MostRatio) : width, h = ratio < LeastRatio ? (int)Math.Round(width / LeastRatio) : height;
+        int w = ratio > MaxRatio ? (int)Math.Round(height * MaxRatio) : width, h = ratio < LeastRatio ? (int)Math.Round(width / LeastRatio) : height;
         return new PixelBox((width - w) / 2, (height - h) / 2, w, h);
     }
 

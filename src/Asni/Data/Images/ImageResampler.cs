@@ -42,7 +42,7 @@ internal sealed class ImageResampler
     {
         for (int x = 0; x < to.Length / Channels; x++)
         {
-            ReadOnlySpan<int> weights = _columns.Of(x);
+            ReadOnlySpan<int> weights = _columns.GetWeights(x);
             int r = 1 << FractionBits - 1, g = r, b = r;
             ReadOnlySpan<byte> pixel = from.Slice(_columns.First(x) * SourceChannels, weights.Length * SourceChannels);
             for (int k = 0; k < weights.Length; k++)
@@ -58,7 +58,7 @@ internal sealed class ImageResampler
 
     private void AlongColumns(int y, int first, int pitch, PixelBox window, Span<byte> chw)
     {
-        ReadOnlySpan<int> weights = _rows.Of(y);
+        ReadOnlySpan<int> weights = _rows.GetWeights(y);
         ReadOnlySpan<byte> from = _between.AsSpan((_rows.First(y) - first) * pitch, weights.Length * pitch);
         for (int channel = 0; channel < Channels; channel++)
         {
@@ -79,11 +79,11 @@ internal sealed class ImageResampler
     {
         private int[] _first = [], _count = [], _weights = [];
         private double[] _exact = [];
-        private int _most;
+        private int _max;
 
         public int First(int result) => _first[result];
         public int End(int result) => _first[result] + _count[result];
-        public ReadOnlySpan<int> Of(int result) => _weights.AsSpan(result * _most, _count[result]);
+        public ReadOnlySpan<int> GetWeights(int result) => _weights.AsSpan(result * _max, _count[result]);
 
         /// <param name="size">Source pixels.</param>
         /// <param name="newSize">Of all results.</param>
@@ -92,10 +92,10 @@ internal sealed class ImageResampler
         public void Set(int size, int newSize, int start, int results)
         {
             double scale = (double)size / newSize, reach = Math.Max(scale, 1);
-            _most = 2 * (int)Math.Ceiling(reach) + 1;
+            _max = 2 * (int)Math.Ceiling(reach) + 1;
             if (_first.Length < results) (_first, _count) = (new int[results], new int[results]);
-            if (_weights.Length < results * _most) _weights = new int[results * _most];
-            if (_exact.Length < _most) _exact = new double[_most];
+            if (_weights.Length < results * _max) _weights = new int[results * _max];
+            if (_exact.Length < _max) _exact = new double[_max];
             for (int i = 0; i < results; i++)
             {
                 double center = (start + i + 0.5) * scale, sum = 0;
@@ -105,7 +105,7 @@ internal sealed class ImageResampler
                     double distance = Math.Abs((k + first - center + 0.5) / reach);
                     sum += _exact[k] = Math.Max(0, 1 - distance);
                 }
-                for (int k = 0; k < count; k++) _weights[i * _most + k] = (int)(0.5 + _exact[k] / sum * (1 << FractionBits));
+                for (int k = 0; k < count; k++) _weights[i * _max + k] = (int)(0.5 + _exact[k] / sum * (1 << FractionBits));
                 (_first[i], _count[i]) = (first, count);
             }
         }

@@ -19,7 +19,7 @@ internal static class ImageSignature
     ];
 
     /// <exception cref="InvalidDataException">None that is read; the message says what it is where that is known.</exception>
-    public static ImageFormat Of(ReadOnlySpan<byte> file)
+    public static ImageFormat Detect(ReadOnlySpan<byte> file)
     {
         if (file.StartsWith((ReadOnlySpan<byte>)[0xFF, 0xD8, 0xFF])) return ImageFormat.Jpeg;
         if (file.StartsWith(PngChunks.Signature)) return ImageFormat.Png;

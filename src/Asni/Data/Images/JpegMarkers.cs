@@ -11,7 +11,7 @@ internal static class JpegMarkers
     private const byte HuffmanTables = 0xC4, ArithmeticTables = 0xCC, Extension = 0xC8;
 
     /// <summary>A block of 64 takes a bit or more of Huffman's code.</summary>
-    private const int MostPixelsPerByte = 512;
+    private const int MaxPixelsPerByte = 512;
 
     /// <summary>Pixels of all scans together, for any file and for each byte of larger ones: each scan goes over the whole image, and may have a dozen bytes.</summary>
     private const long FreeWork = 1L << 28, WorkPerByte = 64;
@@ -61,7 +61,7 @@ internal static class JpegMarkers
     {
         if (size is not { } found || scans == 0) throw new InvalidDataException("it has no image");
         long pixels = (long)found.Width * found.Height;
-        if (pixels > (long)MostPixelsPerByte * fileBytes) throw new InvalidDataException($"its {fileBytes} bytes cannot hold {found.Width} x {found.Height} pixels");
+        if (pixels > (long)MaxPixelsPerByte * fileBytes) throw new InvalidDataException($"its {fileBytes} bytes cannot hold {found.Width} x {found.Height} pixels");
         if (pixels * scans > Math.Max(FreeWork, WorkPerByte * fileBytes)) throw new InvalidDataException($"it goes over {found.Width} x {found.Height} pixels {scans} times");
         return found;
     }

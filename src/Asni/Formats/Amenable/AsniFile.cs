@@ -38,8 +38,8 @@ public static class AsniFile
     /// <summary>Of the files that are written. Version 1, which has a name in place of the graph, is read too.</summary>
     internal const ushort Version = 2;
 
-    internal const int ChecksumBytes = 32, HeadBytes = 16, MostDimensions = 8;
-    private const int MostTensors = 1 << 16, MostGraphBytes = 4 * GraphJson.MostCharacters;
+    internal const int ChecksumBytes = 32, HeadBytes = 16, MaxDimensions = 8;
+    private const int MaxTensors = 1 << 16, MaxGraphBytes = 4 * GraphJson.MaxCharacters;
 
     internal static ReadOnlySpan<byte> Magic => "ASNI"u8;
 
@@ -53,7 +53,7 @@ public static class AsniFile
     }
 
     /// <summary>True when the file starts as an .asni file does.</summary>
-    internal static bool IsOne(ReadOnlySpan<byte> start) => start.StartsWith(Magic);
+    internal static bool HasSignature(ReadOnlySpan<byte> start) => start.StartsWith(Magic);
 
     /// <summary>The description and the tensors' sizes, without their values.</summary>
     /// <exception cref="AsniException">Missing, cut short, damaged, or of a later version.</exception>
@@ -81,7 +81,7 @@ public static class AsniFile
     {
         var tensors = new DecodedTensors(path);
         Walk(path, (_, tensor, _, bad) => tensors.Add(network, tensor, bad), out _);
-        return tensors.Of(network);
+        return tensors.ToNetwork(network);
     }
 
     /// <summary>The network that the file describes, with its values and masks.</summary>
@@ -96,7 +96,7 @@ public static class AsniFile
             tensor.TakeFrom(budget);
             if (network is not null) tensors.Add(network, tensor, bad);
         }, out _);
-        return header is null ? throw Unnamed(path) : new StoredNetwork(path, tensors.Of(header.Network), header.Phase);
+        return header is null ? throw Unnamed(path) : new StoredNetwork(path, tensors.ToNetwork(header.Network), header.Phase);
     }
 
     /// <summary>All tensors, still coded, by name.</summary>
@@ -142,7 +142,7 @@ public static class AsniFile
         var reader = new ByteReader(file.AsMemory(HeadBytes, file.Length - HeadBytes - ChecksumBytes), Fault);
         string name = reader.Text(), phase = reader.Text();
         Network? network = version == 1 ? Named(path, name, reader) : GraphJson.Read(name, Graph(reader, Fault), Fault);
-        int count = reader.Count("tensors", MostTensors);
+        int count = reader.Count("tensors", MaxTensors);
         var budget = new ReadBudget(file.Length, Fault);
         for (int i = 0; i < count; i++)
         {
@@ -163,7 +163,7 @@ public static class AsniFile
     /// <summary>The graph's JSON, which Brotli has made smaller.</summary>
     private static string Graph(ByteReader reader, Func<string, AsniException> bad)
     {
-        int bytes = reader.Count("bytes of its graph", MostGraphBytes);
+        int bytes = reader.Count("bytes of its graph", MaxGraphBytes);
         var text = new byte[bytes];
         if (!BrotliDecoder.TryDecompress(reader.Take(reader.Count("packed bytes of its graph")), text, out int written) || written != bytes)
             throw bad("its graph is damaged");
@@ -173,7 +173,7 @@ public static class AsniFile
     /// <returns>The file's version.</returns>
     private static ushort CheckEnvelope(byte[] file, Func<string, AsniException> bad)
     {
-        if (!IsOne(file)) throw bad("it does not start with ASNI");
+        if (!HasSignature(file)) throw bad("it does not start with ASNI");
         if (file.Length < HeadBytes + ChecksumBytes) throw bad($"it is cut short to {file.Length} bytes");
         var head = new ByteReader(file.AsMemory(Magic.Length, HeadBytes - Magic.Length), bad);
         ushort version = head.U16();
@@ -201,7 +201,7 @@ public static class AsniFile
             _masks.Add(mask);
         }
 
-        public TrainedNetwork Of(Network network)
+        public TrainedNetwork ToNetwork(Network network)
         {
             RequireAll(path, network, _values.Count);
             return new TrainedNetwork(network, _values.ToImmutable(), _masks.ToImmutable());

@@ -23,8 +23,8 @@ internal sealed class BitWriter
     /// <summary>As many ones, then a zero.</summary>
     public void WriteUnary(long ones)
     {
-        const int most = 32;
-        for (; ones >= most; ones -= most) Write(uint.MaxValue, most);
+        const int max = 32;
+        for (; ones >= max; ones -= max) Write(uint.MaxValue, max);
         Write((1UL << (int)ones) - 1, (int)ones + 1);
     }
 

@@ -10,7 +10,7 @@ internal sealed record StoredTensor(string Name, Shape Shape, MaskCoding MaskCod
     {
         string name = reader.Text();
         int rank = reader.U8();
-        if (rank > AsniFile.MostDimensions) throw bad($"tensor {name} has {rank} dimensions");
+        if (rank > AsniFile.MaxDimensions) throw bad($"tensor {name} has {rank} dimensions");
         var dims = new int[rank];
         long elements = 1;
         for (int i = 0; i < rank; i++)

@@ -20,7 +20,7 @@ internal readonly record struct CodedValues(ValueCoding Coding, byte[] Bytes);
 internal static class ValueCode
 {
     /// <summary>More different values than this are not two numbers with exceptions.</summary>
-    private const int MostDifferent = 64;
+    private const int MaxDifferent = 64;
 
     private const int HeadOfTwo = 2 * sizeof(float);
 
@@ -76,7 +76,7 @@ internal static class ValueCode
         {
             ref int count = ref CollectionsMarshal.GetValueRefOrAddDefault(counts, BitConverter.SingleToUInt32Bits(value), out _);
             count++;
-            if (counts.Count > MostDifferent) return null;
+            if (counts.Count > MaxDifferent) return null;
         }
         return counts;
     }

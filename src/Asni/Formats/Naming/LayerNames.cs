@@ -10,7 +10,7 @@ internal enum LayerKind { Convolution, Norm, Linear }
 internal sealed record Layer(string Name, LayerKind Kind, ImmutableArray<Parameter> Parameters)
 {
     /// <summary>Of a network, in the order of its parameters.</summary>
-    public static ImmutableArray<Layer> Of(Network network) =>
+    public static ImmutableArray<Layer> FromNetwork(Network network) =>
     [
         .. network.Parameters.GroupBy(p => Split(p.Name).Layer).Select(g => new Layer(g.Key, KindOf([.. g]), [.. g])),
     ];
@@ -30,7 +30,7 @@ internal sealed record Layer(string Name, LayerKind Kind, ImmutableArray<Paramet
 /// <summary>Layers that go by one convention, and what they are called in each; the network's own names come first.</summary>
 internal sealed record NamingPart(ImmutableArray<Layer> Layers, ImmutableArray<ImmutableArray<string>> Namings)
 {
-    public static NamingPart Of(ImmutableArray<Layer> layers, params IEnumerable<IEnumerable<string>> others) =>
+    public static NamingPart Create(ImmutableArray<Layer> layers, params IEnumerable<IEnumerable<string>> others) =>
         new(layers, [[.. layers.Select(l => l.Name)], .. others.Select(names => names.ToImmutableArray()).Where(n => n.Length == layers.Length)]);
 }
 
@@ -46,14 +46,14 @@ internal static partial class LayerNames
 
     public static IEnumerable<NamingPart> PartsOf(Network network)
     {
-        ImmutableArray<Layer> layers = Layer.Of(network);
+        ImmutableArray<Layer> layers = Layer.FromNetwork(network);
         if (layers.All(l => int.TryParse(l.Name, out _))) return SequentialNames.Parts(network, layers);
         if (layers.Any(l => ResNetNames.IsBlock(l.Name))) return ResNetNames.Parts(layers);
         if (layers.Any(l => MobileNetNames.IsBlock(l.Name))) return MobileNetNames.Parts(layers);
-        return layers[^1].Kind == LayerKind.Linear ? [NamingPart.Of(layers[..^1]), Head(layers[^1])] : [NamingPart.Of(layers)];
+        return layers[^1].Kind == LayerKind.Linear ? [NamingPart.Create(layers[..^1]), Head(layers[^1])] : [NamingPart.Create(layers)];
     }
 
-    public static NamingPart Head(Layer layer) => NamingPart.Of([layer], Heads.Select(name => new[] { name }));
+    public static NamingPart Head(Layer layer) => NamingPart.Create([layer], Heads.Select(name => new[] { name }));
 }
 
 /// <summary>Networks that are one Sequential here (lenet300, conv2, vgg16, ...): numbered layers, convolutions before linear ones.</summary>
@@ -64,9 +64,9 @@ internal static class SequentialNames
     public static IEnumerable<NamingPart> Parts(Network network, ImmutableArray<Layer> layers)
     {
         ImmutableArray<Layer> body = [.. layers.TakeWhile(l => l.Kind != LayerKind.Linear)], head = layers[body.Length..];
-        if (body.Length > 0) yield return NamingPart.Of(body, Bodies(network, body));
-        if (head.Length == 1) yield return NamingPart.Of(head, [[Before(head[0])], .. LayerNames.Heads.Select(h => new[] { h })]);
-        else if (head.Length > 1) yield return NamingPart.Of(head, LinearChains(head));
+        if (body.Length > 0) yield return NamingPart.Create(body, Bodies(network, body));
+        if (head.Length == 1) yield return NamingPart.Create(head, [[Before(head[0])], .. LayerNames.Heads.Select(h => new[] { h })]);
+        else if (head.Length > 1) yield return NamingPart.Create(head, LinearChains(head));
     }
 
     /// <summary>Convolutions and batch-norms.</summary>
@@ -130,16 +130,16 @@ internal static partial class ResNetNames
         ImmutableArray<Layer> blocks = layers[stem.Length..^head.Length];
         string[] names = [.. blocks.Select(l => BlockOf(l.Name)).Distinct()];
         ImmutableArray<Layer> shortcuts = [.. blocks.Where(l => IsShortcut(l.Name))], mains = [.. blocks.Where(l => !IsShortcut(l.Name))];
-        yield return NamingPart.Of(stem, ["conv", "bn"], ["conv1.0", "conv1.1"], ["conv_1", "bn_1"], ["stem.0", "stem.1"], ["conv0", "bn0"], ["conv1.conv", "conv1.bn"]);
-        yield return NamingPart.Of(mains, Prefixes(names).SelectMany(prefix => new[]
+        yield return NamingPart.Create(stem, ["conv", "bn"], ["conv1.0", "conv1.1"], ["conv_1", "bn_1"], ["stem.0", "stem.1"], ["conv0", "bn0"], ["conv1.conv", "conv1.bn"]);
+        yield return NamingPart.Create(mains, Prefixes(names).SelectMany(prefix => new[]
         {
             mains.Select(l => prefix(BlockOf(l.Name)) + Inner(l.Name)), mains.Select(l => prefix(BlockOf(l.Name)) + InSequential(l.Name)),
         }));
         if (shortcuts.Length > 0)
-            yield return NamingPart.Of(shortcuts,
+            yield return NamingPart.Create(shortcuts,
                 Prefixes(names).SelectMany(prefix => s_shortcuts.Select(s => shortcuts.Select(l => prefix(BlockOf(l.Name)) + s + l.Name[l.Name.LastIndexOf('.')..]))));
         if (head.Length == 1) yield return LayerNames.Head(head[0]);
-        else yield return NamingPart.Of(head);
+        else yield return NamingPart.Create(head);
     }
 
     /// <summary>What stands before a block's own names, for "layer2.0".</summary>
@@ -185,10 +185,10 @@ internal static partial class MobileNetNames
     {
         ImmutableArray<Layer> stem = [.. layers.TakeWhile(l => !IsBlock(l.Name))], blocks = [.. layers.Where(l => IsBlock(l.Name))];
         ImmutableArray<Layer> rest = layers[(stem.Length + blocks.Length)..];
-        yield return NamingPart.Of(stem, ["conv_stem", "bn1"], ["conv1", "bn1"], ["stem.0", "stem.1"]);
+        yield return NamingPart.Create(stem, ["conv_stem", "bn1"], ["conv1", "bn1"], ["stem.0", "stem.1"]);
         var grouped = blocks.GroupBy(l => Block().Match(l.Name).Value).Select(g => g.ToImmutableArray()).ToList();
-        yield return NamingPart.Of(blocks, grouped.SelectMany(Flat), Timm(grouped));
-        yield return NamingPart.Of(rest[..^1], ["conv.0", "conv.1"], ["conv_head", "bn2"], ["conv2", "bn2"], ["conv_last.0", "conv_last.1"]);
+        yield return NamingPart.Create(blocks, grouped.SelectMany(Flat), Timm(grouped));
+        yield return NamingPart.Create(rest[..^1], ["conv.0", "conv.1"], ["conv_head", "bn2"], ["conv2", "bn2"], ["conv_last.0", "conv_last.1"]);
         yield return LayerNames.Head(rest[^1]);
     }
 

@@ -29,14 +29,14 @@ internal static class ModuleTensors
     private const string Original = "_orig", Parametrizations = "parametrizations";
 
     /// <exception cref="AsniException">A weight is stored in a form that has to be computed first; it is named.</exception>
-    public static ImmutableArray<ModuleTensor> Of(NamedTensors file, string path)
+    public static ImmutableArray<ModuleTensor> Read(NamedTensors file, string path)
     {
         IReadOnlyDictionary<string, ImmutableArray<long>> shapes = file.Shapes;
         var used = new HashSet<string>();
         var tensors = ImmutableArray.CreateBuilder<ModuleTensor>();
         foreach ((string name, ImmutableArray<long> dims) in shapes)
         {
-            if (WhyNotPlain(name, shapes) is { } why) throw new AsniException($"{path} has {name}: {why}, save the state dict after that.");
+            if (GetUnsupportedReason(name, shapes) is { } why) throw new AsniException($"{path} has {name}: {why}, save the state dict after that.");
             if (IsCounter(name) || IsMask(name, dims, shapes)) continue;
             string plain = name.EndsWith(Original, StringComparison.Ordinal) && HasMask(name[..^Original.Length], dims, shapes) is not null ? name[..^Original.Length] : name;
             string unwrapped = Unwrapped(plain);
@@ -91,7 +91,7 @@ internal static class ModuleTensors
     private static string Unwrapped(string name) => string.Join('.', name.Split('.').Where(part => !s_wrappers.Contains(part)));
 
     /// <summary>A clause on what has to be done in PyTorch first; null for a plain tensor.</summary>
-    private static string? WhyNotPlain(string name, IReadOnlyDictionary<string, ImmutableArray<long>> shapes)
+    private static string? GetUnsupportedReason(string name, IReadOnlyDictionary<string, ImmutableArray<long>> shapes)
     {
         string Module(string ending) => name[..^ending.Length];
         bool Ends(string ending) => name.EndsWith(ending, StringComparison.Ordinal) && name.Length > ending.Length;

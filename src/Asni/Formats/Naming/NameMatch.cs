@@ -15,7 +15,7 @@ internal sealed record NameMatch(ImmutableArray<ModuleTensor?> Found, ImmutableA
     /// By names: as the network has them or as other programs are known to have them, below a prefix that all names of the file share. What fits most
     /// tensors by name and shape is taken.
     /// </summary>
-    public static NameMatch Of(Network network, ImmutableArray<ModuleTensor> tensors)
+    public static NameMatch Find(Network network, ImmutableArray<ModuleTensor> tensors)
     {
         ImmutableArray<NamingPart> parts = [.. LayerNames.PartsOf(network)];
         (int, int) best = (-1, -1);

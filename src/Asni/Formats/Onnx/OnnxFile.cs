@@ -22,7 +22,7 @@ public static class OnnxFile
     /// <exception cref="AsniException">The file cannot be written (nothing is left behind), or would exceed protobuf's 2 GiB.</exception>
     public static void Write(string path, TrainedNetwork trained, string phase, OnnxOptions options)
     {
-        ProtoMessage graph = new OnnxGraph(options.KeepBatchNorm ? trained : FoldedNetwork.Of(trained), options).Build();
+        ProtoMessage graph = new OnnxGraph(options.KeepBatchNorm ? trained : FoldedNetwork.Fold(trained), options).Build();
         ProtoMessage model = new ProtoMessage().Integer(1, FormatVersion).Text(2, "asni").Message(7, graph)
             .Message(8, new ProtoMessage().Text(1, "").Integer(2, OperatorSet));
         void Metadata(string key, string value) => model.Message(14, new ProtoMessage().Text(1, key).Text(2, value));

@@ -42,7 +42,7 @@ internal sealed class LegacyStateDictFile : PickledTensors
         }
     }
 
-    public static bool IsOne(ReadOnlySpan<byte> start) =>
+    public static bool HasSignature(ReadOnlySpan<byte> start) =>
         start.Length > 2 && start[0] == 0x80 && start[..Math.Min(start.Length, StartBytes)].IndexOf(s_magic) > 0;
 
     public override void Dispose()

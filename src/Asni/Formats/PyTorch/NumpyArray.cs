@@ -12,7 +12,7 @@ internal sealed record NumpyArray(long[] Dims, string Type, ReadOnlyMemory<byte>
     /// What the pickle would have NumPy build: numpy.core.multiarray._reconstruct(...), then the state (version, shape, type, whether in column-major
     /// order, bytes). Null when it is no array, or one of another order than row-major or of a shape that its bytes do not fill.
     /// </summary>
-    public static NumpyArray? Of(object? value)
+    public static NumpyArray? TryCreate(object? value)
     {
         if (value is not PickleCall { State: object[] { Length: 5 } state } call || !call.Function.StartsWith("numpy.", StringComparison.Ordinal)
             || !call.Function.EndsWith(Reconstruct, StringComparison.Ordinal)) return null;

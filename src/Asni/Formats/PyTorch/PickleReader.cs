@@ -13,7 +13,7 @@ internal sealed class PickleReader
     private static readonly object s_none = new PickleOpaque("None");
 
     /// <summary>Of a tensor: PyTorch itself computes with no more.</summary>
-    private const int MostDimensions = 64;
+    private const int MaxDimensions = 64;
 
     /// <summary>Of an empty dictionary and one with an entry; of a tensor without its dimensions and strides, and of one of each.</summary>
     private const int DictionaryBytes = 200, TensorBytes = 150, DimensionBytes = 16;
@@ -204,7 +204,7 @@ internal sealed class PickleReader
     }
 
     /// <summary>A tuple of numbers that are not negative, as many as a tensor can have dimensions; null when it is something else.</summary>
-    private static long[]? Numbers(object value) => value is object[] { Length: <= MostDimensions } items && items.All(i => i is long and >= 0) ? [.. items.Cast<long>()] : null;
+    private static long[]? Numbers(object value) => value is object[] { Length: <= MaxDimensions } items && items.All(i => i is long and >= 0) ? [.. items.Cast<long>()] : null;
 
     private void StackGlobal()
     {

@@ -31,16 +31,16 @@ internal abstract class PickledTensors : NamedTensors
     /// <summary>Whichever format the file is in.</summary>
     /// <exception cref="AsniException">Missing, damaged, or not a state dict.</exception>
     public static PickledTensors OpenFile(string path) =>
-        LegacyStateDictFile.IsOne(WholeFile.Start(path, LegacyStateDictFile.StartBytes)) ? new LegacyStateDictFile(path) : new StateDictFile(path);
+        LegacyStateDictFile.HasSignature(WholeFile.Start(path, LegacyStateDictFile.StartBytes)) ? new LegacyStateDictFile(path) : new StateDictFile(path);
 
     public override IReadOnlyDictionary<string, ImmutableArray<long>> Shapes =>
         _shapes ??= _tensors.ToDictionary(t => t.Key, t => t.Value.Dims.ToImmutableArray());
 
-    public override float[] Read(string name) => StorageTypes.Of(_tensors[name].Storage.Type) is { IsFloat: true } element
+    public override float[] Read(string name) => StorageTypes.Find(_tensors[name].Storage.Type) is { IsFloat: true } element
         ? Read(name, element)
         : throw Bad($"tensor {name} is a {_tensors[name].Storage.Type}; weights as half, bfloat16, float or double were expected");
 
-    public override float[] ReadNumbers(string name) => StorageTypes.Of(_tensors[name].Storage.Type) is { } element
+    public override float[] ReadNumbers(string name) => StorageTypes.Find(_tensors[name].Storage.Type) is { } element
         ? Read(name, element)
         : throw Bad($"tensor {name} is a {_tensors[name].Storage.Type}, which is not read");
 
@@ -150,8 +150,8 @@ internal static class StorageTypes
     };
 
     /// <summary>How the elements become floats; null when they do not.</summary>
-    public static ElementType? Of(string storage) => s_elements.TryGetValue(storage, out string? name) ? ElementType.Of(name) : null;
+    public static ElementType? Find(string storage) => s_elements.TryGetValue(storage, out string? name) ? ElementType.Find(name) : null;
 
     /// <summary>Bytes an element; null for an unknown type.</summary>
-    public static int? Bytes(string storage) => Of(storage)?.Bytes ?? (s_others.TryGetValue(storage, out int bytes) ? bytes : null);
+    public static int? Bytes(string storage) => Find(storage)?.Bytes ?? (s_others.TryGetValue(storage, out int bytes) ? bytes : null);
 }

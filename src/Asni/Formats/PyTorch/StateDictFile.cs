@@ -35,7 +35,7 @@ internal sealed class StateDictFile : PickledTensors
     }
 
     /// <summary>True for the first bytes of a zip archive.</summary>
-    public static bool IsOne(ReadOnlySpan<byte> start) => start.StartsWith("PK\x03\x04"u8);
+    public static bool HasSignature(ReadOnlySpan<byte> start) => start.StartsWith("PK\x03\x04"u8);
 
     protected override byte[] ReadStorage(string name, PickleStorage storage, long bytes) =>
         ReadEntry(Entry("data/" + storage.Key) ?? throw Bad($"the data of tensor {name} are not in it"), bytes);

@@ -9,7 +9,7 @@ internal static class StateDictSearch
     /// <summary>Where training scripts put the state dict, the first that is there is taken.</summary>
     private static readonly string[] s_usual = ["state_dict", "model_state_dict", "model", "net", "network", "model_state", "module", "weights", "params"];
 
-    private const int MostSearched = 16, NamesInMessage = 4;
+    private const int MaxSearched = 16, NamesInMessage = 4;
 
     private const string ConstructorPrefix = "_rebuild_", PackedParameters = "_packed_params";
 
@@ -44,7 +44,7 @@ internal static class StateDictSearch
     private static Dictionary<object, object>? Find(Dictionary<object, object> dictionary, Func<string, AsniException> bad, HashSet<object> seen)
     {
         // A hostile file may have a dictionary inside itself.
-        if (!seen.Add(dictionary) || seen.Count > MostSearched) return null;
+        if (!seen.Add(dictionary) || seen.Count > MaxSearched) return null;
         foreach (string key in s_usual)
             if (dictionary.GetValueOrDefault(key) is Dictionary<object, object> inner && Find(inner, bad, seen) is { } found) return found;
         // A module's names have dots, except where it is one layer.

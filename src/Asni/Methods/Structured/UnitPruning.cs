@@ -73,7 +73,7 @@ internal sealed class UnitRemoval(UnitPruningOptions options, PhasePlan finetuni
             {
                 PrunableGroup group = PrunableGroups.Find(model.Network).Groups.First(g => g.Name == name);
                 int keep = options.Kept(group);
-                int[] kept = UnitChoice.Of(model, group, keep, options, run.Data.Train, seed, run.Device, run.Cancellation);
+                int[] kept = UnitChoice.Select(model, group, keep, options, run.Data.Train, seed, run.Device, run.Cancellation);
                 model = NarrowNetwork.Keep(model, group, kept);
                 run.Observer.Note($"{name}: {keep} of {group.Units} units stay");
                 if (options.BlockEpochs > 0) model = Finetune(model, name);
@@ -108,7 +108,7 @@ internal sealed class UnitRemoval(UnitPruningOptions options, PhasePlan finetuni
 
     private PhaseResult Final(TrainedNetwork start, TrainedNetwork pruned, Stopwatch watch)
     {
-        NetworkAnalysis before = NetworkAnalysis.Of(start.Network), after = NetworkAnalysis.Of(pruned.Network);
+        NetworkAnalysis before = NetworkAnalysis.Analyze(start.Network), after = NetworkAnalysis.Analyze(pruned.Network);
         run.Observer.Note(string.Create(System.Globalization.CultureInfo.InvariantCulture,
             $"{start.Network.ParameterCount:N0} parameters became {pruned.Network.ParameterCount:N0}, {before.Macs / 1e6:N1} M multiply-accumulates {after.Macs / 1e6:N1} M"));
         using var model = new Model(pruned.Network, run.Device);

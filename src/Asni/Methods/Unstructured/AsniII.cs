@@ -58,7 +58,7 @@ public sealed record AsniII : AsniI
     internal override MethodRow Row => s_row;
 
     internal override IEnumerable<PhasePlan> Phases(Recipe recipe, bool given) =>
-        [Phase(recipe), Retraining.Phase(PhaseName, recipe), .. Methods.Controls.Of(Controls).Select(name => Retraining.Phase(name, recipe))];
+        [Phase(recipe), Retraining.Phase(PhaseName, recipe), .. Methods.Controls.Names(Controls).Select(name => Retraining.Phase(name, recipe))];
 
     internal override Method Explicit(Recipe recipe) => ((AsniII)base.Explicit(recipe)) with { Retraining = Retraining.Explicit(recipe) };
 
@@ -71,7 +71,7 @@ public sealed record AsniII : AsniI
         ImmutableArray<LayerResult> layers = Initialize(sparse.Model, run.Model, run.Observer);
         PhaseResult amenable = run.Train(Retraining.Phase(PhaseName, run.Recipe), stream: Stream) with { Layers = layers };
         yield return amenable;
-        foreach (string control in Methods.Controls.Of(Controls))
+        foreach (string control in Methods.Controls.Names(Controls))
         {
             run.Model.Load(Methods.Controls.Start(control, run.Recipe.Seed, sparse, amenable.Initial));
             yield return run.Train(Retraining.Phase(control, run.Recipe), stream: Methods.Controls.Stream(control));

@@ -9,7 +9,7 @@ namespace Asni.Networks.Rewriting;
 /// </summary>
 internal static class FoldedNetwork
 {
-    public static TrainedNetwork Of(TrainedNetwork trained)
+    public static TrainedNetwork Fold(TrainedNetwork trained)
     {
         Network network = trained.Network;
         var readers = network.Nodes.SelectMany(n => n.Inputs).CountBy(id => id).ToDictionary();

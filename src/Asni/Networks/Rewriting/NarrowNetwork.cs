@@ -12,7 +12,7 @@ internal static class NarrowNetwork
 {
     /// <summary>The same network with so many units in each named group.</summary>
     /// <exception cref="UsageException">There is no such group, or it does not have so many units.</exception>
-    public static Network Of(Network network, IReadOnlyDictionary<string, int> units)
+    public static Network Create(Network network, IReadOnlyDictionary<string, int> units)
     {
         PrunableGroups all = PrunableGroups.Find(network);
         // Before lists are made as long as a name asks for.
@@ -49,7 +49,7 @@ internal static class NarrowNetwork
 
     private static PrunableGroup Group(Network network, PrunableGroups all, string name, int count)
     {
-        PrunableGroup group = all.Groups.FirstOrDefault(g => g.Name == name) ?? throw new UsageException(WhyNot(network, all, name));
+        PrunableGroup group = all.Groups.FirstOrDefault(g => g.Name == name) ?? throw new UsageException(DescribeMissingGroup(network, all, name));
         return count >= 1 && count <= group.Units ? group : throw new UsageException($"{name} of {network.Name} has {group.Units} units; {count} of them cannot be kept.");
     }
 
@@ -102,7 +102,7 @@ internal static class NarrowNetwork
     private static string Name(string zoo, Network network, Dictionary<string, int> widths) => widths.Count == 0 ? zoo
         : $"{zoo}[{string.Join(',', network.Nodes.Where(n => widths.ContainsKey(n.Name)).Select(n => string.Create(CultureInfo.InvariantCulture, $"{n.Name}={widths[n.Name]}")))}]";
 
-    private static string WhyNot(Network network, PrunableGroups all, string name)
+    private static string DescribeMissingGroup(Network network, PrunableGroups all, string name)
     {
         foreach ((string layer, string reason) in all.Fixed)
             if (layer == name) return $"units of {name} cannot be taken out of {network.Name}: {reason}.";

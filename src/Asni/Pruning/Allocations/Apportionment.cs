@@ -11,10 +11,10 @@ internal static class Apportionment
     /// fraction may grow, and a tensor's number would rise where weights do not return.
     /// </summary>
     /// <param name="shares">Of each tensor, with the sum K.</param>
-    public static IEnumerable<Quota> Of(long keep, ImmutableArray<Parameter> tensors, double[] shares, Selection selection)
+    public static IEnumerable<Quota> Compute(long keep, ImmutableArray<Parameter> tensors, double[] shares, Selection selection)
     {
         long[] live = [.. tensors.Select(selection.Live)];
-        long[] kept = [.. shares.Zip(live, (share, most) => Math.Min((long)share, most))];
+        long[] kept = [.. shares.Zip(live, (share, max) => Math.Min((long)share, max))];
         int[] byFraction = [.. Enumerable.Range(0, kept.Length).OrderByDescending(i => shares[i] - Math.Floor(shares[i])).ThenBy(i => i)];
         long rest = Math.Min(keep, live.Sum()) - kept.Sum();
         while (rest > 0)

@@ -13,7 +13,7 @@ internal sealed class Erk : IAllocation
     {
         long keep = Quota.At(sparsity, tensors);
         double[] densities = Densities(tensors, keep);
-        return Apportionment.Of(keep, tensors, [.. tensors.Select((p, i) => densities[i] * p.Elements)], selection);
+        return Apportionment.Compute(keep, tensors, [.. tensors.Select((p, i) => densities[i] * p.Elements)], selection);
     }
 
     /// <summary>Of each tensor, when <paramref name="keep"/> stay.</summary>

@@ -10,7 +10,7 @@ internal sealed class Uniform : IAllocation
     {
         long keep = Quota.At(sparsity, tensors);
         double density = (double)keep / tensors.Sum(p => p.Elements);
-        return Apportionment.Of(keep, tensors, [.. tensors.Select(p => density * p.Elements)], selection);
+        return Apportionment.Compute(keep, tensors, [.. tensors.Select(p => density * p.Elements)], selection);
     }
 }
 

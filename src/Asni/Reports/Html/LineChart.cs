@@ -9,7 +9,7 @@ internal sealed record Series(string Name, int Colour, IReadOnlyList<(double X, 
 internal static class LineChart
 {
     private const double Width = 560, Height = 260, Left = 58, Right = 10, Top = 22, Bottom = 34;
-    private const int ManyPoints = 60, MostPoints = 600;
+    private const int ManyPoints = 60, MaxPoints = 600;
 
     public static Markup Draw(string title, string unit, IReadOnlyList<Series> series, IReadOnlyList<(double X, string Phase)> phases, bool fromZero)
     {
@@ -34,7 +34,7 @@ internal static class LineChart
     private static void Line(Markup svg, Series series, Axis x, Axis y)
     {
         // More points than pixels only make the file larger.
-        int every = (series.Points.Count + MostPoints - 1) / MostPoints;
+        int every = (series.Points.Count + MaxPoints - 1) / MaxPoints;
         var finite = series.Points.Where((p, i) => double.IsFinite(p.Y) && (i % every == 0 || i == series.Points.Count - 1)).ToList();
         string path = string.Join(' ', finite.Select(p => FormattableString.Invariant($"{x.At(p.X):0.##},{y.At(p.Y):0.##}")));
         svg.Add($"<polyline class=\"line c{series.Colour}{Style(series)}\" points=\"{path}\"/>");

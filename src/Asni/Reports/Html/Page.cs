@@ -37,7 +37,7 @@ internal static class Page
           img { image-rendering: pixelated; max-width: 100%; }
         """;
 
-    public static string Of(string title, Markup body) => new Markup()
+    public static string Render(string title, Markup body) => new Markup()
         .Raw("<!DOCTYPE html><html lang=\"en\"><head><meta charset=\"utf-8\">")
         .Raw("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">")
         .Add($"<title>{title}</title>")

@@ -199,11 +199,11 @@ public class AsniFileTests : FolderTest
 
     [TestCase(0.80, 3_300_000)]
     [TestCase(0.95, 1_300_000)]
-    public void ResNet_50_is_stored_in_a_few_megabytes(double sparsity, long most)
+    public void ResNet_50_is_stored_in_a_few_megabytes(double sparsity, long max)
     {
         TrainedNetwork model = TwoNumbers(NetworkZoo.Create("resnet50"), sparsity);
         AsniContents contents = AsniFile.Describe(Write(model, "asni2-init"));
-        Assert.That(contents.FileBytes, Is.LessThan(most));
+        Assert.That(contents.FileBytes, Is.LessThan(max));
         Assert.That(contents.Tensors.Sum(t => t.MaskBytes), Is.LessThan(1.05 * contents.Tensors.Sum(t => t.MaskEntropyBytes)));
         TestContext.Out.WriteLine($"{sparsity}: {contents.FileBytes} bytes");
     }

@@ -38,7 +38,7 @@ public class NameMatchTests
     {
         string[] names = (string[])LibraryNames.All().Single(row => row.ArgDisplayNames is [{ } n, { } l] && n == network && l == library).Arguments[1]!;
         Network net = NetworkZoo.Create(network);
-        NameMatch match = NameMatch.Of(net, Tensors(net, names));
+        NameMatch match = NameMatch.Find(net, Tensors(net, names));
         Assert.That(match.Found[net.Parameters.Single(p => p.Name == ours).Index]!.Name, Is.EqualTo(theirs));
     }
 
@@ -54,7 +54,7 @@ public class NameMatchTests
                 .. Tensors(network, [.. features, "x.weight", "x.bias"])[..^2],
                 .. heads.SelectMany(h => new[] { new ModuleTensor(h + ".weight", [4096, 4096], h + ".weight", null), new ModuleTensor(h + ".bias", [4096], h + ".bias", null) }),
             ];
-            NameMatch match = NameMatch.Of(network, tensors);
+            NameMatch match = NameMatch.Find(network, tensors);
             Assert.That(network.Parameters.Count(p => match.Found[p.Index] is { } t && NameMatch.HasShape(t, p)), Is.EqualTo(features.Length));
             Assert.That(match.InOrder(network, tensors), Is.Empty);
         }
@@ -74,7 +74,7 @@ public class NameMatchTests
     {
         Network network = NetworkZoo.Create("resnet20");
         ImmutableArray<ModuleTensor> tensors = Tensors(network, [.. network.Parameters.Select((_, i) => $"t{i}")]);
-        NameMatch match = NameMatch.Of(network, tensors);
+        NameMatch match = NameMatch.Find(network, tensors);
         Assert.That(match.Found, Is.All.Null);
         Assert.That(match.InOrder(network, tensors).Select(pair => pair.Tensor.Name), Is.EqualTo(tensors.Select(t => t.Name)));
         Assert.That(match.InOrder(network, tensors.RemoveAt(5)), Is.Empty, "one too few");
@@ -86,7 +86,7 @@ public class NameMatchTests
     {
         Network network = NetworkZoo.Create("resnet20");
         ImmutableArray<ModuleTensor> tensors = Tensors(network, [.. network.Parameters.Select(p => p.Name.Replace("layer2.0.down", "layer2.0.detour"))]);
-        NameMatch match = NameMatch.Of(network, tensors);
+        NameMatch match = NameMatch.Find(network, tensors);
         Assert.That(match.InOrder(network, tensors).Select(pair => $"{pair.Parameter.Name} {pair.Tensor.Name}"), Is.EqualTo(new[]
         {
             "layer2.0.down.0.weight layer2.0.detour.0.weight", "layer2.0.down.1.weight layer2.0.detour.1.weight", "layer2.0.down.1.bias layer2.0.detour.1.bias",
@@ -96,7 +96,7 @@ public class NameMatchTests
 
     private static void ExpectInOrder(Network network, string[] names)
     {
-        NameMatch match = NameMatch.Of(network, Tensors(network, names));
+        NameMatch match = NameMatch.Find(network, Tensors(network, names));
         Assert.That(match.Found.Select(t => t?.Source), Is.EqualTo(names));
         Assert.That(match.Unused, Is.Empty);
     }
