@@ -32,7 +32,7 @@ internal static class Callers
         Calls(pooled, callers, images, expected, o.Seconds / Rounds);
         double each = callers == 1 ? 0 : (double)(Memory() - empty - alone) / (callers - 1);
         using var lockedDevice = new CpuDevice(o.Threads);
-        using SparseModel locked = SparseModel.Create(pruned, lockedDevice, o.Batch, maximalCallers: 1);
+        using SparseModel locked = SparseModel.Create(pruned, lockedDevice, o.Batch, maxConcurrency: 1);
         Func<(double, double)>[] ways =
         [
             () => Calls(pooled, 1, images, expected, o.Seconds / Rounds), () => Calls(pooled, callers, images, expected, o.Seconds / Rounds),

@@ -38,7 +38,7 @@ internal readonly record struct Achievement(double MedianMilliseconds, double Ra
         foreach (var parameter in benchmark.Parameters.Items) type.GetProperty(parameter.Name)?.SetValue(work, parameter.Value);
         string method = benchmark.Descriptor.WorkloadMethod.Name;
         Bound bound = work.BoundOf(method);
-        return new Achievement(statistics.Median / 1e6, work.Work(method) / statistics.Median, bound, Limits.Measure(bound, work.Footprint(method)));
+        return new Achievement(statistics.Median / 1e6, work.Work(method) / statistics.Median, bound, Limits.Get(bound, work.Footprint(method)));
     }
 }
 

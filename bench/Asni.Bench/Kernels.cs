@@ -53,9 +53,9 @@ internal static class Kernels
     {
         var text = new StringBuilder();
         text.Append(CultureInfo.InvariantCulture, $"{RuntimeInformation.FrameworkDescription}, {Environment.ProcessorCount} threads, fp32. ");
-        text.Append(CultureInfo.InvariantCulture, $"Limits: peak {Limits.Measure(Bound.Peak):f0} GFLOP/s; memory, over {Limits.MemoryBytes >> 20} MiB: ");
-        text.Append(CultureInfo.InvariantCulture, $"read {Limits.Measure(Bound.Read):f0}, update {Limits.Measure(Bound.Update):f0}, ");
-        text.Append(CultureInfo.InvariantCulture, $"copy {Limits.Measure(Bound.Copy):f0} GB/s.\n\n");
+        text.Append(CultureInfo.InvariantCulture, $"Limits: peak {Limits.Get(Bound.Peak):f0} GFLOP/s; memory, over {Limits.MemoryBytes >> 20} MiB: ");
+        text.Append(CultureInfo.InvariantCulture, $"read {Limits.Get(Bound.Read):f0}, update {Limits.Get(Bound.Update):f0}, ");
+        text.Append(CultureInfo.InvariantCulture, $"copy {Limits.Get(Bound.Copy):f0} GB/s.\n\n");
         text.Append("| operation | layer or network | median ms | rate | of the limit |\n| --- | --- | ---: | ---: | ---: |\n");
         int rows = 0;
         foreach (Summary summary in summaries)

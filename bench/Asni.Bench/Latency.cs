@@ -35,8 +35,8 @@ internal static class Latency
         using var device = new CpuDevice(o.Threads);
         using var model = new Model(network, device);
         Steps.Initialize(model);
-        TrainedNetwork dense = model.Snapshot();
+        TrainedNetwork dense = model.TakeSnapshot();
         Steps.Prune(model, o);
-        return (model.Snapshot(), dense, 1 - model.Sparsity);
+        return (model.TakeSnapshot(), dense, 1 - model.Sparsity);
     }
 }

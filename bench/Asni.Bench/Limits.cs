@@ -40,8 +40,8 @@ internal static unsafe class Limits
     public static int Print()
     {
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
-            $"{{\"peak_gflops\": {Measure(Bound.Peak):f0}, \"read_gbytes_per_second\": {Measure(Bound.Read):f1}, "
-            + $"\"update_gbytes_per_second\": {Measure(Bound.Update):f1}, \"copy_gbytes_per_second\": {Measure(Bound.Copy):f1}}}"));
+            $"{{\"peak_gflops\": {Get(Bound.Peak):f0}, \"read_gbytes_per_second\": {Get(Bound.Read):f1}, "
+            + $"\"update_gbytes_per_second\": {Get(Bound.Update):f1}, \"copy_gbytes_per_second\": {Get(Bound.Copy):f1}}}"));
         return 0;
     }
 
@@ -49,7 +49,7 @@ internal static unsafe class Limits
     /// GFLOP/s for <see cref="Bound.Peak"/>, else GB/s over this many bytes: the best measured so far, over as many bytes or more. Measured at
     /// once if it never was.
     /// </summary>
-    public static double Measure(Bound bound, long bytes = MemoryBytes)
+    public static double Get(Bound bound, long bytes = MemoryBytes)
     {
         (Bound, long Bytes) key = Key(bound, bytes);
         if (!s_best.ContainsKey(key)) Measure(bound, bytes);

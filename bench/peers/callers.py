@@ -26,7 +26,7 @@ def row(case, options):
 
 
 def web(options):
-    """The example, started on a network of drawn digits and posted one of them."""
+    """The example, started on a network of synthetic digits and posted one of them."""
     def built(*parts):
         path = os.path.join(common.ROOT, *parts)
         if not os.path.exists(path):

@@ -7,7 +7,7 @@ using Asni.Networks;
 using Asni.Pruning;
 
 // Data: synthetic digits. Datasets.Open("mnist", DatasetLocator.ForUser(folder)) reads MNIST.
-DatasetSplit data = Datasets.Open("digits", DatasetLocator.ForUser(), new ProceduralOptions { TrainCount = 12_000, TestCount = 2_000 });
+DatasetSplit data = Datasets.Open("digits", DatasetLocator.ForUser(), new SyntheticOptions { TrainCount = 12_000, TestCount = 2_000 });
 Network network = NetworkZoo.Create("lenet300", data.Train.Shape, data.Train.Classes);
 
 // Train: ASNI-I to 95 % sparsity in ten epochs, then ASNI-II from two numbers a layer. The optimizer is Adam with its defaults.
@@ -25,4 +25,4 @@ var pixels = new byte[data.Test.Shape.Elements];
 var image = new float[pixels.Length];
 data.Test.Read(0, pixels);
 data.Test.Normalization.Apply(pixels, image);
-Console.WriteLine($"the first test image is a {data.Test.Label(0)}; the sparse network says {model.Predict(image)}");
+Console.WriteLine($"the first test image is a {data.Test.GetLabel(0)}; the sparse network says {model.Predict(image)}");

@@ -174,9 +174,9 @@ ASNI_EXPORT CUresult cuFuncGetAttribute(int* value, int attribute, void* handle)
 ASNI_EXPORT CUresult cuFuncSetAttribute(void* handle, int attribute, int value) {
     return locked([&] {
         Function* function = function_of(handle);
-        constexpr int max_dynamic_shared = 8, preferred_carveout = 9;
+        constexpr int max_dynamic_shared_size = 8, preferred_carveout = 9;
         if (attribute == preferred_carveout) return;
-        if (attribute != max_dynamic_shared) fail_call(CUDA_ERROR_INVALID_VALUE, "function attribute %d cannot be set", attribute);
+        if (attribute != max_dynamic_shared_size) fail_call(CUDA_ERROR_INVALID_VALUE, "function attribute %d cannot be set", attribute);
         if (value < 0 || unsigned(value) + function->static_shared > max_dynamic_shared) {
             fail_call(CUDA_ERROR_INVALID_VALUE, "kernel %s: %d bytes of dynamic and %u of static shared memory pass the device's %zu",
                       function->kernel->name, value, function->static_shared, max_dynamic_shared);

@@ -6,14 +6,14 @@ namespace Asni.Cpu;
 public sealed class CpuDeviceProvider : IDeviceProvider
 {
     public string Name => "cpu";
-    public bool IsNumbered => false;
+    public bool SupportsOrdinal => false;
     public IReadOnlyList<string> Precisions { get; } = ["fp32"];
 
     public string? GetUnavailableReason() => null;
 
     public Device Open(DeviceOptions options) => new CpuDevice(options.Threads);
 
-    public IReadOnlyList<(string What, string Found)> Describe()
+    public IReadOnlyList<(string Name, string Value)> Describe()
     {
         using var device = new CpuDevice();
         return [("device " + Name, device.Description)];

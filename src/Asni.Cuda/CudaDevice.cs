@@ -52,7 +52,7 @@ public sealed class CudaDevice : Device, ICudaAddresses
         }
     }
 
-    /// <summary>Whether the CUDA driver is Asni's simulator. Only when <see cref="Unavailable"/> is null.</summary>
+    /// <summary>Whether the CUDA driver is Asni's simulator. Only when <see cref="GetUnavailableReason"/> is null.</summary>
     public static bool IsSimulated
     {
         get

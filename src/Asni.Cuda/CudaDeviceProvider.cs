@@ -6,7 +6,7 @@ namespace Asni.Cuda;
 public sealed class CudaDeviceProvider : IDeviceProvider
 {
     public string Name => "cuda";
-    public bool IsNumbered => true;
+    public bool SupportsOrdinal => true;
 
     public IReadOnlyList<string> Precisions { get; } = [.. Enum.GetValues<CudaPrecision>().Select(p => p.ToString().ToLowerInvariant())];
 
@@ -16,7 +16,7 @@ public sealed class CudaDeviceProvider : IDeviceProvider
 
     public Device Open(DeviceOptions options) => new CudaDevice(options.Ordinal, Precision(options.Precision));
 
-    public IReadOnlyList<(string What, string Found)> Describe()
+    public IReadOnlyList<(string Name, string Value)> Describe()
     {
         (string, string) kernels = ("GPU kernels", CudaDevice.KernelArchitectures.Count == 0
             ? "not in this build; 'apt-get install clang-19' (or the CUDA toolkit), then ./build.sh"

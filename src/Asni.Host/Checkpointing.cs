@@ -105,10 +105,10 @@ internal sealed class Checkpointing
     {
         var inputs = new Dictionary<string, string>
         {
-            [$"the training half of {plan.Recipe.Data}"] = plan.Data.Train.Sha256(),
-            [$"the test half of {plan.Recipe.Data}"] = plan.Data.Test.Sha256(),
+            [$"the training half of {plan.Recipe.Data}"] = plan.Data.Train.ComputeSha256(),
+            [$"the test half of {plan.Recipe.Data}"] = plan.Data.Test.ComputeSha256(),
         };
-        if (plan.Start is { } start) inputs["the network of --init"] = start.Sha256();
+        if (plan.Start is { } start) inputs["the network of --init"] = start.ComputeSha256();
         return inputs;
     }
 
@@ -116,8 +116,8 @@ internal sealed class Checkpointing
     private static Dictionary<string, string> ImageFiles(RunPlan plan)
     {
         var files = new Dictionary<string, string>();
-        if (plan.Data.Train.FilesSha256() is { } train) files["training"] = train;
-        if (plan.Data.Test.FilesSha256() is { } test) files["test"] = test;
+        if (plan.Data.Train.ComputeFilesSha256() is { } train) files["training"] = train;
+        if (plan.Data.Test.ComputeFilesSha256() is { } test) files["test"] = test;
         return files;
     }
 

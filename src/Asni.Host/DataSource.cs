@@ -14,7 +14,7 @@ internal static class DataSource
     public static bool IsSynthetic(string name) => name is Digits or Shapes;
 
     /// <summary>What stands in for a dataset that was not found.</summary>
-    public static string StandIn(string name) => name is "mnist" or "fashion-mnist" ? Digits : Shapes;
+    public static string Substitute(string name) => name is "mnist" or "fashion-mnist" ? Digits : Shapes;
 
     public static int MaxImages(string synthetic) => synthetic == Digits ? ImagesOfDigits : ImagesOfShapes;
 
@@ -45,7 +45,7 @@ internal static class DataSource
 
     private static DatasetSplit Generate(string name, Chw? input, int? train, int test, DatasetLocator locator)
     {
-        var options = new ProceduralOptions { TrainCount = train, TestCount = test };
+        var options = new SyntheticOptions { TrainCount = train, TestCount = test };
         if (name == Shapes && input is { } size) options = options with { Height = size.Height, Width = size.Width };
         return Datasets.Open(name, locator, options);
     }

@@ -18,7 +18,7 @@ internal sealed record DeviceRequest(IDeviceProvider Provider, DeviceOptions Opt
     public int Threads => Options.Threads;
 
     /// <summary>The flags that ask for the same device again.</summary>
-    public DeviceWords Words => new(Provider.IsNumbered ? string.Create(CultureInfo.InvariantCulture, $"{Provider.Name}:{Options.Ordinal}") : Provider.Name,
+    public DeviceWords Words => new(Provider.SupportsOrdinal ? string.Create(CultureInfo.InvariantCulture, $"{Provider.Name}:{Options.Ordinal}") : Provider.Name,
         Options.Precision ?? Provider.Precisions[0], Threads.ToString(CultureInfo.InvariantCulture));
 
     /// <exception cref="AsniException">This machine has no such device, or one that cannot be used.</exception>
@@ -101,7 +101,7 @@ internal sealed class DeviceChoice
         string[] parts = name.Split(':', 2);
         if (DeviceProviders.All.FirstOrDefault(p => p.Name == parts[0]) is not { } provider) return null;
         if (parts.Length == 1) return new(provider, options, null);
-        return provider.IsNumbered && int.TryParse(parts[1], NumberStyles.None, CultureInfo.InvariantCulture, out int ordinal)
+        return provider.SupportsOrdinal && int.TryParse(parts[1], NumberStyles.None, CultureInfo.InvariantCulture, out int ordinal)
             ? new(provider, options with { Ordinal = ordinal }, null)
             : null;
     }

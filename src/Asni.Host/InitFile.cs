@@ -46,7 +46,7 @@ internal sealed class InitFile
     {
         Method method = settings.Recipe.Method;
         string path = settings.Init!;
-        TrainedNetwork fresh = MethodRunner.InitialWeights(network, settings.Recipe.Seed);
+        TrainedNetwork fresh = MethodRunner.CreateInitialWeights(network, settings.Recipe.Seed);
         bool whole = method.Row.NeedsStart;
         ZeroWeights zeros = settings.Zeros ?? (whole ? WeightFile.ZerosOf(_header) : ZeroWeights.Live);
         WeightsByName loaded = WeightFile.Load(path, network, fresh, settings.Match, zeros, settings.Strict ?? whole);

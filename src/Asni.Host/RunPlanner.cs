@@ -56,7 +56,7 @@ internal sealed class RunPlanner
         asked.Resolve();
         _flags.RequireEffect(asked);
 
-        string data = _named ?? (IsThere(_book.Data) ? _book.Data : DataSource.StandIn(_book.Data));
+        string data = _named ?? (IsThere(_book.Data) ? _book.Data : DataSource.Substitute(_book.Data));
         RunSettings settings = DataSource.IsSynthetic(data) ? Shorten(data) : asked;
         if (_own is not null) _notes.Add($"the network {_own.Name} has no recipe of its own: settings that are not given come from the recipe of {_book.Network}.");
         settings = settings with { Recipe = settings.Recipe with { Network = _network, Data = data } };
@@ -83,7 +83,7 @@ internal sealed class RunPlanner
     }
 
     /// <summary>A folder that the user named must have it: opening it says what is missing.</summary>
-    private bool IsThere(string data) => _locator.NamesFolder || _locator.Find(data) is not null;
+    private bool IsThere(string data) => _locator.HasNamedFolder || _locator.Find(data) is not null;
 
     /// <summary>The settings of a run on synthetic data, of a length that suits the machine.</summary>
     private RunSettings Shorten(string data)

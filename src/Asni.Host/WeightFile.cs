@@ -71,7 +71,7 @@ internal sealed class WeightFile
         Network network = NetworkZoo.Create(name, size, parsed.GetValue(_classes));
         if (parsed.GetValue(_classes) is null && ((WeightsByName.ClassesOf(path, network) ?? classesOfData) is { } classes and >= 2))
             network = NetworkZoo.Create(name, size, classes);
-        WeightsByName loaded = Load(path, network, MethodRunner.InitialWeights(network, 1), match, zeros, !parsed.GetValue(_noStrict));
+        WeightsByName loaded = Load(path, network, MethodRunner.CreateInitialWeights(network, 1), match, zeros, !parsed.GetValue(_noStrict));
         foreach (string note in WeightNotes.Describe(loaded, path)) console.Note(note);
         return new StoredNetwork(path, loaded.Trained, Imported);
     }

@@ -82,7 +82,7 @@ internal static class NetworkFiles
     /// <summary>A third of the weights lives.</summary>
     private static TrainedNetwork Pruned(Network network)
     {
-        TrainedNetwork start = MethodRunner.InitialWeights(network, 1);
+        TrainedNetwork start = MethodRunner.CreateInitialWeights(network, 1);
         var masks = new Mask?[network.Parameters.Length];
         foreach (Parameter p in network.Weights)
         {

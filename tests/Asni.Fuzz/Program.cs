@@ -52,7 +52,7 @@ static bool Attack(string format, double seconds, long inputs, int seed)
 {
     string[] arguments = ["one", format, seconds.ToString(CultureInfo.InvariantCulture), inputs.ToString(CultureInfo.InvariantCulture), seed.ToString(CultureInfo.InvariantCulture)];
     using Process process = Process.Start(new ProcessStartInfo(Environment.ProcessPath!, Path.GetFileName(Environment.ProcessPath!).StartsWith("dotnet", StringComparison.Ordinal)
-        ? [typeof(Format).Assembly.Location, .. arguments] : arguments))!;
+        ? [typeof(FuzzedFormat).Assembly.Location, .. arguments] : arguments))!;
     process.WaitForExit();
     if (process.ExitCode is 0 or 1 or 3) return process.ExitCode == 0;
     string running = Campaign.Running(output, format);

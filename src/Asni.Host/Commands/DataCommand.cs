@@ -22,7 +22,7 @@ internal static class DataCommand
             ConsoleTable table = console.NewTable(s_columns);
             foreach (DatasetStatus data in Datasets.List(DatasetLocator.ForUser(parsed.GetValue(dataDir))))
                 table.AddRow(data.Name, data.Description,
-                    data.Procedural ? "synthetic" : data.Folder ?? "not found");
+                    data.Synthetic ? "synthetic" : data.Folder ?? "not found");
             console.Write(table);
             return 0;
         });

@@ -32,7 +32,7 @@ internal static class DoctorCommand
         foreach (IDeviceProvider provider in DeviceProviders.All)
             foreach ((string what, string found) in provider.Describe()) table.AddRow(what, found);
         foreach (DatasetStatus data in Datasets.List(locator))
-            table.AddRow("data " + data.Name, data.Procedural
+            table.AddRow("data " + data.Name, data.Synthetic
                 ? "synthetic, always available"
                 : data.Folder ?? $"not found; {Remedies.Obtaining(data.Name)}");
         table.AddRow("data folders", string.Join(", ", locator.Folders));

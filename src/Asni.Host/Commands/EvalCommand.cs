@@ -79,6 +79,6 @@ internal static class EvalCommand
         if (names.Count == 0) return;
         if (names.Count != data.Classes) throw new UsageException($"the run in {folder} has {names.Count} classes, {data.Name} has {data.Classes} now.");
         for (int c = 0; c < names.Count; c++)
-            if (names[c] != data.ClassName(c)) throw new UsageException($"class {c} of the run in {folder} is '{names[c]}', in {data.Name} it is '{data.ClassName(c)}'.");
+            if (names[c] != data.GetClassName(c)) throw new UsageException($"class {c} of the run in {folder} is '{names[c]}', in {data.Name} it is '{data.GetClassName(c)}'.");
     }
 }

@@ -126,7 +126,7 @@ internal sealed class TrainCommand
     {
         Recipe = plan.Recipe,
         Normalization = plan.Data.Train.Normalization,
-        ClassNames = [.. Enumerable.Range(0, plan.Data.Train.Classes).Select(plan.Data.Train.ClassName)],
+        ClassNames = [.. Enumerable.Range(0, plan.Data.Train.Classes).Select(plan.Data.Train.GetClassName)],
     };
 
     private int Train(RunPlan plan, Device device, RunFolder folder, CheckpointKeeper checkpoints, Interrupt interrupt)

@@ -23,7 +23,7 @@ internal sealed class LiveTrainingDisplay(HostConsole console, long totalEpochs)
             }
         });
 
-    public override void StepDone(in StepProgress p)
+    public override void OnStepCompleted(in StepProgress p)
     {
         string before = $"{p.Phase} epoch {p.Epoch + 1}/{p.Epochs} ";
         string after = $" step {Format.Count(p.Step)}/{Format.Count(p.Steps)}  {Format.Number(p.ImagesPerSecond, "N0")} images/s  {Left(p)} left";

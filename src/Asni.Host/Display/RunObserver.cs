@@ -9,13 +9,13 @@ internal sealed class RunObserver(RunFolder folder, TrainingDisplay display, Int
     /// <summary>Why the run was stopped from here; training itself must not hear exceptions.</summary>
     public AsniException? Failure { get; private set; }
 
-    public void PhaseStarted(string phase, int epochs) => display.PhaseStarted();
+    public void OnPhaseStarted(string phase, int epochs) => display.OnPhaseStarted();
 
-    public void StepDone(in StepProgress progress) => display.StepDone(progress);
+    public void OnStepCompleted(in StepProgress progress) => display.OnStepCompleted(progress);
 
-    public void EpochDone(EpochRecord record)
+    public void OnEpochCompleted(EpochRecord record)
     {
-        display.EpochDone(record);
+        display.OnEpochCompleted(record);
         try
         {
             folder.Append(record);
@@ -27,5 +27,5 @@ internal sealed class RunObserver(RunFolder folder, TrainingDisplay display, Int
         }
     }
 
-    public void Note(TrainingNote note) => display.Note(Remedies.Sentence(note));
+    public void OnNote(TrainingNote note) => display.Note(Remedies.Sentence(note));
 }

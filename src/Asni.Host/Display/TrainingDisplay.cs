@@ -18,11 +18,11 @@ internal class TrainingDisplay(HostConsole console, long totalEpochs)
 
     public void Note(string message) => Console.Note(message);
 
-    public void PhaseStarted() => Console.Line(Row(c => c.Head));
+    public void OnPhaseStarted() => Console.Line(Row(c => c.Head));
 
-    public void EpochDone(EpochRecord r)
+    public void OnEpochCompleted(EpochRecord r)
     {
-        _left.EpochDone();
+        _left.OnEpochCompleted();
         Console.Line(Row(c => c.Cell(r)));
     }
 
@@ -50,7 +50,7 @@ internal class TrainingDisplay(HostConsole console, long totalEpochs)
         return string.Concat(columns.Where(c => c.Rank < ranks).Select(c => c.Width < 0 ? cell(c).PadRight(-c.Width) : cell(c).PadLeft(c.Width)));
     }
 
-    public virtual void StepDone(in StepProgress progress)
+    public virtual void OnStepCompleted(in StepProgress progress)
     {
     }
 

@@ -12,7 +12,7 @@ internal sealed class Augmenter(Chw shape)
     {
         if (part is { } random)
         {
-            data.ReadPart(draw.Index, random, draw.Flip ? _source : chw);
+            data.ReadRandomCrop(draw.Index, random, draw.Flip ? _source : chw);
             if (draw.Flip) CropAndFlip(_source, shape, 0, 0, true, chw);
             return;
         }

@@ -36,8 +36,8 @@ internal sealed class BatchLoader
         _data = data;
         BatchSize = Math.Min(batchSize, data.Count);
         BatchesPerEpoch = (data.Count + BatchSize - 1) / BatchSize;
-        _parts = data.HasParts && augmentation != Augmentation.None;
-        _order = new SampleOrder(data.Count, data.HasParts ? augmentation with { CropPadding = 0 } : augmentation, shuffle, seed);
+        _parts = data.HasRandomCrops && augmentation != Augmentation.None;
+        _order = new SampleOrder(data.Count, data.HasRandomCrops ? augmentation with { CropPadding = 0 } : augmentation, shuffle, seed);
         bool copies = !data.Pixels.IsEmpty && augmentation == Augmentation.None;
         _ahead = BatchesPerEpoch > 1 && !(copies && (long)BatchSize * data.Shape.Elements < CopyAheadBytes);
 
@@ -101,7 +101,7 @@ internal sealed class BatchLoader
     {
         int first = batchIndex * BatchSize;
         batch.Count = Math.Min(BatchSize, draws.Length - first);
-        if (!_data.HasParts)
+        if (!_data.HasRandomCrops)
         {
             for (int i = 0; i < batch.Count; i++) Fill(draws[first + i], parts, batch, i);
             return;
@@ -125,7 +125,7 @@ internal sealed class BatchLoader
     private void Fill(SampleDraw draw, ulong? parts, Batch batch, int i)
     {
         int size = _data.Shape.Elements;
-        batch.Labels[i] = _data.Label(draw.Index);
+        batch.Labels[i] = _data.GetLabel(draw.Index);
         ulong? part = parts is { } stream ? SampleStream.At(stream, draw.Index) : null;
         _augmenters.Value!.Read(_data, draw, part, batch.Pixels.AsSpan(i * size, size));
     }

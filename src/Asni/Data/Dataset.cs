@@ -33,10 +33,10 @@ public abstract class Dataset
     public abstract int Classes { get; }
     public abstract Chw Shape { get; }
     public abstract Normalization Normalization { get; }
-    public abstract int Label(int index);
+    public abstract int GetLabel(int index);
 
     /// <summary>What a class is called: its number where it has no name.</summary>
-    public virtual string ClassName(int label) => label.ToString(System.Globalization.CultureInfo.InvariantCulture);
+    public virtual string GetClassName(int label) => label.ToString(System.Globalization.CultureInfo.InvariantCulture);
 
     /// <summary>All images one after another in CHW order, when they are held so; else empty.</summary>
     public virtual ReadOnlyMemory<byte> Pixels => default;
@@ -51,7 +51,7 @@ public abstract class Dataset
     /// SHA-256, in lower-case hexadecimal, by which a run that goes on knows its data: of all pixels and labels of images that are held in memory, of less of those that
     /// would have to be read (<see cref="AddContent"/>).
     /// </summary>
-    public string Sha256()
+    public string ComputeSha256()
     {
         using var hash = new ContentHash();
         hash.Add(Name);
@@ -68,7 +68,7 @@ public abstract class Dataset
     /// value is worth telling and no reason to stop.
     /// </summary>
     /// <exception cref="AsniException">A file cannot be read.</exception>
-    public virtual string? FilesSha256() => null;
+    public virtual string? ComputeFilesSha256() => null;
 
     /// <summary>
     /// Adds what tells these images from others, in no more than about a second: of images that are not in memory nothing, as long as it is not overridden.
@@ -77,18 +77,18 @@ public abstract class Dataset
     {
         if (Pixels.IsEmpty) return;
         hash.Add(Pixels.Span);
-        for (int i = 0; i < Count; i++) hash.Add(Label(i));
+        for (int i = 0; i < Count; i++) hash.Add(GetLabel(i));
     }
 
     /// <summary>
     /// Whether images have sizes of their own, and take time to read. Training then sees a random part of each, brought to <see cref="Shape"/>, where it would move
     /// images of that size.
     /// </summary>
-    public virtual bool HasParts => false;
+    public virtual bool HasRandomCrops => false;
 
     /// <summary>Writes a random part of an image, where there are parts.</summary>
     /// <param name="random">Chooses it.</param>
-    public virtual void ReadPart(int index, ulong random, Span<byte> chw) => Read(index, chw);
+    public virtual void ReadRandomCrop(int index, ulong random, Span<byte> chw) => Read(index, chw);
 }
 
 /// <summary>The two halves of a dataset, and a line that says where they came from.</summary>
@@ -96,7 +96,7 @@ public sealed record DatasetSplit(Dataset Train, Dataset Test, string Source);
 
 /// <summary>Random changes to training images.</summary>
 /// <param name="CropPadding">
-/// Pads with 0 by this many pixels on each side and crops back at a random place; 0 for none. Of images that have parts (<see cref="Dataset.HasParts"/>) a random
+/// Pads with 0 by this many pixels on each side and crops back at a random place; 0 for none. Of images that have parts (<see cref="Dataset.HasRandomCrops"/>) a random
 /// part is taken instead, whatever the number, unless nothing at all is to be changed.
 /// </param>
 /// <param name="Flip">Mirrors left-right with probability 1/2.</param>

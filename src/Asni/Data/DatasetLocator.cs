@@ -34,7 +34,7 @@ public sealed class DatasetLocator
     public IReadOnlyList<string> Folders => _folders;
 
     /// <summary>True when a folder was named, so that nothing else will do.</summary>
-    public bool NamesFolder => _dataDir != null;
+    public bool HasNamedFolder => _dataDir != null;
 
     /// <summary>The named folder, as it was given.</summary>
     internal string? NamedFolder => _dataDir;
@@ -59,13 +59,13 @@ public sealed class DatasetLocator
 
     /// <summary>The folder that holds the named dataset's files, or null.</summary>
     /// <exception cref="UsageException">No dataset has this name.</exception>
-    /// <exception cref="DatasetMissingException">The named folder does not exist.</exception>
+    /// <exception cref="DatasetNotFoundException">The named folder does not exist.</exception>
     public string? Find(string name) => KnownDatasets.File(KnownDatasets.Resolve(name)) is { } dataset ? Find(dataset) : null;
 
     internal string? Find(FileDataset dataset)
     {
         if (_dataDir != null && !Directory.Exists(_dataDir))
-            throw new DatasetMissingException(dataset, this, $"The data folder '{_dataDir}' {(File.Exists(_dataDir) ? "is a file" : "does not exist")}.") { FolderExists = false };
+            throw new DatasetNotFoundException(dataset, this, $"The data folder '{_dataDir}' {(File.Exists(_dataDir) ? "is a file" : "does not exist")}.") { FolderExists = false };
         foreach (string folder in _folders)
             foreach (string below in dataset.Folders)
             {
@@ -76,10 +76,10 @@ public sealed class DatasetLocator
     }
 
     /// <summary>What was looked for in vain.</summary>
-    internal DatasetMissingException NotFound(FileDataset dataset)
+    internal DatasetNotFoundException NotFound(FileDataset dataset)
     {
         string source = dataset.Source is { } clause ? "; " + clause : "";
-        return new DatasetMissingException(dataset, this, NamesFolder
+        return new DatasetNotFoundException(dataset, this, HasNamedFolder
             ? $"The data folder '{_dataDir}' lacks {dataset.Name}: expected {dataset.Expected} in it or in '{dataset.Name}' below it{source}."
             : $"No {dataset.Name} was found in {string.Join(", ", _folders)}{source}.");
     }

@@ -1,12 +1,12 @@
 using System.Collections.Immutable;
 using Asni.Data.Images;
-using Asni.Data.Procedural;
+using Asni.Data.Synthetic;
 using Asni.Tensors;
 
 namespace Asni.Data;
 
-/// <summary>How many procedural images to draw, how large, and from which seed.</summary>
-public sealed record ProceduralOptions
+/// <summary>How many synthetic images to draw, how large, and from which seed.</summary>
+public sealed record SyntheticOptions
 {
     /// <summary>Training images; by default 60,000 digits or 50,000 shapes.</summary>
     public int? TrainCount { get; init; }
@@ -25,8 +25,8 @@ public sealed record ProceduralOptions
     public int Threads { get; init; } = Environment.ProcessorCount;
 }
 
-/// <summary>A named dataset and where it is: a folder, null when not found; procedural ones need none.</summary>
-internal sealed record DatasetStatus(string Name, string Description, bool Procedural, string? Folder);
+/// <summary>A named dataset and where it is: a folder, null when not found; synthetic ones need none.</summary>
+internal sealed record DatasetStatus(string Name, string Description, bool Synthetic, string? Folder);
 
 /// <summary>Opens datasets by name.</summary>
 public static class Datasets
@@ -42,46 +42,46 @@ public static class Datasets
     public static ImageDescription Describe(string name)
     {
         string proper = KnownDatasets.Resolve(name);
-        if (KnownDatasets.File(proper) is { } dataset) return new ImageDescription(dataset.Normalization, dataset.ClassNames, IsWhole: !IsOfAnySize(proper));
-        return proper == Digits.Name ? new ImageDescription(Digits.Normalization, [], IsWhole: true) : new ImageDescription(ShapesDataset.NormalizationOfAll, ShapeField.Names, IsWhole: true);
+        if (KnownDatasets.File(proper) is { } dataset) return new ImageDescription(dataset.Normalization, dataset.ClassNames, UsesWholeImage: !IsOfAnySize(proper));
+        return proper == Digits.Name ? new ImageDescription(Digits.Normalization, [], UsesWholeImage: true) : new ImageDescription(ShapesDataset.NormalizationOfAll, ShapeField.Names, UsesWholeImage: true);
     }
 
-    /// <summary>Who gives a dataset of files, as a clause; null for those that can be downloaded or are drawn, and for the caller's own.</summary>
+    /// <summary>Who gives a dataset of files, as a clause; null for those that can be downloaded or are synthetic, and for the caller's own.</summary>
     /// <exception cref="UsageException">No dataset has this name.</exception>
     internal static string? Source(string name) => KnownDatasets.File(KnownDatasets.Resolve(name))?.Source;
 
     /// <summary>Opens a dataset by name.</summary>
     /// <param name="size">Height and width that image files of any size are brought to; 224x224 when absent.</param>
     /// <exception cref="UsageException">No dataset has this name, or a size is out of range.</exception>
-    /// <exception cref="DatasetMissingException">It was not found.</exception>
+    /// <exception cref="DatasetNotFoundException">It was not found.</exception>
     /// <exception cref="AsniException">Its files are damaged.</exception>
-    public static DatasetSplit Open(string name, DatasetLocator locator, ProceduralOptions? procedural = null, (int Height, int Width)? size = null)
+    public static DatasetSplit Open(string name, DatasetLocator locator, SyntheticOptions? synthetic = null, (int Height, int Width)? size = null)
     {
         string proper = KnownDatasets.Resolve(name);
-        if (KnownDatasets.File(proper) is not { } dataset) return Draw(proper, procedural ?? new ProceduralOptions());
+        if (KnownDatasets.File(proper) is not { } dataset) return CreateSynthetic(proper, synthetic ?? new SyntheticOptions());
         return OpenFiles(dataset, locator.Find(dataset) ?? throw locator.NotFound(dataset), size);
     }
 
     /// <summary>
-    /// Opens a dataset that was not asked for by name: where it is not found, a procedural one of the same image shape stands in for it,
+    /// Opens a dataset that was not asked for by name: where it is not found, a synthetic one of the same image shape stands in for it,
     /// and <see cref="DatasetSplit.Source"/> says so. A named folder that lacks it is still an error.
     /// </summary>
     /// <inheritdoc cref="Open" path="/exception"/>
-    public static DatasetSplit OpenDefault(string name, DatasetLocator locator, ProceduralOptions? procedural = null)
+    public static DatasetSplit OpenDefault(string name, DatasetLocator locator, SyntheticOptions? synthetic = null)
     {
         string proper = KnownDatasets.Resolve(name);
-        if (KnownDatasets.File(proper) is not { } dataset) return Open(proper, locator, procedural);
+        if (KnownDatasets.File(proper) is not { } dataset) return Open(proper, locator, synthetic);
         if (locator.Find(dataset) is { } folder) return OpenFiles(dataset, folder, null);
-        if (locator.NamesFolder) throw locator.NotFound(dataset);
-        DatasetSplit drawn = Draw(dataset.StandIn, procedural ?? new ProceduralOptions());
-        return drawn with { Source = $"{drawn.Source}; {dataset.Name} was not found" };
+        if (locator.HasNamedFolder) throw locator.NotFound(dataset);
+        DatasetSplit split = CreateSynthetic(dataset.Substitute, synthetic ?? new SyntheticOptions());
+        return split with { Source = $"{split.Source}; {dataset.Name} was not found" };
     }
 
     /// <summary>Every dataset and where it was found.</summary>
     internal static ImmutableArray<DatasetStatus> List(DatasetLocator locator) =>
     [
         .. KnownDatasets.FromFiles.Select(f => new DatasetStatus(f.Name, f.Description, false, locator.Find(f))),
-        .. KnownDatasets.Procedural.Select(p => new DatasetStatus(p.Name, p.Description, true, null)),
+        .. KnownDatasets.Synthetic.Select(p => new DatasetStatus(p.Name, p.Description, true, null)),
     ];
 
     private static DatasetSplit OpenFiles(FileDataset dataset, string folder, (int Height, int Width)? size)
@@ -96,7 +96,7 @@ public static class Datasets
         return new DatasetSplit(train, test, source);
     }
 
-    private static DatasetSplit Draw(string name, ProceduralOptions options)
+    private static DatasetSplit CreateSynthetic(string name, SyntheticOptions options)
     {
         int trainCount = options.TrainCount ?? (name == Digits.Name ? 60_000 : 50_000);
         int max = name == Digits.Name ? Digits.MaxCount : int.MaxValue;
@@ -106,13 +106,13 @@ public static class Datasets
         Require(name, options.Width, 8, 4096, "pixels of width");
 
         // The two halves never share a stream.
-        Dataset train = Draw(name, trainCount, SplitMix64.Fork(options.Seed, 1).State, options);
-        Dataset test = Draw(name, options.TestCount, SplitMix64.Fork(options.Seed, 2).State, options);
+        Dataset train = CreateSynthetic(name, trainCount, SplitMix64.Fork(options.Seed, 1).State, options);
+        Dataset test = CreateSynthetic(name, options.TestCount, SplitMix64.Fork(options.Seed, 2).State, options);
         return new DatasetSplit(train, test,
             $"{name}: {train.Count:N0} training and {test.Count:N0} test images of {train.Shape}, generated from seed {options.Seed}");
     }
 
-    private static Dataset Draw(string name, int count, ulong stream, ProceduralOptions options) => name == Digits.Name
+    private static Dataset CreateSynthetic(string name, int count, ulong stream, SyntheticOptions options) => name == Digits.Name
         ? Digits.Draw(count, stream, options.Threads)
         : new ShapesDataset(count, options.Height, options.Width, stream);
 

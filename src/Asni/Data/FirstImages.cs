@@ -21,12 +21,12 @@ internal sealed class FirstImages : Dataset
     public override Chw Shape => _all.Shape;
     public override Normalization Normalization => _all.Normalization;
     public override ReadOnlyMemory<byte> Pixels => _all.Pixels.IsEmpty ? default : _all.Pixels[..checked(Count * Shape.Elements)];
-    public override int Label(int index) => _all.Label(index);
-    public override string ClassName(int label) => _all.ClassName(label);
+    public override int GetLabel(int index) => _all.GetLabel(index);
+    public override string GetClassName(int label) => _all.GetClassName(label);
     public override void Read(int index, Span<byte> chw) => _all.Read(index, chw);
-    public override bool HasParts => _all.HasParts;
+    public override bool HasRandomCrops => _all.HasRandomCrops;
 
-    public override string? FilesSha256() => _all.FilesSha256();
+    public override string? ComputeFilesSha256() => _all.ComputeFilesSha256();
 
     internal override void AddContent(ContentHash hash)
     {
@@ -34,5 +34,5 @@ internal sealed class FirstImages : Dataset
         else base.AddContent(hash);
     }
 
-    public override void ReadPart(int index, ulong random, Span<byte> chw) => _all.ReadPart(index, random, chw);
+    public override void ReadRandomCrop(int index, ulong random, Span<byte> chw) => _all.ReadRandomCrop(index, random, chw);
 }

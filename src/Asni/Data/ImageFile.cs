@@ -12,29 +12,29 @@ public static class ImageFile
 
     /// <summary>Colours become luma where <paramref name="shape"/> has one channel.</summary>
     /// <param name="shape">1 or 3 channels, and any size.</param>
-    /// <param name="whole">
-    /// The whole image, brought to the shape's size, as networks of datasets of one size see it; otherwise the middle of the image brought to a size whose shorter side is
+    /// <param name="wholeImage">
+    /// The wholeImage image, brought to the shape's size, as networks of datasets of one size see it; otherwise the middle of the image brought to a size whose shorter side is
     /// 8/7 of the longer one of the shape (256 for 224), as those of ImageNet and of folders of images do.
     /// </param>
     /// <param name="chw">8-bit pixels; <see cref="Normalization.Apply"/> makes of them what a network reads.</param>
     /// <exception cref="AsniException">The file cannot be read or decoded.</exception>
     /// <exception cref="ArgumentException">Another number of channels, or of pixels than the shape has.</exception>
-    public static void Read(string path, Chw shape, bool whole, Span<byte> chw)
+    public static void Read(string path, Chw shape, bool wholeImage, Span<byte> chw)
     {
         CheckShape(shape, chw);
         using DecodedImage image = Decode(path);
-        Put(image, shape, whole, chw);
+        Put(image, shape, wholeImage, chw);
     }
 
     /// <summary>The same for a file that is in memory.</summary>
     /// <param name="file">The bytes of the file.</param>
     /// <param name="name">What messages call it.</param>
     /// <inheritdoc cref="Read(string, Chw, bool, Span{byte})"/>
-    public static void Read(byte[] file, string name, Chw shape, bool whole, Span<byte> chw)
+    public static void Read(byte[] file, string name, Chw shape, bool wholeImage, Span<byte> chw)
     {
         CheckShape(shape, chw);
         using DecodedImage image = Decode(file, name);
-        Put(image, shape, whole, chw);
+        Put(image, shape, wholeImage, chw);
     }
 
     private static void CheckShape(Chw shape, Span<byte> chw)
@@ -43,22 +43,22 @@ public static class ImageFile
         if (chw.Length != shape.Elements) throw new ArgumentException($"{chw.Length} pixels are not those of {shape}", nameof(chw));
     }
 
-    private static void Put(DecodedImage image, Chw shape, bool whole, Span<byte> chw)
+    private static void Put(DecodedImage image, Chw shape, bool wholeImage, Span<byte> chw)
     {
         if (shape.Channels == 3)
         {
-            Take(image, shape, whole, chw);
+            Take(image, shape, wholeImage, chw);
             return;
         }
         var rgb = new byte[3 * shape.Positions];
-        Take(image, shape, whole, rgb);
+        Take(image, shape, wholeImage, rgb);
         // ITU-R 601-2.
         for (int i = 0; i < chw.Length; i++) chw[i] = (byte)((299 * rgb[i] + 587 * rgb[i + chw.Length] + 114 * rgb[i + 2 * chw.Length] + 500) / 1000);
     }
 
-    private static void Take(DecodedImage image, Chw shape, bool whole, Span<byte> rgb)
+    private static void Take(DecodedImage image, Chw shape, bool wholeImage, Span<byte> rgb)
     {
-        if (whole) image.TakeAll(shape.Width, shape.Height, rgb);
+        if (wholeImage) image.TakeAll(shape.Width, shape.Height, rgb);
         else image.TakeMiddle(shape.Width, shape.Height, rgb);
     }
 

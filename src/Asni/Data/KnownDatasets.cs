@@ -1,6 +1,6 @@
 using System.Collections.Immutable;
 using Asni.Data.Images;
-using Asni.Data.Procedural;
+using Asni.Data.Synthetic;
 
 namespace Asni.Data;
 
@@ -11,11 +11,11 @@ namespace Asni.Data;
 /// <param name="IsIn">True when a folder looks like holding the dataset.</param>
 /// <param name="Expected">What a folder with it has, for messages.</param>
 /// <param name="Open">Reads both halves from a folder; images that have no size of their own are brought to this height and width.</param>
-/// <param name="StandIn">The procedural dataset of as many channels.</param>
+/// <param name="Substitute">The synthetic dataset of as many channels.</param>
 /// <param name="Source">Who gives it, as a clause; null where it can be downloaded, and for the caller's own.</param>
 internal sealed record FileDataset(
     string Name, string Description, ImmutableArray<string> Folders, Func<string, bool> IsIn, string Expected,
-    Func<string, int, int, (Dataset Train, Dataset Test)> Open, string StandIn, string? Source = null)
+    Func<string, int, int, (Dataset Train, Dataset Test)> Open, string Substitute, string? Source = null)
 {
     /// <summary>Whether another dataset has files of the same names, so that a folder called after that one does not hold this one.</summary>
     public bool SharesNames { get; init; }
@@ -56,13 +56,13 @@ internal static class KnownDatasets
     public static ImmutableArray<FileDataset> FromFiles { get; } = [.. Files];
 
     /// <summary>Those that are generated rather than read: name and one line for people.</summary>
-    public static ImmutableArray<(string Name, string Description)> Procedural { get; } =
+    public static ImmutableArray<(string Name, string Description)> Synthetic { get; } =
     [
         (Digits.Name, "synthetic digits, 28x28 grey, any number"),
         (ShapesDataset.DatasetName, "synthetic textured shapes of 10 classes, RGB, any size and number"),
     ];
 
-    public static ImmutableArray<string> Names { get; } = [.. Files.Select(f => f.Name), .. Procedural.Select(p => p.Name)];
+    public static ImmutableArray<string> Names { get; } = [.. Files.Select(f => f.Name), .. Synthetic.Select(p => p.Name)];
 
     /// <summary>The dataset of this proper name, or null when it is generated rather than read.</summary>
     public static FileDataset? File(string proper) => FromFiles.FirstOrDefault(f => f.Name == proper);

@@ -13,8 +13,8 @@ internal sealed class MemoryDataset(
     public override Chw Shape => shape;
     public override Normalization Normalization => normalization;
     public override ReadOnlyMemory<byte> Pixels => pixels;
-    public override int Label(int index) => labels[index];
-    public override string ClassName(int label) => classNames.Length > 0 ? classNames[label] : base.ClassName(label);
+    public override int GetLabel(int index) => labels[index];
+    public override string GetClassName(int label) => classNames.Length > 0 ? classNames[label] : base.GetClassName(label);
 
     public override void Read(int index, Span<byte> chw)
     {

@@ -4,10 +4,10 @@ namespace Asni.Devices;
 public sealed class DeviceMemoryException(string message) : AsniException(message)
 {
     /// <summary>Samples of the batch that did not fit; null where no batch was asked for.</summary>
-    public int? Batch { get; init; }
+    public int? BatchSize { get; init; }
 
     /// <summary>Samples of a smaller batch that fits; 0: not one sample does; null: not known.</summary>
-    public int? FittingBatch { get; init; }
+    public int? FittingBatchSize { get; init; }
 }
 
 /// <summary>This machine has no such device, or none that can be used. The message says why, and what would have to be there.</summary>

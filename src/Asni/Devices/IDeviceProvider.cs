@@ -20,7 +20,7 @@ public interface IDeviceProvider
     string Name { get; }
 
     /// <summary>Whether a machine may have several, told apart by their number.</summary>
-    bool IsNumbered { get; }
+    bool SupportsOrdinal { get; }
 
     /// <summary>Precisions of activations and products: "fp32", "bf16". The first is taken when none is asked for.</summary>
     IReadOnlyList<string> Precisions { get; }
@@ -37,5 +37,5 @@ public interface IDeviceProvider
     Device Open(DeviceOptions options);
 
     /// <summary>What this machine and this build have of it, for people: a few pairs of what and what was found, the device itself first.</summary>
-    IReadOnlyList<(string What, string Found)> Describe();
+    IReadOnlyList<(string Name, string Value)> Describe();
 }

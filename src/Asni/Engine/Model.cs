@@ -41,7 +41,7 @@ public sealed class Model : IDisposable
     }
 
     /// <summary>Copies values and masks to the host.</summary>
-    public TrainedNetwork Snapshot()
+    public TrainedNetwork TakeSnapshot()
     {
         using SingleCaller.Call call = Device.Caller.Enter();
         var values = new float[Network.Parameters.Length][];

@@ -30,14 +30,14 @@ public sealed class ImageClassifier : IDisposable
     /// <summary>Classifies with a network that is in memory, such as one of a PyTorch file.</summary>
     /// <param name="images">What it saw in training; <see cref="Datasets.Describe"/> knows the datasets that have a name.</param>
     /// <param name="device">Where it runs; the caller's, who disposes of it after the classifier.</param>
-    /// <param name="maximalCallers">Calls that run at the same time, as <see cref="SparseModel.Load"/> has it; files are read and decoded before a call waits for its turn.</param>
+    /// <param name="maxConcurrency">Calls that run at the same time, as <see cref="SparseModel.Load"/> has it; files are read and decoded before a call waits for its turn.</param>
     /// <exception cref="UsageException">The images have another number of channels than the network reads, or neither 1 nor 3.</exception>
-    public static ImageClassifier Create(TrainedNetwork network, Device device, ImageDescription images, int? maximalCallers = null)
+    public static ImageClassifier Create(TrainedNetwork network, Device device, ImageDescription images, int? maxConcurrency = null)
     {
         int channels = images.Normalization.Mean.Length;
         if (channels != network.Network.Input.Channels || channels is not (1 or 3))
             throw new UsageException($"The images have {channels} channels, of which there can be 1 or 3; the network reads {network.Network.Input}.");
-        return new ImageClassifier(SparseModel.Create(network, device, maximalCallers: maximalCallers), images);
+        return new ImageClassifier(SparseModel.Create(network, device, maxConcurrency: maxConcurrency), images);
     }
 
     /// <summary>What images are brought to.</summary>
@@ -63,8 +63,8 @@ public sealed class ImageClassifier : IDisposable
         float[] image = ArrayPool<float>.Shared.Rent(Input.Elements);
         try
         {
-            if (file is null) ImageFile.Read(name, Input, _images.IsWhole, pixels.AsSpan(0, Input.Elements));
-            else ImageFile.Read(file, name, Input, _images.IsWhole, pixels.AsSpan(0, Input.Elements));
+            if (file is null) ImageFile.Read(name, Input, _images.UsesWholeImage, pixels.AsSpan(0, Input.Elements));
+            else ImageFile.Read(file, name, Input, _images.UsesWholeImage, pixels.AsSpan(0, Input.Elements));
             _images.Normalization.Apply(pixels.AsSpan(0, Input.Elements), image.AsSpan(0, Input.Elements));
             _model.Run(image.AsSpan(0, Input.Elements), logits);
         }

@@ -29,64 +29,64 @@ public sealed class SparseModel : IDisposable
 
     private int _disposed;
 
-    private SparseModel(TrainedNetwork snapshot, Device device, int maximalBatch, int? maximalCallers)
+    private SparseModel(TrainedNetwork snapshot, Device device, int maxBatchSize, int? maxConcurrency)
     {
         _model = new Model(snapshot.Network, device);
         try
         {
             _model.Load(snapshot);
-            _plans = new PlanPool(_model, maximalBatch, maximalCallers ?? Environment.ProcessorCount);
+            _plans = new PlanPool(_model, maxBatchSize, maxConcurrency ?? Environment.ProcessorCount);
         }
         catch
         {
             _model.Dispose();
             throw;
         }
-        _labels = new int[maximalBatch];
+        _labels = new int[maxBatchSize];
         Sparsity = _model.Sparsity;
     }
 
     /// <summary>Reads a network file of Asni (safetensors, .asni).</summary>
     /// <param name="device">Where it runs; the caller's, who disposes of it after the model.</param>
-    /// <param name="maximalBatch">Samples of the largest batch; memory is planned for it.</param>
-    /// <param name="maximalCallers">
+    /// <param name="maxBatchSize">Samples of the largest batch; memory is planned for it.</param>
+    /// <param name="maxConcurrency">
     /// Calls that run at the same time. Each beyond the first takes memory for its own activations, when it is first needed and until the model is disposed of; further callers
     /// wait for their turn. 1: no more memory than one caller's. Null: as many as there are processors, for more would not be faster. A GPU runs one call at a time, whatever is given.
     /// </param>
     /// <exception cref="AsniException">No network there, or a damaged one.</exception>
-    public static SparseModel Load(string path, Device device, int maximalBatch = 1, int? maximalCallers = null)
+    public static SparseModel Load(string path, Device device, int maxBatchSize = 1, int? maxConcurrency = null)
     {
-        CheckSizes(maximalBatch, maximalCallers);
-        return new SparseModel(FoldedNetwork.Fold(NetworkFormats.Read(path).Trained), device, maximalBatch, maximalCallers);
+        CheckSizes(maxBatchSize, maxConcurrency);
+        return new SparseModel(FoldedNetwork.Fold(NetworkFormats.Read(path).Trained), device, maxBatchSize, maxConcurrency);
     }
 
     /// <summary>A network that is in memory, such as what a phase of a run delivered.</summary>
     /// <inheritdoc cref="Load" path="/param"/>
-    public static SparseModel Create(TrainedNetwork model, Device device, int maximalBatch = 1, int? maximalCallers = null)
+    public static SparseModel Create(TrainedNetwork model, Device device, int maxBatchSize = 1, int? maxConcurrency = null)
     {
-        CheckSizes(maximalBatch, maximalCallers);
-        return new SparseModel(FoldedNetwork.Fold(model), device, maximalBatch, maximalCallers);
+        CheckSizes(maxBatchSize, maxConcurrency);
+        return new SparseModel(FoldedNetwork.Fold(model), device, maxBatchSize, maxConcurrency);
     }
 
     /// <summary>One sample's input.</summary>
     public Chw Input => _model.Network.Input;
 
     public int Classes => _model.Network.Classes;
-    public int MaximalBatch => _plans.BatchSize;
+    public int MaxBatchSize => _plans.BatchSize;
 
     /// <summary>Pruned share of the weights.</summary>
     public double Sparsity { get; }
 
     /// <summary>Runs a batch.</summary>
-    /// <param name="images">(N, C, H, W), normalized as in training; N at most <see cref="MaximalBatch"/>.</param>
+    /// <param name="images">(N, C, H, W), normalized as in training; N at most <see cref="MaxBatchSize"/>.</param>
     /// <param name="logits">(N, classes).</param>
     /// <exception cref="ArgumentException">Lengths that do not fit.</exception>
     /// <exception cref="ObjectDisposedException">The model is disposed of, or was while the call waited for its turn.</exception>
     public void Run(ReadOnlySpan<float> images, Span<float> logits)
     {
         int count = images.Length / Input.Elements;
-        if (count < 1 || count > MaximalBatch || images.Length != count * Input.Elements)
-            throw new ArgumentException($"{images.Length} numbers are not 1 to {MaximalBatch} images of {Input}, {Input.Elements} numbers each", nameof(images));
+        if (count < 1 || count > MaxBatchSize || images.Length != count * Input.Elements)
+            throw new ArgumentException($"{images.Length} numbers are not 1 to {MaxBatchSize} images of {Input}, {Input.Elements} numbers each", nameof(images));
         if (logits.Length != count * Classes)
             throw new ArgumentException($"{logits.Length} logits do not hold {count} x {Classes}", nameof(logits));
         Plan plan = _plans.Take();
@@ -132,9 +132,9 @@ public sealed class SparseModel : IDisposable
         _model.Dispose();
     }
 
-    private static void CheckSizes(int maximalBatch, int? maximalCallers)
+    private static void CheckSizes(int maxBatchSize, int? maxConcurrency)
     {
-        ArgumentOutOfRangeException.ThrowIfLessThan(maximalBatch, 1);
-        if (maximalCallers is { } callers) ArgumentOutOfRangeException.ThrowIfLessThan(callers, 1, nameof(maximalCallers));
+        ArgumentOutOfRangeException.ThrowIfLessThan(maxBatchSize, 1);
+        if (maxConcurrency is { } callers) ArgumentOutOfRangeException.ThrowIfLessThan(callers, 1, nameof(maxConcurrency));
     }
 }

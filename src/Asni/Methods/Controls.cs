@@ -59,7 +59,7 @@ internal static class Controls
 
     /// <summary>The mask from a new Kaiming initialization.</summary>
     private static TrainedNetwork FromReinit(ulong seed, TrainedNetwork sparse) =>
-        MethodRunner.InitialWeights(sparse.Network, SplitMix64.Fork(seed, 3).NextUInt64()) with { Masks = sparse.Masks };
+        MethodRunner.CreateInitialWeights(sparse.Network, SplitMix64.Fork(seed, 3).NextUInt64()) with { Masks = sparse.Masks };
 
     /// <summary>
     /// The two-number initialization with the positions inside each layer shuffled: as sparse, with as many of each number, at random places.

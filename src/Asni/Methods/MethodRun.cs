@@ -56,7 +56,7 @@ internal sealed class MethodRun(Recipe recipe, Network network, DatasetSplit dat
     {
         _model = new Model(network, device);
         _trainer = NewTrainer(_model, Checkpoints);
-        _model.Load(Given ?? MethodRunner.InitialWeights(network, recipe.Seed));
+        _model.Load(Given ?? MethodRunner.CreateInitialWeights(network, recipe.Seed));
         return _trainer;
     }
 

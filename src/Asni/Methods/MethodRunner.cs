@@ -10,38 +10,38 @@ namespace Asni.Methods;
 public static class MethodRunner
 {
     /// <param name="observer">Hears of epochs and steps; null: nobody does.</param>
-    /// <param name="cancellation">Leaves after the step in progress; what was reached is returned with Complete = false.</param>
-    /// <param name="phaseDone">Told of each phase as it ends, so that it can be written down before the next one starts.</param>
-    /// <param name="start">The weights to start from; null for <see cref="InitialWeights"/>.</param>
+    /// <param name="cancellationToken">Leaves after the step in progress; what was reached is returned with Complete = false.</param>
+    /// <param name="phaseCompleted">Told of each phase as it ends, so that it can be written down before the next one starts.</param>
+    /// <param name="start">The weights to start from; null for <see cref="CreateInitialWeights"/>.</param>
     /// <param name="checkpoints">Saves the run's state and, when it found a checkpoint, goes on from there; null: neither.</param>
     /// <exception cref="DivergenceException">The loss or a weight became NaN or infinite.</exception>
     /// <exception cref="AsniException">The data does not fit the network, ...</exception>
     /// <exception cref="UsageException">The recipe makes no sense, or asks to prune a network that is pruned already.</exception>
     public static RunResult Run(Recipe recipe, Network network, DatasetSplit data, Device device, ITrainingObserver? observer = null,
-        Action<PhaseResult>? phaseDone = null, TrainedNetwork? start = null, CheckpointKeeper? checkpoints = null, CancellationToken cancellation = default)
+        Action<PhaseResult>? phaseCompleted = null, TrainedNetwork? start = null, CheckpointKeeper? checkpoints = null, CancellationToken cancellationToken = default)
     {
         observer ??= new Silence();
         recipe.Validate();
         recipe.Method.Validate(network);
         recipe.Method.ValidateStart(start is not null, start?.IsPruned == true);
-        using var run = new MethodRun(recipe, network, data, device, observer) { Given = start, Checkpoints = checkpoints, Cancellation = cancellation };
+        using var run = new MethodRun(recipe, network, data, device, observer) { Given = start, Checkpoints = checkpoints, Cancellation = cancellationToken };
         var phases = ImmutableArray.CreateBuilder<PhaseResult>();
         foreach (PhaseResult phase in recipe.Method.Run(run))
         {
             phases.Add(phase);
-            phaseDone?.Invoke(phase);
+            phaseCompleted?.Invoke(phase);
             if (!phase.Complete) break;
             checkpoints?.PhaseDone(new PhaseNumbers(phase.Phase, phase.Top1, phase.Top5, phase.TestLoss, phase.Sparsity, phase.Kept, phase.Seconds)
             {
-                Initial = phase.Initial.Sha256(),
-                Model = phase.Model.Sha256(),
+                Initial = phase.Initial.ComputeSha256(),
+                Model = phase.Model.ComputeSha256(),
             });
         }
         return new RunResult(phases.ToImmutable());
     }
 
     /// <summary>The dense network that a run with this seed starts from.</summary>
-    public static TrainedNetwork InitialWeights(Network network, ulong seed)
+    public static TrainedNetwork CreateInitialWeights(Network network, ulong seed)
     {
         var values = new float[network.Parameters.Length][];
         Parallel.ForEach(network.Parameters, p =>

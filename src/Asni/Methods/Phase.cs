@@ -19,9 +19,9 @@ internal sealed class Phase(string name, ulong stream, Recipe recipe, Trainer tr
 
     public PhaseResult Run(int epochs, LearningRate learningRate, CancellationToken cancellation)
     {
-        TrainedNetwork initial = trainer.Model.Snapshot();
+        TrainedNetwork initial = trainer.Model.TakeSnapshot();
         if (_checkpoints?.Done(name) is { } before) return Restored(before, initial);
-        observer.PhaseStarted(name, epochs);
+        observer.OnPhaseStarted(name, epochs);
         ulong seed = SplitMix64.Fork(recipe.Seed, stream).NextUInt64();
         var watch = Stopwatch.StartNew();
         Checkpoint? resume = _checkpoints?.TakeResume(name);
@@ -37,7 +37,7 @@ internal sealed class Phase(string name, ulong stream, Recipe recipe, Trainer tr
             {
                 int epoch = done;
                 var started = watch.Elapsed;
-                double rate = learningRate.At(epoch, epochs);
+                double rate = learningRate.GetRate(epoch, epochs);
                 Metrics train = trainer.TrainEpoch(new EpochPlan(name, epoch, epochs, rate, recipe.Optimizer, seed), progress, step =>
                 {
                     threshold = Policy?.AfterStep(At(epoch, step))?.Threshold ?? threshold;
@@ -45,12 +45,12 @@ internal sealed class Phase(string name, ulong stream, Recipe recipe, Trainer tr
                 }, cancellation);
                 test = trainer.Evaluate(cancellation);
                 // The epoch's last step may have made weights NaN that no loss has seen yet.
-                if (!double.IsFinite(test.Loss)) trainer.Model.Snapshot().RequireFinite(name);
+                if (!double.IsFinite(test.Loss)) trainer.Model.TakeSnapshot().RequireFinite(name);
                 Model model = trainer.Model;
                 var record = new EpochRecord(name, epoch, epochs, rate, train.Loss, test.Loss, test.Top1, test.Top5, model.Sparsity, model.Kept,
                     threshold, progress.Seconds + (watch.Elapsed - started).TotalSeconds, train.Samples / train.Seconds);
-                observer.EpochDone(record);
-                _checkpoints?.EpochDone(record);
+                observer.OnEpochCompleted(record);
+                _checkpoints?.OnEpochCompleted(record);
                 if (epoch < epochs - 1) threshold = Policy?.BetweenEpochs(At(epoch, trainer.StepsPerEpoch))?.Threshold;
                 progress = default;
                 if (_checkpoints is { IsDueAfterEpoch: true } || epoch == epochs - 1) Save(epoch + 1, progress);
@@ -63,7 +63,7 @@ internal sealed class Phase(string name, ulong stream, Recipe recipe, Trainer tr
             test = trainer.Evaluate(CancellationToken.None);
         }
         return new PhaseResult(name, test.Top1, test.Top5, test.Loss, trainer.Model.Sparsity, trainer.Model.Kept, SecondsSoFar(),
-            initial, trainer.Model.Snapshot().RequireFinite(name))
+            initial, trainer.Model.TakeSnapshot().RequireFinite(name))
         { Complete = done == epochs };
 
         StepPoint At(int epoch, int step) => new(epoch, step, trainer.StepsPerEpoch, epochs);
@@ -78,6 +78,6 @@ internal sealed class Phase(string name, ulong stream, Recipe recipe, Trainer tr
         new(name, p.Top1, p.Top5, p.TestLoss, p.Sparsity, p.Kept, p.Seconds, initial, _checkpoints!.TakeDelivered(p))
         {
             Restored = true,
-            HasOwnInitial = p.Initial == initial.Sha256(),
+            HasOwnInitial = p.Initial == initial.ComputeSha256(),
         };
 }

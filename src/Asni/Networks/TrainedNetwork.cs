@@ -18,7 +18,7 @@ public sealed record TrainedNetwork(Network Network, ImmutableArray<float[]> Val
     internal bool IsPruned => Masks.Any(m => m is not null && m.Live < m.Length);
 
     /// <summary>SHA-256 of names, shapes, values and masks, in lower-case hexadecimal.</summary>
-    public string Sha256()
+    public string ComputeSha256()
     {
         using var hash = new ContentHash();
         foreach (Parameter p in Network.Parameters)

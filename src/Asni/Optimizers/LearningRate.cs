@@ -23,7 +23,7 @@ public sealed record LearningRate
     public double Gamma { get; init; } = 0.1;
     public int WarmupEpochs { get; init; }
 
-    public double At(int epoch, int epochs)
+    public double GetRate(int epoch, int epochs)
     {
         if (epoch < WarmupEpochs) return Initial * (epoch + 1) / WarmupEpochs;
         return Kind switch

@@ -15,7 +15,7 @@ internal sealed record CubicSchedule : ISparsitySchedule
     public required double End { get; init; }
 
     /// <inheritdoc/>
-    public double At(double epoch, int epochs)
+    public double GetSparsity(double epoch, int epochs)
     {
         double time = (epoch + 1) / epochs;
         if (time >= End) return Final;

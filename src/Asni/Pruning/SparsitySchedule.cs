@@ -10,7 +10,7 @@ internal interface ISparsitySchedule
     /// The sparsity asked for after epoch <paramref name="epoch"/>, 0-based, as a fraction; between epochs where pruning is more frequent, below 0 within the first.
     /// </summary>
     /// <param name="epochs">E, the length of the training.</param>
-    double At(double epoch, int epochs);
+    double GetSparsity(double epoch, int epochs);
 }
 
 public enum ScheduleKind { Sigmoid, Sine }
@@ -60,14 +60,14 @@ public sealed record SparsitySchedule : ISparsitySchedule
 
     /// <inheritdoc/>
     /// <remarks>Never falls: pruned weights stay pruned.</remarks>
-    public double At(double epoch, int epochs) => Math.Clamp(Highest(Math.Max(0, epoch), epochs), 0, 1);
+    public double GetSparsity(double epoch, int epochs) => Math.Clamp(Highest(Math.Max(0, epoch), epochs), 0, 1);
 
     /// <summary>The sparsity of the delivered network: nothing is pruned after the last epoch, so S(E - 2); 0 for a single epoch.</summary>
-    public double Final(int epochs) => epochs < 2 ? 0 : At(epochs - 2, epochs);
+    public double GetFinalSparsity(int epochs) => epochs < 2 ? 0 : GetSparsity(epochs - 2, epochs);
 
-    /// <summary>The same schedule with Mag1 (and Mag2 in proportion) chosen so that <see cref="Final"/> is <paramref name="sparsity"/>.</summary>
+    /// <summary>The same schedule with Mag1 (and Mag2 in proportion) chosen so that <see cref="GetFinalSparsity"/> is <paramref name="sparsity"/>.</summary>
     /// <exception cref="UsageException">No height of it gives this sparsity in so many epochs.</exception>
-    public SparsitySchedule WithFinal(double sparsity, int epochs)
+    public SparsitySchedule WithFinalSparsity(double sparsity, int epochs)
     {
         if (!(sparsity is >= 0 and < 1)) throw new UsageException($"sparsity {sparsity} is not in [0, 1); 0.97 keeps 3 % of the weights.");
         if (sparsity == 0) return this with { Mag1 = 0, Mag2 = 0 };
@@ -96,7 +96,7 @@ public sealed record SparsitySchedule : ISparsitySchedule
     {
         ValidateShape(epochs);
         if (!(Mag1 >= 0) || !(Mag2 >= 0)) throw new UsageException($"schedule magnitudes ({Mag1}, {Mag2}) must not be negative.");
-        if (!(Final(epochs) < 1)) throw new UsageException($"the schedule prunes everything (S = {Final(epochs):0.###}); lower mag1 or mag2.");
+        if (!(GetFinalSparsity(epochs) < 1)) throw new UsageException($"the schedule prunes everything (S = {GetFinalSparsity(epochs):0.###}); lower mag1 or mag2.");
     }
 
     /// <summary>

@@ -23,7 +23,7 @@ internal sealed record RunSummary(string Folder, string Network, string Data, ul
 
     /// <summary>What the run's networks saw in training.</summary>
     /// <exception cref="AsniException">The folder is of before that was written.</exception>
-    public ImageDescription DescribeImages() => Normalization is { } normalization ? new ImageDescription(normalization, ClassNames, IsWhole: !Datasets.IsOfAnySize(Data))
+    public ImageDescription DescribeImages() => Normalization is { } normalization ? new ImageDescription(normalization, ClassNames, UsesWholeImage: !Datasets.IsOfAnySize(Data))
         : throw new AsniException($"{Path.Combine(Folder, RunFolder.Summary)} does not say how images were normalized: the run is by an older version.");
 
     /// <exception cref="UsageException">There is no such folder.</exception>

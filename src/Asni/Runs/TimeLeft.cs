@@ -12,7 +12,7 @@ internal sealed class TimeLeft(long totalEpochs)
     private readonly long _start = Stopwatch.GetTimestamp();
     private long _done;
 
-    public void EpochDone() => _done++;
+    public void OnEpochCompleted() => _done++;
 
     /// <summary>Null until there is something to go by.</summary>
     public TimeSpan? Estimate(in StepProgress progress)

@@ -20,7 +20,7 @@ internal sealed class BatchFeed : IDisposable
     {
         (_plan, _data, _augmentation, _shuffle) = (plan, data, augmentation, shuffle);
         if (data.Pixels.IsEmpty) return;
-        int[] labels = [.. Enumerable.Range(0, data.Count).Select(data.Label)];
+        int[] labels = [.. Enumerable.Range(0, data.Count).Select(data.GetLabel)];
         plan.CheckLabels(labels);
         _resident = plan.Model.Device.CreateDataset(data.Pixels, labels, data.Shape, data.Normalization);
     }

@@ -14,10 +14,10 @@ namespace Asni.Training;
 /// <summary>The numbers of a phase that ended; its network is in the run folder.</summary>
 internal sealed record PhaseNumbers(string Phase, double Top1, double Top5, double TestLoss, double Sparsity, long Kept, double Seconds)
 {
-    /// <summary><see cref="TrainedNetwork.Sha256"/> of what the phase started from; null in checkpoints by older versions.</summary>
+    /// <summary><see cref="TrainedNetwork.ComputeSha256"/> of what the phase started from; null in checkpoints by older versions.</summary>
     public string? Initial { get; init; }
 
-    /// <summary><see cref="TrainedNetwork.Sha256"/> of the network it delivered; null in checkpoints by older versions.</summary>
+    /// <summary><see cref="TrainedNetwork.ComputeSha256"/> of the network it delivered; null in checkpoints by older versions.</summary>
     public string? Model { get; init; }
 }
 
@@ -83,7 +83,7 @@ internal sealed record Checkpoint(CheckpointPosition Position, TrainedNetwork Mo
     public static Checkpoint Take(Model model, OptimizerSettings optimizer, CheckpointPosition position)
     {
         bool adam = optimizer.Kind == OptimizerKind.Adam, momentum = adam || optimizer.Kind != OptimizerKind.Sgd;
-        return new Checkpoint(position, model.Snapshot(), Read(ParameterSlot.State0, momentum), Read(ParameterSlot.State1, adam));
+        return new Checkpoint(position, model.TakeSnapshot(), Read(ParameterSlot.State0, momentum), Read(ParameterSlot.State1, adam));
 
         ImmutableArray<float[]?> Read(ParameterSlot slot, bool used)
         {

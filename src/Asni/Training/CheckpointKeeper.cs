@@ -99,7 +99,7 @@ public sealed class CheckpointKeeper
     internal static IEnumerable<string> Files(string directory) =>
         Directory.Exists(directory) ? Directory.EnumerateFiles(directory, "*" + Extension).Where(f => NumberOf(f) > 0) : [];
 
-    internal void EpochDone(EpochRecord record) => _epochs.Add(record);
+    internal void OnEpochCompleted(EpochRecord record) => _epochs.Add(record);
 
     internal void PhaseDone(PhaseNumbers phase)
     {
@@ -114,7 +114,7 @@ public sealed class CheckpointKeeper
     internal TrainedNetwork TakeDelivered(PhaseNumbers phase)
     {
         TrainedNetwork model = Delivered!(phase.Phase);
-        if (phase.Model is not null && phase.Model != model.Sha256())
+        if (phase.Model is not null && phase.Model != model.ComputeSha256())
             throw new AsniException($"the network of {phase.Phase} in {RunDirectory} is not the one that the run wrote there (its SHA-256 is another); put it back, or start a new run.");
         return model;
     }

@@ -41,13 +41,13 @@ public sealed class Evaluator : IDisposable
     }
 
     /// <summary>One pass over the dataset. Throws OperationCanceledException between batches.</summary>
-    public Metrics Evaluate(CancellationToken cancellation = default)
+    public Metrics Evaluate(CancellationToken cancellationToken = default)
     {
         using SingleCaller.Call call = _model.Device.Caller.Enter();
         var watch = Stopwatch.StartNew();
         foreach (int _ in _feed.Epoch(seed: 0, epoch: 0))
         {
-            cancellation.ThrowIfCancellationRequested();
+            cancellationToken.ThrowIfCancellationRequested();
             _plan.RunEvaluation();
         }
         return Metrics.From(_plan.ReadLoss(), watch.Elapsed.TotalSeconds);

@@ -15,16 +15,16 @@ public readonly record struct StepProgress(string Phase, int Epoch, int Epochs, 
 /// <summary>Hears what training does. Called on the training thread; must not throw.</summary>
 public interface ITrainingObserver
 {
-    void PhaseStarted(string phase, int epochs) { }
-    void StepDone(in StepProgress progress) { }
-    void EpochDone(EpochRecord record) { }
+    void OnPhaseStarted(string phase, int epochs) { }
+    void OnStepCompleted(in StepProgress progress) { }
+    void OnEpochCompleted(EpochRecord record) { }
 
     /// <summary>Something that whoever trains should know.</summary>
-    void Note(TrainingNote note) { }
+    void OnNote(TrainingNote note) { }
 }
 
 internal static class TrainingObservers
 {
     /// <summary>A note that says it all.</summary>
-    public static void Note(this ITrainingObserver observer, string text) => observer.Note(new TrainingNote(text));
+    public static void OnNote(this ITrainingObserver observer, string text) => observer.OnNote(new TrainingNote(text));
 }

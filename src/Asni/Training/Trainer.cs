@@ -77,7 +77,7 @@ internal sealed class Trainer : IDisposable
             afterStep?.Invoke(step);
             if (watch.Elapsed - told < ProgressInterval) continue;
             told = watch.Elapsed;
-            _observer.StepDone(new StepProgress(epoch.Phase, epoch.Epoch, epoch.Epochs, step, StepsPerEpoch, images / told.TotalSeconds));
+            _observer.OnStepCompleted(new StepProgress(epoch.Phase, epoch.Epoch, epoch.Epochs, step, StepsPerEpoch, images / told.TotalSeconds));
         }
         LossSums sums = Progress().Sums;
         RequireFinite(sums, epoch);
@@ -117,8 +117,8 @@ internal sealed class Trainer : IDisposable
         string smaller = fits == batch ? "use a smaller batch" : fits > 0 ? $"a batch of {fits} fits" : "not even one image fits";
         return new DeviceMemoryException($"a batch of {batch} of {model.Network.Name} takes {gib} on {model.Device.Name}; {smaller}.")
         {
-            Batch = batch,
-            FittingBatch = fits == batch ? null : fits,
+            BatchSize = batch,
+            FittingBatchSize = fits == batch ? null : fits,
         };
 
         long Bytes(int n) => new PlanBuilder(model, n, training: true).Bytes();

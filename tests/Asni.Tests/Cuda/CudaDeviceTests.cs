@@ -67,7 +67,7 @@ public class CudaDeviceTests
             Match fits = Regex.Match(e.Message, @"a batch of 512 of resnet20 takes .* GiB are free on cuda:0; a batch of (\d+) fits\.$");
             Assert.That(fits.Success, e.Message);
             int batch = int.Parse(fits.Groups[1].ValueSpan, CultureInfo.InvariantCulture);
-            Assert.That((e.Batch, e.FittingBatch), Is.EqualTo((512, batch)));
+            Assert.That((e.BatchSize, e.FittingBatchSize), Is.EqualTo((512, batch)));
             Assert.That(batch, Is.GreaterThan(8));
             Assert.DoesNotThrow(() => Make(batch));
         }

@@ -9,7 +9,7 @@ namespace Asni.Tests.Cuda;
 /// </summary>
 internal static unsafe class CudaTest
 {
-    private static readonly Lazy<string?> s_unavailable = new(CudaContext.Unavailable);
+    private static readonly Lazy<string?> s_unavailable = new(CudaContext.GetUnavailableReason);
 
     // Held from test to test: a GPU takes long to make its context anew.
     private static CudaContext? s_held;

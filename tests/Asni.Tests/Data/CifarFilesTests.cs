@@ -41,7 +41,7 @@ public class CifarFilesTests : FolderTest
             Assert.That(train.Count, Is.EqualTo(20));
             Assert.That(test.Count, Is.EqualTo(2));
             Assert.That(train.Shape, Is.EqualTo(new Chw(3, 32, 32)));
-            Assert.That(train.Label(17), Is.EqualTo(7));
+            Assert.That(train.GetLabel(17), Is.EqualTo(7));
             Assert.That(image, Is.EqualTo(DataFiles.Bytes(3072, p => 17 + 50 * (p / 1024))));
         }
     }
@@ -55,7 +55,7 @@ public class CifarFilesTests : FolderTest
         using (Assert.EnterMultipleScope())
         {
             Assert.That(train.Classes, Is.EqualTo(100));
-            Assert.That(train.Label(5), Is.EqualTo(95));
+            Assert.That(train.GetLabel(5), Is.EqualTo(95));
             Assert.That(image[0], Is.EqualTo(95));
         }
     }

@@ -21,9 +21,9 @@ public class CifarPickleTests : FolderTest
         data.Train.Read(9, image);
         using (Assert.EnterMultipleScope())
         {
-            Assert.That((data.Train.Count, data.Test.Count, data.Train.Label(9)), Is.EqualTo((10, 3, 1)));
+            Assert.That((data.Train.Count, data.Test.Count, data.Train.GetLabel(9)), Is.EqualTo((10, 3, 1)));
             Assert.That(image, Is.All.EqualTo(11));
-            Assert.That(data.Train.ClassName(1), Is.EqualTo("automobile"));
+            Assert.That(data.Train.GetClassName(1), Is.EqualTo("automobile"));
         }
     }
 
@@ -33,7 +33,7 @@ public class CifarPickleTests : FolderTest
         foreach (string file in new[] { "train", "test" })
             Write("cifar-100-python", file, d => d.OldText("coarse_labels").List(l => l.Number(1)).OldText("data").Array("u1", new byte[Image], false, 1, Image)
                 .OldText("fine_labels").List(l => l.Number(99)));
-        Assert.That(Datasets.Open("cifar100", Locator()).Train.Label(0), Is.EqualTo(99));
+        Assert.That(Datasets.Open("cifar100", Locator()).Train.GetLabel(0), Is.EqualTo(99));
     }
 
     [Test]
@@ -81,7 +81,7 @@ public class CifarPickleTests : FolderTest
     {
         Write("cifar10", "data_batch_1", d => Old(d, 1, 0));
         Assert.That(() => Datasets.Open("cifar10", Locator()), Throws.TypeOf<AsniException>().With.Message.Contains("lacks the file 'data_batch_2' of CIFAR's Python version"));
-        Assert.That(() => Datasets.Open("cifar100", Locator()), Throws.TypeOf<DatasetMissingException>().With.Message.Contains("'train.bin' of the binary version or 'train' of the Python version"));
+        Assert.That(() => Datasets.Open("cifar100", Locator()), Throws.TypeOf<DatasetNotFoundException>().With.Message.Contains("'train.bin' of the binary version or 'train' of the Python version"));
     }
 
     [Test]

@@ -47,7 +47,7 @@ internal sealed class CountingDataset(int count, Chw shape, bool inMemory = true
     public override Normalization Normalization { get; } = new([0.5f], [0.5f]);
     public override ReadOnlyMemory<byte> Pixels { get; } =
         inMemory ? (ReadOnlyMemory<byte>)DataFiles.Bytes(count * shape.Elements, i => i / shape.Elements * 7 + i % shape.Elements + 1) : default;
-    public override int Label(int index) => index;
+    public override int GetLabel(int index) => index;
 
     public override void Read(int index, Span<byte> chw)
     {

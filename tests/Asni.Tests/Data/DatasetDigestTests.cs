@@ -13,15 +13,15 @@ public class DatasetDigestTests : FolderTest
         MemoryDataset Make(byte[] pixels, byte[] labels, float mean = 0.5f, string name = "a") =>
             new(name, 4, new Chw(1, 2, 2), new Normalization([mean], [0.5f]), pixels, labels, []);
         byte[] pixels = DataFiles.Bytes(12, i => i), otherPixels = [.. pixels[..11], 12];
-        string digest = Make(pixels, [0, 1, 2]).Sha256();
-        Assert.That(digest, Does.Match("^[0-9a-f]{64}$").And.EqualTo(Make([.. pixels], [0, 1, 2]).Sha256()));
+        string digest = Make(pixels, [0, 1, 2]).ComputeSha256();
+        Assert.That(digest, Does.Match("^[0-9a-f]{64}$").And.EqualTo(Make([.. pixels], [0, 1, 2]).ComputeSha256()));
         string[] others =
         [
-            Make(otherPixels, [0, 1, 2]).Sha256(), Make(pixels, [0, 1, 3]).Sha256(), Make(pixels, [0, 1, 2], mean: 0.25f).Sha256(),
-            Make(pixels, [0, 1, 2], name: "b").Sha256(), new FirstImages(Make(pixels, [0, 1, 2]), 2).Sha256(),
+            Make(otherPixels, [0, 1, 2]).ComputeSha256(), Make(pixels, [0, 1, 3]).ComputeSha256(), Make(pixels, [0, 1, 2], mean: 0.25f).ComputeSha256(),
+            Make(pixels, [0, 1, 2], name: "b").ComputeSha256(), new FirstImages(Make(pixels, [0, 1, 2]), 2).ComputeSha256(),
         ];
         Assert.That(others.Append(digest), Is.Unique);
-        Assert.That(new FirstImages(Make(pixels, [0, 1, 2]), 2).Sha256(), Is.EqualTo(new FirstImages(Make(otherPixels, [0, 1, 3]), 2).Sha256()),
+        Assert.That(new FirstImages(Make(pixels, [0, 1, 2]), 2).ComputeSha256(), Is.EqualTo(new FirstImages(Make(otherPixels, [0, 1, 3]), 2).ComputeSha256()),
             "what is left out does not count");
     }
 
@@ -42,12 +42,12 @@ public class DatasetDigestTests : FolderTest
         Assert.That(Digest(), Is.EqualTo(digest));
         File.Move(_folder["train/a/2.png"], _folder["train/b/2.png"]);
         Assert.That(Digest(), Is.Not.EqualTo(digest), "another class");
-        Assert.That(new FirstImages(Open(), 2).Sha256(), Is.Not.EqualTo(Digest()));
+        Assert.That(new FirstImages(Open(), 2).ComputeSha256(), Is.Not.EqualTo(Digest()));
     }
 
     private void Put(string file, string picture) => _folder.Write(file, Pictures.File(picture));
 
     private Dataset Open() => Datasets.Open("images", new DatasetLocator(_folder.Path, null, "data", "cache"), size: (16, 16)).Train;
 
-    private string Digest() => Open().Sha256() + Open().FilesSha256();
+    private string Digest() => Open().ComputeSha256() + Open().ComputeFilesSha256();
 }

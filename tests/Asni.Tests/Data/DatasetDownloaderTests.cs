@@ -313,7 +313,7 @@ public class DatasetDownloaderTests : FolderTest
     }
 
     [Test]
-    public void Procedural_and_unknown_names_are_usage_errors()
+    public void Synthetic_and_unknown_names_are_usage_errors()
     {
         Assert.That(() => DownloadSources.For("digits"), Throws.TypeOf<DownloadUnavailableException>().With.Message.Contains("needs no download"));
         Assert.That(() => DownloadSources.For("imagenet"), Throws.TypeOf<DownloadUnavailableException>().With.Message.EqualTo("'imagenet' cannot be downloaded: "

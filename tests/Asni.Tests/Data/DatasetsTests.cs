@@ -5,7 +5,7 @@ namespace Asni.Tests.Data;
 
 public class DatasetsTests : FolderTest
 {
-    private static readonly ProceduralOptions Few = new() { TrainCount = 40, TestCount = 20 };
+    private static readonly SyntheticOptions Few = new() { TrainCount = 40, TestCount = 20 };
     /// <summary>Looks into folders of this test only, whatever this machine has.</summary>
     private DatasetLocator Locator(string? dataDir = null) =>
         new(dataDir == null ? null : _folder[dataDir], _folder["env"], _folder["work"], _folder["cache"]);
@@ -102,7 +102,7 @@ public class DatasetsTests : FolderTest
     public void A_named_folder_without_the_dataset_is_an_error_even_by_default([Values] bool byDefault)
     {
         Directory.CreateDirectory(_folder["empty"]);
-        var error = Assert.Throws<DatasetMissingException>(() =>
+        var error = Assert.Throws<DatasetNotFoundException>(() =>
             _ = byDefault ? Datasets.OpenDefault("mnist", Locator("empty")) : Datasets.Open("mnist", Locator("empty")))!;
         using (Assert.EnterMultipleScope())
         {
@@ -115,21 +115,21 @@ public class DatasetsTests : FolderTest
     public void A_named_folder_that_does_not_exist_is_an_error()
     {
         Assert.That(() => Datasets.Open("mnist", Locator("nowhere")),
-            Throws.TypeOf<DatasetMissingException>().With.Message.Contains("does not exist").And.Property(nameof(DatasetMissingException.FolderExists)).False);
+            Throws.TypeOf<DatasetNotFoundException>().With.Message.Contains("does not exist").And.Property(nameof(DatasetNotFoundException.FolderExists)).False);
         Assert.That(() => new DatasetLocator("", null, "data", "cache"), Throws.TypeOf<UsageException>());
     }
 
     [Test]
     public void A_dataset_asked_for_by_name_and_not_found_is_an_error_that_says_where()
     {
-        var error = Assert.Throws<DatasetMissingException>(() => Datasets.Open("cifar10", Locator()))!;
+        var error = Assert.Throws<DatasetNotFoundException>(() => Datasets.Open("cifar10", Locator()))!;
         using (Assert.EnterMultipleScope())
         {
             Assert.That(error.Message, Does.StartWith("No cifar10 was found in ").And.Contain(_folder["work"]));
-            Assert.That((error.Dataset, error.NamedFolder, error.StandIn), Is.EqualTo(("cifar10", (string?)null, "shapes")));
+            Assert.That((error.Dataset, error.NamedFolder, error.Substitute), Is.EqualTo(("cifar10", (string?)null, "shapes")));
             Assert.That(error.Folders, Is.EqualTo(Locator().Folders));
         }
-        Assert.That(() => Datasets.Open("imagenet", Locator()), Throws.TypeOf<DatasetMissingException>().With.Message.EndsWith(
+        Assert.That(() => Datasets.Open("imagenet", Locator()), Throws.TypeOf<DatasetNotFoundException>().With.Message.EndsWith(
             "; https://image-net.org gives it to those who register."));
     }
 
@@ -177,7 +177,7 @@ public class DatasetsTests : FolderTest
         {
             Assert.That(list.Select(d => d.Name), Is.EqualTo(Datasets.Names));
             Assert.That(list.Where(d => d.Folder != null).Select(d => d.Name), Is.EqualTo((string[])["cifar100"]));
-            Assert.That(list.Where(d => d.Procedural).Select(d => d.Name), Is.EqualTo((string[])["digits", "shapes"]));
+            Assert.That(list.Where(d => d.Synthetic).Select(d => d.Name), Is.EqualTo((string[])["digits", "shapes"]));
         }
     }
 

@@ -24,7 +24,7 @@ public class MnistFilesTests : FolderTest
             Assert.That(train.Count, Is.EqualTo(20));
             Assert.That(test.Count, Is.EqualTo(10), "a short test set is taken as its header says");
             Assert.That(train.Shape, Is.EqualTo(new Chw(1, 28, 28)));
-            Assert.That(train.Label(13), Is.EqualTo(3));
+            Assert.That(train.GetLabel(13), Is.EqualTo(3));
             Assert.That(image, Is.All.EqualTo(13));
         }
     }
@@ -38,8 +38,8 @@ public class MnistFilesTests : FolderTest
         using (Assert.EnterMultipleScope())
         {
             Assert.That((letters.Train.Count, letters.Test.Count, letters.Train.Classes), Is.EqualTo((26, 26, 26)));
-            Assert.That(Enumerable.Range(0, 26).Select(letters.Train.Label), Is.EqualTo(Enumerable.Range(0, 26)));
-            Assert.That((letters.Train.ClassName(0), letters.Test.ClassName(25)), Is.EqualTo(("A", "Z")));
+            Assert.That(Enumerable.Range(0, 26).Select(letters.Train.GetLabel), Is.EqualTo(Enumerable.Range(0, 26)));
+            Assert.That((letters.Train.GetClassName(0), letters.Test.GetClassName(25)), Is.EqualTo(("A", "Z")));
         }
     }
 
@@ -201,7 +201,7 @@ public class MnistFilesTests : FolderTest
                 Is.EqualTo("ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db"));
             Assert.That(train.Count, Is.EqualTo(60_000));
             Assert.That(test.Count, Is.AnyOf(3_000, 10_000));
-            Assert.That(Enumerable.Range(0, 8).Select(train.Label), Is.EqualTo((int[])[5, 0, 4, 1, 9, 2, 1, 3]));
+            Assert.That(Enumerable.Range(0, 8).Select(train.GetLabel), Is.EqualTo((int[])[5, 0, 4, 1, 9, 2, 1, 3]));
         }
     }
 

@@ -21,7 +21,7 @@ public class DatasetTests
     {
         var data = new PaintedDataset(shape);
         using Device device = on.Create();
-        using DeviceDataset resident = device.CreateDataset(data.Pixels, [.. Enumerable.Range(0, Count).Select(data.Label)], shape, data.Normalization)!;
+        using DeviceDataset resident = device.CreateDataset(data.Pixels, [.. Enumerable.Range(0, Count).Select(data.GetLabel)], shape, data.Normalization)!;
         using DeviceBuffer memory = device.Allocate(2 * device.ActivationBytes(BatchSize, shape) + 512), labels = device.Allocate(BatchSize * sizeof(int));
         using LossOperation loss = device.CreateLoss(BatchSize, data.Classes, 0);
         using DeviceBuffer logits = device.Allocate(device.ActivationBytes(BatchSize, new Chw(data.Classes, 1, 1)));
@@ -79,7 +79,7 @@ public class DatasetTests
         public override Chw Shape => shape;
         public override Normalization Normalization { get; } = new([.. Enumerable.Range(0, shape.Channels).Select(c => 0.3f + 0.1f * c)], [.. Enumerable.Range(0, shape.Channels).Select(c => 0.2f + 0.05f * c)]);
         public override ReadOnlyMemory<byte> Pixels => _pixels;
-        public override int Label(int index) => index * 5 % 7;
+        public override int GetLabel(int index) => index * 5 % 7;
         public override void Read(int index, Span<byte> chw) => _pixels.AsSpan(index * shape.Elements, shape.Elements).CopyTo(chw);
     }
 }

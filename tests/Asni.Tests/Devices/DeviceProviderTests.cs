@@ -12,17 +12,17 @@ public class DeviceProviderTests
     {
         IDeviceProvider provider = DeviceProviders.All.Single(p => p.Name == name);
         if (provider is CudaDeviceProvider && provider.GetUnavailableReason() is null) CudaTest.Hold();
-        Assert.That(provider.Describe()[0].What, Is.EqualTo("device " + name));
+        Assert.That(provider.Describe()[0].Name, Is.EqualTo("device " + name));
         if (provider.GetUnavailableReason() is { } why)
         {
-            Assert.That(why, Does.EndWith(".").And.EqualTo(provider.Describe()[0].Found));
+            Assert.That(why, Does.EndWith(".").And.EqualTo(provider.Describe()[0].Value));
             Assert.That(() => provider.Open(new DeviceOptions()), Throws.TypeOf<DeviceUnavailableException>().With.Message.EqualTo(why));
             return;
         }
         foreach (string precision in provider.Precisions)
         {
             using Device device = provider.Open(new DeviceOptions { Precision = precision, Threads = 1 });
-            Assert.That(device.Name, Is.EqualTo(provider.IsNumbered ? name + ":0" : name));
+            Assert.That(device.Name, Is.EqualTo(provider.SupportsOrdinal ? name + ":0" : name));
             Assert.That(device.Description, Does.Contain(precision).Or.Contain("1 thread"));
         }
     }

@@ -45,7 +45,7 @@ public class MaskChangeTests(DeviceCase device)
                 model.Parameters.SetMask(weights[0], null);
                 model.Parameters.SetMask(weights[3], new Mask(model.Parameters.Parameters[weights[3]].Elements, live: false));
             }),
-            ("loaded", () => model.Load(model.Snapshot())),
+            ("loaded", () => model.Load(model.TakeSnapshot())),
             ("none", () => { foreach (int w in weights) model.Parameters.SetMask(w, null); }),
         ];
         foreach ((string what, Action change) in changes)
@@ -116,7 +116,7 @@ public class MaskChangeTests(DeviceCase device)
     private static float[][] OfFreshModel(Device opened, Model model, Plan plan)
     {
         using var fresh = new Model(s_network, opened);
-        TrainedNetwork state = model.Snapshot();
+        TrainedNetwork state = model.TakeSnapshot();
         // A step in training has moved the running statistics; inference reads them.
         fresh.Load(state);
         using var same = new Plan(fresh, plan.BatchSize, plan.Training);

@@ -19,13 +19,13 @@ public class SingleCallerTests
     {
         using var device = new CpuDevice(2);
         using var model = new Model(NetworkZoo.Create("lenet300", s_shape, 10), device);
-        TrainedNetwork snapshot = model.Snapshot();
+        TrainedNetwork snapshot = model.TakeSnapshot();
         using var plan = new Plan(model, 2, training: true);
         using var other = new Plan(model, 2, training: false);
         Action[] calls =
         [
             () => plan.Load(new float[784], [1]), plan.RunTraining, plan.RunEvaluation, () => plan.ReadLoss(), () => plan.ReadLogits(new float[10]), plan.Dispose,
-            other.RunEvaluation, () => model.Load(snapshot), () => model.Snapshot(), () => new Plan(model, 1, training: false), model.Dispose, device.Dispose,
+            other.RunEvaluation, () => model.Load(snapshot), () => model.TakeSnapshot(), () => new Plan(model, 1, training: false), model.Dispose, device.Dispose,
         ];
         using (device.Caller.Enter())
         {
@@ -44,7 +44,7 @@ public class SingleCallerTests
         Metrics alone = Train(null, out _);
         Metrics disturbed = Train(trainer =>
         [
-            () => trainer.Evaluate(), () => trainer.TrainEpoch(Epoch), () => trainer.Model.Snapshot(), trainer.Dispose,
+            () => trainer.Evaluate(), () => trainer.TrainEpoch(Epoch), () => trainer.Model.TakeSnapshot(), trainer.Dispose,
         ], out int refused);
         Assert.That(refused, Is.EqualTo(4 * 5), "4 calls after each of 5 steps");
         Assert.That(disturbed with { Seconds = 0 }, Is.EqualTo(alone with { Seconds = 0 }));

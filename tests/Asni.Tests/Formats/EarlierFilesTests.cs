@@ -58,7 +58,7 @@ public partial class EarlierFilesTests : FolderTest
         Assert.That(resumed.Output, Does.Contain("resumed at epoch"));
         Assert.That(RunFolder.IsComplete(folder), Is.True);
         TrainedNetwork before = NetworkFormats.Read(Path.Combine(s_runs, run, "asni1.safetensors")).Trained, after = NetworkFormats.Read(Path.Combine(folder, "asni1.safetensors")).Trained;
-        Assert.That(after.Sha256(), Is.EqualTo(before.Sha256()));
+        Assert.That(after.ComputeSha256(), Is.EqualTo(before.ComputeSha256()));
     }
 
     /// <summary>
@@ -78,7 +78,7 @@ public partial class EarlierFilesTests : FolderTest
         Assert.That(program.Output, Does.Contain("resumed at " + place));
         string[] Rows(string file) => [.. File.ReadAllLines(Path.Combine(folder, file)).Select(row => Times().Replace(row, ""))];
         Assert.That(Rows(RunFolder.Metrics), Is.EqualTo(Rows("unbroken.jsonl")));
-        Assert.That(NetworkFormats.Read(Path.Combine(folder, RunFolder.NetworkFileName(phase))).Trained.Sha256(), Is.EqualTo(sha256));
+        Assert.That(NetworkFormats.Read(Path.Combine(folder, RunFolder.NetworkFileName(phase))).Trained.ComputeSha256(), Is.EqualTo(sha256));
     }
 
     /// <returns>Where a run of these is to go on.</returns>

@@ -13,7 +13,7 @@ public class NetworkFileTests : FolderTest
     [Test]
     public void Weights_masks_and_description_come_back()
     {
-        TrainedNetwork model = TinyNetwork.Snapshot();
+        TrainedNetwork model = TinyNetwork.TakeSnapshot();
         string path = _folder["n.safetensors"];
         NetworkFile.Write(path, model, "asni1");
         StoredNetwork stored = NetworkFormats.Read(path);
@@ -31,13 +31,13 @@ public class NetworkFileTests : FolderTest
     [Platform("Linux")]
     public void A_file_is_read_once(string extension)
     {
-        TrainedNetwork model = MethodRunner.InitialWeights(NetworkZoo.Create("lenet300"), 1);
+        TrainedNetwork model = MethodRunner.CreateInitialWeights(NetworkZoo.Create("lenet300"), 1);
         string path = _folder["n" + extension];
         if (extension == AsniFile.Extension) AsniFile.Write(path, model, "dense");
         else NetworkFile.Write(path, model, "dense");
         long Read() => long.Parse(File.ReadLines("/proc/thread-self/io").First().Split(' ')[1], CultureInfo.InvariantCulture);
         long before = Read();
-        Assert.That(NetworkFormats.Read(path).Trained.Sha256(), Is.EqualTo(model.Sha256()));
+        Assert.That(NetworkFormats.Read(path).Trained.ComputeSha256(), Is.EqualTo(model.ComputeSha256()));
         long read = Read() - before, length = new FileInfo(path).Length;
         Assert.That(read, Is.InRange(length, length + 20_000), $"{length} bytes");
     }

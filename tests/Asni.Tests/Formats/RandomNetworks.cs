@@ -15,7 +15,7 @@ internal static class RandomNetworks
     /// <param name="sparsity">Share of each weight tensor that is pruned, at random places.</param>
     public static TrainedNetwork Weights(Network network, double sparsity, int seed = 1)
     {
-        TrainedNetwork fresh = MethodRunner.InitialWeights(network, (ulong)seed);
+        TrainedNetwork fresh = MethodRunner.CreateInitialWeights(network, (ulong)seed);
         var random = new Random(seed);
         Mask?[] masks = new Mask?[network.Parameters.Length];
         foreach (Parameter p in network.Parameters)

@@ -11,7 +11,7 @@ internal static class TinyNetwork
     public static Network Network { get; } = Make();
 
     /// <summary>Weights 1, 2, 3, ... over all parameters; every second weight of fc1 pruned, and one of its live weights 0.</summary>
-    public static TrainedNetwork Snapshot()
+    public static TrainedNetwork TakeSnapshot()
     {
         float next = 0;
         var values = Network.Parameters.Select(p => Enumerable.Range(0, (int)p.Elements).Select(_ => ++next).ToArray()).ToImmutableArray();

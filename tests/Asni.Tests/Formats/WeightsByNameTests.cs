@@ -14,7 +14,7 @@ public class WeightsByNameTests : FolderTest
     [Test]
     public void Our_own_files_give_everything_masks_included()
     {
-        TrainedNetwork model = TinyNetwork.Snapshot();
+        TrainedNetwork model = TinyNetwork.TakeSnapshot();
         var weights = model;
         AsniFile.Write(_folder["a"], weights, "asni1");
         NetworkFile.Write(_folder["b"], weights, "asni1");
@@ -129,7 +129,7 @@ public class WeightsByNameTests : FolderTest
     [Test]
     public void A_file_with_a_mask_says_by_it_which_zeros_are_pruned()
     {
-        TrainedNetwork model = TinyNetwork.Snapshot();
+        TrainedNetwork model = TinyNetwork.TakeSnapshot();
         NetworkFile.Write(_folder["n"], model, "asni1");
         WeightsByName loaded = WeightsByName.Load(_folder["n"], model.Network, null, new WeightMatching { Zeros = ZeroWeights.Pruned });
         Assert.That((loaded.Zeros, loaded.Trained.Masks[0]!.Live), Is.EqualTo((0L, 6L)), "one live weight is 0");
@@ -147,7 +147,7 @@ public class WeightsByNameTests : FolderTest
     [Test]
     public void Without_fresh_weights_or_when_strict_everything_must_fit_and_nothing_be_left()
     {
-        TrainedNetwork model = TinyNetwork.Snapshot();
+        TrainedNetwork model = TinyNetwork.TakeSnapshot();
         (string, Shape, float[])[] all = [.. model.Network.Parameters.Select(p => (p.Name, p.Shape, model.Values[p.Index]))];
         WeightsByName whole = WeightsByName.Load(Write(all), model.Network);
         Assert.That(whole.Trained.Values, Is.EqualTo(model.Values));

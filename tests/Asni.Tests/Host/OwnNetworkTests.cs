@@ -22,7 +22,7 @@ public class OwnNetworkTests : FolderTest
         get
         {
             string path = _folder["own.safetensors"];
-            NetworkFile.Write(path, MethodRunner.InitialWeights(s_own, 1), "dense");
+            NetworkFile.Write(path, MethodRunner.CreateInitialWeights(s_own, 1), "dense");
             return path;
         }
     }
@@ -65,7 +65,7 @@ public class OwnNetworkTests : FolderTest
     public void Its_names_are_its_own(string name, string head)
     {
         Network network = new NetworkBuilder(name, new Chw(1, 28, 28)).Linear("first, \"one\"", 12).Relu("input").Linear(head, 10).Build();
-        NetworkFile.Write(_folder["n.safetensors"], MethodRunner.InitialWeights(network, 1), "dense");
+        NetworkFile.Write(_folder["n.safetensors"], MethodRunner.CreateInitialWeights(network, 1), "dense");
         Expect("--init", _folder["n.safetensors"], "--data", "digits", "--limit", "200", "--epochs", "2", "--threads", "1", "--sparsity", "0.8", "--out", _folder["run"]);
         GraphJsonTests.AssertEqual(NetworkFormats.Read(_folder["run/asni2-init.asni"]).Trained.Network, network);
         Expect("compact", _folder["run/asni2.safetensors"]);
@@ -90,7 +90,7 @@ public class OwnNetworkTests : FolderTest
         }
         if (RunFolder.IsComplete(_folder["run"])) Assert.Ignore("the run ended before it was killed");
         Expect("--resume", _folder["run"]);
-        Assert.That(NetworkFormats.Read(_folder["run/asni2.safetensors"]).Trained.Sha256(), Is.EqualTo(NetworkFormats.Read(_folder["whole/asni2.safetensors"]).Trained.Sha256()));
+        Assert.That(NetworkFormats.Read(_folder["run/asni2.safetensors"]).Trained.ComputeSha256(), Is.EqualTo(NetworkFormats.Read(_folder["whole/asni2.safetensors"]).Trained.ComputeSha256()));
     }
 
     [Test]

@@ -22,9 +22,9 @@ public class RemediesTests
     [Test]
     public void A_batch_that_is_too_large_is_answered_with_one_that_fits()
     {
-        Assert.That(Say(new DeviceMemoryException("a batch of 512 takes too much; a batch of 64 fits.") { Batch = 512, FittingBatch = 64 }),
+        Assert.That(Say(new DeviceMemoryException("a batch of 512 takes too much; a batch of 64 fits.") { BatchSize = 512, FittingBatchSize = 64 }),
             Is.EqualTo("a batch of 512 takes too much; a batch of 64 fits (--batch 64)."));
-        Assert.That(Say(new DeviceMemoryException("not even one image fits.") { Batch = 8, FittingBatch = 0 }), Is.EqualTo("not even one image fits; choose a smaller --input."));
+        Assert.That(Say(new DeviceMemoryException("not even one image fits.") { BatchSize = 8, FittingBatchSize = 0 }), Is.EqualTo("not even one image fits; choose a smaller --input."));
         Assert.That(Say(new DeviceMemoryException("use a smaller batch.")), Is.EqualTo("use a smaller batch."));
         Assert.That(Say(new OutOfMemoryException()), Is.EqualTo("not enough memory; lower --batch or choose a smaller --input."));
     }

@@ -48,8 +48,8 @@ public class TerminalTests
         string[] lines = Lines(width, console =>
         {
             TrainingDisplay display = TrainingDisplay.For(console, 160);
-            display.PhaseStarted();
-            display.EpochDone(s_epoch);
+            display.OnPhaseStarted();
+            display.OnEpochCompleted(s_epoch);
             ConsoleTable table = console.NewTable(["network", "a long head", "another long head", "and one more", "the last of the heads"], 1, 2, 3, 4);
             table.AddRow("resnet20", "25,557,032", "90.00 %", "1.5", "2");
             console.Write(table);

@@ -131,7 +131,7 @@ public class UsageTests : FolderTest
     public void A_flag_that_would_change_nothing_is_refused(string words, params string[] flags)
     {
         Network network = NetworkZoo.Create("lenet300");
-        NetworkFile.Write(_folder["file.safetensors"], MethodRunner.InitialWeights(network, 1), "dense");
+        NetworkFile.Write(_folder["file.safetensors"], MethodRunner.CreateInitialWeights(network, 1), "dense");
         string[] named = [.. flags.Select(f => f == "EXISTING" ? _folder["file.safetensors"] : f)];
         CommandLine.ExpectFailure(2, words, ["--data", "digits", .. named, "--out", _folder["run"]]);
         Assert.That(Directory.Exists(_folder["run"]), Is.False);

@@ -18,8 +18,8 @@ public class ConcurrencyTests
     [TestCase(2, 1)]
     [TestCase(2, 3)]
     [TestCase(2, 8)]
-    public void Ten_thousand_calls_a_thread_get_the_bits_of_serial_ones(int threads, int? maximalCallers) =>
-        Compare(NetworkZoo.Create("lenet300", new Chw(1, 28, 28), 10), density: 0.02, threads, maximalBatch: 1, maximalCallers, calls: 10_000);
+    public void Ten_thousand_calls_a_thread_get_the_bits_of_serial_ones(int threads, int? maxConcurrency) =>
+        Compare(NetworkZoo.Create("lenet300", new Chw(1, 28, 28), 10), density: 0.02, threads, maxBatchSize: 1, maxConcurrency, calls: 10_000);
 
     /// <summary>Dense, sparse, unrolled and depthwise layers, minimal filtering, batch-norm that is not folded, batches smaller than the largest.</summary>
     [TestCase("lenet300", "1x28x28", 0.9)]
@@ -32,12 +32,12 @@ public class ConcurrencyTests
     {
         int[] sizes = [.. input.Split('x').Select(int.Parse)];
         Network net = NetworkZoo.Create(name, new Chw(sizes[0], sizes[1], sizes[2]), 10);
-        foreach (int batch in (int[])[1, 20]) Compare(net, density, threads: 3, batch, maximalCallers: 5, calls: 12);
+        foreach (int batch in (int[])[1, 20]) Compare(net, density, threads: 3, batch, maxConcurrency: 5, calls: 12);
     }
 
     [TestCase(1)]
     [TestCase(4)]
-    public void Disposing_waits_for_calls_that_run_and_refuses_the_others(int maximalCallers)
+    public void Disposing_waits_for_calls_that_run_and_refuses_the_others(int maxConcurrency)
     {
         TrainedNetwork snapshot = SparseNetworks.Prune(NetworkZoo.Create("conv2", new Chw(3, 16, 16), 10), 0.1);
         float[] image = SparseNetworks.Images(snapshot.Network.Input.Elements, 3);
@@ -45,7 +45,7 @@ public class ConcurrencyTests
         for (int round = 0; round < 5; round++)
         {
             using var device = new CpuDevice(2);
-            SparseModel model = SparseModel.Create(snapshot, device, 1, maximalCallers);
+            SparseModel model = SparseModel.Create(snapshot, device, 1, maxConcurrency);
             int right = 0, refused = 0;
             Thread[] callers = Start(Callers, _ =>
             {
@@ -77,7 +77,7 @@ public class ConcurrencyTests
         TrainedNetwork snapshot = SparseNetworks.Prune(NetworkZoo.Create("lenet300", new Chw(1, 28, 28), 10), 0.1);
         float[] image = SparseNetworks.Images(784, 3);
         using var device = new CpuDevice(2);
-        using SparseModel model = SparseModel.Create(snapshot, device, 1, maximalCallers: 1);
+        using SparseModel model = SparseModel.Create(snapshot, device, 1, maxConcurrency: 1);
         int before = model.Predict(image);
         // The device is busy with another thread: every call fails inside its plan.
         using (device.Caller.Enter())
@@ -100,7 +100,7 @@ public class ConcurrencyTests
         TrainedNetwork snapshot = SparseNetworks.Prune(NetworkZoo.Create("lenet300", new Chw(1, 28, 28), 10), 0.1);
         float[] image = SparseNetworks.Images(784, 3);
         using var device = new Reference.ReferenceDevice();
-        using SparseModel model = SparseModel.Create(snapshot, device, 1, maximalCallers: 8);
+        using SparseModel model = SparseModel.Create(snapshot, device, 1, maxConcurrency: 8);
         var expected = new float[10];
         model.Run(image, expected);
         Join(Start(4, _ =>
@@ -215,25 +215,25 @@ public class ConcurrencyTests
         return process.Threads.Count;
     }
 
-    private static void Compare(Network net, double density, int threads, int maximalBatch, int? maximalCallers, int calls)
+    private static void Compare(Network net, double density, int threads, int maxBatchSize, int? maxConcurrency, int calls)
     {
         TrainedNetwork snapshot = SparseNetworks.Prune(net, density);
         // Batches of all sizes up to the largest, so that callers of different ones meet.
         (float[] Images, float[] Logits)[] cases = [.. Enumerable.Range(0, 2 * Callers).Select(i =>
         {
-            int batch = 1 + i * 7 % maximalBatch;
+            int batch = 1 + i * 7 % maxBatchSize;
             return (SparseNetworks.Images(batch * net.Input.Elements, (ulong)i), new float[batch * net.Classes]);
         })];
         using (var alone = new CpuDevice(threads))
-        using (SparseModel serial = SparseModel.Create(snapshot, alone, maximalBatch, maximalCallers: 1))
+        using (SparseModel serial = SparseModel.Create(snapshot, alone, maxBatchSize, maxConcurrency: 1))
             foreach ((float[] images, float[] logits) in cases) serial.Run(images, logits);
         // Nobody has called this one: what is made by first calls is made by several at once.
         using var modelDevice = new CpuDevice(threads);
-        using SparseModel model = SparseModel.Create(snapshot, modelDevice, maximalBatch, maximalCallers);
+        using SparseModel model = SparseModel.Create(snapshot, modelDevice, maxBatchSize, maxConcurrency);
         using var start = new Barrier(Callers);
         Join(Start(Callers, caller =>
         {
-            var actual = new float[maximalBatch * net.Classes];
+            var actual = new float[maxBatchSize * net.Classes];
             start.SignalAndWait();
             for (int i = 0; i < calls; i++)
             {
@@ -247,7 +247,7 @@ public class ConcurrencyTests
     private static int Serial(TrainedNetwork snapshot, float[] image)
     {
         using var modelDevice = new CpuDevice(2);
-        using SparseModel model = SparseModel.Create(snapshot, modelDevice, 1, maximalCallers: 1);
+        using SparseModel model = SparseModel.Create(snapshot, modelDevice, 1, maxConcurrency: 1);
         return model.Predict(image);
     }
 

@@ -23,7 +23,7 @@ public class ImageClassifierTests
         using CpuDevice device = new(1), another = new(1);
         using var classifier = RunInference.LoadClassifier(folder["run"], device);
         using var model = RunInference.LoadModel(folder["run"], another);
-        Dataset data = Datasets.Open(dataset, new DatasetLocator(null, null, "data", "cache"), new ProceduralOptions { TrainCount = 20, TestCount = 20 }).Test;
+        Dataset data = Datasets.Open(dataset, new DatasetLocator(null, null, "data", "cache"), new SyntheticOptions { TrainCount = 20, TestCount = 20 }).Test;
         var pixels = new byte[data.Shape.Elements];
         var image = new float[pixels.Length];
         for (int i = 0; i < 20; i++)
@@ -33,7 +33,7 @@ public class ImageClassifierTests
             data.Normalization.Apply(pixels, image);
             IReadOnlyList<ClassGuess> guesses = classifier.Classify(folder["image.bmp"], 10);
             int expected = model.Predict(image);
-            Assert.That((guesses[0].Class, guesses[0].Name), Is.EqualTo((expected, data.ClassName(expected))), $"image {i}");
+            Assert.That((guesses[0].Class, guesses[0].Name), Is.EqualTo((expected, data.GetClassName(expected))), $"image {i}");
             Assert.That(guesses.Sum(g => g.Probability), Is.EqualTo(1).Within(1e-9));
         }
     }
@@ -45,7 +45,7 @@ public class ImageClassifierTests
         CommandLine.Outcome run = CommandLine.Run("--net", "lenet300", "--data", "digits", "--limit", "300", "--epochs", "2", "--sparsity", "0.5", "--method", "asni1", "--threads", "1", "--out", folder["run"]);
         Assert.That(run.ExitCode, Is.Zero, run.Error);
         using var classifierDevice = new CpuDevice(2);
-        using var classifier = RunInference.LoadClassifier(folder["run"], classifierDevice, maximalCallers: 3);
+        using var classifier = RunInference.LoadClassifier(folder["run"], classifierDevice, maxConcurrency: 3);
         var pixels = new byte[classifier.Input.Elements];
         ClassGuess[][] expected = [.. Enumerable.Range(0, 8).Select(i =>
         {
@@ -68,7 +68,7 @@ public class ImageClassifierTests
         ImageClassifier CreateClassifier(int channels, RunSummary summary)
         {
             Network network = new NetworkBuilder("tiny", new Chw(channels, 4, 4)).Linear("fc", 2).Build();
-            return ImageClassifier.Create(MethodRunner.InitialWeights(network, 1), device, summary.DescribeImages());
+            return ImageClassifier.Create(MethodRunner.CreateInitialWeights(network, 1), device, summary.DescribeImages());
         }
         byte[] image = Bitmap(new byte[16], new Chw(1, 4, 4));
         using (ImageClassifier classifier = CreateClassifier(1, run))

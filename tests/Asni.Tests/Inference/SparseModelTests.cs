@@ -26,7 +26,7 @@ public class SparseModelTests
         string file = Write(folder, net, out TrainedNetwork weights);
         float[] images = SparseNetworks.Images(3 * net.Input.Elements, 4);
         using var modelDevice = new CpuDevice(2);
-        using var model = SparseModel.Load(file, modelDevice, maximalBatch: 4);
+        using var model = SparseModel.Load(file, modelDevice, maxBatchSize: 4);
         var actual = new float[30];
         model.Run(images, actual);
 
@@ -65,7 +65,7 @@ public class SparseModelTests
         using var folder = new TemporaryFolder();
         Network net = NetworkZoo.Create("lenet300", new Chw(1, 28, 28), 10);
         using var modelDevice = new CpuDevice(1);
-        using var model = SparseModel.Load(Write(folder, net, out _), modelDevice, maximalBatch: 2);
+        using var model = SparseModel.Load(Write(folder, net, out _), modelDevice, maxBatchSize: 2);
         Assert.That(() => model.Run(new float[784 * 3], new float[30]), Throws.ArgumentException.With.Message.Contains("1 to 2 images"));
         Assert.That(() => model.Run(new float[783], new float[10]), Throws.ArgumentException.With.Message.Contains("783"));
         Assert.That(() => model.Run(new float[784], new float[11]), Throws.ArgumentException.With.Message.Contains("11 logits"));
@@ -92,12 +92,12 @@ public class SparseModelTests
             else ((Model)model).Load(weights);
         }
         Assert.That(() => SparseModel.Load(folder["missing"], device), Throws.InstanceOf<AsniException>());
-        Assert.That(() => SparseModel.Create(weights, device, maximalBatch: 0), Throws.InstanceOf<ArgumentException>());
+        Assert.That(() => SparseModel.Create(weights, device, maxBatchSize: 0), Throws.InstanceOf<ArgumentException>());
         Assert.That(() => ImageClassifier.Create(weights, device, Datasets.Describe("cifar10")), Throws.InstanceOf<UsageException>());
         Assert.That(() => RunInference.LoadClassifier(folder["missing"], device), Throws.InstanceOf<AsniException>());
         using var last = new Model(net, device);
         last.Load(weights);
-        Assert.That(last.Snapshot().Sha256(), Is.EqualTo(weights.Sha256()));
+        Assert.That(last.TakeSnapshot().ComputeSha256(), Is.EqualTo(weights.ComputeSha256()));
     }
 
     private static Chw Parse(string text)

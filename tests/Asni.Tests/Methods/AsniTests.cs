@@ -35,7 +35,7 @@ public class AsniTests
     {
         using var device = new CpuDevice(threads);
         var observer = new RecordingObserver();
-        return (MethodRunner.Run(recipe, Net, Data, device, observer, cancellation: cancellation), observer);
+        return (MethodRunner.Run(recipe, Net, Data, device, observer, cancellationToken: cancellation), observer);
     }
 
     [Test]
@@ -130,7 +130,7 @@ public class AsniTests
         Recipe recipe = Quick() with { Method = First with { EverySteps = 3 } };
         (RunResult result, RecordingObserver observer) = Run(recipe);
         Assert.That(result["asni1"]!.Kept, Is.EqualTo(MagnitudePruner.Keep(Net.WeightCount, 0.9)));
-        Assert.That(observer.Epochs[2].Sparsity, Is.EqualTo(First.EffectiveSchedule(recipe).At(2, recipe.Epochs)).Within(1e-3));
+        Assert.That(observer.Epochs[2].Sparsity, Is.EqualTo(First.EffectiveSchedule(recipe).GetSparsity(2, recipe.Epochs)).Within(1e-3));
         Assert.That(observer.Epochs[^1].Sparsity, Is.EqualTo(0.9).Within(1e-3));
     }
 

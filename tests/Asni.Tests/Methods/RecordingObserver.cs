@@ -9,7 +9,7 @@ internal sealed class RecordingObserver : ITrainingObserver
     public List<EpochRecord> Epochs { get; } = [];
     public List<string> Notes { get; } = [];
 
-    public void PhaseStarted(string phase, int epochs) => Phases.Add(phase);
-    public void EpochDone(EpochRecord record) => Epochs.Add(record);
-    public void Note(TrainingNote note) => Notes.Add(note.Text);
+    public void OnPhaseStarted(string phase, int epochs) => Phases.Add(phase);
+    public void OnEpochCompleted(EpochRecord record) => Epochs.Add(record);
+    public void OnNote(TrainingNote note) => Notes.Add(note.Text);
 }

@@ -313,7 +313,7 @@ public class ResumeTests : FolderTest
         var observer = new RecordingObserver();
         var data = new DatasetSplit(new StoppingDataset(c.Data.Train, stopAfter, stop), c.Data.Test, c.Data.Source);
         RunResult result = MethodRunner.Run(c.Recipe, c.Network, data, opened, observer, phase => delivered[phase.Phase] = phase, checkpoints: keeper,
-            cancellation: stop.Token);
+            cancellationToken: stop.Token);
         return new Session(result, [.. at?.Epochs ?? [], .. observer.Epochs]);
     }
 
@@ -351,7 +351,7 @@ public class ResumeTests : FolderTest
         public override int Classes => inner.Classes;
         public override Chw Shape => inner.Shape;
         public override Normalization Normalization => inner.Normalization;
-        public override int Label(int index) => inner.Label(index);
+        public override int GetLabel(int index) => inner.GetLabel(index);
 
         public override void Read(int index, Span<byte> chw)
         {

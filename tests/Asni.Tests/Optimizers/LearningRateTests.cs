@@ -9,16 +9,16 @@ public class LearningRateTests
     public void A_stretched_cosine_follows_the_authors_formula()
     {
         var cosine = new LearningRate { Kind = LearningRateKind.Cosine, Initial = 0.05, CosineStretch = 1.06 };
-        Assert.That(cosine.At(0, 160), Is.EqualTo(0.05).Within(1e-12));
-        Assert.That(cosine.At(80, 160), Is.EqualTo(0.025 * (1 + Math.Cos(Math.PI * 80 / (1.06 * 160)))).Within(1e-12));
-        Assert.That(cosine.At(159, 160), Is.GreaterThan(0));
+        Assert.That(cosine.GetRate(0, 160), Is.EqualTo(0.05).Within(1e-12));
+        Assert.That(cosine.GetRate(80, 160), Is.EqualTo(0.025 * (1 + Math.Cos(Math.PI * 80 / (1.06 * 160)))).Within(1e-12));
+        Assert.That(cosine.GetRate(159, 160), Is.GreaterThan(0));
     }
 
     [Test]
     public void Multistep_multiplies_at_each_step()
     {
         var steps = new LearningRate { Kind = LearningRateKind.Multistep, Initial = 1, Steps = [2, 4], Gamma = 0.1 };
-        double[] rates = [.. Enumerable.Range(0, 6).Select(e => steps.At(e, 6))];
+        double[] rates = [.. Enumerable.Range(0, 6).Select(e => steps.GetRate(e, 6))];
         Assert.That(rates, Is.EqualTo(new[] { 1, 1, 0.1, 0.1, 0.01, 0.01 }).Within(1e-12));
     }
 
@@ -26,10 +26,10 @@ public class LearningRateTests
     public void A_warm_up_rises_linearly_and_the_policy_starts_after_it()
     {
         var warm = new LearningRate { Kind = LearningRateKind.Cosine, Initial = 0.4, WarmupEpochs = 4 };
-        Assert.That(warm.At(0, 14), Is.EqualTo(0.1).Within(1e-12));
-        Assert.That(warm.At(3, 14), Is.EqualTo(0.4).Within(1e-12));
-        Assert.That(warm.At(4, 14), Is.EqualTo(0.4).Within(1e-12));
-        Assert.That(warm.At(9, 14), Is.EqualTo(0.2).Within(1e-12));
+        Assert.That(warm.GetRate(0, 14), Is.EqualTo(0.1).Within(1e-12));
+        Assert.That(warm.GetRate(3, 14), Is.EqualTo(0.4).Within(1e-12));
+        Assert.That(warm.GetRate(4, 14), Is.EqualTo(0.4).Within(1e-12));
+        Assert.That(warm.GetRate(9, 14), Is.EqualTo(0.2).Within(1e-12));
     }
 
     [TestCase(120, 80)]

@@ -14,10 +14,10 @@ public class CubicScheduleTests
     public void The_cubic_is_Zhu_and_Guptas(double percent, double sparsity)
     {
         var whole = new CubicSchedule { Final = 0.95, Begin = 0, End = 1 };
-        Assert.That(whole.At(percent - 1, 100), Is.EqualTo(sparsity).Within(1e-12));
+        Assert.That(whole.GetSparsity(percent - 1, 100), Is.EqualTo(sparsity).Within(1e-12));
         var part = new CubicSchedule { Final = 0.95, Begin = 0.2, End = 0.6 };
-        Assert.That(part.At(200 + 4 * percent - 1, 1000), Is.EqualTo(sparsity).Within(1e-12));
-        Assert.That(part.At(100, 1000), Is.Zero);
-        Assert.That(part.At(800, 1000), Is.EqualTo(0.95));
+        Assert.That(part.GetSparsity(200 + 4 * percent - 1, 1000), Is.EqualTo(sparsity).Within(1e-12));
+        Assert.That(part.GetSparsity(100, 1000), Is.Zero);
+        Assert.That(part.GetSparsity(800, 1000), Is.EqualTo(0.95));
     }
 }

@@ -112,8 +112,8 @@ public class MagnitudePrunerTests
         bool[] alive = [.. magnitudes.Select(_ => true)];
         for (int e = 0; e < 11; e++)
         {
-            pruner.PruneTo(schedule.At(e, 12), _notes.Add);
-            int remove = alive.Count(a => a) - (int)MagnitudePruner.Keep(alive.Length, schedule.At(e, 12));
+            pruner.PruneTo(schedule.GetSparsity(e, 12), _notes.Add);
+            int remove = alive.Count(a => a) - (int)MagnitudePruner.Keep(alive.Length, schedule.GetSparsity(e, 12));
             foreach (int i in Enumerable.Range(0, alive.Length).Where(i => alive[i]).OrderBy(i => magnitudes[i]).Take(remove).ToArray()) alive[i] = false;
             bool[] ours = [.. network.Weights.SelectMany(p => Values(model, p.Index)).Select(v => v != 0)];
             Assert.That(ours, Is.EqualTo(alive), $"after epoch {e}");

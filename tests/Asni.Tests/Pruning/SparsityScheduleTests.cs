@@ -31,13 +31,13 @@ public class SparsityScheduleTests
             double First(double at) => schedule.Mag1 * Sigmoid((at - schedule.Trans1 * rest) / schedule.Scale1);
             return e < rest ? First(e) : First(rest - 1) + schedule.Mag2 * Sigmoid((e - rest - schedule.Trans2 * (epochs - rest)) / schedule.Scale2);
         }
-        Assert.That(schedule.At(-0.5, epochs), Is.EqualTo(schedule.At(0, epochs)), "nothing is asked for before the first epoch's end but what is then");
+        Assert.That(schedule.GetSparsity(-0.5, epochs), Is.EqualTo(schedule.GetSparsity(0, epochs)), "nothing is asked for before the first epoch's end but what is then");
         double highest = 0;
         for (int e = 0; e < epochs; e++)
         {
             highest = Math.Max(highest, Raw(e));
-            Assert.That(schedule.At(e, epochs), Is.EqualTo(Math.Clamp(highest, 0, 1)).Within(1e-12), $"epoch {e}");
-            Assert.That(schedule.At(e + 0.25, epochs), Is.EqualTo(Math.Clamp(Math.Max(highest, Raw(e + 0.25)), 0, 1)).Within(1e-12), $"epoch {e} and a quarter");
+            Assert.That(schedule.GetSparsity(e, epochs), Is.EqualTo(Math.Clamp(highest, 0, 1)).Within(1e-12), $"epoch {e}");
+            Assert.That(schedule.GetSparsity(e + 0.25, epochs), Is.EqualTo(Math.Clamp(Math.Max(highest, Raw(e + 0.25)), 0, 1)).Within(1e-12), $"epoch {e} and a quarter");
         }
     }
 
@@ -48,9 +48,9 @@ public class SparsityScheduleTests
     public void Two_thousand_million_epochs_take_no_longer(ScheduleKind kind, double scale)
     {
         const int epochs = 2_000_000_000;
-        SparsitySchedule schedule = new SparsitySchedule { Kind = kind, Scale1 = scale }.WithFinal(0.9, epochs);
+        SparsitySchedule schedule = new SparsitySchedule { Kind = kind, Scale1 = scale }.WithFinalSparsity(0.9, epochs);
         schedule.Validate(epochs);
-        Assert.That(schedule.Final(epochs), Is.EqualTo(0.9).Within(1e-9));
+        Assert.That(schedule.GetFinalSparsity(epochs), Is.EqualTo(0.9).Within(1e-9));
     }
 
     [TestCase(9e-4, 1)]
@@ -65,10 +65,10 @@ public class SparsityScheduleTests
     public void The_published_lenet300_schedule_has_hand_computed_values()
     {
         // 0.98 / (1 + exp(-(e - 25) / 5)) for e = 0, 25, 30, 48.
-        Assert.That(Published.At(0, Epochs), Is.EqualTo(0.98 / (1 + Math.Exp(5))).Within(1e-12));
-        Assert.That(Published.At(25, Epochs), Is.EqualTo(0.49).Within(1e-12));
-        Assert.That(Published.At(30, Epochs), Is.EqualTo(0.716437407057).Within(1e-9));
-        Assert.That(Published.Final(Epochs), Is.EqualTo(0.970247234).Within(1e-8));
+        Assert.That(Published.GetSparsity(0, Epochs), Is.EqualTo(0.98 / (1 + Math.Exp(5))).Within(1e-12));
+        Assert.That(Published.GetSparsity(25, Epochs), Is.EqualTo(0.49).Within(1e-12));
+        Assert.That(Published.GetSparsity(30, Epochs), Is.EqualTo(0.716437407057).Within(1e-9));
+        Assert.That(Published.GetFinalSparsity(Epochs), Is.EqualTo(0.970247234).Within(1e-8));
     }
 
     [Test]
@@ -76,18 +76,18 @@ public class SparsityScheduleTests
     {
         var two = new SparsitySchedule { Rest = 20, Mag1 = 0.6, Scale1 = 2, Trans1 = 0.5, Mag2 = 0.3, Scale2 = 1, Trans2 = 0.5 };
         double first = 0.6 / (1 + Math.Exp(-(19 - 10) / 2.0));
-        Assert.That(two.At(19, 30), Is.EqualTo(first).Within(1e-12));
-        Assert.That(two.At(20, 30), Is.EqualTo(first + 0.3 / (1 + Math.Exp(5))).Within(1e-12));
-        Assert.That(two.At(25, 30), Is.EqualTo(first + 0.15).Within(1e-12));
+        Assert.That(two.GetSparsity(19, 30), Is.EqualTo(first).Within(1e-12));
+        Assert.That(two.GetSparsity(20, 30), Is.EqualTo(first + 0.3 / (1 + Math.Exp(5))).Within(1e-12));
+        Assert.That(two.GetSparsity(25, 30), Is.EqualTo(first + 0.15).Within(1e-12));
     }
 
     [Test]
     public void A_sine_holds_its_highest_value_after_its_top()
     {
         var sine = new SparsitySchedule { Kind = ScheduleKind.Sine, Mag1 = 0.9, Scale1 = 1, Exponent = 2 };
-        Assert.That(sine.At(2, 10), Is.EqualTo(0.9 * Math.Pow(Math.Sin(Math.PI * 0.2), 2)).Within(1e-12));
-        Assert.That(sine.At(5, 10), Is.EqualTo(0.9).Within(1e-12));
-        Assert.That(sine.At(9, 10), Is.EqualTo(0.9).Within(1e-12));
+        Assert.That(sine.GetSparsity(2, 10), Is.EqualTo(0.9 * Math.Pow(Math.Sin(Math.PI * 0.2), 2)).Within(1e-12));
+        Assert.That(sine.GetSparsity(5, 10), Is.EqualTo(0.9).Within(1e-12));
+        Assert.That(sine.GetSparsity(9, 10), Is.EqualTo(0.9).Within(1e-12));
     }
 
     [TestCase(0.5)]
@@ -95,9 +95,9 @@ public class SparsityScheduleTests
     [TestCase(0.999)]
     public void A_final_sparsity_is_met_exactly_at_the_last_pruning(double sparsity)
     {
-        SparsitySchedule schedule = Published.WithFinal(sparsity, Epochs);
-        Assert.That(schedule.At(48, Epochs), Is.EqualTo(sparsity).Within(1e-12));
-        Assert.That(schedule.Final(Epochs), Is.EqualTo(sparsity).Within(1e-12));
+        SparsitySchedule schedule = Published.WithFinalSparsity(sparsity, Epochs);
+        Assert.That(schedule.GetSparsity(48, Epochs), Is.EqualTo(sparsity).Within(1e-12));
+        Assert.That(schedule.GetFinalSparsity(Epochs), Is.EqualTo(sparsity).Within(1e-12));
     }
 
     [Test]
@@ -106,7 +106,7 @@ public class SparsityScheduleTests
         double last = 0;
         for (double e = 0; e < 49; e += 0.1)
         {
-            double s = Published.At(e, Epochs);
+            double s = Published.GetSparsity(e, Epochs);
             Assert.That(s, Is.GreaterThanOrEqualTo(last));
             last = s;
         }
@@ -117,7 +117,7 @@ public class SparsityScheduleTests
     [TestCase(-0.1)]
     [TestCase(double.NaN)]
     public void A_sparsity_outside_0_to_1_is_refused(double sparsity) =>
-        Assert.That(() => Published.WithFinal(sparsity, Epochs), Throws.TypeOf<UsageException>().With.Message.Contains("[0, 1)"));
+        Assert.That(() => Published.WithFinalSparsity(sparsity, Epochs), Throws.TypeOf<UsageException>().With.Message.Contains("[0, 1)"));
 
     [Test]
     public void A_schedule_that_prunes_everything_is_refused() =>

@@ -164,7 +164,7 @@ public class UnitPruningTests
     {
         // Three of eight units reach the output; the others have activations as large.
         Network network = Asni.Tests.Engine.TinyNetworks.Linear(4, 8, 3);
-        TrainedNetwork model = MethodRunner.InitialWeights(network, 1);
+        TrainedNetwork model = MethodRunner.CreateInitialWeights(network, 1);
         Parameter consumer = network.Parameters[2];
         int[] carry = [1, 4, 6];
         float[] weights = [.. model.Values[consumer.Index].Select((_, i) => carry.Contains(i % 8) ? 0.5f + i % 8 : 0f)];
@@ -258,7 +258,7 @@ public class UnitPruningTests
     /// <summary>Random weights with batch-norm numbers that are not their initial ones.</summary>
     private static TrainedNetwork Trained(Network network)
     {
-        TrainedNetwork model = MethodRunner.InitialWeights(network, 3);
+        TrainedNetwork model = MethodRunner.CreateInitialWeights(network, 3);
         foreach (Parameter p in network.Parameters.Where(p => p.Kind is not (ParameterKind.Weight or ParameterKind.Bias)))
             model = model with
             {

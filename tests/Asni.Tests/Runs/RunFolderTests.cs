@@ -98,7 +98,7 @@ public class RunFolderTests : FolderTest
         using var run = RunFolder.Create(_folder["r"], s_run);
         run.Record(Phase("asni1"));
         TrainedNetwork loaded = RunFolder.Load(_folder["r/asni1.safetensors"], TinyNetwork.Network);
-        Assert.That(loaded.Values, Is.EqualTo(TinyNetwork.Snapshot().Values));
+        Assert.That(loaded.Values, Is.EqualTo(TinyNetwork.TakeSnapshot().Values));
         Assert.That(loaded.Kept, Is.EqualTo(12));
     }
 
@@ -335,7 +335,7 @@ public class RunFolderTests : FolderTest
     public void The_size_of_the_initialization_counts_mask_signs_and_two_floats_a_layer()
     {
         // 18 weights: 3 bytes of mask; 12 kept: 2 bytes of signs; 2 layers: 16 bytes; dense 72 bytes.
-        var size = InitializationSize.Measure(TinyNetwork.Snapshot());
+        var size = InitializationSize.Measure(TinyNetwork.TakeSnapshot());
         Assert.That(size, Is.EqualTo(new InitializationSize(3, 2, 16, 72)));
         Assert.That(size.TotalBytes, Is.EqualTo(21));
     }
@@ -352,7 +352,7 @@ public class RunFolderTests : FolderTest
 
     private static EpochRecord Epoch(int epoch) => new("asni1", epoch, 2, 1e-3, 0.5, 0.6, 0.9, 0.99, 0.3, 12, 0.25, 1.5, 1000);
 
-    private static PhaseResult Phase(string name) => new(name, 0.9, 0.99, 0.4, 1.0 / 3, 12, 3.5, TinyNetwork.Snapshot(), TinyNetwork.Snapshot());
+    private static PhaseResult Phase(string name) => new(name, 0.9, 0.99, 0.4, 1.0 / 3, 12, 3.5, TinyNetwork.TakeSnapshot(), TinyNetwork.TakeSnapshot());
 
     private static PhaseResult SecondPhase() => Phase("asni2") with
     {

@@ -22,7 +22,7 @@ public class EvaluatorTests
     {
         using var device = new CpuDevice(1);
         using var model = new Model(NetworkZoo.Create("lenet300", s_shape, 4), device);
-        model.Load(MethodRunner.InitialWeights(model.Network, 3));
+        model.Load(MethodRunner.CreateInitialWeights(model.Network, 3));
         DatasetSplit data = BlobDataset.Split(602, s_shape, 4);
         using var evaluator = new Evaluator(model, data.Test, batch);
         Metrics metrics = evaluator.Evaluate();
@@ -39,7 +39,7 @@ public class EvaluatorTests
     {
         using var device = new CpuDevice(1);
         using var model = new Model(NetworkZoo.Create("lenet300", s_shape, 4), device);
-        model.Load(MethodRunner.InitialWeights(model.Network, 3));
+        model.Load(MethodRunner.CreateInitialWeights(model.Network, 3));
         DatasetSplit data = BlobDataset.Split(200, s_shape, 4);
         using var trainer = new Trainer(model, data, 20, Augmentation.None, 0, new RecordingObserver());
         using var evaluator = new Evaluator(model, data.Test, 20);
@@ -72,11 +72,11 @@ public class EvaluatorTests
         {
             data.Read(i, pixels);
             data.Normalization.Apply(pixels, input);
-            plan.Load(input, [data.Label(i)]);
+            plan.Load(input, [data.GetLabel(i)]);
             plan.RunEvaluation();
             plan.ReadLogits(logits);
-            loss += Math.Log(logits.Sum(l => Math.Exp(l))) - logits[data.Label(i)];
-            if (Array.IndexOf(logits, logits.Max()) == data.Label(i)) right++;
+            loss += Math.Log(logits.Sum(l => Math.Exp(l))) - logits[data.GetLabel(i)];
+            if (Array.IndexOf(logits, logits.Max()) == data.GetLabel(i)) right++;
         }
         return (loss / data.Count, right);
     }

@@ -58,9 +58,9 @@ internal static class DownloadSources
         string proper = KnownDatasets.Resolve(name);
         if (All.FirstOrDefault(s => s.Dataset == proper) is { } source) return source;
         if (KnownDatasets.File(proper) is not { } files)
-            throw new DownloadUnavailableException(proper, isProcedural: true, $"'{proper}' is synthetic and needs no download.");
+            throw new DownloadUnavailableException(proper, isSynthetic: true, $"'{proper}' is synthetic and needs no download.");
         string from = files.Source is { } clause ? $": {clause}" : "";
-        throw new DownloadUnavailableException(proper, isProcedural: false, $"'{proper}' cannot be downloaded{from}; its folder has {files.Expected}.");
+        throw new DownloadUnavailableException(proper, isSynthetic: false, $"'{proper}' cannot be downloaded{from}; its folder has {files.Expected}.");
     }
 
     private static RemoteFile At(string[] mirrors, string name, long bytes, string sha256) =>

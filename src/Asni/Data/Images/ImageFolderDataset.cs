@@ -11,13 +11,13 @@ internal sealed class ImageFolderDataset(string name, ImageList list, int height
     public override Chw Shape => new(3, height, width);
     public override Normalization Normalization => ImageFolders.Normalization;
 
-    public override bool HasParts => true;
+    public override bool HasRandomCrops => true;
 
     internal override string PassedOver => list.PassedOver;
 
-    public override int Label(int index) => list.Labels[index];
+    public override int GetLabel(int index) => list.Labels[index];
 
-    public override string ClassName(int label) => list.Classes[label];
+    public override string GetClassName(int label) => list.Classes[label];
 
     public override void Read(int index, Span<byte> chw)
     {
@@ -25,7 +25,7 @@ internal sealed class ImageFolderDataset(string name, ImageList list, int height
         image.TakeMiddle(width, height, chw);
     }
 
-    public override void ReadPart(int index, ulong random, Span<byte> chw)
+    public override void ReadRandomCrop(int index, ulong random, Span<byte> chw)
     {
         using DecodedImage image = ImageFile.Decode(list.PathOf(index));
         image.TakePart(new SplitMix64(random), width, height, chw);
@@ -34,5 +34,5 @@ internal sealed class ImageFolderDataset(string name, ImageList list, int height
     /// <summary>Names and classes of all files.</summary>
     internal override void AddContent(ContentHash hash) => list.AddNames(hash);
 
-    public override string? FilesSha256() => list.FilesSha256();
+    public override string? ComputeFilesSha256() => list.ComputeFilesSha256();
 }

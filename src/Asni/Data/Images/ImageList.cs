@@ -92,7 +92,7 @@ internal sealed record ImageList(string Root, ImmutableArray<string> Classes, st
 
     /// <summary>SHA-256 of the sizes of some files, and of the beginnings of a few: a million photographs would take many minutes to read.</summary>
     /// <exception cref="AsniException">A file cannot be read.</exception>
-    public string FilesSha256()
+    public string ComputeFilesSha256()
     {
         using var hash = new ContentHash();
         var beginning = new byte[BytesOfBeginning];

@@ -75,7 +75,7 @@ internal sealed class UnitRemoval(UnitPruningOptions options, PhasePlan finetuni
                 int keep = options.Kept(group);
                 int[] kept = UnitChoice.Select(model, group, keep, options, run.Data.Train, seed, run.Device, run.Cancellation);
                 model = NarrowNetwork.Keep(model, group, kept);
-                run.Observer.Note($"{name}: {keep} of {group.Units} units stay");
+                run.Observer.OnNote($"{name}: {keep} of {group.Units} units stay");
                 if (options.BlockEpochs > 0) model = Finetune(model, name);
                 run.Cancellation.ThrowIfCancellationRequested();
             }
@@ -103,13 +103,13 @@ internal sealed class UnitRemoval(UnitPruningOptions options, PhasePlan finetuni
         {
             // What was reached counts; the caller sees that it was asked to stop.
         }
-        return model.Snapshot();
+        return model.TakeSnapshot();
     }
 
     private PhaseResult Final(TrainedNetwork start, TrainedNetwork pruned, Stopwatch watch)
     {
         NetworkAnalysis before = NetworkAnalysis.Analyze(start.Network), after = NetworkAnalysis.Analyze(pruned.Network);
-        run.Observer.Note(string.Create(System.Globalization.CultureInfo.InvariantCulture,
+        run.Observer.OnNote(string.Create(System.Globalization.CultureInfo.InvariantCulture,
             $"{start.Network.ParameterCount:N0} parameters became {pruned.Network.ParameterCount:N0}, {before.Macs / 1e6:N1} M multiply-accumulates {after.Macs / 1e6:N1} M"));
         using var model = new Model(pruned.Network, run.Device);
         using Trainer trainer = run.NewTrainer(model);
@@ -117,7 +117,7 @@ internal sealed class UnitRemoval(UnitPruningOptions options, PhasePlan finetuni
         if (options.FinetuneEpochs == 0 || run.Cancellation.IsCancellationRequested)
         {
             Metrics test = trainer.Evaluate(CancellationToken.None);
-            return new PhaseResult(finetuning.Name, test.Top1, test.Top5, test.Loss, model.Sparsity, model.Kept, watch.Elapsed.TotalSeconds, pruned, model.Snapshot())
+            return new PhaseResult(finetuning.Name, test.Top1, test.Top5, test.Loss, model.Sparsity, model.Kept, watch.Elapsed.TotalSeconds, pruned, model.TakeSnapshot())
             { Complete = !run.Cancellation.IsCancellationRequested };
         }
         PhaseResult result = new Phase(finetuning.Name, Stream, run.Recipe, trainer, run.Observer).Run(finetuning.Epochs, finetuning.LearningRate, run.Cancellation);

@@ -50,10 +50,10 @@ public record AsniI : Method
 
     internal override IEnumerable<PhaseResult> Run(MethodRun run) => [Prune(run)];
 
-    internal override double? FinalSparsity(Recipe recipe) => EffectiveSchedule(recipe).Final(recipe.Epochs);
+    internal override double? FinalSparsity(Recipe recipe) => EffectiveSchedule(recipe).GetFinalSparsity(recipe.Epochs);
 
     internal override Func<int, double>? PlannedSparsity(Recipe recipe, string phase) =>
-        phase == PhaseName ? e => e == 0 ? 0 : EffectiveSchedule(recipe).At(e - 1, recipe.Epochs) : null;
+        phase == PhaseName ? e => e == 0 ? 0 : EffectiveSchedule(recipe).GetSparsity(e - 1, recipe.Epochs) : null;
 
     internal override void Validate(Recipe recipe)
     {
@@ -71,7 +71,7 @@ public record AsniI : Method
     {
         const double nearlyAll = 0.9;
         if (Sparsity is not null || published.Method is not AsniI model) return null;
-        double reached = Schedule.Final(recipe.Epochs), meant = model.EffectiveSchedule(published).Final(published.Epochs);
+        double reached = Schedule.GetFinalSparsity(recipe.Epochs), meant = model.EffectiveSchedule(published).GetFinalSparsity(published.Epochs);
         if (reached >= nearlyAll * meant) return null;
         return recipe.Epochs == 1
             ? new("a run of one epoch prunes nothing: weights are pruned after each epoch but the last.")
@@ -79,7 +79,7 @@ public record AsniI : Method
     }
 
     /// <summary>The schedule, as high as the sparsity needs it where one is asked for.</summary>
-    internal SparsitySchedule EffectiveSchedule(Recipe recipe) => Sparsity is { } sparsity ? Schedule.WithFinal(sparsity, recipe.Epochs) : Schedule;
+    internal SparsitySchedule EffectiveSchedule(Recipe recipe) => Sparsity is { } sparsity ? Schedule.WithFinalSparsity(sparsity, recipe.Epochs) : Schedule;
 
     private protected static PhasePlan Phase(Recipe recipe) => new(PhaseName, recipe.Epochs, recipe.LearningRate);
 
@@ -89,7 +89,7 @@ public record AsniI : Method
         // Every n steps the schedule is read between epochs: at the end of epoch e it says S(e), as when pruning by epochs.
         Cadence cadence = EverySteps is { } every ? new Cadence(every, Last: (epochs - 1L) * run.StepsPerEpoch / every * every) : Cadence.EachEpoch;
         var pruner = new Pruner(run.Model, new Magnitude(), Pruning.NewAllocation(), Pruning.Biases);
-        var policy = new PruneOnSchedule(pruner, EffectiveSchedule(run.Recipe), cadence, run.Observer.Note);
+        var policy = new PruneOnSchedule(pruner, EffectiveSchedule(run.Recipe), cadence, run.Observer.OnNote);
         return run.Train(Phase(run.Recipe), policy, stream: 1);
     }
 

@@ -117,6 +117,6 @@ public sealed record AsniII : AsniI
             (_, null) => "negative weight",
             _ => null,
         };
-        if (missing is not null) observer.Note($"layer {layer.Parameter.Name} kept no {missing}: 0 is stored for its mean.");
+        if (missing is not null) observer.OnNote($"layer {layer.Parameter.Name} kept no {missing}: 0 is stored for its mean.");
     }
 }

@@ -55,14 +55,14 @@ public sealed record Gmp : Method
         long first = (long)Math.Round(Begin * steps), last = Math.Max(1, (long)Math.Round(End * steps));
         int every = EverySteps ?? (int)Math.Clamp((last - first) / FewestPrunings, 1, UsualSteps);
         var pruner = new Pruner(run.Model, Pruning.NewScore(run.Recipe.Seed), Pruning.NewAllocation(), Pruning.Biases);
-        var policy = new PruneOnSchedule(pruner, Schedule(first / steps, last / steps), new Cadence(every, first, last), run.Observer.Note);
+        var policy = new PruneOnSchedule(pruner, Schedule(first / steps, last / steps), new Cadence(every, first, last), run.Observer.OnNote);
         yield return run.Train(phase, policy);
     }
 
     internal override double? FinalSparsity(Recipe recipe) => Sparsity;
 
     /// <summary>An epoch trains under what was pruned to until its end.</summary>
-    internal override Func<int, double>? PlannedSparsity(Recipe recipe, string phase) => phase == PhaseName ? e => Schedule(Begin, End).At(e, recipe.Epochs) : null;
+    internal override Func<int, double>? PlannedSparsity(Recipe recipe, string phase) => phase == PhaseName ? e => Schedule(Begin, End).GetSparsity(e, recipe.Epochs) : null;
 
     internal override void Validate(Recipe recipe)
     {

@@ -10,5 +10,5 @@ internal sealed class PruneOnSchedule(Pruner pruner, ISparsitySchedule schedule,
 
     public PruneOutcome? BetweenEpochs(in StepPoint at) => cadence.EverySteps is null ? Prune(at) : null;
 
-    private PruneOutcome Prune(in StepPoint at) => pruner.PruneTo(schedule.At((double)at.Done / at.StepsPerEpoch - 1, at.Epochs), note);
+    private PruneOutcome Prune(in StepPoint at) => pruner.PruneTo(schedule.GetSparsity((double)at.Done / at.StepsPerEpoch - 1, at.Epochs), note);
 }

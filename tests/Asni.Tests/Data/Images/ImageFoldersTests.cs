@@ -32,10 +32,10 @@ public class ImageFoldersTests : FolderTest
         {
             Assert.That((split.Train.Name, split.Train.Count, split.Train.Classes, split.Test.Count), Is.EqualTo((name, 12, 3, 2)));
             Assert.That(split.Train.Shape, Is.EqualTo(new Asni.Tensors.Chw(3, 16, 16)));
-            Assert.That(Enumerable.Range(0, 12).Select(split.Train.Label).CountBy(l => l).Select(c => c.Value), Is.All.EqualTo(4));
-            Assert.That(Enumerable.Range(0, 2).Select(split.Test.Label).Order(), Is.EqualTo((int[])[0, 2]));
-            Assert.That(new FirstImages(split.Train, 6).HasParts);
-            Assert.That(Enumerable.Range(0, 6).Select(split.Train.Label).Distinct().Count(), Is.GreaterThan(1), "the first images are not of one class");
+            Assert.That(Enumerable.Range(0, 12).Select(split.Train.GetLabel).CountBy(l => l).Select(c => c.Value), Is.All.EqualTo(4));
+            Assert.That(Enumerable.Range(0, 2).Select(split.Test.GetLabel).Order(), Is.EqualTo((int[])[0, 2]));
+            Assert.That(new FirstImages(split.Train, 6).HasRandomCrops);
+            Assert.That(Enumerable.Range(0, 6).Select(split.Train.GetLabel).Distinct().Count(), Is.GreaterThan(1), "the first images are not of one class");
         }
     }
 
@@ -48,7 +48,7 @@ public class ImageFoldersTests : FolderTest
         File.WriteAllText(_folder["LOC_val_solution.csv"],
             "ImageId,PredictionString\nILSVRC2012_val_00000002,n00000001 1 2 3 4 n00000001 5 6 7 8\nILSVRC2012_val_00000001,n00000002 1 2 3 4\n");
         Dataset test = Open("imagenet").Test;
-        Assert.That(Enumerable.Range(0, 2).Select(test.Label).Order(), Is.EqualTo((int[])[0, 1]));
+        Assert.That(Enumerable.Range(0, 2).Select(test.GetLabel).Order(), Is.EqualTo((int[])[0, 1]));
         File.WriteAllText(_folder["LOC_val_solution.csv"], "ImageId,PredictionString\nILSVRC2012_val_00000002,n00000001 1 2 3 4\n");
         Assert.That(() => Open("imagenet"), Throws.TypeOf<AsniException>().With.Message.Contains("no class for the image").And.Message.Contains("val_00000001"));
     }
@@ -61,7 +61,7 @@ public class ImageFoldersTests : FolderTest
         Put("val/images/val_1.JPEG", "gray.jpg");
         File.WriteAllText(_folder["val/val_annotations.txt"], "val_0.JPEG\tn00000002\t0\t0\t62\t57\nval_1.JPEG\tn00000001\t0\t0\t62\t57\n");
         Dataset test = Open().Test;
-        Assert.That(Enumerable.Range(0, 2).Select(test.Label).Order(), Is.EqualTo((int[])[0, 1]));
+        Assert.That(Enumerable.Range(0, 2).Select(test.GetLabel).Order(), Is.EqualTo((int[])[0, 1]));
         File.WriteAllText(_folder["val/val_annotations.txt"], "val_0.JPEG\tn00000002\nval_1.JPEG\n");
         ExpectError("line 2 has no class");
         File.WriteAllText(_folder["val/val_annotations.txt"], "val_0.JPEG\tn00000002\nval_1.JPEG\tn00000003\n");
@@ -97,7 +97,7 @@ public class ImageFoldersTests : FolderTest
         Put("val/a/1.jpg");
         Directory.CreateDirectory(_folder["train/b"]);
         ExpectError("has no image (");
-        Assert.That(() => Open("imagenet"), Throws.TypeOf<DatasetMissingException>().With.Message.Contains("https://image-net.org"));
+        Assert.That(() => Open("imagenet"), Throws.TypeOf<DatasetNotFoundException>().With.Message.Contains("https://image-net.org"));
     }
 
     [TestCase("picture.jpg", "picture-jpg.png", 0)]

@@ -15,7 +15,7 @@ public class AsniFileTests : FolderTest
     [Test]
     public void A_sparse_network_comes_back_bit_for_bit()
     {
-        TrainedNetwork model = TinyNetwork.Snapshot();
+        TrainedNetwork model = TinyNetwork.TakeSnapshot();
         string path = Write(model, "asni1");
         TrainedNetwork read = AsniFile.Read(path, model.Network);
         Assert.That(read.Values, Is.EqualTo(model.Values));
@@ -45,7 +45,7 @@ public class AsniFileTests : FolderTest
     [Test]
     public void Half_precision_rounds_the_weights_but_not_the_vectors()
     {
-        TrainedNetwork model = MethodRunner.InitialWeights(NetworkZoo.Create("lenet300"), 1);
+        TrainedNetwork model = MethodRunner.CreateInitialWeights(NetworkZoo.Create("lenet300"), 1);
         model.Values[1][0] = 0.1f;
         string path = _folder["half.asni"];
         AsniFile.Write(path, model, "dense", half: true);
@@ -60,7 +60,7 @@ public class AsniFileTests : FolderTest
     [Test]
     public void A_file_of_another_network_is_refused()
     {
-        string path = Write(TinyNetwork.Snapshot(), "asni1");
+        string path = Write(TinyNetwork.TakeSnapshot(), "asni1");
         Assert.That(() => AsniFile.Read(path, NetworkZoo.Create("lenet300")), Throws.TypeOf<AsniException>().With.Message.EqualTo(
             $"{path} does not fit network lenet300: it has fc1.weight 3x4 where 1.weight 300x784 is expected."));
     }
@@ -68,7 +68,7 @@ public class AsniFileTests : FolderTest
     [Test]
     public void A_file_cut_anywhere_or_with_any_bit_turned_is_refused()
     {
-        string path = Write(TinyNetwork.Snapshot(), "asni1");
+        string path = Write(TinyNetwork.TakeSnapshot(), "asni1");
         byte[] whole = File.ReadAllBytes(path);
         for (int length = 0; length < whole.Length; length++) ExpectRefused(whole[..length], $"{length} of {whole.Length} bytes");
         ExpectRefused([.. whole, 0], "one byte more");
@@ -83,7 +83,7 @@ public class AsniFileTests : FolderTest
     [Test]
     public void A_hostile_file_with_a_right_checksum_does_no_harm()
     {
-        string path = Write(TinyNetwork.Snapshot(), "asni1");
+        string path = Write(TinyNetwork.TakeSnapshot(), "asni1");
         byte[] whole = File.ReadAllBytes(path);
         var random = new Random(1);
         for (int round = 0; round < 3000; round++)
@@ -109,7 +109,7 @@ public class AsniFileTests : FolderTest
     [Test]
     public void A_tensor_larger_than_the_file_can_hold_is_refused_before_memory_is_asked_for()
     {
-        string path = Write(TinyNetwork.Snapshot(), "asni1");
+        string path = Write(TinyNetwork.TakeSnapshot(), "asni1");
         byte[] bytes = File.ReadAllBytes(path);
         int dims = bytes.AsSpan().IndexOf("fc1.weight"u8) + "fc1.weight".Length + 1;
         BinaryPrimitives.WriteInt32LittleEndian(bytes.AsSpan(dims), 1 << 30);
@@ -188,7 +188,7 @@ public class AsniFileTests : FolderTest
     [Test]
     public void A_later_version_says_so()
     {
-        string path = Write(TinyNetwork.Snapshot(), "asni1");
+        string path = Write(TinyNetwork.TakeSnapshot(), "asni1");
         byte[] bytes = File.ReadAllBytes(path);
         bytes[4] = 3;
         Seal(bytes);

@@ -1,14 +1,14 @@
 namespace Asni.Data;
 
 /// <summary>The files of a dataset are in none of the folders that were looked into.</summary>
-public sealed class DatasetMissingException : AsniException
+public sealed class DatasetNotFoundException : AsniException
 {
-    internal DatasetMissingException(FileDataset dataset, DatasetLocator locator, string message) : base(message)
+    internal DatasetNotFoundException(FileDataset dataset, DatasetLocator locator, string message) : base(message)
     {
         Dataset = dataset.Name;
         Folders = locator.Folders;
         NamedFolder = locator.NamedFolder;
-        StandIn = dataset.StandIn;
+        Substitute = dataset.Substitute;
     }
 
     /// <summary>Name of the dataset; <see cref="Download.DatasetDownloader"/> gets those in its list.</summary>
@@ -23,6 +23,6 @@ public sealed class DatasetMissingException : AsniException
     /// <summary>False when the named folder does not exist.</summary>
     public bool FolderExists { get; internal init; } = true;
 
-    /// <summary>A procedural dataset of as many channels, which needs no files.</summary>
-    public string StandIn { get; }
+    /// <summary>A synthetic dataset of as many channels, which needs no files.</summary>
+    public string Substitute { get; }
 }

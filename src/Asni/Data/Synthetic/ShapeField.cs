@@ -1,6 +1,6 @@
 using System.Runtime.Intrinsics;
 
-namespace Asni.Data.Procedural;
+namespace Asni.Data.Synthetic;
 
 /// <summary>
 /// The ten classes of `shapes` as distance fields in a frame where a shape is about 1 in radius: negative inside, positive outside,

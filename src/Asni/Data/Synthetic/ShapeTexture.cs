@@ -1,6 +1,6 @@
 using System.Runtime.Intrinsics;
 
-namespace Asni.Data.Procedural;
+namespace Asni.Data.Synthetic;
 
 /// <summary>Fill patterns of `shapes`: 0 for one colour, 1 for the other, one period a unit. Eight points at a time.</summary>
 internal static class ShapeTexture

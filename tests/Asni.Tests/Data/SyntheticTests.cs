@@ -1,11 +1,11 @@
 using System.Runtime.Intrinsics;
 using Asni.Data;
-using Asni.Data.Procedural;
+using Asni.Data.Synthetic;
 using Asni.Tensors;
 
 namespace Asni.Tests.Data;
 
-public class ProceduralTests
+public class SyntheticTests
 {
     private static readonly DatasetLocator Nowhere = new(null, null, "no-such-folder", "no-such-folder");
 
@@ -16,7 +16,7 @@ public class ProceduralTests
         return image;
     }
 
-    private static DatasetSplit Open(string name, ProceduralOptions options) => Datasets.Open(name, Nowhere, options);
+    private static DatasetSplit Open(string name, SyntheticOptions options) => Datasets.Open(name, Nowhere, options);
 
     [Test]
     public void Digits_do_not_depend_on_the_number_of_threads_or_images()
@@ -39,7 +39,7 @@ public class ProceduralTests
     [TestCase("shapes")]
     public void The_seed_repeats_the_images_and_another_seed_or_half_differs(string name)
     {
-        var options = new ProceduralOptions { TrainCount = 60, TestCount = 60 };
+        var options = new SyntheticOptions { TrainCount = 60, TestCount = 60 };
         DatasetSplit a = Open(name, options), b = Open(name, options), c = Open(name, options with { Seed = 2 });
         var train = new HashSet<string>(Enumerable.Range(0, 60).Select(i => Convert.ToHexString(Image(a.Train, i))));
         using (Assert.EnterMultipleScope())
@@ -58,9 +58,9 @@ public class ProceduralTests
     [TestCase("shapes")]
     public void Labels_are_balanced_and_the_normalization_is_that_of_the_images(string name)
     {
-        Dataset data = Open(name, new ProceduralOptions { TrainCount = 3000, TestCount = 10 }).Train;
+        Dataset data = Open(name, new SyntheticOptions { TrainCount = 3000, TestCount = 10 }).Train;
         int[] histogram = new int[data.Classes];
-        for (int i = 0; i < data.Count; i++) histogram[data.Label(i)]++;
+        for (int i = 0; i < data.Count; i++) histogram[data.GetLabel(i)]++;
         Assert.That(histogram, Is.All.EqualTo(300));
 
         int plane = data.Shape.Positions;
@@ -80,14 +80,14 @@ public class ProceduralTests
     [Test]
     public void Digits_can_be_told_apart_by_their_nearest_neighbour()
     {
-        DatasetSplit split = Open("digits", new ProceduralOptions { TrainCount = 4000, TestCount = 200 });
+        DatasetSplit split = Open("digits", new SyntheticOptions { TrainCount = 4000, TestCount = 200 });
         byte[][] train = [.. Enumerable.Range(0, 4000).Select(i => Image(split.Train, i))];
         int right = 0;
         for (int i = 0; i < 200; i++)
         {
             byte[] image = Image(split.Test, i);
             int nearest = Enumerable.Range(0, train.Length).MinBy(j => Distance(image, train[j]));
-            if (split.Train.Label(nearest) == split.Test.Label(i)) right++;
+            if (split.Train.GetLabel(nearest) == split.Test.GetLabel(i)) right++;
         }
         Assert.That(right, Is.InRange(120, 198), "neither hopeless nor trivial");
     }

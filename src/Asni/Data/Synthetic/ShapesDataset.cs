@@ -1,9 +1,9 @@
 using Asni.Tensors;
 
-namespace Asni.Data.Procedural;
+namespace Asni.Data.Synthetic;
 
 /// <summary>
-/// The procedural dataset `shapes`: RGB images of any size, ten classes of textured shapes, drawn when read, so that any number of
+/// The synthetic dataset `shapes`: RGB images of any size, ten classes of textured shapes, computed when read, so that any number of
 /// them takes no memory. Image i depends on (stream, i, size) only.
 /// </summary>
 internal sealed class ShapesDataset(int count, int height, int width, ulong stream) : Dataset
@@ -22,12 +22,12 @@ internal sealed class ShapesDataset(int count, int height, int width, ulong stre
     public override Chw Shape => new(3, height, width);
     public override Normalization Normalization => NormalizationOfAll;
 
-    public override int Label(int index) => index % Classes;
-    public override string ClassName(int label) => ShapeField.Names[label];
+    public override int GetLabel(int index) => index % Classes;
+    public override string GetClassName(int label) => ShapeField.Names[label];
 
     public override void Read(int index, Span<byte> chw)
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)index, (uint)count, nameof(index));
-        (_painter ??= new ShapePainter()).Paint(Label(index), SampleStream.At(stream, index), height, width, chw);
+        (_painter ??= new ShapePainter()).Paint(GetLabel(index), SampleStream.At(stream, index), height, width, chw);
     }
 }

@@ -1,6 +1,6 @@
 using System.Globalization;
 
-namespace Asni.Data.Procedural;
+namespace Asni.Data.Synthetic;
 
 /// <summary>One pen stroke by its control points; a smooth one passes through them as a Catmull-Rom spline.</summary>
 internal sealed record Stroke(bool Smooth, float[] X, float[] Y);

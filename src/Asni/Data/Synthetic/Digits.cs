@@ -1,8 +1,8 @@
 using Asni.Tensors;
 
-namespace Asni.Data.Procedural;
+namespace Asni.Data.Synthetic;
 
-/// <summary>The procedural dataset `digits`: 28x28 grey digits drawn stroke by stroke from a seed, held in memory.</summary>
+/// <summary>The synthetic dataset `digits`: 28x28 grey digits computed stroke by stroke from a seed, held in memory.</summary>
 internal static class Digits
 {
     public const string Name = "digits";

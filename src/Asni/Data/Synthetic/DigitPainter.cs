@@ -2,12 +2,12 @@ using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using Asni.Tensors;
 
-namespace Asni.Data.Procedural;
+namespace Asni.Data.Synthetic;
 
 /// <summary>
 /// Draws 28x28 grey digits as a pen would: a style's strokes with shaken control points, bent by a smooth random field, rotated,
 /// sheared, scaled and shifted, stroked with a varying radius, softened, with noise and sometimes stray strokes or a gap.
-/// What is drawn follows from the generator's state alone. One instance a thread.
+/// The picture follows from the generator's state alone. One instance a thread.
 /// </summary>
 internal sealed class DigitPainter
 {

@@ -1,12 +1,12 @@
 using System.Runtime.Intrinsics;
 using Asni.Tensors;
 
-namespace Asni.Data.Procedural;
+namespace Asni.Data.Synthetic;
 
 /// <summary>
 /// Draws one textured shape at a random place, size and angle before a background of waves, in random colours, often with a bar
 /// across it, and noise. As in photographs, most images of a class have its usual hue and texture, so that a network learns
-/// something at once and more from the outline. What is drawn follows from the generator's state alone. One instance a thread.
+/// something at once and more from the outline. The picture follows from the generator's state alone. One instance a thread.
 /// </summary>
 internal sealed class ShapePainter
 {
