@@ -83,6 +83,9 @@ internal static class Entry
         return failure is UsageException ? WrongUsage : Failed;
     }
 
+    /// <summary>"asni data get".</summary>
+    private static string FullName(Command command) => command is RootCommand ? "asni" : $"{FullName(command.Parents.OfType<Command>().First())} {command.Name}";
+
     /// <summary>The first thing wrong with the arguments, with what was probably meant.</summary>
     private static string UsageError(ParseResult parsed)
     {
@@ -103,8 +106,8 @@ internal static class Entry
             OptionResult { Tokens.Count: 0 } option => $"{option.IdentifierToken.Value} needs a value.",
             OptionResult { IdentifierTokenCount: > 1 } option => $"{option.Option.Name} is given more than once.",
             OptionResult option => $"{option.Option.Name} '{option.Tokens[0].Value}' is not {(option.Option.ValueType == typeof(int?) ? "a whole number" : "a valid value")}.",
-            ArgumentResult { Tokens.Count: 0 } absent => $"asni {command.Name} needs <{absent.Argument.Name}>: {absent.Argument.Description}.",
-            _ when command.Subcommands.Count > 0 => $"asni {command.Name} needs one of its commands: {string.Join(", ", command.Subcommands.Select(c => c.Name))}.",
+            ArgumentResult { Tokens.Count: 0 } absent => $"{FullName(command)} needs <{absent.Argument.Name}>: {absent.Argument.Description}.",
+            _ when command.Subcommands.Count > 0 => $"{FullName(command)} needs one of its commands: {string.Join(", ", command.Subcommands.Select(c => c.Name))}.",
             _ => error.Message.TrimEnd('.') + ".",
         };
     }

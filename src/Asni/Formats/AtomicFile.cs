@@ -24,7 +24,8 @@ internal static class AtomicFile
         catch (Exception e)
         {
             TryDelete(aside);
-            if (e is IOException or UnauthorizedAccessException) throw Failure(path, e);
+            if (e is IOException or UnauthorizedAccessException)
+                throw Directory.Exists(path) ? new AsniException($"cannot write {path}: a folder has this name; choose another name.", e) : Failure(path, e);
             throw;
         }
     }
@@ -40,10 +41,9 @@ internal static class AtomicFile
         return new FileStream(path, FileMode.CreateNew, FileAccess.Write, share, bufferSize);
     }
 
-    /// <summary>One sentence for a failed write.</summary>
+    /// <summary>One sentence for a failed write of a file or in a folder.</summary>
     internal static AsniException Failure(string path, Exception e)
     {
-        if (Directory.Exists(path)) return new AsniException($"cannot write {path}: a folder has this name; choose another name.", e);
         if (e is DirectoryNotFoundException) return new AsniException($"cannot write {path}: its folder does not exist; make the folder or choose another.", e);
         string reason = e is UnauthorizedAccessException ? "permission denied" : e.Message.Split(" : ")[0].TrimEnd('.');
         return new AsniException($"cannot write {path} ({reason}); make room or choose another folder.", e);

@@ -12,7 +12,7 @@ namespace Asni.Inference;
 /// A trained network that runs sparse inside a .NET application: batch-norm folded into the layers, bias and ReLU fused, pruned weights
 /// skipped where that is faster. Any number of threads may call it at once: weights are shared, and each call has activations of its own. A plan of these that was used
 /// once is kept, and from then on nothing is allocated. Its device is the caller's, as that of a <see cref="Model"/> is: whoever makes a device disposes of it, after what
-/// is on it. While the model is there nothing else runs on the device; devices that it makes of it for further callers are its own.
+/// is on it. Nothing else may run on the device at the same time as a call, so that models called at once need a device each; devices that it makes of it for further callers are its own.
 /// <code>
 /// using var device = new CpuDevice(threads: 2);
 /// using var model = SparseModel.Load("asni2.safetensors", device);

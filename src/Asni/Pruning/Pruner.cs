@@ -16,6 +16,9 @@ internal sealed class Pruner(Model model, IScore score, IAllocation allocation, 
     private readonly ImmutableArray<Parameter> _tensors = [.. model.Network.Parameters.Where(p => p.IsWeight || (biases && p.Kind == ParameterKind.Bias))];
     private readonly HashSet<string> _told = [];
 
+    // A floor is advised where the allocation has one.
+    private TrainingNoteKind Kind => allocation is Pooled ? TrainingNoteKind.SparseLayer : TrainingNoteKind.Information;
+
     /// <summary>Elements that can be pruned, N.</summary>
     public long Total => _tensors.Sum(p => p.Elements);
 
@@ -35,8 +38,8 @@ internal sealed class Pruner(Model model, IScore score, IAllocation allocation, 
     {
         if (!p.IsWeight || live >= p.Filter.Out) return;
         if (live == 0 && _told.Add(p.Name + ":empty"))
-            note(new($"layer {p.Name} has no live weight left.", TrainingNoteKind.SparseLayer));
+            note(new($"layer {p.Name} has no live weight left.", Kind));
         else if (live > 0 && _told.Add(p.Name))
-            note(new($"layer {p.Name} is close to empty: {live} of {p.Elements} weights live.", TrainingNoteKind.SparseLayer));
+            note(new($"layer {p.Name} is close to empty: {live} of {p.Elements} weights live.", Kind));
     }
 }

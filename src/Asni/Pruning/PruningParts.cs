@@ -38,6 +38,15 @@ public sealed record PruningParts : PruningOptions
         .. PruningOptions.Settings.In<PruningParts, PruningOptions>(o => o, (_, v) => (PruningParts)v).Select(s => s.Key is "local" or "min-kept" ? s with { Needs = [s_pooled] } : s),
     ];
 
+    /// <exception cref="UsageException">Settings exclude each other.</exception>
+    internal void Validate()
+    {
+        if (Allocation == AllocationKind.Pooled) return;
+        string name = Allocation.ToString().ToLowerInvariant();
+        if (Local || MinimumKept > 0) throw new UsageException($"local and min-kept need the pooled allocation; this one is {name}.");
+        if (Biases && Allocation == AllocationKind.Erk) throw new UsageException("erk has no density for a bias: prune-biases needs another allocation.");
+    }
+
     internal IScore NewScore(ulong seed) => Score switch
     {
         ScoreKind.Magnitude => new Magnitude(),

@@ -5,13 +5,13 @@ using Asni.Formats;
 namespace Asni.Runs;
 
 /// <summary>What a phase reached, as summary.json has it; null where the run had no number.</summary>
-internal sealed record PhaseSummary(string Phase, double? Top1, double? Sparsity, long Kept, double? Seconds, bool Complete);
+public sealed record PhaseSummary(string Phase, double? Top1, double? Sparsity, long Kept, double? Seconds, bool Complete);
 
 /// <summary>A finished (or stopped) run, read back from its folder.</summary>
 /// <param name="Recipe">recipe.yaml without the seed: what runs that differ only in their seed share.</param>
 /// <param name="Phases">In the order they ran.</param>
 /// <param name="AmenableBytes">Size of the amenable file; null when the run has none.</param>
-internal sealed record RunSummary(string Folder, string Network, string Data, ulong Seed, long Parameters, string Recipe,
+public sealed record RunSummary(string Folder, string Network, string Data, ulong Seed, long Parameters, string Recipe,
     IReadOnlyList<PhaseSummary> Phases,
     long? AmenableBytes)
 {

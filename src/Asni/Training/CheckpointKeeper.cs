@@ -29,7 +29,7 @@ public sealed class CheckpointKeeper
     private int _number;
 
     /// <param name="directory">Made with the first checkpoint.</param>
-    /// <param name="run">See <see cref="CheckpointPosition.Run"/>.</param>
+    /// <param name="run">Says which run this is, such as its recipe as text: a checkpoint of another one is refused.</param>
     /// <param name="keep">Files to keep, at least 1.</param>
     /// <param name="interval">Longest time between two checkpoints within an epoch.</param>
     public CheckpointKeeper(string directory, string run, int keep, TimeSpan interval)
@@ -38,7 +38,7 @@ public sealed class CheckpointKeeper
         (_directory, _run, _keep, _interval) = (directory, run, keep, interval);
     }
 
-    /// <summary>SHA-256 of what the run reads besides its recipe, by what it is called in messages; see <see cref="CheckpointPosition.Inputs"/>.</summary>
+    /// <summary>SHA-256 of what the run reads besides its recipe, by what it is called in messages: a checkpoint of other inputs is refused.</summary>
     public IReadOnlyDictionary<string, string> Inputs { get; init; } = new Dictionary<string, string>();
 
     /// <summary>The same of files of images that a user may mend: that they are others is told and accepted.</summary>
@@ -64,9 +64,12 @@ public sealed class CheckpointKeeper
     /// <exception cref="AsniException">All are damaged, or the newest whole one is of another network, another run or other data.</exception>
     internal CheckpointPosition? FindNewest(Network network, Action<string> note) => Find(network, note);
 
-    /// <summary>The same for the network whose graph the checkpoint holds: <see cref="Network"/> has it then.</summary>
-    /// <inheritdoc cref="FindNewest(Network, Action{string})"/>
-    internal CheckpointPosition? FindNewest(Action<string> note) => Find(null, note);
+    /// <summary>
+    /// Lets the next <c>MethodRunner.Run</c> that is given this go on from the newest checkpoint that is whole; false, and a run from its beginning, when there is none at all.
+    /// <see cref="Network"/> is then the network whose graph the checkpoint holds.
+    /// </summary>
+    /// <inheritdoc cref="FindNewest(Network, Action{string})" path="/param|/exception"/>
+    public bool Resume(Action<string> note) => Find(null, note) is not null;
 
     private CheckpointPosition? Find(Network? network, Action<string> note)
     {
@@ -113,7 +116,8 @@ public sealed class CheckpointKeeper
     /// <exception cref="AsniException">It cannot be read, or is another one.</exception>
     internal TrainedNetwork TakeDelivered(PhaseNumbers phase)
     {
-        TrainedNetwork model = Delivered!(phase.Phase);
+        if (Delivered is null) throw new AsniException($"the run had ended {phase.Phase} before it was stopped: the checkpoint keeper needs Delivered, which fetches the network of that phase.");
+        TrainedNetwork model = Delivered(phase.Phase);
         if (phase.Model is not null && phase.Model != model.ComputeSha256())
             throw new AsniException($"the network of {phase.Phase} in {RunDirectory} is not the one that the run wrote there (its SHA-256 is another); put it back, or start a new run.");
         return model;

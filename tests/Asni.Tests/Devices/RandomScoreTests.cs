@@ -9,7 +9,7 @@ namespace Asni.Tests.Devices;
 
 /// <summary>Random pruning, the smallest use of the score slot.</summary>
 [TestFixtureSource(typeof(DeviceCase), nameof(DeviceCase.All))]
-public class RandomScoreTests(DeviceCase device)
+public class RandomScoreTests(DeviceCase device) : DeviceTests
 {
     private static readonly Network s_network = TinyNetworks.Linear(60, 40, 10);
 

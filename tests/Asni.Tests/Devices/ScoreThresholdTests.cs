@@ -6,7 +6,7 @@ namespace Asni.Tests.Devices;
 
 /// <summary>The global cut through signed scores, against a plain sort.</summary>
 [TestFixtureSource(typeof(DeviceCase), nameof(DeviceCase.All))]
-public class ScoreThresholdTests(DeviceCase device)
+public class ScoreThresholdTests(DeviceCase device) : DeviceTests
 {
     private static readonly int[] Weights = [0, 7, 8, 9];
 

@@ -46,6 +46,10 @@ public class AtomicFileTests : FolderTest
     }
 
     [Test]
+    public void A_folder_that_cannot_be_written_in_is_not_told_to_be_in_the_way() =>
+        Assert.That(AtomicFile.Failure(_folder["."], new UnauthorizedAccessException()).Message, Does.Contain("(permission denied)"));
+
+    [Test]
     public void A_missing_folder_is_one_sentence() =>
         Assert.That(() => AtomicFile.WriteText(_folder["no/a.txt"], "x"), Throws.TypeOf<AsniException>().With.Message.StartsWith("cannot write"));
 

@@ -14,6 +14,7 @@ public class UsageTests : FolderTest
     [TestCase("--seed is given more than once.", "--seed", "1", "--seed", "2")]
     [TestCase("--to is required: onnx, safetensors, asni.", "export", "x")]
     [TestCase("asni compare needs <runs>: run folders.", "compare")]
+    [TestCase("asni data get needs <name>", "data", "get")]
     [TestCase("asni data needs one of its commands: list, get.", "data")]
     [TestCase("--classes 'x' is not a whole number.", "info", "--net", "lenet300", "--classes", "x")]
     [TestCase("--groups needs --net", "info", "--groups")]

@@ -51,6 +51,16 @@ public class GmpTests
             Assert.That(once.Model.Masks.Select(m => m?.Words.ToArray()), Is.EqualTo(phase.Model.Masks.Select(m => m?.Words.ToArray())));
     }
 
+    [TestCase(AllocationKind.Erk, false, 5, false, "local and min-kept need the pooled allocation; this one is erk.")]
+    [TestCase(AllocationKind.Uniform, true, 0, false, "local and min-kept need the pooled allocation; this one is uniform.")]
+    [TestCase(AllocationKind.Erk, false, 0, true, "erk has no density for a bias: prune-biases needs another allocation.")]
+    public void Settings_that_exclude_each_other_are_refused(AllocationKind allocation, bool local, int minimum, bool biases, string message)
+    {
+        var pruning = new PruningParts { Allocation = allocation, Local = local, MinimumKept = minimum, Biases = biases };
+        Assert.That(() => With(new Gmp { Pruning = pruning }).Validate(), Throws.TypeOf<UsageException>().With.Message.EqualTo(message));
+        Assert.That(() => With(new OneShot { Pruning = pruning }).Validate(), Throws.TypeOf<UsageException>().With.Message.EqualTo(message));
+    }
+
     [Test]
     public void Its_times_are_checked() =>
         Assert.That(() => With(new Gmp { Begin = 0.9 }).Validate(), Throws.TypeOf<UsageException>().With.Message.EqualTo("prune-begin 0.9 is not before prune-end 0.8."));

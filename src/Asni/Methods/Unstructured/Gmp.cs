@@ -66,6 +66,7 @@ public sealed record Gmp : Method
 
     internal override void Validate(Recipe recipe)
     {
+        Pruning.Validate();
         if (!(Begin < End)) throw new UsageException($"prune-begin {SettingText.Text(Begin)} is not before prune-end {SettingText.Text(End)}.");
     }
 

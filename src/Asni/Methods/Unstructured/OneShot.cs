@@ -50,6 +50,8 @@ public sealed record OneShot : Method
         yield return run.Train(Retraining.Phase(PhaseName, run.Recipe));
     }
 
+    internal override void Validate(Recipe recipe) => Pruning.Validate();
+
     internal override double? FinalSparsity(Recipe recipe) => Sparsity;
 
     internal override Method Explicit(Recipe recipe) => this with { Retraining = Retraining.Explicit(recipe) };
