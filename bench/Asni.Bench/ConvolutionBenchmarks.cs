@@ -43,7 +43,7 @@ public class ConvolutionBenchmarks : IWork, IDisposable
         _parameters = _device.CreateParameters([new Parameter(0, "w", ParameterKind.Weight,
             new Shape(spec.Filter.Out, spec.Filter.In, spec.Filter.Height, spec.Filter.Width), spec.Filter)]);
         (_x, _y, _dx) = (Tensor(spec.Input), Tensor(spec.Output), Tensor(spec.Input));
-        Limits.Get(Bound.Peak);
+        Limits.Measure(Bound.Peak);
         Check(spec);
     }
 

@@ -53,7 +53,7 @@ public class ParameterBenchmarks : IWork, IDisposable
         _pivots = new float[_weights.Length];
         _sums = new SignStatistics[_weights.Length];
         foreach (string benchmark in (string[])[nameof(TwoMeans), nameof(Adam), nameof(MomentumSgd)])
-            Limits.Get(BoundOf(benchmark), Footprint(benchmark));
+            Limits.Measure(BoundOf(benchmark), Footprint(benchmark));
         Check(network);
     }
 

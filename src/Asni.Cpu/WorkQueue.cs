@@ -30,7 +30,7 @@ internal readonly unsafe struct WorkQueue
         }
     }
 
-    /// <summary>A item for the worker, -1 when none is left.</summary>
+    /// <summary>An item for the worker, -1 when none is left.</summary>
     public int Next(int worker)
     {
         for (int i = 0; i < _parts; i++)

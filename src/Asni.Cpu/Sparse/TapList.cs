@@ -34,7 +34,7 @@ internal sealed unsafe class TapStorage : IDisposable
 
 /// <summary>
 /// The live weights of a filter by class of results, block of source channels, and line: the entries of line l are
-/// Offsets[(class * ChannelBlocks + block) * lines + l] up to the next start. Built anew when the mask changes; values are refreshed when
+/// Offsets[(class * ChannelBlocks + block) * lines + l] up to the next offset. Built anew when the mask changes; values are refreshed when
 /// the weights have changed.
 /// </summary>
 internal sealed unsafe class TapList

@@ -5,7 +5,7 @@ using Asni.Tensors;
 
 namespace Asni.Data;
 
-/// <summary>How many synthetic images to draw, how large, and from which seed.</summary>
+/// <summary>How many synthetic images to make, how large, and from which seed.</summary>
 public sealed record SyntheticOptions
 {
     /// <summary>Training images; by default 60,000 digits or 50,000 shapes.</summary>

@@ -13,7 +13,7 @@ public static class ImageFile
     /// <summary>Colours become luma where <paramref name="shape"/> has one channel.</summary>
     /// <param name="shape">1 or 3 channels, and any size.</param>
     /// <param name="wholeImage">
-    /// The wholeImage image, brought to the shape's size, as networks of datasets of one size see it; otherwise the middle of the image brought to a size whose shorter side is
+    /// The whole image, brought to the shape's size, as networks of datasets of one size see it; otherwise the middle of the image brought to a size whose shorter side is
     /// 8/7 of the longer one of the shape (256 for 224), as those of ImageNet and of folders of images do.
     /// </param>
     /// <param name="chw">8-bit pixels; <see cref="Normalization.Apply"/> makes of them what a network reads.</param>

@@ -28,14 +28,14 @@ public sealed class Model : IDisposable
     public double Sparsity => 1 - (double)Kept / Network.WeightCount;
 
     /// <summary>Takes values and masks; optimizer state becomes 0.</summary>
-    public void Load(TrainedNetwork snapshot)
+    public void Load(TrainedNetwork trained)
     {
         using SingleCaller.Call call = Device.Caller.Enter();
         foreach (Parameter p in Network.Parameters)
         {
             Parameters.SetMask(p.Index, null);
-            Parameters.Upload(p.Index, ParameterSlot.Value, snapshot.Values[p.Index]);
-            if (snapshot.Masks[p.Index] is { } mask) Parameters.SetMask(p.Index, mask);
+            Parameters.Upload(p.Index, ParameterSlot.Value, trained.Values[p.Index]);
+            if (trained.Masks[p.Index] is { } mask) Parameters.SetMask(p.Index, mask);
         }
         Parameters.ResetState();
     }

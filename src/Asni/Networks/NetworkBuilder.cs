@@ -25,13 +25,13 @@ public sealed class NetworkBuilder
     private string? _misfit;
     private int _needed;
 
-    /// <param name="network">The network's name, for messages and files.</param>
+    /// <param name="name">The network's name, for messages and files.</param>
     /// <param name="input">Shape of one sample.</param>
-    public NetworkBuilder(string network, Chw input)
+    public NetworkBuilder(string name, Chw input)
     {
-        _network = network;
+        _network = name;
         if (input.Channels < 1 || input.Height < 1 || input.Width < 1)
-            throw new UsageException($"{network}: an input of {Text(input)} is empty; channels, height and width must be 1 or more.");
+            throw new UsageException($"{name}: an input of {Text(input)} is empty; channels, height and width must be 1 or more.");
         CheckElements("input", input);
         _nodes.Add(new InputNode(0, input));
     }
