@@ -53,8 +53,8 @@ internal sealed class RunPlanner
     {
         // Mistakes in the settings are told before any data is opened.
         RunSettings asked = Apply(_named ?? _book.Data, SettingsLayer.Empty);
-        asked.Resolve();
         _flags.RequireEffect(asked);
+        asked.Resolve();
 
         string data = _named ?? (IsThere(_book.Data) ? _book.Data : DataSource.Substitute(_book.Data));
         RunSettings settings = DataSource.IsSynthetic(data) ? Shorten(data) : asked;

@@ -113,7 +113,7 @@ public class UsageTests : FolderTest
     [TestCase("--sparsity has no effect: it needs --method asni, asni1, gmp or oneshot", "--method", "dense", "--sparsity", "0.9")]
     [TestCase("--prune-biases has no effect: it needs --method asni, asni1, gmp or oneshot", "--method", "dense", "--prune-biases")]
     [TestCase("--min-kept has no effect: it needs --method asni, asni1, gmp or oneshot", "--method", "ispasp", "--min-kept", "3")]
-    [TestCase("local and min-kept need the pooled allocation; this one is erk.", "--method", "gmp", "--allocation", "erk", "--min-kept", "3")]
+    [TestCase("--min-kept has no effect: it needs --allocation pooled", "--method", "gmp", "--allocation", "erk", "--min-kept", "3")]
     [TestCase("--score has no effect: it needs --method gmp or oneshot", "--method", "asni1", "--score", "random")]
     [TestCase("--controls has no effect: it needs --method asni", "--method", "asni1", "--controls", "ticket")]
     [TestCase("--retrain-lr has no effect: it needs --method asni, oneshot or retrain", "--method", "dense", "--retrain-lr", "0.1")]
