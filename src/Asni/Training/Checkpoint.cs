@@ -123,17 +123,11 @@ internal sealed record Checkpoint(CheckpointPosition Position, TrainedNetwork Mo
         });
     }
 
-    /// <summary>Reads a checkpoint of a network.</summary>
+    /// <summary>Reads a checkpoint.</summary>
+    /// <param name="network">Of which it has to be; null for the network whose graph it holds.</param>
     /// <exception cref="CheckpointNetworkException">It is whole and holds the graph of another network.</exception>
-    /// <exception cref="AsniException">It is missing, damaged, or its tensors are not the network's.</exception>
-    public static Checkpoint Read(string path, Network network) => ReadOf(path, network);
-
-    /// <summary>Reads a checkpoint of the network whose graph it holds.</summary>
-    /// <exception cref="AsniException">It is missing, damaged, or by an older version, which wrote no graph.</exception>
-    public static Checkpoint Read(string path) => ReadOf(path, null);
-
-    /// <param name="network">Null: the checkpoint's own.</param>
-    internal static Checkpoint ReadOf(string path, Network? network)
+    /// <exception cref="AsniException">It is missing, damaged, or its tensors are not the network's; without a network, it is by an older version, which wrote no graph.</exception>
+    public static Checkpoint Read(string path, Network? network = null)
     {
         using var reader = SafetensorsReader.Open(path);
         AsniException Bad(string what, Exception? inner = null) => new($"{path} is not a checkpoint{(network is null ? "" : $" of {network.Name}")} that can be used: {what}.", inner);

@@ -60,18 +60,10 @@ public sealed class CheckpointKeeper
     internal bool IsDueAfterEpoch => IsDue || _sinceSave.Elapsed >= ShortEpoch;
 
     /// <summary>Finds the newest checkpoint that is whole, from which the run then goes on; null when there is none at all.</summary>
+    /// <param name="network">That the run trains; null for the one whose graph the checkpoint holds.</param>
     /// <param name="note">Told of each damaged one that was passed over, and of what cannot be checked.</param>
     /// <exception cref="AsniException">All are damaged, or the newest whole one is of another network, another run or other data.</exception>
-    internal CheckpointPosition? FindNewest(Network network, Action<string> note) => Find(network, note);
-
-    /// <summary>
-    /// Lets the next <c>MethodRunner.Run</c> that is given this go on from the newest checkpoint that is whole; false, and a run from its beginning, when there is none at all.
-    /// <see cref="Network"/> is then the network whose graph the checkpoint holds.
-    /// </summary>
-    /// <inheritdoc cref="FindNewest(Network, Action{string})" path="/param|/exception"/>
-    public bool Resume(Action<string> note) => Find(null, note) is not null;
-
-    private CheckpointPosition? Find(Network? network, Action<string> note)
+    internal CheckpointPosition? FindNewest(Network? network, Action<string> note)
     {
         string[] files = [.. Files(_directory).OrderByDescending(NumberOf)];
         foreach (string file in files)
@@ -79,7 +71,7 @@ public sealed class CheckpointKeeper
             _number = Math.Max(_number, NumberOf(file));
             try
             {
-                _resume = Checkpoint.ReadOf(file, network);
+                _resume = Checkpoint.Read(file, network);
             }
             catch (AsniException e) when (e is not CheckpointNetworkException)
             {
@@ -97,6 +89,13 @@ public sealed class CheckpointKeeper
         }
         return files.Length == 0 ? null : throw new AsniException($"no checkpoint in {_directory} can be read; start the run anew.");
     }
+
+    /// <summary>
+    /// Lets the next <c>MethodRunner.Run</c> that is given this go on from the newest checkpoint that is whole; false, and a run from its beginning, when there is none at all.
+    /// <see cref="Network"/> is then the network whose graph the checkpoint holds.
+    /// </summary>
+    /// <inheritdoc cref="FindNewest" path="/param|/exception"/>
+    public bool Resume(Action<string> note) => FindNewest(null, note) is not null;
 
     /// <summary>The checkpoints in a folder, in no order; other files are not ours.</summary>
     internal static IEnumerable<string> Files(string directory) =>
