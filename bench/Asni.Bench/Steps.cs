@@ -144,7 +144,7 @@ internal static class Steps
     public static void Prune(Model model, StepOptions o)
     {
         if (o.NetworkFile is { } file) model.Load(RunFolder.Load(file, model.Network));
-        if (o.Density is { } density) new MagnitudePruner(model, new PruningOptions()).PruneTo(1 - density, _ => { });
+        if (o.Density is { } density) new PruningOptions().CreatePruner(model, seed: 0).PruneTo(1 - density, _ => { });
     }
 
     private static void Print(StepOptions o, Model model, double[] times, double[]? denseTimes, double changed = 0)

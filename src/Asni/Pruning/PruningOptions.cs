@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Asni.Engine;
 using Asni.Settings;
 
 namespace Asni.Pruning;
@@ -14,6 +15,11 @@ public record PruningOptions
 
     /// <summary>Weights that each layer keeps whatever the threshold says (a layer with fewer keeps what it has); 0: no such floor.</summary>
     public int MinimumKept { get; init; }
+
+    internal Pruner CreatePruner(Model model, ulong seed) => new(model, NewScore(seed), NewAllocation(), Biases);
+
+    /// <param name="seed">Of scores that are random.</param>
+    internal virtual IScore NewScore(ulong seed) => new Magnitude();
 
     internal virtual IAllocation NewAllocation() => Local ? new Local() : new Pooled(MinimumKept);
 

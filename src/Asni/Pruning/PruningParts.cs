@@ -47,9 +47,9 @@ public sealed record PruningParts : PruningOptions
         if (Biases && Allocation == AllocationKind.Erk) throw new UsageException("erk has no density for a bias: prune-biases needs another allocation.");
     }
 
-    internal IScore NewScore(ulong seed) => Score switch
+    internal override IScore NewScore(ulong seed) => Score switch
     {
-        ScoreKind.Magnitude => new Magnitude(),
+        ScoreKind.Magnitude => base.NewScore(seed),
         ScoreKind.Random => new RandomScore(seed),
         _ => throw new InvalidOperationException($"no such score: {Score}"),
     };

@@ -43,7 +43,7 @@ public class AsniTests
     {
         (RunResult result, RecordingObserver observer) = Run(Quick() with { Method = First });
         PhaseResult phase = result["asni1"]!;
-        Assert.That(phase.Kept, Is.EqualTo(MagnitudePruner.Keep(Net.WeightCount, 0.9)));
+        Assert.That(phase.Kept, Is.EqualTo(Quota.At(0.9, Net.WeightCount)));
         Assert.That(phase.Model.Kept, Is.EqualTo(phase.Kept));
         Assert.That(phase.Top1, Is.GreaterThan(0.6), "chance is 0.25");
         Assert.That(observer.Epochs.Select(e => e.Sparsity), Is.Ordered.Ascending);
@@ -129,7 +129,7 @@ public class AsniTests
     {
         Recipe recipe = Quick() with { Method = First with { EverySteps = 3 } };
         (RunResult result, RecordingObserver observer) = Run(recipe);
-        Assert.That(result["asni1"]!.Kept, Is.EqualTo(MagnitudePruner.Keep(Net.WeightCount, 0.9)));
+        Assert.That(result["asni1"]!.Kept, Is.EqualTo(Quota.At(0.9, Net.WeightCount)));
         Assert.That(observer.Epochs[2].Sparsity, Is.EqualTo(First.EffectiveSchedule(recipe).GetSparsity(2, recipe.Epochs)).Within(1e-3));
         Assert.That(observer.Epochs[^1].Sparsity, Is.EqualTo(0.9).Within(1e-3));
     }

@@ -16,7 +16,7 @@ public class GmpTests
     {
         (RunResult result, RecordingObserver observer) = Run(new Gmp { Sparsity = 0.9, EverySteps = every, Begin = begin, End = end });
         PhaseResult phase = result.Phases.Single();
-        Assert.That((phase.Phase, phase.Kept, phase.Complete), Is.EqualTo(("gmp", MagnitudePruner.Keep(Net.WeightCount, 0.9), true)));
+        Assert.That((phase.Phase, phase.Kept, phase.Complete), Is.EqualTo(("gmp", Quota.At(0.9, Net.WeightCount), true)));
         Assert.That(phase.Top1, Is.GreaterThan(0.5), "chance is 0.25");
         foreach (EpochRecord epoch in observer.Epochs)
         {
@@ -40,7 +40,7 @@ public class GmpTests
     public void Any_score_and_allocation_keep_exactly_what_was_asked([Values] ScoreKind score, [Values] AllocationKind allocation)
     {
         PhaseResult phase = Run(new Gmp { Sparsity = 0.9, Pruning = new PruningParts { Score = score, Allocation = allocation } }).Result.Phases.Single();
-        Assert.That(phase.Kept, Is.EqualTo(MagnitudePruner.Keep(Net.WeightCount, 0.9)));
+        Assert.That(phase.Kept, Is.EqualTo(Quota.At(0.9, Net.WeightCount)));
         double[] densities = [.. Net.Weights.Select(p => (double)phase.Model.Masks[p.Index]!.Live / p.Elements)];
         if (allocation == AllocationKind.Uniform) Assert.That(densities, Is.All.EqualTo(0.1).Within(0.02));
         if (allocation == AllocationKind.Erk) Assert.That(densities, Is.EqualTo(Erk.Densities([.. Net.Weights], phase.Kept)).Within(0.02));

@@ -12,7 +12,7 @@ public class OneShotTests
         (RunResult result, RecordingObserver observer) = Run(new OneShot { Sparsity = 0.9, Retraining = new Retraining { Epochs = 2 } });
         Assert.That(result.Phases.Select(p => p.Phase), Is.EqualTo(new[] { "dense", "oneshot" }));
         PhaseResult dense = result.Phases[0], sparse = result.Phases[1];
-        Assert.That((dense.Sparsity, sparse.Kept), Is.EqualTo((0.0, MagnitudePruner.Keep(Net.WeightCount, 0.9))));
+        Assert.That((dense.Sparsity, sparse.Kept), Is.EqualTo((0.0, Quota.At(0.9, Net.WeightCount))));
         float[] magnitudes = [.. Net.Weights.SelectMany(p => dense.Model.Values[p.Index]).Select(Math.Abs)];
         float cut = magnitudes.OrderDescending().ElementAt((int)sparse.Kept - 1);
         Assert.That(Net.Weights.SelectMany(p => sparse.Initial.Values[p.Index]).Select(v => v != 0), Is.EqualTo(magnitudes.Select(m => m >= cut)));

@@ -127,5 +127,5 @@ public class SparsityScheduleTests
     [TestCase(1001, 0.5, 500)] // 500.5 rounds away from zero: 501 go.
     [TestCase(266_200, 0, 266_200)]
     public void The_kept_count_is_N_minus_the_rounded_share(long total, double sparsity, long kept) =>
-        Assert.That(MagnitudePruner.Keep(total, sparsity), Is.EqualTo(kept));
+        Assert.That(Quota.At(sparsity, total), Is.EqualTo(kept));
 }

@@ -88,7 +88,7 @@ public record AsniI : Method
         int epochs = run.Recipe.Epochs;
         // Every n steps the schedule is read between epochs: at the end of epoch e it says S(e), as when pruning by epochs.
         Cadence cadence = EverySteps is { } every ? new Cadence(every, Last: (epochs - 1L) * run.StepsPerEpoch / every * every) : Cadence.EachEpoch;
-        var pruner = new Pruner(run.Model, new Magnitude(), Pruning.NewAllocation(), Pruning.Biases);
+        var pruner = Pruning.CreatePruner(run.Model, run.Recipe.Seed);
         var policy = new PruneOnSchedule(pruner, EffectiveSchedule(run.Recipe), cadence, run.Observer.OnNote);
         return run.Train(Phase(run.Recipe), policy, stream: 1);
     }

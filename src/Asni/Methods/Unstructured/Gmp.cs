@@ -54,7 +54,7 @@ public sealed record Gmp : Method
         double steps = (double)phase.Epochs * run.StepsPerEpoch;
         long first = (long)Math.Round(Begin * steps), last = Math.Max(1, (long)Math.Round(End * steps));
         int every = EverySteps ?? (int)Math.Clamp((last - first) / FewestPrunings, 1, UsualSteps);
-        var pruner = new Pruner(run.Model, Pruning.NewScore(run.Recipe.Seed), Pruning.NewAllocation(), Pruning.Biases);
+        var pruner = Pruning.CreatePruner(run.Model, run.Recipe.Seed);
         var policy = new PruneOnSchedule(pruner, Schedule(first / steps, last / steps), new Cadence(every, first, last), run.Observer.OnNote);
         yield return run.Train(phase, policy);
     }

@@ -46,7 +46,7 @@ public sealed record OneShot : Method
             yield return dense;
             run.Model.Load(dense.Model);
         }
-        new Pruner(run.Model, Pruning.NewScore(run.Recipe.Seed), Pruning.NewAllocation(), Pruning.Biases).PruneTo(Sparsity, run.Observer.OnNote);
+        Pruning.CreatePruner(run.Model, run.Recipe.Seed).PruneTo(Sparsity, run.Observer.OnNote);
         yield return run.Train(Retraining.Phase(PhaseName, run.Recipe));
     }
 
