@@ -136,8 +136,7 @@ internal sealed unsafe partial class CpuParameters
             Segment segment = _list[i];
             for (long k = 0; k < segment.Count; k++)
                 if (float.IsNaN(numbers[segment.Offset + k]) && MaskBits.Live(Masks, segment, k, 1) != 0)
-                    throw new AsniException($"parameter {segment.Parameter.Name} has NaN among its {(numbers == Values ? "values" : "scores")}, expected numbers that can be ranked; " +
-                        "the training diverged, lower the learning rate");
+                    throw CreateUnrankable(segment.Parameter, numbers == Values ? Ranking.Magnitude : Ranking.Score);
         }
     }
 

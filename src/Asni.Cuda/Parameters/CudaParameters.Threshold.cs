@@ -1,5 +1,8 @@
+using System.Diagnostics;
 using Asni.Cuda.Driver;
 using Asni.Devices;
+using Asni.Networks;
+using Asni.Tensors;
 
 namespace Asni.Cuda;
 
@@ -86,7 +89,7 @@ internal sealed partial class CudaParameters
     private Threshold Found(ReadOnlySpan<int> parameters, long keep, Ranking ranking, out bool allTies)
     {
         SelectionState state = Fetch<SelectionState>(_selection!.Pointer, 1)[0];
-        if (state.Nan != 0) throw new AsniException($"{NotANumber(parameters, ranking)} has a {(ranking == Ranking.Score ? "score" : "weight")} that is not a number; lower the learning rate");
+        if (state.Nan != 0) throw CreateUnrankable(FindNan(parameters, ranking), ranking);
         allTies = state.Keep == state.Ties;
         return keep == 0
             ? new Threshold(float.PositiveInfinity, 0, ranking)
@@ -135,15 +138,18 @@ internal sealed partial class CudaParameters
         for (int i = 0; i < parameters.Length; i++) live[i] = _live[parameters[i]] = counts[parameters[i]];
     }
 
-    private string NotANumber(ReadOnlySpan<int> parameters, Ranking ranking)
+    /// <summary>The first of them with a live element that ranks by NaN; there is one.</summary>
+    private Parameter FindNan(ReadOnlySpan<int> parameters, Ranking ranking)
     {
         foreach (int p in parameters)
         {
             var values = new float[Parameters[p].Elements];
             Download(p, ranking == Ranking.Score ? ParameterSlot.Score : ParameterSlot.Value, values);
-            if (values.Any(float.IsNaN)) return Parameters[p].Name;
+            Mask? mask = GetMask(p);
+            for (int i = 0; i < values.Length; i++)
+                if (float.IsNaN(values[i]) && mask?[i] != false) return Parameters[p];
         }
-        return "a parameter";
+        throw new UnreachableException("the kernels found NaN among live elements");
     }
 
     private readonly record struct SelectionState(long Keep, uint Prefix, int Nan, uint Ties);

@@ -105,6 +105,10 @@ internal abstract class DeviceParameters(ImmutableArray<Parameter> parameters) :
     /// <exception cref="AsniException">A live element ranks by NaN.</exception>
     public abstract Threshold FindThreshold(ReadOnlySpan<int> parameters, long keep, Ranking ranking = Ranking.Magnitude);
 
+    /// <summary>What <see cref="FindThreshold"/> throws for a parameter with a live element that ranks by NaN.</summary>
+    internal static AsniException CreateUnrankable(Parameter parameter, Ranking ranking) => new(
+        $"parameter {parameter.Name} has NaN among its {(ranking == Ranking.Score ? "scores" : "values")}, expected numbers that can be ranked; the training diverged, lower the learning rate");
+
     /// <summary>Finds that cut and applies it.</summary>
     /// <param name="live">Live elements of each parameter afterwards.</param>
     public Threshold Prune(ReadOnlySpan<int> parameters, long keep, Span<long> live, Ranking ranking = Ranking.Magnitude)

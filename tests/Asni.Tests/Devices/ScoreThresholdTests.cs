@@ -71,7 +71,11 @@ public class ScoreThresholdTests(DeviceCase device) : DeviceTests
         float[] scores = Values.Random(3, p.Parameters[9].Elements);
         scores[^1] = BitConverter.UInt32BitsToSingle(negative ? 0xFFC0_0000 : 0x7FC0_0000);
         p.Upload(9, ParameterSlot.Score, scores);
-        Assert.That(() => p.Prune(Weights, 100, new long[Weights.Length], Ranking.Score), Throws.InstanceOf<AsniException>());
+        // One that is pruned is nobody's concern.
+        p.Upload(Weights[0], ParameterSlot.Score, Values.Constant(p.Parameters[Weights[0]].Elements, float.NaN));
+        p.SetMask(Weights[0], new Mask(p.Parameters[Weights[0]].Elements, live: false));
+        Assert.That(() => p.Prune(Weights, 100, new long[Weights.Length], Ranking.Score),
+            Throws.TypeOf<AsniException>().With.Message.StartsWith($"parameter {p.Parameters[9].Name} has NaN among its scores"));
         Assert.That(p.Live(9), Is.EqualTo(scores.Length), "nothing is pruned");
         p.SetMask(9, new Mask(scores.Length) { [scores.Length - 1] = false });
         p.Prune(Weights, 100, new long[Weights.Length], Ranking.Score);
