@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
 using Asni.Host.Commands;
+using Asni.Settings;
 
 namespace Asni.Host;
 
@@ -105,7 +106,7 @@ internal static class Entry
             OptionResult { IdentifierToken: null } absent => $"{absent.Option.Name} is required: {absent.Option.Description}.",
             OptionResult { Tokens.Count: 0 } option => $"{option.IdentifierToken.Value} needs a value.",
             OptionResult { IdentifierTokenCount: > 1 } option => $"{option.Option.Name} is given more than once.",
-            OptionResult option => $"{option.Option.Name} '{option.Tokens[0].Value}' is not {(option.Option.ValueType == typeof(int?) ? "a whole number" : "a valid value")}.",
+            OptionResult option => $"{option.Option.Name} '{option.Tokens[0].Value}' is not {(option.Option.ValueType == typeof(int?) ? SettingText.DescribeInteger(option.Tokens[0].Value) : "a valid value")}.",
             ArgumentResult { Tokens.Count: 0 } absent => $"{FullName(command)} needs <{absent.Argument.Name}>: {absent.Argument.Description}.",
             _ when command.Subcommands.Count > 0 => $"{FullName(command)} needs one of its commands: {string.Join(", ", command.Subcommands.Select(c => c.Name))}.",
             _ => error.Message.TrimEnd('.') + ".",

@@ -11,7 +11,14 @@ internal static class SettingText
 
     public static int Integer(string text) =>
         int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int value)
-            ? value : throw new FormatException(text.Length > 0 && text.TrimStart('+', '-').All(char.IsAsciiDigit) ? $"a whole number of at most {int.MaxValue}" : "a whole number");
+            ? value : throw new FormatException(DescribeInteger(text));
+
+    /// <summary>What a text is not that <see cref="Integer"/> does not read.</summary>
+    public static string DescribeInteger(string text)
+    {
+        string digits = text is ['+' or '-', ..] ? text[1..] : text;
+        return digits.Length > 0 && digits.All(char.IsAsciiDigit) ? $"a whole number from {int.MinValue} to {int.MaxValue}" : "a whole number";
+    }
 
     /// <summary>In full, so that a saved recipe means the same file from any folder.</summary>
     public static string FilePath(string text) =>
