@@ -1,5 +1,6 @@
 using Asni.Devices;
 using Asni.Networks;
+using Asni.Tensors;
 
 namespace Asni.Pruning;
 
@@ -13,6 +14,18 @@ internal sealed class Selection(DeviceParameters parameters, Ranking ranking)
 
     /// <summary>What the last of the <paramref name="kept"/> largest ranks by, of 0 to all live ones.</summary>
     public float Cut(IEnumerable<Parameter> tensors, long kept) => parameters.FindThreshold(Indices(tensors), kept, ranking).Value;
+
+    /// <summary>|w| of the live elements of a tensor, in its order, whatever they rank by.</summary>
+    public float[] DownloadMagnitudes(Parameter tensor)
+    {
+        var values = new float[tensor.Elements];
+        parameters.Download(tensor.Index, ParameterSlot.Value, values);
+        Mask? mask = parameters.GetMask(tensor.Index);
+        int live = 0;
+        for (int i = 0; i < values.Length; i++)
+            if (mask is null || mask[i]) values[live++] = MathF.Abs(values[i]);
+        return values[..live];
+    }
 
     /// <summary>Prunes all but the <paramref name="kept"/> largest.</summary>
     /// <returns>The cut; null where no more than that live.</returns>

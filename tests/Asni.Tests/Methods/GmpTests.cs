@@ -52,6 +52,8 @@ public class GmpTests
     }
 
     [TestCase(AllocationKind.Erk, false, 5, false, "local and min-kept need the pooled allocation; this one is erk.")]
+    [TestCase(AllocationKind.Lamp, false, 5, false, "local and min-kept need the pooled allocation; this one is lamp.")]
+    [TestCase(AllocationKind.Er, false, 0, true, "er has no density for a bias: prune-biases needs another allocation.")]
     [TestCase(AllocationKind.Uniform, true, 0, false, "local and min-kept need the pooled allocation; this one is uniform.")]
     [TestCase(AllocationKind.Erk, false, 0, true, "erk has no density for a bias: prune-biases needs another allocation.")]
     public void Settings_that_exclude_each_other_are_refused(AllocationKind allocation, bool local, int minimum, bool biases, string message)

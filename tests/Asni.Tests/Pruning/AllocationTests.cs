@@ -28,9 +28,84 @@ public class AllocationTests
             if (expected[i] is { } density) Assert.That(densities[i], Is.EqualTo(Convert.ToDouble(density)).Within(5e-5), weights[i].Name);
     }
 
+    /// <summary>Computed elsewhere from the definition.</summary>
+    [Test]
+    public void Er_counts_no_kernels()
+    {
+        ImmutableArray<Parameter> weights = [.. NetworkZoo.Create("conv6", new Chw(3, 32, 32), 10).Weights];
+        double[] expected = [1, 0.1893, 0.1420, 0.0947, 0.0710, 0.0473, 0.0251, 0.0473, 0.6294];
+        Assert.That(Erk.Densities(weights, Quota.At(0.95, weights), kernel: false), Is.EqualTo(expected).Within(5e-5));
+    }
+
+    /// <summary>K = 113,059 of 2,261,184: 1,728 of the first, 512 of the last 2,560, and the rest for 2,256,896. At 70 % 20 % of the last is no more than of the others.</summary>
+    [TestCase("conv6", 0.95, 0.0491024, 1, 0.2)]
+    [TestCase("conv6", 0.7, 0.2994646, 1, 0.2994646)]
+    [TestCase("conv6", 0.9995, 0.0005, 0.0005, 0.0005)]
+    [TestCase("lenet300", 0.95, 0.0494344, 0.0494344, 0.2)]
+    public void Uniform_plus_excepts_the_first_convolution_and_the_last_layer(string name, double sparsity, double others, double first, double last)
+    {
+        ImmutableArray<Parameter> weights = [.. NetworkZoo.Create(name, name == "conv6" ? new Chw(3, 32, 32) : new Chw(1, 28, 28), 10).Weights];
+        double[] densities = UniformPlus.Densities(weights, Quota.At(sparsity, weights));
+        Assert.That(densities, Is.EqualTo((double[])[first, .. Enumerable.Repeat(others, weights.Length - 2), last]).Within(1e-6));
+    }
+
+    [TestCase(new[] { 1f, 2, 3, 4 }, new[] { 1 / 30.0, 4 / 29.0, 9 / 25.0, 1 })]
+    [TestCase(new[] { 0.5f, 0.5f, 0.5f }, new[] { 1 / 3.0, 1 / 2.0, 1 })]
+    [TestCase(new[] { 0f, 0, 2 }, new[] { 0.0, 0, 1 })]
+    [TestCase(new[] { 0f, 0 }, new[] { 0.0, 0 })]
+    public void Lamp_has_the_scores_of_its_definition(float[] magnitudes, double[] expected) => Assert.That(new Lamp().Rescale(magnitudes), Is.EqualTo(expected).Within(1e-15));
+
+    [TestCase(new[] { 0f, 3, 4 }, new[] { 0, 0.6, 0.8 })]
+    [TestCase(new[] { 0f, 0 }, new[] { 0.0, 0 })]
+    public void The_norm_of_a_layer_divides_its_magnitudes(float[] magnitudes, double[] expected) =>
+        Assert.That(new Normalized().Rescale(magnitudes), Is.EqualTo(expected).Within(1e-15));
+
+    /// <summary>
+    /// By hand. LAMP: 1/30, 4/29, 9/25, 1 of (1, -2, 3, -4) and 1/3, 1/2, 1 of three equal ones; norms: 0.18, 0.37, 0.55, 0.73 and three times 0.58. Raw: 1 to 4 and three times 0.5.
+    /// </summary>
+    [TestCase("lamp", 2, new[] { 1, 1 })]
+    [TestCase("lamp", 3, new[] { 1, 2 })]
+    [TestCase("lamp", 4, new[] { 2, 2 })]
+    [TestCase("lamp", 5, new[] { 2, 3 })]
+    [TestCase("normalized", 1, new[] { 1, 0 })]
+    [TestCase("normalized", 2, new[] { 1, 1 })]
+    [TestCase("normalized", 4, new[] { 1, 3 })]
+    [TestCase("normalized", 5, new[] { 2, 3 })]
+    [TestCase("pooled", 4, new[] { 4, 0 })]
+    public void A_rescaled_cut_is_one_over_all_layers(string name, int keep, int[] expected)
+    {
+        using DeviceParameters parameters = _device.CreateParameters([Matrix(0, 2, 3), Matrix(1, 1, 3)]);
+        // Two of the first are pruned already, and count for nothing.
+        var mask = new Mask(6) { [0] = false, [4] = false };
+        parameters.Upload(0, ParameterSlot.Value, [0, 3, 1, -4, 0, -2]);
+        parameters.Upload(1, ParameterSlot.Value, [0.5f, -0.5f, 0.5f]);
+        parameters.SetMask(0, mask);
+        var selection = new Selection(parameters, Ranking.Magnitude);
+        IAllocation allocation = name == "lamp" ? new Lamp() : name == "normalized" ? new Normalized() : new Pooled();
+        foreach (Quota quota in allocation.Quotas(parameters.Parameters, 1 - keep / 9.0, selection)) selection.Keep(quota.Tensors, quota.Kept);
+        Assert.That(parameters.Parameters.Select(selection.Live), Is.EqualTo(expected));
+    }
+
+    [Test]
+    public void Lamp_empties_no_layer()
+    {
+        ImmutableArray<Parameter> weights = [.. NetworkZoo.Create("lenet300", new Chw(1, 28, 28), 10).Weights];
+        ImmutableArray<Parameter> tensors = [.. weights.Select((p, i) => Matrix(i, p.Shape[0], p.Shape[1]))];
+        using DeviceParameters parameters = _device.CreateParameters(tensors);
+        // The second is far smaller than the others.
+        foreach (Parameter p in tensors) parameters.Upload(p.Index, ParameterSlot.Value, [.. CpuTest.Random(p.Elements, (ulong)p.Index).Select(v => p.Index == 1 ? v / 1000 : v)]);
+        var selection = new Selection(parameters, Ranking.Magnitude);
+        foreach (int keep in (int[])[3, 10, 266])
+            Assert.That(new Lamp().Quotas(tensors, 1 - keep / 266_200.0, selection).Select(q => q.Kept), Is.All.GreaterThan(0), $"{keep}");
+        new Selection(parameters, Ranking.Magnitude).Keep(tensors, 266);
+        Assert.That(selection.Live(tensors[1]), Is.Zero, "by raw magnitudes it is emptied");
+    }
+
     private static readonly TestCaseData[] s_exact =
     [
-        new TestCaseData(new Uniform()).SetArgDisplayNames("uniform"), new TestCaseData(new Erk()).SetArgDisplayNames("erk"),
+        new TestCaseData(new Uniform()).SetArgDisplayNames("uniform"), new TestCaseData(new UniformPlus()).SetArgDisplayNames("uniformplus"),
+        new TestCaseData(new Erk()).SetArgDisplayNames("erk"), new TestCaseData(new Erk(kernel: false)).SetArgDisplayNames("er"),
+        new TestCaseData(new Lamp()).SetArgDisplayNames("lamp"), new TestCaseData(new Normalized()).SetArgDisplayNames("normalized"),
     ];
 
     [TestCaseSource(nameof(s_exact))]
@@ -40,6 +115,8 @@ public class AllocationTests
         for (int n = 0; n < 1000; n++)
         {
             using DeviceParameters parameters = Random(random);
+            // Every other time all are 0, and equal.
+            if (n % 2 == 0) Fill(parameters);
             double sparsity = n % 10 == 0 ? 0 : n % 10 == 1 ? 1 : random.NextDouble();
             Quota[] quotas = [.. ((IAllocation)allocation).Quotas(parameters.Parameters, sparsity, new Selection(parameters, Ranking.Magnitude))];
             Assert.That(quotas.Sum(q => q.Kept), Is.EqualTo(Quota.At(sparsity, parameters.Parameters)));
@@ -55,7 +132,7 @@ public class AllocationTests
         for (int n = 0; n < 100; n++)
         {
             using DeviceParameters parameters = Random(random);
-            foreach (Parameter p in parameters.Parameters) parameters.Upload(p.Index, ParameterSlot.Value, CpuTest.Random(p.Elements, (ulong)p.Index));
+            Fill(parameters);
             var selection = new Selection(parameters, Ranking.Magnitude);
             for (double sparsity = 0; sparsity < 1; sparsity += 0.01)
             {
@@ -85,6 +162,11 @@ public class AllocationTests
                 : CpuTest.Filter(i, 1 + random.Next(9), 1 + random.Next(9), 3, 3));
         }
         return _device.CreateParameters(tensors.ToImmutable());
+    }
+
+    private static void Fill(DeviceParameters parameters)
+    {
+        foreach (Parameter p in parameters.Parameters) parameters.Upload(p.Index, ParameterSlot.Value, CpuTest.Random(p.Elements, (ulong)p.Index));
     }
 
     private static Parameter Matrix(int index, int outputs, int inputs) =>
