@@ -65,7 +65,7 @@ internal static class RunSettingList
 
     private static IEnumerable<Setting<Recipe>> Training() =>
     [
-        Integer<Recipe>("epochs", "epochs per phase; scale1, scale2, rest, lr-steps and warmup scale with it unless they are given", r => r.Epochs, (r, v) => r with { Epochs = v }),
+        Integer<Recipe>("epochs", "epochs per phase; scale1, scale2, rest, rewind-epoch, lr-steps and warmup scale with it unless they are given", r => r.Epochs, (r, v) => r with { Epochs = v }),
         Integer<Recipe>("batch", "images per training step", r => r.BatchSize, (r, v) => r with { BatchSize = v }),
         Switch<Recipe>("augment", "augment images: random crop after padding by 4 (image files: random resized crop) and horizontal flip",
             r => r.Augmentation != Augmentation.None, (r, v) => r with { Augmentation = v ? s_augmentation : Augmentation.None }) with { OffSummary = "train without augmentation" },

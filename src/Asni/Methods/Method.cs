@@ -97,4 +97,16 @@ internal sealed record MethodRow(string Name, string Summary, string Source)
 }
 
 /// <summary>A phase that is to come.</summary>
-internal sealed record PhasePlan(string Name, int Epochs, LearningRate LearningRate);
+/// <param name="Epochs">Of its schedule.</param>
+internal sealed record PhasePlan(string Name, int Epochs, LearningRate LearningRate)
+{
+    /// <summary>Where in its schedule it begins; what is before that it does not train.</summary>
+    public TrainingTime Begin { get; init; }
+}
+
+/// <summary>A time within a training, as epochs and steps beside them.</summary>
+internal readonly record struct TrainingTime(int WholeEpochs, int FurtherSteps)
+{
+    /// <summary>The same in steps.</summary>
+    public long Steps(int stepsPerEpoch) => (long)WholeEpochs * stepsPerEpoch + FurtherSteps;
+}

@@ -14,6 +14,7 @@ internal sealed class MethodRun(Recipe recipe, Network network, DatasetSplit dat
 {
     private Model? _model;
     private Trainer? _trainer;
+    private TrainedNetwork? _rewindPoint;
 
     public Recipe Recipe => recipe;
     public DatasetSplit Data => data;
@@ -24,6 +25,17 @@ internal sealed class MethodRun(Recipe recipe, Network network, DatasetSplit dat
 
     /// <summary>What the run was told to start from; null for a fresh network.</summary>
     public TrainedNetwork? Given { get; init; }
+
+    /// <summary>What later phases go back to; a run that is resumed has it again.</summary>
+    public TrainedNetwork? RewindPoint
+    {
+        get => Checkpoints is null ? _rewindPoint : Checkpoints.RewindPoint;
+        set
+        {
+            _rewindPoint = value;
+            if (Checkpoints is not null) Checkpoints.RewindPoint = value;
+        }
+    }
 
     /// <summary>At first what was given, or the fresh network; then what the last phase left.</summary>
     public Model Model => Trainer.Model;
@@ -36,7 +48,7 @@ internal sealed class MethodRun(Recipe recipe, Network network, DatasetSplit dat
     /// <param name="policy">Changes masks in between; null: they stay.</param>
     /// <param name="stream">Of random numbers, which the order of the data follows; from the phase's name when not given.</param>
     public PhaseResult Train(PhasePlan phase, IMaskPolicy? policy = null, ulong? stream = null) =>
-        new Phase(phase.Name, stream ?? StreamOf(phase.Name), recipe, Trainer, observer) { Policy = policy }.Run(phase.Epochs, phase.LearningRate, Cancellation);
+        new Phase(phase.Name, stream ?? StreamOf(phase.Name), recipe, Trainer, observer) { Policy = policy, Begin = phase.Begin.Steps(StepsPerEpoch) }.Run(phase.Epochs, phase.LearningRate, Cancellation);
 
     /// <summary>A trainer of a model of its own, as the recipe says; whoever asks for it disposes of it.</summary>
     public Trainer NewTrainer(Model of, CheckpointKeeper? checkpoints = null) =>

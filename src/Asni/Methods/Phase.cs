@@ -17,6 +17,9 @@ internal sealed class Phase(string name, ulong stream, Recipe recipe, Trainer tr
 
     public IMaskPolicy? Policy { get; init; }
 
+    /// <summary>Steps of the schedule before the first that it trains.</summary>
+    public long Begin { get; init; }
+
     public PhaseResult Run(int epochs, LearningRate learningRate, CancellationToken cancellation)
     {
         TrainedNetwork initial = trainer.Model.TakeSnapshot();
@@ -29,8 +32,8 @@ internal sealed class Phase(string name, ulong stream, Recipe recipe, Trainer tr
         CheckpointPosition? from = resume?.Position;
         Metrics test = from?.Test ?? default;
         double? threshold = from?.Threshold;
-        int done = from?.Epoch ?? 0;
-        EpochProgress progress = from?.Progress ?? default;
+        int done = from?.Epoch ?? (int)(Begin / trainer.StepsPerEpoch);
+        EpochProgress progress = from?.Progress ?? new EpochProgress((int)(Begin % trainer.StepsPerEpoch), default, 0);
         try
         {
             for (; done < epochs; done++)
@@ -38,7 +41,7 @@ internal sealed class Phase(string name, ulong stream, Recipe recipe, Trainer tr
                 int epoch = done;
                 var started = watch.Elapsed;
                 double rate = learningRate.GetRate(epoch, epochs);
-                Metrics train = trainer.TrainEpoch(new EpochPlan(name, epoch, epochs, rate, recipe.Optimizer, seed), progress, step =>
+                Metrics train = trainer.TrainEpoch(new EpochPlan(name, epoch, epochs, rate, recipe.Optimizer, seed) { Begin = Begin }, progress, step =>
                 {
                     threshold = Policy?.AfterStep(At(epoch, step))?.Threshold ?? threshold;
                     if (_checkpoints is { IsDue: true }) Save(epoch, trainer.Progress());

@@ -65,18 +65,21 @@ internal sealed record CheckpointPosition
 
 /// <summary>
 /// A run's whole state, from which it goes on bit for bit: a safetensors file with values and masks as in a network file, the optimizer's
-/// state as NAME.state0 and NAME.state1, and as metadata the position and the network's graph as JSON and a SHA-256 over these, the network's name and all tensors, names and
+/// state as NAME.state0 and NAME.state1, what later phases go back to as NAME.rewind, and as metadata the position and the network's graph as JSON and a SHA-256 over these, the network's name and all tensors, names and
 /// shapes included.
 /// </summary>
 internal sealed record Checkpoint(CheckpointPosition Position, TrainedNetwork Model, ImmutableArray<float[]?> State0, ImmutableArray<float[]?> State1)
 {
-    private const string PositionKey = "checkpoint", DigestKey = "sha256", State0Suffix = ".state0", State1Suffix = ".state1";
+    private const string PositionKey = "checkpoint", DigestKey = "sha256", State0Suffix = ".state0", State1Suffix = ".state1", RewindSuffix = ".rewind";
 
     private static readonly JsonSerializerOptions s_json = new()
     {
         NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals,
         MaxDepth = 16,
     };
+
+    /// <summary>A network without masks that later phases go back to; null where they do not.</summary>
+    public TrainedNetwork? RewindPoint { get; init; }
 
     /// <summary>Copies the state to the host.</summary>
     /// <param name="optimizer">Tells which state there is.</param>
@@ -151,7 +154,7 @@ internal sealed record Checkpoint(CheckpointPosition Position, TrainedNetwork Mo
             CheckpointPosition position = JsonSerializer.Deserialize<CheckpointPosition>(text, s_json) ?? throw Bad("its position is empty");
             TrainedNetwork model = ReadModel(reader, network);
             if (model.FirstNotFinite() is { } p) throw Bad($"its {p.Name} is NaN or infinite");
-            return new Checkpoint(position, model, ReadState(reader, network, State0Suffix), ReadState(reader, network, State1Suffix));
+            return new Checkpoint(position, model, ReadState(reader, network, State0Suffix), ReadState(reader, network, State1Suffix)) { RewindPoint = ReadRewindPoint(reader, network) };
         }
         catch (Exception e) when (e is JsonException or KeyNotFoundException or ArgumentException)
         {
@@ -167,6 +170,7 @@ internal sealed record Checkpoint(CheckpointPosition Position, TrainedNetwork Mo
             tensors.Add(SafetensorsTensor.Single(p.Name, p.Shape, Model.Values[p.Index]));
             if (State0[p.Index] is { } first) tensors.Add(SafetensorsTensor.Single(p.Name + State0Suffix, p.Shape, first));
             if (State1[p.Index] is { } second) tensors.Add(SafetensorsTensor.Single(p.Name + State1Suffix, p.Shape, second));
+            if (RewindPoint is not null) tensors.Add(SafetensorsTensor.Single(p.Name + RewindSuffix, p.Shape, RewindPoint.Values[p.Index]));
         }
         // Masks last, so that every F32 tensor stays aligned.
         foreach (Parameter p in Model.Network.Parameters)
@@ -189,6 +193,12 @@ internal sealed record Checkpoint(CheckpointPosition Position, TrainedNetwork Mo
 
     private static ImmutableArray<float[]?> ReadState(SafetensorsReader reader, Network network, string suffix) =>
         [.. network.Parameters.Select(p => ReadSingles(reader, p, p.Name + suffix))];
+
+    private static TrainedNetwork? ReadRewindPoint(SafetensorsReader reader, Network network)
+    {
+        ImmutableArray<float[]?> values = ReadState(reader, network, RewindSuffix);
+        return values.Any(v => v is null) ? null : new TrainedNetwork(network, [.. values.Select(v => v!)], [.. new Mask?[values.Length]]);
+    }
 
     private static float[]? ReadSingles(SafetensorsReader reader, Parameter p, string name)
     {

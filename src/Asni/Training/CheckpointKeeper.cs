@@ -53,6 +53,9 @@ public sealed class CheckpointKeeper
     /// <summary>The network of the checkpoint that was found, from which the run goes on; null before that and when there was none.</summary>
     public Network? Network { get; private set; }
 
+    /// <summary>What later phases go back to, part of each checkpoint from then on; null where nothing is.</summary>
+    internal TrainedNetwork? RewindPoint { get; set; }
+
     /// <summary>True when the last checkpoint is older than the interval.</summary>
     internal bool IsDue => _sinceSave.Elapsed >= _interval;
 
@@ -85,6 +88,7 @@ public sealed class CheckpointKeeper
             _epochs.AddRange(_resume.Position.Epochs);
             _done.AddRange(_resume.Position.Done);
             Network = _resume.Model.Network;
+            RewindPoint = _resume.RewindPoint;
             return _resume.Position;
         }
         return files.Length == 0 ? null : throw new AsniException($"no checkpoint in {_directory} can be read; start the run anew.");
@@ -139,7 +143,7 @@ public sealed class CheckpointKeeper
     internal void Save(Model model, OptimizerSettings optimizer, string phase, Func<CheckpointPosition, CheckpointPosition> position)
     {
         var here = new CheckpointPosition { Run = _run, Inputs = Inputs, ImageFiles = ImageFiles, Device = model.Device.Description, Phase = phase, Done = [.. _done], Epochs = [.. _epochs] };
-        Checkpoint state = Checkpoint.Take(model, optimizer, position(here));
+        Checkpoint state = Checkpoint.Take(model, optimizer, position(here)) with { RewindPoint = RewindPoint };
         state.Model.RequireFinite(phase);
         try
         {

@@ -69,7 +69,7 @@ internal sealed class Trainer : IDisposable
             cancellation.ThrowIfCancellationRequested();
             _training.RunTraining();
             if (_training.IsLossAtHand) RequireFinite(_training.LossSoFar(), epoch, step);
-            long optimizerStep = (long)epoch.Epoch * StepsPerEpoch + step + 1;
+            long optimizerStep = (long)epoch.Epoch * StepsPerEpoch + step + 1 - epoch.Begin;
             Model.Parameters.Update(epoch.Optimizer.At(epoch.LearningRate, optimizerStep));
             step++;
             images += count;
@@ -127,4 +127,8 @@ internal sealed class Trainer : IDisposable
 
 /// <summary>What one training epoch needs to know.</summary>
 /// <param name="Seed">Of the data order and augmentation, the same for all epochs of a phase.</param>
-internal sealed record EpochPlan(string Phase, int Epoch, int Epochs, double LearningRate, OptimizerSettings Optimizer, ulong Seed);
+internal sealed record EpochPlan(string Phase, int Epoch, int Epochs, double LearningRate, OptimizerSettings Optimizer, ulong Seed)
+{
+    /// <summary>Steps before the phase's first: its optimizer has state 0 there and counts from there.</summary>
+    public long Begin { get; init; }
+}

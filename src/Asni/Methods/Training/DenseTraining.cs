@@ -1,9 +1,12 @@
+using Asni.Training.Policies;
+
 namespace Asni.Methods;
 
 /// <summary>Training without pruning: what sparse networks are compared with.</summary>
 public sealed record DenseTraining : Method
 {
     internal const string PhaseName = "dense";
+    internal const ulong Stream = 0;
 
     private static readonly MethodRow s_row = new("dense", "trains all weights: what the others are compared with", "")
     {
@@ -17,7 +20,8 @@ public sealed record DenseTraining : Method
     internal static PhasePlan Phase(Recipe recipe) => new(PhaseName, recipe.Epochs, recipe.LearningRate);
 
     /// <summary>The same whatever method it is a part of.</summary>
-    internal static PhaseResult Train(MethodRun run) => run.Train(Phase(run.Recipe), stream: 0);
+    /// <param name="policy">May look on, and changes no mask.</param>
+    internal static PhaseResult Train(MethodRun run, IMaskPolicy? policy = null) => run.Train(Phase(run.Recipe), policy, Stream);
 
     internal override IEnumerable<PhasePlan> Phases(Recipe recipe, bool given) => [Phase(recipe)];
 
