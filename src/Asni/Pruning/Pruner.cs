@@ -9,7 +9,7 @@ namespace Asni.Pruning;
 /// <param name="Kept">Live elements among all that can be pruned.</param>
 internal readonly record struct PruneOutcome(double? Threshold, long Kept);
 
-/// <summary>Prunes a model to a sparsity: the weights with the largest score stay, as many in each tensor as the allocation says. Pruned elements never return.</summary>
+/// <summary>Prunes a model to a sparsity: the weights with the largest score stay, as many in each tensor as the allocation says. Pruned elements return only when all do.</summary>
 /// <param name="biases">Biases are pruned with the weights.</param>
 internal sealed class Pruner(Model model, IScore score, IAllocation allocation, bool biases = false)
 {
@@ -31,6 +31,13 @@ internal sealed class Pruner(Model model, IScore score, IAllocation allocation, 
         double? threshold = quotas.Select(q => selection.Keep(q.Tensors, q.Kept)).Min();
         foreach (Parameter p in _tensors) Warn(p, selection.Live(p), note);
         return new PruneOutcome(threshold, selection.Live(_tensors));
+    }
+
+    /// <summary>All of them live again: those that were pruned from +0, with optimizer state +0.</summary>
+    public PruneOutcome Revive()
+    {
+        foreach (Parameter p in _tensors) model.Parameters.SetMask(p.Index, null);
+        return new PruneOutcome(null, Total);
     }
 
     /// <summary>A layer with fewer live weights than outputs has outputs without any input; an empty one cuts the network.</summary>
