@@ -99,8 +99,8 @@ internal sealed class TimedDevice(Device device) : Device
             timer.Time($"{_name}, forward", () => inner.Forward(x, w, b, y));
         public override void BackwardOutput(DeviceTensor y, ParameterTensor? db, DeviceTensor dy) =>
             timer.Time($"{_name}, bias gradient and activation", () => inner.BackwardOutput(y, db, dy));
-        public override void BackwardWeights(DeviceTensor x, DeviceTensor dy, ParameterTensor dw) =>
-            timer.Time($"{_name}, weight gradient", () => inner.BackwardWeights(x, dy, dw));
+        public override void BackwardWeights(DeviceTensor x, DeviceTensor dy, ParameterTensor dw, bool dense = false) =>
+            timer.Time($"{_name}, weight gradient", () => inner.BackwardWeights(x, dy, dw, dense));
         public override void BackwardData(DeviceTensor dy, ParameterTensor w, bool accumulate, DeviceTensor dx) =>
             timer.Time($"{_name}, data gradient", () => inner.BackwardData(dy, w, accumulate, dx));
         public override void Dispose()

@@ -69,9 +69,9 @@ internal sealed unsafe class CpuConvolution : ConvolutionOperation
         _output!.Run(CpuBuffer.Floats(y), Clamp.FromActivation(Spec.Activation), (long)dy.Batch * Spec.Output.Positions, CpuBuffer.Floats(dy), db is { } bias ? CpuBuffer.Floats(bias) : null);
     }
 
-    public override void BackwardWeights(DeviceTensor x, DeviceTensor dy, ParameterTensor dw)
+    public override void BackwardWeights(DeviceTensor x, DeviceTensor dy, ParameterTensor dw, bool dense = false)
     {
-        if (_sparse.TakesBackwardWeights(x.Batch)) _sparse.BackwardWeights(CpuBuffer.Floats(x), CpuBuffer.Floats(dy), x.Batch, CpuBuffer.Floats(dw));
+        if (!dense && _sparse.TakesBackwardWeights(x.Batch)) _sparse.BackwardWeights(CpuBuffer.Floats(x), CpuBuffer.Floats(dy), x.Batch, CpuBuffer.Floats(dw));
         else _dense.BackwardWeights(CpuBuffer.Floats(x), CpuBuffer.Floats(dy), x.Batch, CpuBuffer.Floats(dw));
     }
 

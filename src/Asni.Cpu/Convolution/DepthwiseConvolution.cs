@@ -39,7 +39,7 @@ internal sealed unsafe class DepthwiseConvolution : ConvolutionOperation
     public override void BackwardOutput(DeviceTensor y, ParameterTensor? db, DeviceTensor dy) =>
         _output!.Run(CpuBuffer.Floats(y), Clamp.FromActivation(Spec.Activation), (long)dy.Batch * Spec.Output.Positions, CpuBuffer.Floats(dy), db is { } bias ? CpuBuffer.Floats(bias) : null);
 
-    public override void BackwardWeights(DeviceTensor x, DeviceTensor dy, ParameterTensor dw)
+    public override void BackwardWeights(DeviceTensor x, DeviceTensor dy, ParameterTensor dw, bool dense = false)
     {
         long macs = Macs(x.Batch);
         float* partials = (float*)_partials!.Pointer, to = CpuBuffer.Floats(dw);

@@ -63,10 +63,10 @@ internal sealed class CudaConvolution : ConvolutionOperation
         _outputGradient!.Run(at.Activations(y), _shape.OutputRows(dy.Batch), at.Activations(dy), db is { } bias ? at.Parameter(bias) : 0);
     }
 
-    public override void BackwardWeights(DeviceTensor x, DeviceTensor dy, ParameterTensor dw)
+    public override void BackwardWeights(DeviceTensor x, DeviceTensor dy, ParameterTensor dw, bool dense = false)
     {
         ICudaAddresses at = _runtime.Addresses;
-        _weightGradient!.Run(new ConvolutionCall(at.Activations(dy), at.Activations(x), x.Batch, at.Parameter(dw)) { Live = _live });
+        _weightGradient!.Run(new ConvolutionCall(at.Activations(dy), at.Activations(x), x.Batch, at.Parameter(dw)) { Live = dense ? null : _live });
     }
 
     public override void BackwardData(DeviceTensor dy, ParameterTensor w, bool accumulate, DeviceTensor dx)
@@ -146,7 +146,7 @@ internal sealed class CudaDepthwiseConvolution : ConvolutionOperation
         _outputGradient!.Run(at.Activations(y), _shape.OutputRows(dy.Batch), at.Activations(dy), db is { } bias ? at.Parameter(bias) : 0);
     }
 
-    public override void BackwardWeights(DeviceTensor x, DeviceTensor dy, ParameterTensor dw)
+    public override void BackwardWeights(DeviceTensor x, DeviceTensor dy, ParameterTensor dw, bool dense = false)
     {
         ICudaAddresses at = _runtime.Addresses;
         ConvolutionArgs args = _shape.Args(x.Batch);

@@ -48,10 +48,10 @@ internal abstract class ConvolutionOperation(ConvolutionSpec spec) : IDisposable
     public abstract void BackwardOutput(DeviceTensor y, ParameterTensor? db, DeviceTensor dy);
 
     /// <summary>
-    /// dw = gradient of the weights (overwritten; what stands at pruned positions means nothing, not even that it is finite). x is what the
-    /// last Forward read, unchanged: a device may have kept it in a form of its own.
+    /// dw = gradient of the weights (overwritten). x is what the last Forward read, unchanged: a device may have kept it in a form of its own.
     /// </summary>
-    public abstract void BackwardWeights(DeviceTensor x, DeviceTensor dy, ParameterTensor dw);
+    /// <param name="dense">False: what stands at pruned positions means nothing, not even that it is finite. True: it is their gradient too.</param>
+    public abstract void BackwardWeights(DeviceTensor x, DeviceTensor dy, ParameterTensor dw, bool dense = false);
 
     /// <summary>dx = gradient of the input, or dx += when <paramref name="accumulate"/>. dy is as BackwardWeights read it, if that was called.</summary>
     public abstract void BackwardData(DeviceTensor dy, ParameterTensor w, bool accumulate, DeviceTensor dx);

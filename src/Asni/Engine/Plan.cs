@@ -20,6 +20,7 @@ internal sealed class Plan : IDisposable
     private readonly DeviceTensor _logits;
     private readonly DeviceTensor _dlogits;
     private readonly RecordedWork _training, _evaluation;
+    private RecordedWork _denseTraining;
     private readonly Device _device;
     private int _masksVersion = -1;
     private bool _disposed;
@@ -42,7 +43,8 @@ internal sealed class Plan : IDisposable
         _labels = device.Allocate(sizeof(int) * (long)batch);
         _loss = device.CreateLoss(batch, model.Network.Classes, labelSmoothing);
         Count = batch;
-        _training = new RecordedWork(device, IssueTraining);
+        _training = new RecordedWork(device, () => IssueTraining(dense: false));
+        _denseTraining = NewDenseTraining();
         _evaluation = new RecordedWork(device, IssueEvaluation);
     }
 
@@ -99,10 +101,14 @@ internal sealed class Plan : IDisposable
     }
 
     /// <summary>Forward, loss and backward of the loaded batch: afterwards the model's gradients are those of the batch's mean loss.</summary>
-    public void RunTraining()
+    public void RunTraining() => RunTraining(dense: false);
+
+    /// <inheritdoc cref="RunTraining()"/>
+    /// <param name="dense">Gradients of pruned weights are computed too; without it what stands there means nothing.</param>
+    public void RunTraining(bool dense)
     {
         if (!Training) throw new InvalidOperationException("the plan was made for inference");
-        Run(_training);
+        Run(dense ? _denseTraining : _training);
     }
 
     /// <summary>Forward and loss of the loaded batch.</summary>
@@ -138,6 +144,7 @@ internal sealed class Plan : IDisposable
         if (_disposed) return;
         _disposed = true;
         _training.Dispose();
+        _denseTraining.Dispose();
         _evaluation.Dispose();
         foreach (PlanStep step in _steps) step.Dispose();
         _loss.Dispose();
@@ -169,13 +176,18 @@ internal sealed class Plan : IDisposable
         _masksVersion = Model.Parameters.MasksVersion;
         _training.Forget();
         _evaluation.Forget();
+        _denseTraining.Dispose();
+        _denseTraining = NewDenseTraining();
     }
 
-    private void IssueTraining()
+    /// <summary>Where masks move after each of its runs it is never recorded: a recording that is replayed once costs more than it saves.</summary>
+    private RecordedWork NewDenseTraining() => new(_device, () => IssueTraining(dense: true));
+
+    private void IssueTraining(bool dense)
     {
         IssueForward();
         _loss.Run(_logits.WithBatch(Count), _labels, _dlogits.WithBatch(Count));
-        for (int i = _steps.Length - 1; i >= 0; i--) _steps[i].Backward(Count);
+        for (int i = _steps.Length - 1; i >= 0; i--) _steps[i].Backward(Count, dense);
     }
 
     private void IssueEvaluation()

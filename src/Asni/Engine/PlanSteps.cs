@@ -22,7 +22,8 @@ internal abstract class PlanStep : IDisposable
     public bool AccumulateDx { get; init; }
 
     public abstract void Forward(int batch, bool training);
-    public abstract void Backward(int batch);
+    /// <param name="dense">Weight gradients are defined at pruned positions too.</param>
+    public abstract void Backward(int batch, bool dense);
 
     /// <summary>Has the operation derive anew what it derives from a mask, where that has moved.</summary>
     public virtual void TakeMask(DeviceParameters parameters) { }
@@ -43,12 +44,12 @@ internal sealed class ConvolutionStep : PlanStep
 
     public override void Forward(int batch, bool training) => Operation.Forward(X.WithBatch(batch), Weight, Bias, Y.WithBatch(batch));
 
-    public override void Backward(int batch)
+    public override void Backward(int batch, bool dense)
     {
         DeviceTensor dy = Dy.WithBatch(batch);
         if (BiasGradient is not null || Operation.Spec.Activation != Activation.None)
             Operation.BackwardOutput(Y.WithBatch(batch), BiasGradient, dy);
-        Operation.BackwardWeights(X.WithBatch(batch), dy, WeightGradient);
+        Operation.BackwardWeights(X.WithBatch(batch), dy, WeightGradient, dense);
         if (Dx is { } dx) Operation.BackwardData(dy, Weight, AccumulateDx, dx.WithBatch(batch));
     }
 
@@ -80,7 +81,7 @@ internal sealed class BatchNormStep : PlanStep
         else Operation.ForwardInference(x, Parameters, Skip?.WithBatch(batch), y);
     }
 
-    public override void Backward(int batch) => Operation.Backward(X.WithBatch(batch), Y.WithBatch(batch), Dy.WithBatch(batch), Parameters.Weight,
+    public override void Backward(int batch, bool dense) => Operation.Backward(X.WithBatch(batch), Y.WithBatch(batch), Dy.WithBatch(batch), Parameters.Weight,
         WeightGradient, BiasGradient, AccumulateSkip, SkipGradient?.WithBatch(batch), Dx!.Value.WithBatch(batch));
 
     public override void Dispose() => Operation.Dispose();
@@ -91,7 +92,7 @@ internal sealed class PoolingStep : PlanStep
     public required PoolingOperation Operation { get; init; }
     public override void Forward(int batch, bool training) => Operation.Forward(X.WithBatch(batch), Y.WithBatch(batch));
 
-    public override void Backward(int batch)
+    public override void Backward(int batch, bool dense)
     {
         if (Dx is { } dx) Operation.Backward(Dy.WithBatch(batch), AccumulateDx, dx.WithBatch(batch));
     }
@@ -117,7 +118,7 @@ internal sealed class ElementwiseStep : PlanStep
         else Device.Activate(X.WithBatch(batch), Activation, Y.WithBatch(batch));
     }
 
-    public override void Backward(int batch)
+    public override void Backward(int batch, bool dense)
     {
         DeviceTensor dy = Dy.WithBatch(batch);
         if (Activation != Activation.None) Device.ActivateBackward((KeepsOutput ? Y : X).WithBatch(batch), Activation, dy);

@@ -57,6 +57,12 @@ internal sealed record ConvolutionCase(ConvolutionSpec Spec, int Batch, bool Acc
         outputs.Add("dy", bench.Read(dy));
         if (Spec.Bias) outputs.Add("db", Workbench.Read(p, 1, ParameterSlot.Gradient));
         outputs.Add("dw", Live(Workbench.Read(p, 0, ParameterSlot.Gradient), mask));
+        if (mask != null)
+        {
+            p.Upload(0, ParameterSlot.Gradient, Values.Constant(p.Parameters[0].Elements, float.NaN));
+            convolution.BackwardWeights(x, dy, p.Gradient(0), dense: true);
+            outputs.Add("dense dw", Workbench.Read(p, 0, ParameterSlot.Gradient));
+        }
         if (Spec.InputGradient)
         {
             DeviceTensor dx = Accumulate

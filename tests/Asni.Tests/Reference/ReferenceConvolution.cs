@@ -37,7 +37,7 @@ internal sealed class ReferenceConvolution(ConvolutionSpec spec) : ConvolutionOp
         for (int i = 0; i < gradient.Length; i++) bias[i / Spec.Output.Positions % Spec.Output.Channels] += gradient[i];
     }
 
-    public override void BackwardWeights(DeviceTensor x, DeviceTensor dy, ParameterTensor dw)
+    public override void BackwardWeights(DeviceTensor x, DeviceTensor dy, ParameterTensor dw, bool dense = false)
     {
         double[] input = ReferenceBuffer.Doubles(x).ToArray(), gradient = ReferenceBuffer.Doubles(dy).ToArray();
         double[] weights = new double[dw.Parameter.Elements];
