@@ -140,7 +140,9 @@ ASNI_KERNEL(threshold_select, SearchArgs, chunk_threads) {
     for (int i = 0; i < width / 4; i++) own[i] = make_uint4(0, 0, 0, 0);
 }
 
+// In an arena without values only the mask changes.
 ASNI_DEVICE void erase(const Arena& arena, int64_t at) {
+    if (arena.values == nullptr) return;
     set_value(arena, at, 0);
     arena.state0[at] = arena.state1[at] = 0;
 }
@@ -320,4 +322,27 @@ ASNI_KERNEL(threshold_prune, CutArgs, chunk_threads) {
     }
     kept = block_sum(kept, shared);
     if (threadIdx.x == 0) atomicAdd(args.live + chunk.segment, kept);
+}
+
+struct MaskArgs {
+    const Segment* segments;
+    const Chunk* chunks;
+    const uint32_t* a;
+    const uint32_t* b;  // may be null
+    uint32_t* to;
+    uint32_t flip;  // all bits for the complement of a, or 0
+    int count;
+};
+
+// to = (a ^ flip) | b, the words of the chunks, a warp each; what lies behind a segment's end means nothing.
+ASNI_KERNEL(combine_masks, MaskArgs, chunk_threads) {
+    static_assert(chunk_elements == 32 * warp_size, "a word a lane");
+    for (int c = search_warp(); c < args.count; c += search_warps()) {
+        Chunk chunk = args.chunks[c];
+        const Segment& segment = args.segments[chunk.segment];
+        int element = chunk.first + int(threadIdx.x) % warp_size * 32;
+        if (element >= segment.count) continue;
+        int64_t word = (segment.offset + element) >> 5;
+        args.to[word] = (args.a[word] ^ args.flip) | (args.b == nullptr ? 0 : args.b[word]);
+    }
 }

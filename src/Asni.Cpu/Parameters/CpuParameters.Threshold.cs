@@ -21,24 +21,24 @@ internal sealed unsafe partial class CpuParameters
         foreach (int p in parameters) live += _live[p];
         ArgumentOutOfRangeException.ThrowIfNegative(keep);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(keep, live);
+        return ranking == Ranking.Magnitude ? Find(ranking, words: null, _list.Elements - live, keep) : Find(ranking, Masks, zeros: 0, keep);
+    }
+
+    /// <param name="words">Elements of the list that count; null: all but so many <paramref name="zeros"/>.</param>
+    private Threshold Find(Ranking ranking, ulong* words, long zeros, long keep)
+    {
         float* numbers = NumbersOf(ranking);
-        (float value, long equal) = ranking == Ranking.Score
-            ? _search.Find<ByScore>(_list, numbers, Masks, zeros: 0, keep)
-            : _search.Find<ByMagnitude>(_list, numbers, masks: null, _list.Elements - live, keep);
-        if (_search.SawNonFinite) RequireNumbers(numbers);
+        (float value, long equal) = ranking.IsSigned()
+            ? _search.Find<ByScore>(_list, numbers, words, zeros, keep)
+            : _search.Find<ByMagnitude>(_list, numbers, words, zeros, keep);
+        if (_search.SawNonFinite) RequireNumbers(ranking, words == null ? Masks : words);
         return keep == 0 ? new Threshold(float.PositiveInfinity, 0, ranking) : new Threshold(value, equal, ranking);
     }
 
-    private float* NumbersOf(Ranking ranking) => Slot(ranking == Ranking.Score ? ParameterSlot.Score : ParameterSlot.Value, write: true);
+    private float* NumbersOf(Ranking ranking) => Slot(ranking.Slot(), write: true);
 
     protected override void ApplyThresholdCore(ReadOnlySpan<int> parameters, Threshold threshold, Span<long> live)
     {
-        if (threshold.Ranking == Ranking.Score) Apply<ByScore>(parameters, threshold, live); else Apply<ByMagnitude>(parameters, threshold, live);
-    }
-
-    private void Apply<R>(ReadOnlySpan<int> parameters, Threshold threshold, Span<long> live) where R : struct, IRank
-    {
-        float* numbers = NumbersOf(threshold.Ranking);
         _values.Changed();
         List(parameters);
         for (int i = 0; i < _list.Count; i++)
@@ -47,11 +47,7 @@ internal sealed unsafe partial class CpuParameters
             EnsureMask(_list[i].Parameter.Index);
         }
         List(parameters);
-        TieCut cut = CutTies<R>(numbers, threshold);
-        Array.Clear(_counts);
-        _workers.Vectorize(_list.Elements,
-            new PruneBody<R>(_list, threshold.Value, cut, numbers, Values, State0, State1, Masks, _counts));
-        if (cut.Segment < _list.Count && cut.Output >= 0) PruneTiesOfOutput<R>(numbers, threshold.Value, cut);
+        Cut(Masks, threshold, erase: true);
         for (int i = 0; i < _list.Count; i++)
         {
             int p = _list[i].Parameter.Index;
@@ -59,6 +55,24 @@ internal sealed unsafe partial class CpuParameters
             _masked[p] = _live[p] < Parameters[p].Elements;
         }
         for (int i = 0; i < parameters.Length; i++) live[i] = _live[parameters[i]];
+    }
+
+    /// <summary>Takes the elements that a threshold does not keep out of a mask of the list; counts what it keeps of each segment.</summary>
+    /// <param name="erase">Their values and state become +0.</param>
+    private void Cut(ulong* words, Threshold threshold, bool erase)
+    {
+        if (threshold.Ranking.IsSigned()) Cut<ByScore>(words, threshold, erase); else Cut<ByMagnitude>(words, threshold, erase);
+    }
+
+    private void Cut<R>(ulong* words, Threshold threshold, bool erase) where R : struct, IRank
+    {
+        float* numbers = NumbersOf(threshold.Ranking);
+        TieCut cut = CutTies<R>(numbers, words, threshold);
+        Array.Clear(_counts);
+        _workers.Vectorize(_list.Elements, erase
+            ? new PruneBody<R>(_list, threshold.Value, cut, numbers, Values, State0, State1, words, _counts)
+            : new PruneBody<R>(_list, threshold.Value, cut, numbers, null, null, null, words, _counts));
+        if (cut.Segment < _list.Count && cut.Output >= 0) PruneTiesOfOutput<R>(numbers, words, threshold.Value, cut, erase);
     }
 
     private long CountOf(int segment)
@@ -74,28 +88,28 @@ internal sealed unsafe partial class CpuParameters
     /// </summary>
     internal readonly record struct TieCut(int Segment, int Output, long Rest);
 
-    private TieCut CutTies<R>(float* numbers, Threshold threshold) where R : struct, IRank
+    private TieCut CutTies<R>(float* numbers, ulong* words, Threshold threshold) where R : struct, IRank
     {
         if (threshold.KeepEqual == 0) return new TieCut(-1, -1, 0);
         Array.Clear(_counts);
-        _workers.Vectorize(_list.Elements, new CountEqualBody<R>(_list, threshold.Value, numbers, Masks, _counts));
+        _workers.Vectorize(_list.Elements, new CountEqualBody<R>(_list, threshold.Value, numbers, words, _counts));
         long budget = threshold.KeepEqual;
         for (int i = 0; i < _list.Count; i++)
         {
             long equal = CountOf(i);
-            if (budget < equal) return CutOutputs<R>(numbers, i, threshold.Value, budget);
+            if (budget < equal) return CutOutputs<R>(numbers, words, i, threshold.Value, budget);
             budget -= equal;
         }
         return new TieCut(_list.Count, -1, 0);
     }
 
-    private TieCut CutOutputs<R>(float* numbers, int index, float value, long budget) where R : struct, IRank
+    private TieCut CutOutputs<R>(float* numbers, ulong* masks, int index, float value, long budget) where R : struct, IRank
     {
         Segment segment = _list[index];
         int outputs = segment.Parameter.Filter.Out, output = 0;
         Span<long> ties = _ties.AsSpan(0, outputs);
         ties.Clear();
-        ulong* words = Masks + segment.Offset / 64;
+        ulong* words = masks + segment.Offset / 64;
         uint* bits = (uint*)(numbers + segment.Offset);
         uint key = R.Key(BitConverter.SingleToUInt32Bits(value));
         for (long i = 0; i < segment.Count; i++)
@@ -108,7 +122,7 @@ internal sealed unsafe partial class CpuParameters
     }
 
     /// <summary>Prunes the ties of the cut's output behind the first Rest: its elements in PyTorch's order are inputs, then taps.</summary>
-    private void PruneTiesOfOutput<R>(float* numbers, float value, TieCut cut) where R : struct, IRank
+    private void PruneTiesOfOutput<R>(float* numbers, ulong* words, float value, TieCut cut, bool erase) where R : struct, IRank
     {
         Segment segment = _list[cut.Segment];
         FilterShape filter = segment.Parameter.Filter;
@@ -119,24 +133,26 @@ internal sealed unsafe partial class CpuParameters
         {
             long i = segment.Offset + ((long)(k % taps) * filter.In + k / taps) * filter.Out + cut.Output;
             ulong bit = 1UL << (int)(i & 63);
-            if (R.Key(((uint*)numbers)[i]) != key || (Masks[i >> 6] & bit) == 0 || rest-- > 0) continue;
-            Masks[i >> 6] &= ~bit;
+            if (R.Key(((uint*)numbers)[i]) != key || (words[i >> 6] & bit) == 0 || rest-- > 0) continue;
+            words[i >> 6] &= ~bit;
+            _counts[cut.Segment]--;
+            if (!erase) continue;
             Values[i] = 0;
             if (State0 != null) State0[i] = 0;
             if (State1 != null) State1[i] = 0;
-            _counts[cut.Segment]--;
         }
     }
 
-    /// <summary>Of live elements.</summary>
-    private void RequireNumbers(float* numbers)
+    /// <summary>Of the elements that count.</summary>
+    private void RequireNumbers(Ranking ranking, ulong* words)
     {
+        float* numbers = NumbersOf(ranking);
         for (int i = 0; i < _list.Count; i++)
         {
             Segment segment = _list[i];
             for (long k = 0; k < segment.Count; k++)
-                if (float.IsNaN(numbers[segment.Offset + k]) && MaskBits.Live(Masks, segment, k, 1) != 0)
-                    throw CreateUnrankable(segment.Parameter, numbers == Values ? Ranking.Magnitude : Ranking.Score);
+                if (float.IsNaN(numbers[segment.Offset + k]) && MaskBits.Live(words, segment, k, 1) != 0)
+                    throw CreateUnrankable(segment.Parameter, ranking);
         }
     }
 
@@ -194,7 +210,7 @@ internal sealed unsafe partial class CpuParameters
                 result |= (ulong)kept << k;
                 if (kept == live) continue;
                 V mask = L.Mask(kept);
-                Clear<L, V>(values + at + k, mask);
+                if (values != null) Clear<L, V>(values + at + k, mask);
                 if (state0 != null) Clear<L, V>(state0 + at + k, mask);
                 if (state1 != null) Clear<L, V>(state1 + at + k, mask);
             }

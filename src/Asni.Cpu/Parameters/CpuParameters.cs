@@ -91,6 +91,8 @@ internal sealed unsafe partial class CpuParameters : DeviceParameters
         _state1?.Dispose();
         _scores?.Dispose();
         _masks?.Dispose();
+        _kept?.Dispose();
+        _grown?.Dispose();
         _search.Dispose();
         base.Dispose();
     }

@@ -45,14 +45,19 @@ internal sealed partial class CudaParameters
         foreach (int p in parameters) among += _live[p];
         ArgumentOutOfRangeException.ThrowIfNegative(keep);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(keep, among);
-        ChunkList list = List(parameters);
+        return Search(_arena, List(parameters), keep, ranking, prune);
+    }
+
+    /// <param name="arena">With the mask of the elements that count.</param>
+    private SearchArgs Search(in ArenaArgs arena, ChunkList list, long keep, Ranking ranking, bool prune)
+    {
         int blocks = SearchBlocks(list.Count), warps = Math.Max(1, blocks * ChunkArgs.Warps);
         long live = StateBytes + Bins * sizeof(uint), listed = live + Parameters.Length * sizeof(int);
         long capacity = (list.Count + warps - 1) / warps * (long)ChunkArgs.Elements;
         _selection ??= new CudaBuffer(_stream, listed + SearchBlocksAtMost * ChunkArgs.Warps * sizeof(uint));
         var args = new SearchArgs
         {
-            Arena = _arena,
+            Arena = arena,
             Ranking = RankedBy(ranking),
             Chunks = list.Pointer,
             State = _selection.Pointer,
@@ -81,9 +86,7 @@ internal sealed partial class CudaParameters
     // As many as the registers of its kernels let a multiprocessor hold.
     private int SearchBlocksAtMost => _stream.Context.MultiprocessorCount * 3;
 
-    private RankingArgs RankedBy(Ranking ranking) => ranking == Ranking.Score
-        ? new RankingArgs { Numbers = Slot(ParameterSlot.Score).Pointer, IsSigned = 1 }
-        : new RankingArgs { Numbers = _values.Pointer };
+    private RankingArgs RankedBy(Ranking ranking) => new() { Numbers = Slot(ranking.Slot()).Pointer, IsSigned = ranking.IsSigned() ? 1 : 0 };
 
     /// <param name="allTies">Whether all elements that rank as the cut does are kept.</param>
     private Threshold Found(ReadOnlySpan<int> parameters, long keep, Ranking ranking, out bool allTies)
@@ -100,23 +103,30 @@ internal sealed partial class CudaParameters
     private static uint Key(float number, Ranking ranking)
     {
         uint bits = BitConverter.SingleToUInt32Bits(number);
-        if (ranking == Ranking.Magnitude) return bits << 1;
+        if (!ranking.IsSigned()) return bits << 1;
         return number == 0 ? Sign : (bits & Sign) != 0 ? ~bits : bits | Sign;
     }
 
     /// <summary>What has this key.</summary>
     private static float Number(uint key, Ranking ranking) =>
-        BitConverter.UInt32BitsToSingle(ranking == Ranking.Magnitude ? key >> 1 : (key & Sign) != 0 ? key ^ Sign : ~key);
+        BitConverter.UInt32BitsToSingle(!ranking.IsSigned() ? key >> 1 : (key & Sign) != 0 ? key ^ Sign : ~key);
 
     protected override void ApplyThresholdCore(ReadOnlySpan<int> parameters, Threshold threshold, Span<long> live)
     {
-        ChunkList list = List(parameters);
+        ulong counts = Cut(_arena, List(parameters), threshold);
+        ReadLive(parameters, counts, live);
+    }
+
+    /// <summary>Takes what the threshold does not keep out of an arena's mask.</summary>
+    /// <returns>Where the numbers of elements that it keeps of each parameter are.</returns>
+    private ulong Cut(in ArenaArgs arena, ChunkList list, Threshold threshold)
+    {
         long ties = Math.Max(1, list.Count) * sizeof(long);
         ulong cut = Grown(ref _cut, ties + Parameters.Length * sizeof(int));
         _stream.Fill32(cut + (ulong)ties, 0, Parameters.Length);
         var args = new CutArgs
         {
-            Arena = _arena,
+            Arena = arena,
             Ranking = RankedBy(threshold.Ranking),
             Chunks = list.Pointer,
             Ties = cut,
@@ -128,7 +138,7 @@ internal sealed partial class CudaParameters
         Launch("threshold_ties", list.Count, in args);
         Launch("threshold_scan", 1, in args);
         Launch("threshold_prune", list.Count, in args);
-        ReadLive(parameters, args.Live, live);
+        return args.Live;
     }
 
     private void ReadLive(ReadOnlySpan<int> parameters, ulong from, Span<long> live)
@@ -138,18 +148,23 @@ internal sealed partial class CudaParameters
         for (int i = 0; i < parameters.Length; i++) live[i] = _live[parameters[i]] = counts[parameters[i]];
     }
 
-    /// <summary>The first of them with a live element that ranks by NaN; there is one.</summary>
+    /// <summary>The first of them that ranks a live element by NaN; where there is none, a dead one, which growth ranks.</summary>
     private Parameter FindNan(ReadOnlySpan<int> parameters, Ranking ranking)
     {
+        Parameter? dead = null;
         foreach (int p in parameters)
         {
             var values = new float[Parameters[p].Elements];
-            Download(p, ranking == Ranking.Score ? ParameterSlot.Score : ParameterSlot.Value, values);
+            Download(p, ranking.Slot(), values);
             Mask? mask = GetMask(p);
             for (int i = 0; i < values.Length; i++)
-                if (float.IsNaN(values[i]) && mask?[i] != false) return Parameters[p];
+            {
+                if (!float.IsNaN(values[i])) continue;
+                if (mask?[i] != false) return Parameters[p];
+                dead ??= Parameters[p];
+            }
         }
-        throw new UnreachableException("the kernels found NaN among live elements");
+        return dead ?? throw new UnreachableException("the kernels found NaN");
     }
 
     private readonly record struct SelectionState(long Keep, uint Prefix, int Nan, uint Ties);

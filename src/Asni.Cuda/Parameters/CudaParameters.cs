@@ -141,7 +141,7 @@ internal sealed partial class CudaParameters : DeviceParameters
     {
         foreach (ChunkList list in _lists.Values) list.Dispose();
         _trained.Dispose();
-        foreach (CudaBuffer? buffer in (CudaBuffer?[])[_values, _gradients, _state0, _state1, _masks, _segments, _copies, _scores, _rule, _selection, _candidates, _cut, _signStatistics]) buffer?.Dispose();
+        foreach (CudaBuffer? buffer in (CudaBuffer?[])[_values, _gradients, _state0, _state1, _masks, _segments, _copies, _scores, _rule, _selection, _candidates, _cut, _moreMasks, _signStatistics]) buffer?.Dispose();
         _fetched?.Dispose();
         base.Dispose();
     }

@@ -24,6 +24,23 @@ internal enum Ranking
     Magnitude,
     /// <summary><see cref="ParameterSlot.Score"/> with its sign; -0 and +0 are equal.</summary>
     Score,
+    /// <summary>|g| of the last backward pass. Of pruned elements that pass must have been dense.</summary>
+    Gradient,
+}
+
+internal static class RankingExtensions
+{
+    /// <summary>Where the numbers are that elements are ranked by.</summary>
+    public static ParameterSlot Slot(this Ranking ranking) => ranking switch
+    {
+        Ranking.Magnitude => ParameterSlot.Value,
+        Ranking.Score => ParameterSlot.Score,
+        Ranking.Gradient => ParameterSlot.Gradient,
+        _ => throw new ArgumentOutOfRangeException(nameof(ranking), ranking, null),
+    };
+
+    /// <summary>Whether the sign of the numbers counts.</summary>
+    public static bool IsSigned(this Ranking ranking) => ranking == Ranking.Score;
 }
 
 internal enum UpdateKind { Sgd, Adam }
@@ -107,7 +124,7 @@ internal abstract class DeviceParameters(ImmutableArray<Parameter> parameters) :
 
     /// <summary>What <see cref="FindThreshold"/> throws for a parameter with a live element that ranks by NaN.</summary>
     internal static AsniException CreateUnrankable(Parameter parameter, Ranking ranking) => new(
-        $"parameter {parameter.Name} has NaN among its {(ranking == Ranking.Score ? "scores" : "values")}, expected numbers that can be ranked; the training diverged, lower the learning rate");
+        $"parameter {parameter.Name} has NaN among its {ranking.Slot().ToString().ToLowerInvariant()}s, expected numbers that can be ranked; the training diverged, lower the learning rate");
 
     /// <summary>Finds that cut and applies it.</summary>
     /// <param name="live">Live elements of each parameter afterwards.</param>
@@ -137,6 +154,44 @@ internal abstract class DeviceParameters(ImmutableArray<Parameter> parameters) :
 
     /// <inheritdoc cref="ApplyThreshold"/>
     protected abstract void ApplyThresholdCore(ReadOnlySpan<int> parameters, Threshold threshold, Span<long> live);
+
+    /// <summary>Revives exactly <paramref name="count"/> dead elements of these parameters, those that rank highest, ties by (parameter, element); value and state are +0.</summary>
+    /// <param name="count">At most as many as are dead.</param>
+    /// <param name="live">Live elements of each parameter afterwards.</param>
+    /// <exception cref="AsniException">A dead element ranks by NaN; no mask has changed.</exception>
+    public void Grow(ReadOnlySpan<int> parameters, long count, Ranking ranking, Span<long> live)
+    {
+        long dead = 0;
+        foreach (int p in parameters) dead += Parameters[p].Elements - Live(p);
+        ArgumentOutOfRangeException.ThrowIfNegative(count);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(count, dead);
+        MasksMove(parameters);
+        GrowCore(parameters, count, ranking);
+        for (int i = 0; i < parameters.Length; i++) live[i] = Live(parameters[i]);
+    }
+
+    /// <inheritdoc cref="Grow"/>
+    protected abstract void GrowCore(ReadOnlySpan<int> parameters, long count, Ranking ranking);
+
+    /// <summary>
+    /// The <paramref name="drop"/> live elements of smallest magnitude are pruned; then the <paramref name="grow"/> that rank highest among all that are
+    /// dead now come alive, ties by element. One that was dropped and has come alive again keeps value and state, the others start from +0.
+    /// </summary>
+    /// <param name="grow">At most as many as are dead then.</param>
+    /// <exception cref="AsniException">An element ranks by NaN; the mask has not changed.</exception>
+    public void Exchange(int parameter, long drop, long grow, Ranking ranking)
+    {
+        long live = Live(parameter);
+        ArgumentOutOfRangeException.ThrowIfNegative(drop);
+        ArgumentOutOfRangeException.ThrowIfNegative(grow);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(drop, live);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(grow, Parameters[parameter].Elements - live + drop);
+        MasksMove([parameter]);
+        ExchangeCore(parameter, drop, grow, ranking);
+    }
+
+    /// <inheritdoc cref="Exchange"/>
+    protected abstract void ExchangeCore(int parameter, long drop, long grow, Ranking ranking);
 
     /// <summary>Sums and counts of the live elements by the sign of their difference from pivots[i], accumulated in double, for each parameter.</summary>
     public abstract void SumBySign(ReadOnlySpan<int> parameters, ReadOnlySpan<float> pivots, Span<SignStatistics> sums);

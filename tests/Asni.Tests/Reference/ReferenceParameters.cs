@@ -96,6 +96,38 @@ internal sealed class ReferenceParameters : DeviceParameters
         for (int i = 0; i < parameters.Length; i++) live[i] = Live(parameters[i]);
     }
 
+    protected override void GrowCore(ReadOnlySpan<int> parameters, long count, Ranking ranking)
+    {
+        foreach (var dead in Dead(parameters.ToArray(), GetMask, ranking).Take((int)count).GroupBy(e => e.Parameter))
+        {
+            Mask mask = GetMask(dead.Key)!;
+            foreach (var e in dead) mask[e.Element] = true;
+            SetMaskCore(dead.Key, mask);
+        }
+    }
+
+    protected override void ExchangeCore(int parameter, long drop, long grow, Ranking ranking)
+    {
+        Mask mask = GetMask(parameter) ?? new Mask(Parameters[parameter].Elements);
+        // The last of equal ones leave first.
+        foreach (int i in Enumerable.Range(0, (int)mask.Length).Where(i => mask[i]).OrderBy(i => Rank(parameter, i, Ranking.Magnitude)).ThenByDescending(i => i).Take((int)drop).ToArray())
+            mask[i] = false;
+        foreach (var e in Dead([parameter], _ => mask, ranking).Take((int)grow).ToArray()) mask[e.Element] = true;
+        SetMaskCore(parameter, mask);
+    }
+
+    /// <summary>By rank; equal ones stay in the order of parameters and elements.</summary>
+    private (int Parameter, int Element)[] Dead(int[] parameters, Func<int, Mask?> masks, Ranking ranking)
+    {
+        var dead = new List<(int Parameter, int Element)>();
+        foreach (int p in parameters.Order())
+            if (masks(p) is { } mask)
+                for (int i = 0; i < mask.Length; i++)
+                    if (!mask[i]) dead.Add((p, i));
+        if (dead.Any(e => float.IsNaN(Rank(e.Parameter, e.Element, ranking)))) throw new AsniException("a number is NaN");
+        return [.. dead.OrderByDescending(e => Rank(e.Parameter, e.Element, ranking))];
+    }
+
     public override void SumBySign(ReadOnlySpan<int> parameters, ReadOnlySpan<float> pivots, Span<SignStatistics> sums)
     {
         for (int k = 0; k < parameters.Length; k++)
@@ -149,8 +181,11 @@ internal sealed class ReferenceParameters : DeviceParameters
     private ParameterTensor Tensor(int parameter, ParameterSlot slot) => new(_slots[parameter, (int)slot], 0, Parameters[parameter]);
     private Span<double> Doubles(int parameter, ParameterSlot slot) => ReferenceBuffer.Doubles(Tensor(parameter, slot));
     private bool Lives(int parameter, int i) => _masks[parameter] is not { } mask || mask[i];
-    private float Rank(int parameter, int i, Ranking ranking) =>
-        (float)(ranking == Ranking.Score ? Doubles(parameter, ParameterSlot.Score)[i] : Math.Abs(Doubles(parameter, ParameterSlot.Value)[i]));
+    private float Rank(int parameter, int i, Ranking ranking)
+    {
+        double number = Doubles(parameter, ranking.Slot())[i];
+        return (float)(ranking.IsSigned() ? number : Math.Abs(number));
+    }
 
     private void Clear(int parameter, int i)
     {
