@@ -29,6 +29,7 @@ internal sealed class Phase(string name, ulong stream, Recipe recipe, Trainer tr
         var watch = Stopwatch.StartNew();
         Checkpoint? resume = _checkpoints?.TakeResume(name);
         resume?.Restore(trainer.Model);
+        if (resume?.Policy is { } state) Policy?.Restore(state);
         CheckpointPosition? from = resume?.Position;
         Metrics test = from?.Test ?? default;
         double? threshold = from?.Threshold;
@@ -41,7 +42,8 @@ internal sealed class Phase(string name, ulong stream, Recipe recipe, Trainer tr
                 int epoch = done;
                 var started = watch.Elapsed;
                 double rate = learningRate.GetRate(epoch, epochs);
-                Metrics train = trainer.TrainEpoch(new EpochPlan(name, epoch, epochs, rate, recipe.Optimizer, seed) { Begin = Begin }, progress, step =>
+                var plan = new EpochPlan(name, epoch, epochs, rate, recipe.Optimizer, seed) { Begin = Begin };
+                Metrics train = trainer.TrainEpoch(plan, progress, step => Policy?.BeforeStep(At(epoch, step)) ?? default, step =>
                 {
                     threshold = Policy?.AfterStep(At(epoch, step))?.Threshold ?? threshold;
                     if (_checkpoints is { IsDue: true }) Save(epoch, trainer.Progress());
@@ -51,7 +53,10 @@ internal sealed class Phase(string name, ulong stream, Recipe recipe, Trainer tr
                 if (!double.IsFinite(test.Loss)) trainer.Model.TakeSnapshot().RequireFinite(name);
                 Model model = trainer.Model;
                 var record = new EpochRecord(name, epoch, epochs, rate, train.Loss, test.Loss, test.Top1, test.Top5, model.Sparsity, model.Kept,
-                    threshold, progress.Seconds + (watch.Elapsed - started).TotalSeconds, train.Samples / train.Seconds);
+                    threshold, progress.Seconds + (watch.Elapsed - started).TotalSeconds, train.Samples / train.Seconds)
+                {
+                    EverLive = Policy?.EverLive,
+                };
                 observer.OnEpochCompleted(record);
                 _checkpoints?.OnEpochCompleted(record);
                 if (epoch < epochs - 1) threshold = Policy?.BetweenEpochs(At(epoch, trainer.StepsPerEpoch))?.Threshold;
@@ -73,7 +78,7 @@ internal sealed class Phase(string name, ulong stream, Recipe recipe, Trainer tr
 
         double SecondsSoFar() => (from?.Seconds ?? 0) + watch.Elapsed.TotalSeconds;
 
-        void Save(int epoch, EpochProgress reached) => _checkpoints?.Save(trainer.Model, recipe.Optimizer, name,
+        void Save(int epoch, EpochProgress reached) => _checkpoints?.Save(trainer.Model, recipe.Optimizer, Policy?.Save(), name,
             position => position with { Epoch = epoch, Progress = reached, Threshold = threshold, Test = test, Seconds = SecondsSoFar() });
     }
 

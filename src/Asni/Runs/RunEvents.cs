@@ -22,7 +22,7 @@ internal sealed class RunEvents(Stream stream)
         [
             (r.Phase + "/train_loss", r.TrainLoss), (r.Phase + "/test_loss", r.TestLoss), (r.Phase + "/test_top1", r.TestTop1),
             (r.Phase + "/test_top5", r.TestTop5), (r.Phase + "/lr", r.Lr), (r.Phase + "/sparsity", r.Sparsity),
-            (r.Phase + "/threshold", r.Threshold), (r.Phase + "/images_per_second", r.ImagesPerSecond),
+            (r.Phase + "/threshold", r.Threshold), (r.Phase + "/images_per_second", r.ImagesPerSecond), (r.Phase + "/ever_live", r.EverLive),
         ]);
     }
 

@@ -30,6 +30,7 @@ internal static class RunJson
             Number(json, "threshold", r.Threshold);
             Number(json, "seconds", r.Seconds);
             Number(json, "images_per_second", r.ImagesPerSecond);
+            if (r.EverLive is { } ever) Number(json, "ever_live", ever);
             json.WriteEndObject();
         }
         return System.Text.Encoding.UTF8.GetString(buffer.ToArray());

@@ -47,6 +47,12 @@ public sealed class Mask
         }
     }
 
+    /// <summary>What lives in another mask of this length lives here too.</summary>
+    internal void Add(Mask other)
+    {
+        for (int i = 0; i < _words.Length; i++) _words[i] |= other._words[i];
+    }
+
     public Mask Clone() => new(Length, (ulong[])_words.Clone());
 
     /// <summary>True when every element that lives here lives in <paramref name="other"/> too.</summary>

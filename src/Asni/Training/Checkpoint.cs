@@ -8,6 +8,7 @@ using Asni.Formats;
 using Asni.Networks;
 using Asni.Optimizers;
 using Asni.Tensors;
+using Asni.Training.Policies;
 
 namespace Asni.Training;
 
@@ -65,12 +66,16 @@ internal sealed record CheckpointPosition
 
 /// <summary>
 /// A run's whole state, from which it goes on bit for bit: a safetensors file with values and masks as in a network file, the optimizer's
-/// state as NAME.state0 and NAME.state1, what later phases go back to as NAME.rewind, and as metadata the position and the network's graph as JSON and a SHA-256 over these, the network's name and all tensors, names and
+/// state as NAME.state0 and NAME.state1, what later phases go back to as NAME.rewind, weights that have ever been live as NAME.ever, and as metadata the position and the
+/// network's graph as JSON and a SHA-256 over these, the network's name and all tensors, names and
 /// shapes included.
 /// </summary>
 internal sealed record Checkpoint(CheckpointPosition Position, TrainedNetwork Model, ImmutableArray<float[]?> State0, ImmutableArray<float[]?> State1)
 {
-    private const string PositionKey = "checkpoint", DigestKey = "sha256", State0Suffix = ".state0", State1Suffix = ".state1", RewindSuffix = ".rewind";
+    private const string PositionKey = "checkpoint", DigestKey = "sha256", State0Suffix = ".state0", State1Suffix = ".state1", RewindSuffix = ".rewind", EverSuffix = ".ever";
+
+    /// <summary>Of what moves the masks; null where that has none.</summary>
+    public PolicyState? Policy { get; init; }
 
     private static readonly JsonSerializerOptions s_json = new()
     {
@@ -154,7 +159,11 @@ internal sealed record Checkpoint(CheckpointPosition Position, TrainedNetwork Mo
             CheckpointPosition position = JsonSerializer.Deserialize<CheckpointPosition>(text, s_json) ?? throw Bad("its position is empty");
             TrainedNetwork model = ReadModel(reader, network);
             if (model.FirstNotFinite() is { } p) throw Bad($"its {p.Name} is NaN or infinite");
-            return new Checkpoint(position, model, ReadState(reader, network, State0Suffix), ReadState(reader, network, State1Suffix)) { RewindPoint = ReadRewindPoint(reader, network) };
+            return new Checkpoint(position, model, ReadState(reader, network, State0Suffix), ReadState(reader, network, State1Suffix))
+            {
+                RewindPoint = ReadRewindPoint(reader, network),
+                Policy = ReadPolicy(reader, network),
+            };
         }
         catch (Exception e) when (e is JsonException or KeyNotFoundException or ArgumentException)
         {
@@ -174,7 +183,10 @@ internal sealed record Checkpoint(CheckpointPosition Position, TrainedNetwork Mo
         }
         // Masks last, so that every F32 tensor stays aligned.
         foreach (Parameter p in Model.Network.Parameters)
+        {
             if (Model.Masks[p.Index] is { } mask) tensors.Add(SafetensorsTensor.Bool(p.Name + NetworkFile.MaskSuffix, p.Shape, mask));
+            if (Policy?.Ever[p.Index] is { } ever) tensors.Add(SafetensorsTensor.Bool(p.Name + EverSuffix, p.Shape, ever));
+        }
         return tensors;
     }
 
@@ -185,10 +197,18 @@ internal sealed record Checkpoint(CheckpointPosition Position, TrainedNetwork Mo
         foreach (Parameter p in network.Parameters)
         {
             values[p.Index] = ReadSingles(reader, p, p.Name) ?? throw new KeyNotFoundException($"it has no {p.Name}");
-            if (reader.Entries.TryGetValue(p.Name + NetworkFile.MaskSuffix, out SafetensorsEntry? mask) && mask.HasShape(p.Shape) && mask.DType == "BOOL")
-                masks[p.Index] = NetworkFile.ToMask(reader.ReadBytes(mask));
+            masks[p.Index] = ReadMask(reader, p, NetworkFile.MaskSuffix);
         }
         return new TrainedNetwork(network, [.. values], [.. masks]);
+    }
+
+    private static Mask? ReadMask(SafetensorsReader reader, Parameter p, string suffix) =>
+        reader.Entries.TryGetValue(p.Name + suffix, out SafetensorsEntry? mask) && mask.HasShape(p.Shape) && mask.DType == "BOOL" ? NetworkFile.ToMask(reader.ReadBytes(mask)) : null;
+
+    private static PolicyState? ReadPolicy(SafetensorsReader reader, Network network)
+    {
+        ImmutableArray<Mask?> ever = [.. network.Parameters.Select(p => ReadMask(reader, p, EverSuffix))];
+        return ever.Any(m => m is not null) ? new PolicyState(ever) : null;
     }
 
     private static ImmutableArray<float[]?> ReadState(SafetensorsReader reader, Network network, string suffix) =>

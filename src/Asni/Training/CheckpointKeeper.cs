@@ -4,6 +4,7 @@ using Asni.Engine;
 using Asni.Formats;
 using Asni.Networks;
 using Asni.Optimizers;
+using Asni.Training.Policies;
 
 namespace Asni.Training;
 
@@ -137,13 +138,14 @@ public sealed class CheckpointKeeper
     }
 
     /// <summary>Writes a checkpoint and removes the oldest.</summary>
+    /// <param name="policy">Of what moves the masks; null: none.</param>
     /// <param name="position">The place within its phase; the rest is added.</param>
     /// <exception cref="DivergenceException">A weight is NaN or infinite: nothing is written, and earlier checkpoints are still there.</exception>
     /// <exception cref="AsniException">The disk is full, ...; earlier checkpoints are still there.</exception>
-    internal void Save(Model model, OptimizerSettings optimizer, string phase, Func<CheckpointPosition, CheckpointPosition> position)
+    internal void Save(Model model, OptimizerSettings optimizer, PolicyState? policy, string phase, Func<CheckpointPosition, CheckpointPosition> position)
     {
         var here = new CheckpointPosition { Run = _run, Inputs = Inputs, ImageFiles = ImageFiles, Device = model.Device.Description, Phase = phase, Done = [.. _done], Epochs = [.. _epochs] };
-        Checkpoint state = Checkpoint.Take(model, optimizer, position(here)) with { RewindPoint = RewindPoint };
+        Checkpoint state = Checkpoint.Take(model, optimizer, position(here)) with { RewindPoint = RewindPoint, Policy = policy };
         state.Model.RequireFinite(phase);
         try
         {

@@ -7,7 +7,11 @@ namespace Asni.Training;
 /// <param name="Seconds">Training and evaluation.</param>
 /// <param name="ImagesPerSecond">Training only.</param>
 public sealed record EpochRecord(string Phase, int Epoch, int Epochs, double Lr, double TrainLoss, double TestLoss, double TestTop1, double TestTop5,
-    double Sparsity, long Kept, double? Threshold, double Seconds, double ImagesPerSecond);
+    double Sparsity, long Kept, double? Threshold, double Seconds, double ImagesPerSecond)
+{
+    /// <summary>Share of the prunable weights that have been live at some time (Rs); null where the method does not count them.</summary>
+    public double? EverLive { get; init; }
+}
 
 /// <summary>How far a phase is, told a few times a second at most.</summary>
 public readonly record struct StepProgress(string Phase, int Epoch, int Epochs, int Step, int Steps, double ImagesPerSecond);

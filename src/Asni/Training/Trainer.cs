@@ -3,6 +3,7 @@ using Asni.Data;
 using Asni.Devices;
 using Asni.Engine;
 using Asni.Optimizers;
+using Asni.Training.Policies;
 
 namespace Asni.Training;
 
@@ -54,8 +55,9 @@ internal sealed class Trainer : IDisposable
     /// The loss became NaN or infinite: told before the step changes a weight where the loss is at hand, else at the end of the epoch.
     /// </exception>
     /// <param name="from">What was done of this epoch before.</param>
+    /// <param name="beforeStep">Says what a step has to be; called with the number of steps that will be done in this epoch after it. Null: a training step as usual.</param>
     /// <param name="afterStep">Called with the number of steps done in this epoch.</param>
-    public Metrics TrainEpoch(EpochPlan epoch, EpochProgress from = default, Action<int>? afterStep = null, CancellationToken cancellation = default)
+    public Metrics TrainEpoch(EpochPlan epoch, EpochProgress from = default, Func<int, StepNeeds>? beforeStep = null, Action<int>? afterStep = null, CancellationToken cancellation = default)
     {
         using SingleCaller.Call call = Model.Device.Caller.Enter();
         _progress = from;
@@ -67,10 +69,11 @@ internal sealed class Trainer : IDisposable
         foreach (int count in _feed.Epoch(epoch.Seed, epoch.Epoch, step))
         {
             cancellation.ThrowIfCancellationRequested();
-            _training.RunTraining();
+            StepNeeds needs = beforeStep?.Invoke(step + 1) ?? default;
+            _training.RunTraining(needs.DenseGradient);
             if (_training.IsLossAtHand) RequireFinite(_training.LossSoFar(), epoch, step);
             long optimizerStep = (long)epoch.Epoch * StepsPerEpoch + step + 1 - epoch.Begin;
-            Model.Parameters.Update(epoch.Optimizer.At(epoch.LearningRate, optimizerStep));
+            if (!needs.ReplacesUpdate) Model.Parameters.Update(epoch.Optimizer.At(epoch.LearningRate, optimizerStep));
             step++;
             images += count;
             _progress = _progress with { Step = step, Seconds = from.Seconds + watch.Elapsed.TotalSeconds };

@@ -192,7 +192,7 @@ public class ImpTests
         {
             int begin = epoch * trainer.StepsPerEpoch;
             trainer.TrainEpoch(new EpochPlan("dense", epoch, 6, recipe.LearningRate.Initial, recipe.Optimizer, seed), default,
-                done => taken = begin + done == step ? model.TakeSnapshot() : taken);
+                afterStep: done => taken = begin + done == step ? model.TakeSnapshot() : taken);
         }
         return taken;
     }

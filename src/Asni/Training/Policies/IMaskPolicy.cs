@@ -1,16 +1,42 @@
+using System.Collections.Immutable;
 using Asni.Pruning;
+using Asni.Tensors;
 
 namespace Asni.Training.Policies;
 
-/// <summary>What a method does to the masks while a phase trains. Null means: nothing at this point.</summary>
+/// <summary>
+/// What a method does to the masks while a phase trains. Null means: nothing at this point. The order inside a step: forward and backward pass, with a dense
+/// gradient where the policy needs it; the optimizer's update, unless the policy replaces it; <see cref="AfterStep"/>; a checkpoint when one is due.
+/// </summary>
 internal interface IMaskPolicy
 {
-    /// <summary>After the optimizer's update of a step.</summary>
+    /// <summary>What the next step has to be.</summary>
+    /// <param name="at">Where it will have ended, as <see cref="AfterStep"/> is told then.</param>
+    StepNeeds BeforeStep(in StepPoint at) => default;
+
+    /// <summary>After the optimizer's update of a step, or in its place.</summary>
     PruneOutcome? AfterStep(in StepPoint at);
 
     /// <summary>After an epoch's evaluation, but not after the last one: what it changes is what the next epoch trains.</summary>
     PruneOutcome? BetweenEpochs(in StepPoint at);
+
+    /// <summary>What the policy knows that does not follow from seed and place, for a checkpoint; null: nothing.</summary>
+    PolicyState? Save() => null;
+
+    /// <summary>Goes on from what <see cref="Save"/> gave.</summary>
+    void Restore(PolicyState state) { }
+
+    /// <summary>Share of the weights that have been live at some time; null where nobody counts them.</summary>
+    double? EverLive => null;
 }
+
+/// <param name="DenseGradient">Gradients of pruned weights are computed too.</param>
+/// <param name="ReplacesUpdate">The optimizer makes no update: what the policy does after the step takes its place.</param>
+internal readonly record struct StepNeeds(bool DenseGradient, bool ReplacesUpdate);
+
+/// <summary>A policy's own state, by parameter index; null where a parameter has none.</summary>
+/// <param name="Ever">Weights that have been live at some time.</param>
+internal sealed record PolicyState(ImmutableArray<Mask?> Ever);
 
 /// <summary>A time within a phase.</summary>
 /// <param name="Epoch">0-based.</param>

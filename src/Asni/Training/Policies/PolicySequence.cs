@@ -1,0 +1,45 @@
+using System.Collections.Immutable;
+using Asni.Pruning;
+
+namespace Asni.Training.Policies;
+
+/// <summary>Several policies, one after the other at each point.</summary>
+internal sealed class PolicySequence(params ImmutableArray<IMaskPolicy> policies) : IMaskPolicy
+{
+    public double? EverLive => policies.Select(p => p.EverLive).FirstOrDefault(e => e is not null);
+
+    public StepNeeds BeforeStep(in StepPoint at)
+    {
+        StepNeeds needs = default;
+        foreach (IMaskPolicy policy in policies)
+        {
+            StepNeeds own = policy.BeforeStep(at);
+            needs = new StepNeeds(needs.DenseGradient || own.DenseGradient, needs.ReplacesUpdate || own.ReplacesUpdate);
+        }
+        return needs;
+    }
+
+    public PruneOutcome? AfterStep(in StepPoint at)
+    {
+        PruneOutcome? outcome = null;
+        foreach (IMaskPolicy policy in policies) outcome = Join(outcome, policy.AfterStep(at));
+        return outcome;
+    }
+
+    public PruneOutcome? BetweenEpochs(in StepPoint at)
+    {
+        PruneOutcome? outcome = null;
+        foreach (IMaskPolicy policy in policies) outcome = Join(outcome, policy.BetweenEpochs(at));
+        return outcome;
+    }
+
+    public PolicyState? Save() => policies.Select(p => p.Save()).SingleOrDefault(s => s is not null);
+
+    public void Restore(PolicyState state)
+    {
+        foreach (IMaskPolicy policy in policies) policy.Restore(state);
+    }
+
+    private static PruneOutcome? Join(PruneOutcome? first, PruneOutcome? then) =>
+        then is { } last ? last with { Threshold = last.Threshold ?? first?.Threshold } : first;
+}

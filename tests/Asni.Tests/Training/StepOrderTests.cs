@@ -1,0 +1,72 @@
+using Asni.Cpu;
+using Asni.Data;
+using Asni.Devices;
+using Asni.Engine;
+using Asni.Methods;
+using Asni.Networks;
+using Asni.Optimizers;
+using Asni.Pruning;
+using Asni.Tensors;
+using Asni.Tests.Devices;
+using Asni.Tests.Methods;
+using Asni.Training;
+using Asni.Training.Policies;
+
+namespace Asni.Tests.Training;
+
+public class StepOrderTests
+{
+    /// <summary>What comes in which order inside a step is told at one place, IMaskPolicy, and checked here.</summary>
+    [Test]
+    public void A_step_computes_gradients_then_updates_or_not_and_then_asks_its_policy()
+    {
+        using var device = new CpuDevice(1);
+        using var model = new Model(MethodTests.Net, device);
+        model.Load(MethodRunner.CreateInitialWeights(MethodTests.Net, 1));
+        foreach (Parameter p in MethodTests.Net.Weights) model.Parameters.SetMask(p.Index, Values.Mask(3, p.Elements, 0.1));
+        var observer = new RecordingObserver();
+        using var trainer = new Trainer(model, MethodTests.Data, 50, Augmentation.None, 0, observer);
+        var policy = new Watcher(model);
+        Recipe recipe = MethodTests.With(new DenseTraining());
+        new Phase("watched", 1, recipe, trainer, observer) { Policy = policy }.Run(2, recipe.LearningRate, default);
+        Assert.That(policy.Log, Has.Count.EqualTo(2 * 12 + 1));
+        for (int i = 0; i < 12; i++)
+        {
+            int step = i + 1;
+            Assert.That(policy.Log[i], Is.EqualTo($"0.{step}: gradient {(step % 3 == 0 ? "dense" : "live")}, {(step % 4 == 0 ? "not updated" : "updated")}"));
+        }
+        Assert.That(policy.Log[12], Is.EqualTo("0.12: between epochs"));
+        Assert.That(policy.Log[13], Does.StartWith("1.1:"));
+    }
+
+    private sealed class Watcher(Model model) : IMaskPolicy
+    {
+        private float[] _before = [];
+
+        public List<string> Log { get; } = [];
+
+        public StepNeeds BeforeStep(in StepPoint at)
+        {
+            _before = Read(ParameterSlot.Value);
+            foreach (Parameter p in model.Network.Weights) model.Parameters.Upload(p.Index, ParameterSlot.Gradient, Values.Constant(p.Elements, float.NaN));
+            return new StepNeeds(DenseGradient: at.Step % 3 == 0, ReplacesUpdate: at.Step % 4 == 0);
+        }
+
+        public PruneOutcome? AfterStep(in StepPoint at)
+        {
+            // Whether the pass is dense where nothing asks for it is the device's choice: it is told by what was asked.
+            bool all = !Read(ParameterSlot.Gradient).Any(float.IsNaN);
+            string gradient = at.Step % 3 == 0 ? all ? "dense" : "missing" : "live";
+            Log.Add($"{at.Epoch}.{at.Step}: gradient {gradient}, {(Read(ParameterSlot.Value).SequenceEqual(_before) ? "not updated" : "updated")}");
+            return null;
+        }
+
+        public PruneOutcome? BetweenEpochs(in StepPoint at)
+        {
+            Log.Add($"{at.Epoch}.{at.Step}: between epochs");
+            return null;
+        }
+
+        private float[] Read(ParameterSlot slot) => [.. model.Network.Weights.SelectMany(p => Workbench.Read(model.Parameters, p.Index, slot))];
+    }
+}
