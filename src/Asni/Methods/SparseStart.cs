@@ -1,0 +1,29 @@
+using System.Collections.Immutable;
+using Asni.Pruning;
+using Asni.Settings;
+
+namespace Asni.Methods;
+
+/// <summary>A random mask that training begins with.</summary>
+public sealed record SparseStart
+{
+    /// <summary>Share of the weights that are pruned.</summary>
+    public double Sparsity { get; init; } = 0.9;
+
+    /// <summary>Which share of each layer.</summary>
+    public AllocationKind Allocation { get; init; } = AllocationKind.Erk;
+
+    /// <summary>How many weights each layer keeps.</summary>
+    internal static Setting<PruningParts> AllocationSetting { get; } = PruningParts.Settings.First(s => s.Key == "allocation");
+
+    internal static ImmutableArray<Setting<SparseStart>> Settings { get; } =
+    [
+        SettingFactory.Number<SparseStart>("sparsity", "final sparsity, the share of weights that are pruned: 0.97 for 97 %", s => s.Sparsity, (s, v) => s with { Sparsity = v }, "[0, 1)"),
+        AllocationSetting.In<SparseStart>(s => s.Parts, (s, p) => s with { Allocation = p.Allocation }),
+    ];
+
+    private PruningParts Parts => new() { Score = ScoreKind.Random, Allocation = Allocation };
+
+    /// <summary>Prunes the model, random weights of each layer by the recipe's seed.</summary>
+    internal void Prune(MethodRun run) => Parts.CreatePruner(run.Model, run.Recipe.Seed).PruneTo(Sparsity, run.Observer.OnNote);
+}
