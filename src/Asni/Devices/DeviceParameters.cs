@@ -13,7 +13,7 @@ internal enum ParameterSlot
     State0,
     /// <summary>Adam: second moment.</summary>
     State1,
-    /// <summary>What elements are ranked by when their magnitude is not what counts. Has memory from its first upload on, 0 before; masks leave it as it is.</summary>
+    /// <summary>What elements are ranked by when their magnitude is not what counts. Has memory from its first use on, 0 before; masks leave it as it is.</summary>
     Score,
 }
 
@@ -41,6 +41,23 @@ internal static class RankingExtensions
 
     /// <summary>Whether the sign of the numbers counts.</summary>
     public static bool IsSigned(this Ranking ranking) => ranking == Ranking.Score;
+}
+
+/// <summary>A function of one element: of the number x in some slot and, in products, of the value w.</summary>
+internal enum ElementFunction
+{
+    /// <summary>x.</summary>
+    Identity,
+    /// <summary>|x|.</summary>
+    Absolute,
+    /// <summary>x^2.</summary>
+    Square,
+    /// <summary>w x.</summary>
+    Product,
+    /// <summary>|w x|.</summary>
+    AbsoluteProduct,
+    /// <summary>(w x)^2.</summary>
+    SquaredProduct,
 }
 
 internal enum UpdateKind { Sgd, Adam }
@@ -198,6 +215,25 @@ internal abstract class DeviceParameters(ImmutableArray<Parameter> parameters) :
 
     /// <summary>Sets each live element above the pivot to <paramref name="above"/>, each below it to <paramref name="below"/>; equal ones stay.</summary>
     public abstract void AssignBySign(int parameter, float pivot, float above, float below);
+
+    /// <summary>
+    /// y = a f(x, w) + b y, element by element, of trained parameters. Of a slot <paramref name="y"/> that nobody has written, and where <paramref name="b"/> is 0, nothing is
+    /// read. Pruned elements of y become +0: what x has there (the gradient above all) means nothing.
+    /// </summary>
+    /// <param name="x">The slot that the function reads.</param>
+    /// <param name="y">The slot that is written; may be <paramref name="x"/>.</param>
+    /// <param name="dense">x has numbers at pruned elements too, and y takes them: a gradient or a score.</param>
+    /// <exception cref="ArgumentException">A parameter is not trained, or values or state were to become dense.</exception>
+    public void Combine(ReadOnlySpan<int> parameters, ElementFunction function, ParameterSlot x, ParameterSlot y, float a = 1, float b = 0, bool dense = false)
+    {
+        foreach (int p in parameters)
+            if (!Parameters[p].IsTrained) throw new ArgumentException($"{Parameters[p].Name} is not trained", nameof(parameters));
+        if (dense && y is not (ParameterSlot.Gradient or ParameterSlot.Score)) throw new ArgumentException($"pruned elements are 0 in {y}", nameof(dense));
+        CombineCore(parameters, function, x, y, a, b, dense);
+    }
+
+    /// <inheritdoc cref="Combine"/>
+    protected abstract void CombineCore(ReadOnlySpan<int> parameters, ElementFunction function, ParameterSlot x, ParameterSlot y, float a, float b, bool dense);
 
     /// <summary>Before the masks do: a change that fails may have happened in part.</summary>
     private void MasksMove(ReadOnlySpan<int> parameters)

@@ -152,6 +152,28 @@ internal sealed class ReferenceParameters : DeviceParameters
             if (Lives(parameter, i) && values[i] != pivot) values[i] = values[i] > pivot ? above : below;
     }
 
+    protected override void CombineCore(ReadOnlySpan<int> parameters, ElementFunction function, ParameterSlot x, ParameterSlot y, float a, float b, bool dense)
+    {
+        foreach (int p in parameters)
+        {
+            Span<double> values = Doubles(p, ParameterSlot.Value), from = Doubles(p, x), to = Doubles(p, y);
+            for (int i = 0; i < to.Length; i++)
+            {
+                double result = function switch
+                {
+                    ElementFunction.Identity => from[i],
+                    ElementFunction.Absolute => Math.Abs(from[i]),
+                    ElementFunction.Square => from[i] * from[i],
+                    ElementFunction.Product => values[i] * from[i],
+                    ElementFunction.AbsoluteProduct => Math.Abs(values[i] * from[i]),
+                    ElementFunction.SquaredProduct => values[i] * from[i] * values[i] * from[i],
+                    _ => throw new ArgumentOutOfRangeException(nameof(function), function, null),
+                };
+                to[i] = !dense && !Lives(p, i) ? 0 : b == 0 ? a * result : a * result + b * to[i];
+            }
+        }
+    }
+
     private void Sgd(int parameter, int i, double decay, in UpdateRule rule)
     {
         ref double w = ref Doubles(parameter, ParameterSlot.Value)[i];
