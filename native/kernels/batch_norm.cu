@@ -301,7 +301,7 @@ ASNI_KERNEL(batch_norm_gradient_sums_fp32_any, BatchNormArgs, 256) { backward_su
 ASNI_KERNEL(batch_norm_gradient_sums_bf16, BatchNormArgs, 256) { backward_sums<bf16, 8>(args); }
 ASNI_KERNEL(batch_norm_gradient_sums_bf16_any, BatchNormArgs, 256) { backward_sums<bf16, 1>(args); }
 
-// With z the normalized x: dx = w / std * (g - mean(g) - z * mean(g * z)).
+// With z the normalized x: dx = w / std * (g - mean(g) - z * mean(g * z)); of running statistics, which are constants, w / std * g.
 ASNI_KERNEL(batch_norm_gradient_rows, BatchNormArgs, total_threads) {
     TotalChannel block;
     int c = block.channel;
@@ -313,8 +313,8 @@ ASNI_KERNEL(batch_norm_gradient_rows, BatchNormArgs, total_threads) {
     args.dbias[c] = float(sums.first);
     args.rows[c] = args.saved[c];
     args.rows[args.channels + c] = float(scale);
-    args.rows[2 * args.channels + c] = float(-scale * sums.first / count);
-    args.rows[3 * args.channels + c] = float(-scale * deviation * dweight / count);
+    args.rows[2 * args.channels + c] = args.training ? float(-scale * sums.first / count) : 0.0f;
+    args.rows[3 * args.channels + c] = args.training ? float(-scale * deviation * dweight / count) : 0.0f;
 }
 
 template <class T, int width>

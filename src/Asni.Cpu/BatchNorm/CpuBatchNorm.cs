@@ -24,6 +24,9 @@ internal sealed unsafe class CpuBatchNorm : BatchNormOperation
     private readonly double* _sums;
     private readonly double* _batchMean, _batchDeviation;
 
+    /// <summary>The statistics of the last forward pass are the batch's, which hang on x.</summary>
+    private bool _ofBatch;
+
     public CpuBatchNorm(BatchNormSpec spec, Workers workers) : base(spec)
     {
         _workers = workers;
@@ -44,6 +47,7 @@ internal sealed unsafe class CpuBatchNorm : BatchNormOperation
 
     public override void ForwardTraining(DeviceTensor x, BatchNormParameters p, DeviceTensor? skip, DeviceTensor y)
     {
+        _ofBatch = true;
         float* input = CpuBuffer.Floats(x);
         int channels = _rows.Channels;
         for (int i = 0; i < _rows.Width; i++) _mean[i] = input[i % channels];
@@ -67,6 +71,7 @@ internal sealed unsafe class CpuBatchNorm : BatchNormOperation
 
     public override void ForwardInference(DeviceTensor x, BatchNormParameters p, DeviceTensor? skip, DeviceTensor y)
     {
+        _ofBatch = false;
         float* runningMean = CpuBuffer.Floats(p.RunningMean), runningVariance = CpuBuffer.Floats(p.RunningVariance);
         for (int c = 0; c < _rows.Channels; c++)
         {
@@ -90,15 +95,15 @@ internal sealed unsafe class CpuBatchNorm : BatchNormOperation
         double count = (double)x.Batch * x.Shape.Positions;
         for (int c = 0; c < channels; c++)
         {
-            // With z the normalized x and g the gradient behind the activation: dx = w / std * (g - mean(g) - z * mean(g * z)).
+            // With z the normalized x and g the gradient behind the activation: dx = w / std * (g - mean(g) - z * mean(g * z)), or w / std * g.
             (double sum, double products) = Total(c, parts);
             products += sum * (_mean[c] - _batchMean[c]);
             double dWeightHere = products * _batchDeviation[c], scale = weight[c] * _batchDeviation[c];
             dWeight[c] = (float)dWeightHere;
             dBias[c] = (float)sum;
             _scale[c] = (float)scale;
-            _slope[c] = (float)(-scale * _batchDeviation[c] * dWeightHere / count);
-            _offset[c] = (float)(-scale * sum / count);
+            _slope[c] = _ofBatch ? (float)(-scale * _batchDeviation[c] * dWeightHere / count) : 0;
+            _offset[c] = _ofBatch ? (float)(-scale * sum / count) : 0;
         }
         Repeat(_scale);
         Repeat(_slope);

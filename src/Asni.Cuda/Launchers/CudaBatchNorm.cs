@@ -25,6 +25,9 @@ internal sealed class CudaBatchNorm : BatchNormOperation
     private CudaConvolution? _producer;
     private ulong _merged;
 
+    /// <summary>The statistics of the last forward pass are the batch's, which hang on x.</summary>
+    private bool _ofBatch;
+
     public CudaBatchNorm(ConvolutionRuntime runtime, in BatchNormSpec spec) : base(spec)
     {
         _runtime = runtime;
@@ -59,6 +62,7 @@ internal sealed class CudaBatchNorm : BatchNormOperation
 
     public override void ForwardTraining(DeviceTensor x, BatchNormParameters p, DeviceTensor? skip, DeviceTensor y)
     {
+        _ofBatch = true;
         BatchNormArgs args = Forward(x, p, skip, y);
         args.Training = 1;
         if (_producer is { } producer) Merge(ref args, producer);
@@ -71,8 +75,10 @@ internal sealed class CudaBatchNorm : BatchNormOperation
 
     public override void ForwardInference(DeviceTensor x, BatchNormParameters p, DeviceTensor? skip, DeviceTensor y)
     {
+        _ofBatch = false;
         BatchNormArgs args = Forward(x, p, skip, y);
         LaunchChannels(_rows, args);
+        args.Passes = _passes?.Pointer ?? 0;
         Launch(_apply, args);
     }
 
@@ -89,6 +95,7 @@ internal sealed class CudaBatchNorm : BatchNormOperation
         args.DWeight = at.Parameter(dw);
         args.DBias = at.Parameter(db);
         args.AccumulateSkip = accumulateSkip ? 1 : 0;
+        args.Training = _ofBatch ? 1 : 0;
         Launch(_gradientSums, args);
         LaunchChannels(_gradientRows, args);
         Launch(_gradientApply, args);

@@ -64,7 +64,7 @@ internal abstract class ConvolutionOperation(ConvolutionSpec spec) : IDisposable
 /// <param name="Activation">Piecewise linear, or none.</param>
 internal readonly record struct BatchNormSpec(int Batch, Chw Shape, float Epsilon, float Momentum, bool Add, Activation Activation, bool Training);
 
-/// <summary>A prepared batch-norm: y = activation(norm(x) * w + b [+ skip]). Keeps the batch's mean and 1/std for its backward pass.</summary>
+/// <summary>A prepared batch-norm: y = activation(norm(x) * w + b [+ skip]). Keeps the mean and 1/std that it normalized with for its backward pass.</summary>
 internal abstract class BatchNormOperation(BatchNormSpec spec) : IDisposable
 {
     public BatchNormSpec Spec { get; } = ActivationFunction.IsFused(spec.Activation) ? spec : throw new ArgumentException($"a batch-norm fuses no {spec.Activation}", nameof(spec));
@@ -80,7 +80,7 @@ internal abstract class BatchNormOperation(BatchNormSpec spec) : IDisposable
 
     /// <summary>
     /// dx, dw, db and, with Add, dSkip (overwritten, or += when <paramref name="accumulateSkip"/>) from dy. x and y are those of the last
-    /// ForwardTraining. dy may be overwritten; dx may be dy's memory.
+    /// forward call. After ForwardInference the running statistics are constants: dx = dy * w / sqrt(variance + epsilon). dy may be overwritten; dx may be dy's memory.
     /// </summary>
     public abstract void Backward(DeviceTensor x, DeviceTensor y, DeviceTensor dy, ParameterTensor w, ParameterTensor dw, ParameterTensor db,
         bool accumulateSkip, DeviceTensor? dSkip, DeviceTensor dx);

@@ -35,6 +35,9 @@ internal sealed class PlanBuilder
         for (int i = 0; i < _fused.Count; i++) _producer[_fused[i].Result] = i;
     }
 
+    /// <summary>Batch-norm of a plan that trains takes the running statistics, as constants.</summary>
+    public bool Frozen { get; init; }
+
     private ImmutableArray<Node> Nodes => _model.Network.Nodes;
     private int LossTime => _fused.Count;
     private int Output => _fused[^1].Result;
@@ -63,7 +66,7 @@ internal sealed class PlanBuilder
             for (int i = 0; i < steps.Length; i++)
             {
                 steps[i] = Bind(i, Value, Gradient);
-                if (_training && steps[i] is BatchNormStep norm && _producer.TryGetValue(_fused[i].Source, out int before)
+                if (_training && !Frozen && steps[i] is BatchNormStep norm && _producer.TryGetValue(_fused[i].Source, out int before)
                     && steps[before] is ConvolutionStep convolution)
                 {
                     norm.Operation.Follow(convolution.Operation);

@@ -37,6 +37,7 @@ public class BatchNormTests(DeviceCase device) : DeviceTests
         norm.ForwardInference(x, tensors, skip, y);
         outputs.Add("inference y", bench.Read(y));
         if (!spec.Training) return outputs;
+        Backward("inference ");
 
         y = Unwritten();
         norm.ForwardTraining(x, tensors, skip, y);
@@ -44,16 +45,21 @@ public class BatchNormTests(DeviceCase device) : DeviceTests
         outputs.Add("running mean", Workbench.Read(p, 2, ParameterSlot.Value));
         outputs.Add("running variance", Workbench.Read(p, 3, ParameterSlot.Value));
 
-        // The reference's outputs, so that a value on an activation's kink is not seen from different sides.
-        if (reference != null) bench.Device.Upload(reference["y"], y);
-        DeviceTensor dy = Given(3, 1, 0.1f), dx = inPlace ? dy : Unwritten();
-        DeviceTensor? dSkip = !spec.Add ? null : accumulateSkip ? Given(4, 1, 0) : Unwritten();
-        norm.Backward(x, y, dy, p.Value(0), p.Gradient(0), p.Gradient(1), accumulateSkip, dSkip, dx);
-        outputs.Add("dx", bench.Read(dx));
-        outputs.Add("dw", Workbench.Read(p, 0, ParameterSlot.Gradient));
-        outputs.Add("db", Workbench.Read(p, 1, ParameterSlot.Gradient));
-        if (dSkip is { } tensor2) outputs.Add("dskip", bench.Read(tensor2));
+        Backward("");
         return outputs;
+
+        void Backward(string name)
+        {
+            // The reference's outputs, so that a value on an activation's kink is not seen from different sides.
+            if (reference != null) bench.Device.Upload(reference[name + "y"], y);
+            DeviceTensor dy = Given(3, 1, 0.1f), dx = inPlace ? dy : Unwritten();
+            DeviceTensor? dSkip = !spec.Add ? null : accumulateSkip ? Given(4, 1, 0) : Unwritten();
+            norm.Backward(x, y, dy, p.Value(0), p.Gradient(0), p.Gradient(1), accumulateSkip, dSkip, dx);
+            outputs.Add(name + "dx", bench.Read(dx));
+            outputs.Add(name + "dw", Workbench.Read(p, 0, ParameterSlot.Gradient));
+            outputs.Add(name + "db", Workbench.Read(p, 1, ParameterSlot.Gradient));
+            if (dSkip is { } tensor2) outputs.Add(name + "dskip", bench.Read(tensor2));
+        }
     }
 
     private void AssertAgrees(BatchNormSpec spec, int batch, float centre = 0.5f, bool accumulateSkip = false, bool inPlace = false)

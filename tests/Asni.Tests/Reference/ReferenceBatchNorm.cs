@@ -8,9 +8,11 @@ internal sealed class ReferenceBatchNorm(BatchNormSpec spec) : BatchNormOperatio
 {
     private readonly double[] _mean = new double[spec.Shape.Channels];
     private readonly double[] _inverseStd = new double[spec.Shape.Channels];
+    private bool _ofBatch;
 
     public override void ForwardTraining(DeviceTensor x, BatchNormParameters p, DeviceTensor? skip, DeviceTensor y)
     {
+        _ofBatch = true;
         Span<double> input = ReferenceBuffer.Doubles(x);
         Span<double> runningMean = ReferenceBuffer.Doubles(p.RunningMean), runningVariance = ReferenceBuffer.Doubles(p.RunningVariance);
         for (int c = 0; c < Spec.Shape.Channels; c++)
@@ -31,9 +33,10 @@ internal sealed class ReferenceBatchNorm(BatchNormSpec spec) : BatchNormOperatio
 
     public override void ForwardInference(DeviceTensor x, BatchNormParameters p, DeviceTensor? skip, DeviceTensor y)
     {
-        double[] mean = ReferenceBuffer.Doubles(p.RunningMean).ToArray();
-        double[] inverseStd = [.. ReferenceBuffer.Doubles(p.RunningVariance).ToArray().Select(v => 1 / Math.Sqrt(v + Spec.Epsilon))];
-        Normalize(x, mean, inverseStd, p, skip, y);
+        _ofBatch = false;
+        ReferenceBuffer.Doubles(p.RunningMean).CopyTo(_mean);
+        for (int c = 0; c < _inverseStd.Length; c++) _inverseStd[c] = 1 / Math.Sqrt(ReferenceBuffer.Doubles(p.RunningVariance)[c] + Spec.Epsilon);
+        Normalize(x, _mean, _inverseStd, p, skip, y);
     }
 
     public override void Backward(DeviceTensor x, DeviceTensor y, DeviceTensor dy, ParameterTensor w, ParameterTensor dw,
@@ -61,7 +64,7 @@ internal sealed class ReferenceBatchNorm(BatchNormSpec spec) : BatchNormOperatio
             foreach (int i in indices)
             {
                 double normalized = (input[i] - _mean[c]) * _inverseStd[c];
-                ReferenceBuffer.Doubles(dx)[i] = scale * (gradient[i] - sum / indices.Length - normalized * sumNormalized / indices.Length);
+                ReferenceBuffer.Doubles(dx)[i] = scale * (_ofBatch ? gradient[i] - sum / indices.Length - normalized * sumNormalized / indices.Length : gradient[i]);
             }
         }
     }
