@@ -30,7 +30,7 @@ internal static class Controls
     private static readonly string[] s_names = [.. s_each.Select(c => SettingText.Name(c))];
 
     /// <summary>True for phases that show what others are worth: their networks are not what a run is for.</summary>
-    public static bool IsControl(string phase) => s_names.Contains(phase);
+    public static bool IsControl(string phase) => s_names.Contains(phase) || InitialPruning.ControlNames.Contains(phase);
 
     /// <summary>The names of the phases, in order.</summary>
     public static IEnumerable<string> Names(ControlRuns controls) => s_each.Where(c => controls.HasFlag(c)).Select(c => SettingText.Name(c));
@@ -58,7 +58,7 @@ internal static class Controls
     private static TrainedNetwork FromTicket(TrainedNetwork original, TrainedNetwork sparse) => original with { Masks = sparse.Masks };
 
     /// <summary>The mask from a new Kaiming initialization.</summary>
-    private static TrainedNetwork FromReinit(ulong seed, TrainedNetwork sparse) =>
+    public static TrainedNetwork FromReinit(ulong seed, TrainedNetwork sparse) =>
         MethodRunner.CreateInitialWeights(sparse.Network, SplitMix64.Fork(seed, 3).NextUInt64()) with { Masks = sparse.Masks };
 
     /// <summary>

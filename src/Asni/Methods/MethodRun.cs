@@ -37,6 +37,9 @@ internal sealed class MethodRun(Recipe recipe, Network network, DatasetSplit dat
         }
     }
 
+    /// <summary>What was given, or the fresh network.</summary>
+    public TrainedNetwork Initial => Given ?? MethodRunner.CreateInitialWeights(network, recipe.Seed);
+
     /// <summary>At first what was given, or the fresh network; then what the last phase left.</summary>
     public Model Model => Trainer.Model;
 
@@ -68,7 +71,7 @@ internal sealed class MethodRun(Recipe recipe, Network network, DatasetSplit dat
     {
         _model = new Model(network, device);
         _trainer = NewTrainer(_model, Checkpoints);
-        _model.Load(Given ?? MethodRunner.CreateInitialWeights(network, recipe.Seed));
+        _model.Load(Initial);
         return _trainer;
     }
 
