@@ -21,6 +21,7 @@ public class InitialPruningTests
         yield return Case("snip", p => new Snip { Pruning = p });
         yield return Case("snip, 5 rounds", p => new Snip { Pruning = p, Rounds = 5, Images = 37 });
         yield return Case("snip, other values", p => new Snip { Pruning = p, Scored = ScoredValues.Other });
+        yield return Case("synflow", p => new SynFlow { Pruning = p, Rounds = 10 });
 
         static TestCaseData Case(string name, Func<InitialPruning, Method> method) => new TestCaseData(method).SetArgDisplayNames(name);
     }
@@ -59,6 +60,18 @@ public class InitialPruningTests
         AssertInitial(invert, initial);
         long both = Net.Weights.Sum(p => Enumerable.Range(0, (int)p.Elements).Count(i => own.Model.Masks[p.Index]![i] && invert.Model.Masks[p.Index]![i]));
         Assert.That(both, Is.LessThan(0.1 * own.Kept), "in both the mask and the inverted one");
+    }
+
+    [Test]
+    public void SynFlow_does_not_look_at_the_data()
+    {
+        PhaseResult MaskOn(DatasetSplit data)
+        {
+            using var device = new CpuDevice(2);
+            return MethodRunner.Run(With(new SynFlow { Rounds = 5 }) with { Epochs = 1 }, Net, data, device).Phases.Single();
+        }
+        var other = new DatasetSplit(new BlobDataset(100, new Chw(36, 1, 1), 4, 55), new BlobDataset(50, new Chw(36, 1, 1), 4, 56), "others");
+        Assert.That(Words(MaskOn(other)), Is.EqualTo(Words(MaskOn(MethodTests.Data))));
     }
 
     [Test]
