@@ -21,6 +21,7 @@ public class InitialPruningTests
         yield return Case("snip", p => new Snip { Pruning = p });
         yield return Case("snip, 5 rounds", p => new Snip { Pruning = p, Rounds = 5, Images = 37 });
         yield return Case("snip, other values", p => new Snip { Pruning = p, Scored = ScoredValues.Other });
+        yield return Case("grasp", p => new Grasp { Pruning = p });
         yield return Case("synflow", p => new SynFlow { Pruning = p, Rounds = 10 });
 
         static TestCaseData Case(string name, Func<InitialPruning, Method> method) => new TestCaseData(method).SetArgDisplayNames(name);
