@@ -136,12 +136,13 @@ internal abstract class DeviceParameters(ImmutableArray<Parameter> parameters) :
     /// <summary>
     /// The cut that keeps exactly <paramref name="keep"/> of the live elements of these parameters. Needs 0 &lt;= keep &lt;= live; O(N), no sort.
     /// </summary>
-    /// <exception cref="AsniException">A live element ranks by NaN.</exception>
+    /// <exception cref="DivergenceException">A live element ranks by NaN.</exception>
     public abstract Threshold FindThreshold(ReadOnlySpan<int> parameters, long keep, Ranking ranking = Ranking.Magnitude);
 
     /// <summary>What <see cref="FindThreshold"/> throws for a parameter with a live element that ranks by NaN.</summary>
-    internal static AsniException CreateUnrankable(Parameter parameter, Ranking ranking) => new(
-        $"parameter {parameter.Name} has NaN among its {ranking.Slot().ToString().ToLowerInvariant()}s, expected numbers that can be ranked; the training diverged, lower the learning rate");
+    internal static DivergenceException CreateUnrankable(Parameter parameter, Ranking ranking) => new(
+        $"parameter {parameter.Name} has NaN among its {ranking.Slot().ToString().ToLowerInvariant()}s, expected numbers that can be ranked; "
+        + (ranking == Ranking.Score ? "the network's values are too large to be scored" : "the training diverged, lower the learning rate"));
 
     /// <summary>Finds that cut and applies it.</summary>
     /// <param name="live">Live elements of each parameter afterwards.</param>
@@ -175,7 +176,7 @@ internal abstract class DeviceParameters(ImmutableArray<Parameter> parameters) :
     /// <summary>Revives exactly <paramref name="count"/> dead elements of these parameters, those that rank highest, ties by (parameter, element); value and state are +0.</summary>
     /// <param name="count">At most as many as are dead.</param>
     /// <param name="live">Live elements of each parameter afterwards.</param>
-    /// <exception cref="AsniException">A dead element ranks by NaN; no mask has changed.</exception>
+    /// <exception cref="DivergenceException">A dead element ranks by NaN; no mask has changed.</exception>
     public void Grow(ReadOnlySpan<int> parameters, long count, Ranking ranking, Span<long> live)
     {
         long dead = 0;
@@ -195,7 +196,7 @@ internal abstract class DeviceParameters(ImmutableArray<Parameter> parameters) :
     /// dead now come alive, ties by element. One that was dropped and has come alive again keeps value and state, the others start from +0.
     /// </summary>
     /// <param name="grow">At most as many as are dead then.</param>
-    /// <exception cref="AsniException">An element ranks by NaN; the mask has not changed.</exception>
+    /// <exception cref="DivergenceException">An element ranks by NaN; the mask has not changed.</exception>
     public void Exchange(int parameter, long drop, long grow, Ranking ranking)
     {
         long live = Live(parameter);

@@ -87,7 +87,7 @@ public class ThresholdTests
         float[] values = CpuTest.Random(Several[2].Elements, 1);
         values[place] = negative ? BitConverter.UInt32BitsToSingle(0xFF80_0001) : float.NaN;
         parameters.Upload(2, ParameterSlot.Value, values);
-        Assert.That(() => parameters.FindThreshold(Weights, 100), Throws.TypeOf<AsniException>().With.Message.Contains("layer2.weight"));
+        Assert.That(() => parameters.FindThreshold(Weights, 100), Throws.TypeOf<DivergenceException>().With.Message.Contains("layer2.weight"));
     }
 
     [Test]

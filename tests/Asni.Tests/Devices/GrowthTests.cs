@@ -96,8 +96,8 @@ public class GrowthTests(DeviceCase device) : DeviceTests
         for (int i = 0; i < gradient.Length; i++)
             if (!before[i]) gradient[i] = float.NaN;
         p.Upload(9, ParameterSlot.Gradient, gradient);
-        Assert.That(() => p.Exchange(9, 3, 3, Ranking.Gradient), Throws.InstanceOf<AsniException>());
-        Assert.That(() => p.Grow([9], 3, Ranking.Gradient, new long[1]), Throws.InstanceOf<AsniException>());
+        Assert.That(() => p.Exchange(9, 3, 3, Ranking.Gradient), Throws.TypeOf<DivergenceException>());
+        Assert.That(() => p.Grow([9], 3, Ranking.Gradient, new long[1]), Throws.TypeOf<DivergenceException>());
         Assert.That(Workbench.MaskOf(p, 9).Words.ToArray(), Is.EqualTo(before.Words.ToArray()));
         Assert.That(Workbench.Read(p, 9, ParameterSlot.Value), Is.EqualTo(values));
         p.Grow([9], dead, Ranking.Score, new long[1]);

@@ -75,7 +75,7 @@ public class ScoreThresholdTests(DeviceCase device) : DeviceTests
         p.Upload(Weights[0], ParameterSlot.Score, Values.Constant(p.Parameters[Weights[0]].Elements, float.NaN));
         p.SetMask(Weights[0], new Mask(p.Parameters[Weights[0]].Elements, live: false));
         Assert.That(() => p.Prune(Weights, 100, new long[Weights.Length], Ranking.Score),
-            Throws.TypeOf<AsniException>().With.Message.StartsWith($"parameter {p.Parameters[9].Name} has NaN among its scores"));
+            Throws.TypeOf<DivergenceException>().With.Message.StartsWith($"parameter {p.Parameters[9].Name} has NaN among its scores"));
         Assert.That(p.Live(9), Is.EqualTo(scores.Length), "nothing is pruned");
         p.SetMask(9, new Mask(scores.Length) { [scores.Length - 1] = false });
         p.Prune(Weights, 100, new long[Weights.Length], Ranking.Score);

@@ -95,8 +95,8 @@ public class ThresholdTests(DeviceCase device) : DeviceTests
         values[^1] = float.NaN;
         p.Upload(9, ParameterSlot.Value, values);
         string fault = $"parameter {p.Parameters[9].Name} has NaN among its values";
-        Assert.That(() => p.FindThreshold(Weights, 100), Throws.TypeOf<AsniException>().With.Message.StartsWith(fault));
-        Assert.That(() => p.Prune(Weights, 100, new long[Weights.Length]), Throws.TypeOf<AsniException>().With.Message.StartsWith(fault));
+        Assert.That(() => p.FindThreshold(Weights, 100), Throws.TypeOf<DivergenceException>().With.Message.StartsWith(fault));
+        Assert.That(() => p.Prune(Weights, 100, new long[Weights.Length]), Throws.TypeOf<DivergenceException>().With.Message.StartsWith(fault));
         Assert.That(Workbench.Read(p, 9, ParameterSlot.Value), Is.EqualTo(values), "nothing is pruned");
     }
 
