@@ -58,7 +58,7 @@ public class ExchangeMethodTests
         Assert.That(observer.Epochs.Select(e => e.Sparsity), Is.Ordered.Ascending);
         Assert.That(observer.Epochs.Where(e => e.Epoch + 1 >= 6 * end).Select(e => e.Kept), Is.All.EqualTo(phase.Kept));
         Func<int, double> planned = method.PlannedSparsity(With(method), "granet")!;
-        // Cuts come every third step of 12.
+        // Cuts come every fourth step of 12.
         foreach (EpochRecord epoch in observer.Epochs) Assert.That(epoch.Sparsity, Is.EqualTo(planned(epoch.Epoch)).Within(0.05));
         if (start < 0.9) Assert.That(phase.Top1, Is.GreaterThan(0.5), "chance is 0.25");
     }
@@ -71,14 +71,22 @@ public class ExchangeMethodTests
     }
 
     /// <summary>Exchanges come before the end, at whole distances.</summary>
-    [TestCase(72, 0.75, null, 2, 52)]
+    [TestCase(72, 0.75, null, 4, 52)]
     [TestCase(20_000, 0.75, null, 100, 14_900)]
     [TestCase(20_000, 0.75, 4000, 4000, 12_000)]
     [TestCase(100, 1, 1, 1, 99)]
+    [TestCase(8, 0.75, null, 4, 4)]
     [TestCase(10, 0.5, 100, 100, 0)]
+    [TestCase(5, 0.75, null, 4, 0)]
     public void Exchanges_have_their_times(long steps, double end, int? every, int expectedEvery, long expectedLast)
     {
-        var cadence = new ExchangeSettings { End = end, EverySteps = every }.Cadence(steps, 100);
+        var notes = new List<TrainingNote>();
+        var cadence = new ExchangeSettings { End = end, EverySteps = every }.Cadence(steps, 100, notes.Add);
         Assert.That((cadence.EverySteps, cadence.First, cadence.Last), Is.EqualTo(((int?)expectedEvery, (long)expectedEvery, expectedLast)));
+        Assert.That(notes, Has.Count.EqualTo(expectedLast == 0 ? 1 : 0), "only a run without any exchange is told");
     }
+
+    [Test]
+    public void An_exchange_of_rigl_at_every_step_is_refused() =>
+        Assert.That(() => With(new Rigl { Exchange = new() { EverySteps = 1 } }).Validate(), Throws.TypeOf<UsageException>().With.Message.StartsWith("exchange-every 1 leaves no step"));
 }

@@ -20,7 +20,7 @@ public sealed record Granet : Method
 
     private static readonly MethodRow s_row = new("granet", "prunes by magnitude along a cubic from a sparse start; weights with the largest gradient take the place of the smallest", "Liu et al. 2021, arXiv 2106.10404")
     {
-        Formula = "every N steps after the update: the N - round(S(t) N) weights of largest |w| stay, S(t) = S + (S0 - S) (1 - (t - t0) / (t1 - t0))^3; then in each layer with L live weights n = floor(f(t) L) are exchanged as by rigl, f(t) falling along a cosine to 0.005",
+        Formula = "every M steps after the update: the N - round(S(t) N) weights of largest |w| stay, S(t) = S + (S0 - S) (1 - (t - t0) / (t1 - t0))^3; then in each layer with L live weights n = floor(f(t) L) are exchanged as by rigl, f(t) falling along a cosine to 0.005",
         Leaves = "granet.safetensors, in less than the time of a dense training",
         Example = [("net", "lenet300"), ("sparsity", "0.95")],
         Settings = SettingFactory.As<Method, Granet>(
@@ -62,14 +62,14 @@ public sealed record Granet : Method
         new SparseStart { Sparsity = StartSparsity, Allocation = Allocation }.Prune(run);
         PhasePlan phase = Phases(run.Recipe, given: false).Single();
         long steps = (long)phase.Epochs * run.StepsPerEpoch, end = Math.Max(1, (long)Math.Round(PruneEnd * steps)), begin = (long)Math.Round(Begin * steps);
-        Cadence exchanges = Exchange.Cadence(steps, UsualSteps);
+        Cadence exchanges = Exchange.Cadence(steps, UsualSteps, run.Observer.OnNote);
         // From a step of the exchanges on, and once more at its end, whatever step that is.
         int every = exchanges.EverySteps!.Value;
         var cuts = new Cadence(every, Math.Min(end, Math.Max(1, (begin + every - 1) / every) * every), end);
         var pruner = new PruningOptions().CreatePruner(run.Model, run.Recipe.Seed);
         yield return run.Train(phase, new PolicySequence(
             new PruneOnSchedule(pruner, Schedule((double)begin / steps, (double)end / steps), cuts, run.Observer.OnNote),
-            new Exchange(run.Model, Growth.ByGradient, new ExchangeFraction(Exchange.Fraction, FinalFraction, Exchange.Last(steps)), exchanges)));
+            new Exchange(run.Model, Growth.ByGradient, new ExchangeFraction(Exchange.Fraction, FinalFraction, Exchange.Last(steps)), exchanges) { FollowsCuts = true }));
     }
 
     internal override double? FinalSparsity(Recipe recipe) => Sparsity;

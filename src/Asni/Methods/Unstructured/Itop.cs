@@ -25,7 +25,7 @@ public sealed record Itop : Method
 
     private static readonly MethodRow s_row = new("itop", "trains sparse from the start with large exchanges far apart, so that many weights are tried (in-time over-parameterization)", "Liu et al. 2021, arXiv 2102.02887")
     {
-        Formula = "as rigl, or as set with random growth, but the exchange comes after the step's update; Rs, the share of weights ever live, is in metrics.jsonl as ever_live",
+        Formula = "as rigl, with f from 0.5, but the exchange comes after the step's update; with random growth n random dead ones grow; Rs, the share of weights ever live, is in metrics.jsonl as ever_live",
         Leaves = "itop.safetensors, in less than the time of a dense training",
         Example = [("net", "lenet300"), ("sparsity", "0.95")],
         Settings = SettingFactory.As<Method, Itop>(
@@ -52,7 +52,7 @@ public sealed record Itop : Method
         long steps = (long)phase.Epochs * run.StepsPerEpoch;
         bool random = Growth == GrowthKind.Random;
         var policy = new Exchange(run.Model, random ? Training.Policies.Growth.AtRandom(run.Recipe.Seed) : Training.Policies.Growth.ByGradient,
-            new ExchangeFraction(Exchange.Fraction, 0, Exchange.Last(steps)), Exchange.Cadence(steps, random ? UsualStepsRandom : UsualStepsGradient))
+            new ExchangeFraction(Exchange.Fraction, 0, Exchange.Last(steps)), Exchange.Cadence(steps, random ? UsualStepsRandom : UsualStepsGradient, run.Observer.OnNote))
         {
             Exploration = new Exploration(run.Model),
         };

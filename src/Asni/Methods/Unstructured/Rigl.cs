@@ -39,10 +39,15 @@ public sealed record Rigl : Method
         Start.Prune(run);
         PhasePlan phase = Phases(run.Recipe, given: false).Single();
         long steps = (long)phase.Epochs * run.StepsPerEpoch;
-        yield return run.Train(phase, new Exchange(run.Model, Growth.ByGradient, new ExchangeFraction(Exchange.Fraction, 0, Exchange.Last(steps)), Exchange.Cadence(steps, UsualSteps))
+        yield return run.Train(phase, new Exchange(run.Model, Growth.ByGradient, new ExchangeFraction(Exchange.Fraction, 0, Exchange.Last(steps)), Exchange.Cadence(steps, UsualSteps, run.Observer.OnNote))
         {
             ReplacesUpdate = true,
         });
+    }
+
+    internal override void Validate(Recipe recipe)
+    {
+        if (Exchange.EverySteps == 1) throw new UsageException("exchange-every 1 leaves no step that updates weights: an exchange of rigl takes the place of the update; give 2 or more.");
     }
 
     internal override double? FinalSparsity(Recipe recipe) => Start.Sparsity;

@@ -27,7 +27,14 @@ internal sealed class Exchange(Model model, Growth growth, ExchangeFraction frac
 
     public double? EverLive => Exploration?.Share;
 
-    public StepNeeds BeforeStep(in StepPoint at) => _cadence.IsDue(at.Done) ? new(growth.NeedsDenseGradient, ReplacesUpdate) : default;
+    /// <summary>Another policy prunes before the exchange of the same step, so that live weights cannot be counted before the step.</summary>
+    public bool FollowsCuts { get; init; }
+
+    public StepNeeds BeforeStep(in StepPoint at)
+    {
+        long done = at.Done;
+        return _cadence.IsDue(done) && (FollowsCuts || _weights.Any(p => Moves(p, done))) ? new(growth.NeedsDenseGradient, ReplacesUpdate) : default;
+    }
 
     public PruneOutcome? AfterStep(in StepPoint at) => _cadence.IsDue(at.Done) ? Apply(at.Done) : null;
 
@@ -40,7 +47,7 @@ internal sealed class Exchange(Model model, Growth growth, ExchangeFraction frac
     private PruneOutcome Apply(long done)
     {
         DeviceParameters parameters = model.Parameters;
-        Parameter[] moving = [.. _weights.Where(p => parameters.Live(p.Index) < p.Elements && Moved(p, done) > 0)];
+        Parameter[] moving = [.. _weights.Where(p => Moves(p, done))];
         Ranking ranking = growth.Score(done).Write(model, moving);
         foreach (Parameter p in moving)
         {
@@ -50,6 +57,8 @@ internal sealed class Exchange(Model model, Growth growth, ExchangeFraction frac
         Exploration?.Add();
         return new PruneOutcome(null, _weights.Sum(p => parameters.Live(p.Index)));
     }
+
+    private bool Moves(Parameter p, long done) => model.Parameters.Live(p.Index) < p.Elements && Moved(p, done) > 0;
 
     private long Moved(Parameter p, long done) => (long)(fraction.At(done) * model.Parameters.Live(p.Index));
 }

@@ -56,6 +56,18 @@ public class ExchangeTests
         Assert.That(Workbench.Read(model.Parameters, 0, ParameterSlot.Value), Is.EqualTo((float[])[0, -0.9f, 0, 0.5f, 0, 0, 0, 0]));
     }
 
+    [TestCase(0.2, 0.3, false, true)]
+    [TestCase(0.2, 0.0, false, false)]
+    [TestCase(1.0, 0.3, false, false)]
+    [TestCase(1.0, 0.3, true, true)]
+    public void A_step_after_which_nothing_moves_is_as_any_other(double density, double fraction, bool followsCuts, bool asks)
+    {
+        using var device = new CpuDevice(1);
+        using Model model = Masked(device, density);
+        var policy = new Exchange(model, Growth.ByGradient, ExchangeFraction.Constant(fraction), new Cadence(1, 1)) { ReplacesUpdate = true, FollowsCuts = followsCuts };
+        Assert.That(policy.BeforeStep(At(1)), Is.EqualTo(asks ? new StepNeeds(true, true) : default));
+    }
+
     [Test]
     public void The_loss_changes_by_the_dropped_weights_alone()
     {
