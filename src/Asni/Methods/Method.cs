@@ -92,7 +92,7 @@ internal sealed record MethodRow(string Name, string Summary, string Source)
     /// <summary>It works on a network that is given to it, and has nothing to do without.</summary>
     public bool NeedsStart { get; init; }
 
-    /// <summary>It begins with all weights: a network that is pruned already is refused.</summary>
+    /// <summary>It needs a network that has all its weights: one that is pruned already is refused.</summary>
     public bool StartsDense { get; init; }
 }
 

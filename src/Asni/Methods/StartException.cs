@@ -6,7 +6,7 @@ internal enum StartFault
     /// <summary>It works on a given network, and there is none.</summary>
     Missing,
 
-    /// <summary>It begins with all weights, and some of the network's are pruned.</summary>
+    /// <summary>It needs a network that has all its weights, and some of this one's are pruned.</summary>
     Pruned,
 }
 
@@ -14,7 +14,7 @@ internal enum StartFault
 internal sealed class StartException(StartFault fault, string method) : UsageException(fault switch
 {
     StartFault.Missing => $"the method {method} needs a network to start from.",
-    StartFault.Pruned => $"the network to start from is pruned already, and the method {method} begins with all weights.",
+    StartFault.Pruned => $"the network to start from is pruned already, and the method {method} needs one that has all its weights.",
     _ => throw new ArgumentOutOfRangeException(nameof(fault)),
 })
 {

@@ -27,7 +27,7 @@ public class InitTests : FolderTest
         CommandLine.Outcome info = CommandLine.Run("info", file);
         Expect(info);
         Assert.That(info.Output, Does.Contain("two numbers").And.Contain("asni2-init of lenet300, input 1x28x28, 10 classes; the checksum is correct.").And.Contain("times as much"));
-        CommandLine.ExpectFailure(2, "the network to start from is pruned already, and the method asni1 begins with all weights; --method retrain trains it under its mask.", "--data", "digits", "--limit", "300", "--init", file, "--method",
+        CommandLine.ExpectFailure(2, "the network to start from is pruned already, and the method asni1 needs one that has all its weights; --method retrain trains it under its mask.", "--data", "digits", "--limit", "300", "--init", file, "--method",
             "asni1", "--out", _folder["d"]);
     }
 

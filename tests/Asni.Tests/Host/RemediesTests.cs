@@ -72,7 +72,7 @@ public class RemediesTests
     {
         Assert.That(Remedies.Sentence(new StartException(StartFault.Missing, "retrain"), ["--init"]), Is.EqualTo("the method retrain needs a network to start from; --init FILE gives it one."));
         Assert.That(Remedies.Sentence(new StartException(StartFault.Pruned, "gmp"), ["--method"]),
-            Is.EqualTo("the network to start from is pruned already, and the method gmp begins with all weights; --method retrain trains it under its mask."));
+            Is.EqualTo("the network to start from is pruned already, and the method gmp needs one that has all its weights; --method retrain trains it under its mask."));
     }
 
     [Test]
