@@ -71,6 +71,8 @@ public sealed class CudaDevice : Device, ICudaAddresses
 
     public CudaPrecision Precision { get; }
 
+    internal override bool HasReducedPrecision => Precision != CudaPrecision.Fp32;
+
     internal CudaStream Stream => _stream;
 
     internal ConvolutionRuntime Runtime => _runtime;

@@ -26,6 +26,9 @@ public abstract class Device : IDisposable
     /// <exception cref="DeviceMemoryException">The device has not so much left.</exception>
     internal abstract DeviceBuffer Allocate(long bytes);
 
+    /// <summary>True when products are of numbers with fewer bits than fp32: differences of nearly equal weights are lost.</summary>
+    internal virtual bool HasReducedPrecision => false;
+
     /// <summary>Bytes that can still be allocated; null when the device cannot tell.</summary>
     public virtual long? FreeMemory => null;
 

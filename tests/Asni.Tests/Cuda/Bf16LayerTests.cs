@@ -1,8 +1,10 @@
 using Asni.Cuda;
 using Asni.Devices;
+using Asni.Methods;
 using Asni.Networks;
 using Asni.Tensors;
 using Asni.Tests.Devices;
+using Asni.Tests.Methods;
 using Asni.Tests.Reference;
 
 namespace Asni.Tests.Cuda;
@@ -72,6 +74,13 @@ public class Bf16LayerTests
         Outputs expected = PoolingTests.Run(DeviceCase.OpenReference(), spec, Batch, accumulate, Input, Rounded);
         Outputs actual = PoolingTests.Run(Open(), spec, Batch, accumulate, Input, Rounded);
         Outputs.AssertClose(expected, actual, 1e-6, 1.0 / 256, $"{spec}, accumulate {accumulate}");
+    }
+
+    [Test]
+    public void A_method_that_compares_nearly_equal_weights_is_refused()
+    {
+        using var device = new CudaDevice(0, CudaPrecision.Bf16);
+        Assert.That(() => MethodRunner.Run(MethodTests.With(new Grasp()), MethodTests.Net, MethodTests.Data, device), Throws.TypeOf<UsageException>().With.Message.Contains("computes in fp32"));
     }
 
     private static Workbench Open() => new(new CudaDevice(0, CudaPrecision.Bf16));

@@ -37,8 +37,13 @@ public sealed record Grasp : Method
 
     internal override IEnumerable<PhasePlan> Phases(Recipe recipe, bool given) => Pruning.Phases(PhaseName, recipe);
 
-    internal override IEnumerable<PhaseResult> Run(MethodRun run) => Pruning.Run(run, PhaseName, cut =>
-        cut.ByLoss(run.Initial, ScoringImages.DrawPerClass(run.Data.Train, ImagesPerClass, run.Recipe.Seed), Temperature, rounds: 1, gradient => new GradientFlow(gradient)));
+    internal override IEnumerable<PhaseResult> Run(MethodRun run)
+    {
+        if (run.Device.HasReducedPrecision)
+            throw new UsageException("grasp compares gradients at weights that are nearly equal, which reduced precision does not tell apart: it needs a device that computes in fp32.");
+        return Pruning.Run(run, PhaseName, cut =>
+            cut.ByLoss(run.Initial, ScoringImages.DrawPerClass(run.Data.Train, ImagesPerClass, run.Recipe.Seed), Temperature, rounds: 1, gradient => new GradientFlow(gradient)));
+    }
 
     internal override double? FinalSparsity(Recipe recipe) => Pruning.Sparsity;
 }
