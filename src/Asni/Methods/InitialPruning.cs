@@ -58,17 +58,29 @@ public sealed record InitialPruning
     {
         var cut = new InitialCut(run, this, Inverted: false);
         TrainedNetwork initial = run.Initial;
-        ImmutableArray<Mask?> masks = prune(cut);
+        // Of a run that is resumed after its first phase, the masks that were delivered: the controls belong to these.
+        ImmutableArray<Mask?> masks = run.Delivered(name)?.Masks ?? prune(cut);
         foreach (PhasePlan phase in Phases(name, run.Recipe))
         {
-            run.Model.Load(phase.Name == name ? initial with { Masks = masks } : SettingText.Choice<InitialControls>(phase.Name) switch
+            TrainedNetwork start = phase.Name == name ? initial with { Masks = masks } : SettingText.Choice<InitialControls>(phase.Name) switch
             {
                 InitialControls.Shuffle => initial with { Masks = Shuffled(masks, run.Recipe.Seed) },
                 InitialControls.Reinit => Methods.Controls.FromReinit(run.Recipe.Seed, initial with { Masks = masks }),
-                InitialControls.Invert => initial with { Masks = prune(cut with { Inverted = true }) },
+                InitialControls.Invert => initial with { Masks = Invert() },
                 _ => throw new InvalidOperationException($"no such control: {phase.Name}"),
-            });
-            yield return run.Train(phase);
+            };
+            run.Model.Load(start);
+            PhaseResult result = run.Train(phase);
+            // Those that it was trained under, also where it was resumed from a checkpoint.
+            if (phase.Name == name) masks = result.Model.Masks;
+            yield return result;
+        }
+
+        ImmutableArray<Mask?> Invert()
+        {
+            // Scoring has a model of its own: both need not fit on the device.
+            run.Release();
+            return prune(cut with { Inverted = true });
         }
     }
 

@@ -55,6 +55,7 @@ public class ResumeTests : FolderTest
             new("batch-norm, momentum, crops", images.Network, images.Data, momentum with { BatchSize = 16, Augmentation = new Augmentation(2, true) }),
             new("imp, rewinds to the middle of an epoch", images.Network, images.Data, momentum with { BatchSize = 16, Method = new Imp { Sparsity = 0.36, RewindStep = 6 } }) { IsStoppedAnywhere = false },
             new("imp, rewinds the rate, adam", linear.Network, linear.Data, recipe with { Method = new Imp { Sparsity = 0.36, Rewind = RewindKind.Rate, RewindEpoch = 1 } }) { IsStoppedAnywhere = false },
+            new("snip, controls", linear.Network, linear.Data, recipe with { Method = new Snip { Pruning = new() { Controls = InitialControls.Shuffle | InitialControls.Reinit | InitialControls.Invert } } }),
             .. Method.All.Where(m => !m.Row.NeedsStart).Select(m => new Case(m.Name, linear.Network, linear.Data, momentum with { Method = m }) { IsStoppedAnywhere = false }),
         ])
             yield return new TestCaseData(c);

@@ -120,12 +120,17 @@ public partial class RunReportTests
         Assert.Ignore("not checked: there is no Chromium.");
     }
 
+    [Test]
+    public void The_layers_are_those_of_the_last_phase_that_is_no_control() =>
+        Assert.That(RunReport.Write(new RunSoFar(s_run, [], [Phase("snip"), Phase("shuffle"), Phase("invert")], true, "", [])), Does.Contain("Layers after snip"));
+
+    private static PhaseResult Phase(string name) => new(name, 0.9, 0.99, double.NaN, 1.0 / 3, 12, 3.5, TinyNetwork.TakeSnapshot(), TinyNetwork.TakeSnapshot());
+
     private static string Html()
     {
         var epochs = from phase in new[] { "asni1", "asni2" }
                      from e in Enumerable.Range(0, 4)
                      select new EpochRecord(phase, e, 4, 1e-3, 0.5 / (e + 1), e == 2 ? double.NaN : 0.6, 0.9, 0.99, 0.1 * e, 12, null, 1.5, 1000);
-        PhaseResult Phase(string name) => new(name, 0.9, 0.99, double.NaN, 1.0 / 3, 12, 3.5, TinyNetwork.TakeSnapshot(), TinyNetwork.TakeSnapshot());
         PhaseResult second = Phase("asni2") with
         {
             Layers = [new LayerResult(TinyNetwork.Network.Parameters[0], 6, 0.5f, -0.25f),
