@@ -94,6 +94,14 @@ public class RecipeBookTests
         Assert.That(NetworkZoo.Names, Does.Contain(r.Network));
     }
 
+    /// <summary>The network's own recipe lies under it, and its cosine would be stretched by that one's factor.</summary>
+    [Test]
+    public void A_recipe_with_a_cosine_says_how_it_is_stretched([ValueSource(nameof(Files))] string file)
+    {
+        SettingsLayer layer = RecipeYaml.Load(Path.Combine(ArchitectureTests.Root, "recipes", file));
+        if (layer["lr-policy"]?.Text == "cosine") Assert.That(layer["cosine-stretch"], Is.Not.Null);
+    }
+
     private static IEnumerable<string> Files()
     {
         string root = Path.Combine(ArchitectureTests.Root, "recipes");
