@@ -26,6 +26,20 @@ public class SettingsTests
         Assert.That(((AsniII)r.Method).Retraining.Epochs, Is.Null, "the retraining follows");
     }
 
+    [TestCase(30, 40, 2, 1)]
+    [TestCase(39, 40, 10, 9)]
+    [TestCase(2, 40, 10, 1)]
+    [TestCase(0, 40, 10, 0)]
+    [TestCase(3, 10, 20, 6)]
+    [TestCase(7, 49, 21, 3)]
+    public void An_epoch_to_go_back_to_stays_before_the_end_and_after_the_start(int epoch, int of, int now, int expected)
+    {
+        SettingsLayer published = RecipeYaml.Parse($"method: imp\nepochs: {of}\nrewind-epoch: {epoch}\n", "published");
+        Recipe r = SettingsLayer.Apply(published, RecipeYaml.Parse($"epochs: {now}\n", "given")).Resolve();
+        Assert.That(((Imp)r.Method).RewindEpoch, Is.EqualTo(expected));
+        Assert.That(r.Validate, Throws.Nothing);
+    }
+
     [Test]
     public void What_is_given_with_the_epochs_is_not_stretched()
     {

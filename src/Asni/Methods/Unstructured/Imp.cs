@@ -42,7 +42,7 @@ public sealed record Imp : Method
             SettingFactory.Integer<Imp>("rewind-epoch", "epoch of the first training to go back to (default: 0, its start)", m => m.RewindEpoch, (m, v) => m with { RewindEpoch = v }, "[0, inf)") with
             {
                 YieldsTo = ("rewind-step", m => m with { RewindEpoch = null }),
-                Stretch = (m, factor) => m with { RewindEpoch = m.RewindEpoch is { } epoch ? (int)Math.Round(epoch * factor) : null },
+                Stretch = (m, factor) => m with { RewindEpoch = m.RewindEpoch is { } epoch ? Stretched(epoch, factor) : null },
             },
             SettingFactory.Integer<Imp>("rewind-step", "step of the first training to go back to, in place of rewind-epoch", m => m.RewindStep, (m, v) => m with { RewindStep = v }, "[0, inf)")
                 with { YieldsTo = ("rewind-epoch", m => m with { RewindStep = null }) },
@@ -135,6 +135,14 @@ public sealed record Imp : Method
         long last = Quota.At(sparsity, total), kept = total;
         for (int i = 0; i < levels.Length; i++) levels[i] = kept = i == levels.Length - 1 ? last : Math.Max(last, Quota.At(share, kept));
         return levels;
+    }
+
+    /// <summary>Rounded down, so that it stays before the end; but 0 is another method than an early epoch.</summary>
+    private static int Stretched(int epoch, double factor)
+    {
+        // 3 of 10 epochs are 3 of 10, whatever the last digits of the factor.
+        const double tolerance = 1e-9;
+        return epoch == 0 ? 0 : Math.Max(1, (int)Math.Floor(epoch * factor + tolerance));
     }
 
     private bool TrainsDense(bool given) => !given || Rewind == RewindKind.Weights;
