@@ -176,6 +176,14 @@ public class ImpTests
     public void The_time_to_go_back_to_is_checked(int? epoch, int? step, string message) =>
         Assert.That(() => Run(new Imp { RewindEpoch = epoch, RewindStep = step }), Throws.TypeOf<UsageException>().With.Message.EqualTo(message));
 
+    [Test]
+    public void More_than_a_hundred_rounds_are_refused()
+    {
+        Assert.That(() => With(new Imp { Sparsity = 0.99, RoundShare = 0.01 }).Validate(),
+            Throws.TypeOf<UsageException>().With.Message.EqualTo("459 rounds are more than 100: a sparsity of 0.99 needs a round-share above 0.01."));
+        Assert.That(() => With(new Imp { Sparsity = 0.63, RoundShare = 0.01 }).Validate(), Throws.Nothing);
+    }
+
     private static IEnumerable<uint> Pruned(TrainedNetwork network) => network.Network.Weights.SelectMany(p =>
         network.Values[p.Index].Where((_, i) => network.Masks[p.Index]?[i] == false).Select(BitConverter.SingleToUInt32Bits));
 

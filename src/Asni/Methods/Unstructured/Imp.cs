@@ -24,6 +24,9 @@ public enum RewindKind
 /// </summary>
 public sealed record Imp : Method
 {
+    /// <summary>The results of each stay in memory and in the run folder until the run ends.</summary>
+    private const int MostRounds = 100;
+
     private static readonly MethodRow s_row = new("imp", "prunes a share of the weights, rewinds and trains again, round after round (lottery tickets)",
         "Frankle, Carbin 2019, arXiv 1803.03635; rewinding: Frankle et al. 2020, arXiv 1912.05671, and Renda et al. 2020, arXiv 2003.02389")
     {
@@ -114,6 +117,7 @@ public sealed record Imp : Method
     internal override void Validate(Recipe recipe)
     {
         Pruning.Validate();
+        if (Rounds > MostRounds) throw new UsageException($"{Rounds} rounds are more than {MostRounds}: a sparsity of {SettingText.Text(Sparsity)} needs a round-share above {SettingText.Text(RoundShare)}.");
         if (RewindEpoch is not null && RewindStep is not null) throw new UsageException("rewind-epoch and rewind-step exclude each other.");
         if (RewindEpoch >= recipe.Epochs) throw new UsageException($"rewind-epoch {RewindEpoch} is not before the end of a training of {recipe.Epochs} epochs.");
     }
