@@ -17,8 +17,8 @@ internal sealed class RunReport
     private static readonly string[] s_layerColumns = ["layer", "shape", "weights", "kept", "sparsity", "", "c+", "c-"];
     private static readonly string[] s_sizeColumns = ["", "bytes", "of dense"];
 
-    /// <summary>Where each phase starts on the axis of the whole run, in the order they ran.</summary>
-    private readonly List<(string Name, int Start)> _starts;
+    /// <summary>Where each phase starts on the axis of the whole run, in the order they ran, and the epoch of its schedule that it began with.</summary>
+    private readonly List<(string Name, int Start, int First)> _starts;
 
     private readonly RunSoFar _run;
 
@@ -48,14 +48,14 @@ internal sealed class RunReport
         return Page.Render($"{_run.Run.Network.Name} on {_run.Run.Data}", page);
     }
 
-    private static List<(string, int)> Starts(IReadOnlyList<EpochRecord> epochs)
+    private static List<(string, int, int)> Starts(IReadOnlyList<EpochRecord> epochs)
     {
-        var starts = new List<(string Name, int Start)>();
+        var starts = new List<(string Name, int Start, int First)>();
         int next = 0;
         foreach (IGrouping<string, EpochRecord> phase in epochs.GroupBy(e => e.Phase))
         {
-            starts.Add((phase.Key, next));
-            next += phase.Max(e => e.Epoch) + 1;
+            starts.Add((phase.Key, next, phase.Min(e => e.Epoch)));
+            next += phase.Count();
         }
         return starts;
     }
@@ -78,16 +78,16 @@ internal sealed class RunReport
 
     private IEnumerable<Series> Lines(Func<EpochRecord, double> value, string suffix, bool dashed = false) => _starts.Select((phase, i) =>
         new Series(phase.Name + suffix, i % Colours + 1,
-            [.. _run.Epochs.Where(e => e.Phase == phase.Name).Select(e => (phase.Start + e.Epoch + 1.0, value(e)))], dashed));
+            [.. _run.Epochs.Where(e => e.Phase == phase.Name).Select(e => (phase.Start + e.Epoch - phase.First + 1.0, value(e)))], dashed));
 
     /// <summary>The schedule where one is followed.</summary>
     private IEnumerable<Series> Planned()
     {
-        foreach ((string name, int start) in _starts)
+        foreach ((string name, int start, int first) in _starts)
         {
             if (_run.Run.Recipe?.Method.PlannedSparsity(_run.Run.Recipe, name) is not { } planned) continue;
             int done = _run.Epochs.Count(e => e.Phase == name);
-            yield return new Series("planned", PlanColour, [.. Enumerable.Range(0, done).Select(e => (start + e + 1.0, 100 * planned(e)))], Wide: true);
+            yield return new Series("planned", PlanColour, [.. Enumerable.Range(0, done).Select(e => (start + e + 1.0, 100 * planned(first + e)))], Wide: true);
         }
     }
 

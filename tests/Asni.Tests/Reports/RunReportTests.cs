@@ -45,6 +45,18 @@ public partial class RunReportTests
     }
 
     [Test]
+    public void Epochs_that_a_phase_does_not_train_take_no_room()
+    {
+        var epochs = from phase in new[] { "dense", "imp1", "imp2" }
+                     from e in Enumerable.Range(0, 6)
+                     where phase == "dense" || e >= 4
+                     select new EpochRecord(phase, e, 6, 1e-3, 0.5, 0.6, 0.9, 0.99, 0.1 * e, 12, null, 1.5, 1000);
+        string html = RunReport.Write(new RunSoFar(s_run, [.. epochs], [], true, "", []));
+        Assert.That(html, Does.Contain("imp1, epoch 7:").And.Contain("imp1, epoch 8:").And.Contain("imp2, epoch 9:").And.Contain("imp2, epoch 10:"));
+        Assert.That(html, Does.Not.Contain("epoch 11:"));
+    }
+
+    [Test]
     public void A_run_that_has_only_begun_has_a_report_too() =>
         Assert.That(RunReport.Write(new RunSoFar(s_run, [], [], false, "", [])), Does.Contain("Not complete"));
 
