@@ -11,5 +11,15 @@ namespace Asni.Host;
 internal sealed record RunPlan(RunSettings Settings, Recipe Recipe, Network Network, DatasetSplit Data, TrainedNetwork? Start,
     IReadOnlyList<string> Notes)
 {
+    /// <summary>Of all phases, those that are trained; where a phase begins within an epoch, that one too.</summary>
+    public long TrainedEpochs
+    {
+        get
+        {
+            int stepsPerEpoch = (Data.Train.Count + Recipe.BatchSize - 1) / Recipe.BatchSize;
+            return Phases.Sum(p => p.Epochs - p.Begin.Steps(stepsPerEpoch) / stepsPerEpoch);
+        }
+    }
+
     public IEnumerable<PhasePlan> Phases => Recipe.Method.Phases(Recipe, Start is not null);
 }

@@ -132,7 +132,7 @@ internal sealed class TrainCommand
     private int Train(RunPlan plan, Device device, RunFolder folder, CheckpointKeeper checkpoints, Interrupt interrupt)
     {
         folder.ReportWriter = RunReport.Write;
-        var display = TrainingDisplay.For(_console, plan.Phases.Sum(p => (long)p.Epochs - p.Begin.WholeEpochs));
+        var display = TrainingDisplay.For(_console, plan.TrainedEpochs);
         var observer = new RunObserver(folder, display, interrupt);
         RunResult? result = null;
         display.Around(() => result = MethodRunner.Run(plan.Recipe, plan.Network, plan.Data, device, observer, folder.Record, plan.Start,
