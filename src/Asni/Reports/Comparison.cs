@@ -36,11 +36,14 @@ internal sealed record Comparison(IReadOnlyList<ComparedPhase> Rows)
     {
         Markup page = new Markup().Raw("<h1>Runs compared</h1>");
         page.Raw(Page.Table(s_columns, Rows.Select(Cells)).ToString());
-        var series = Rows.Where(r => r.Top1 is not null).GroupBy(r => $"{r.Network} {r.Data} {r.Phase}").Select((g, i) =>
+        var series = Rows.Where(r => r.Top1 is not null).GroupBy(r => $"{r.Network} {r.Data} {SeriesName(r.Phase)}").Select((g, i) =>
             new PointSeries(g.Key, i % Colours + 1, [.. g.Select(r => (100 * r.Sparsity, 100 * r.Top1!.Value, 100 * (r.Deviation ?? 0)))]));
         page.Raw(PointChart.Draw("Top-1 accuracy in % over sparsity", "sparsity, %", [.. series]).ToString());
         return Page.Render("Runs compared", page);
     }
+
+    /// <summary>The rounds of one method are points of one curve.</summary>
+    private static string SeriesName(string phase) => Imp.IsRound(phase) ? Imp.RoundName : phase;
 
     private static ComparedPhase Compare(IReadOnlyList<(RunSummary Run, PhaseSummary Phase)> same)
     {

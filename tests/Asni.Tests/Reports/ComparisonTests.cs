@@ -35,6 +35,22 @@ public class ComparisonTests : FolderTest
     }
 
     [Test]
+    public void Rounds_of_imp_are_one_series()
+    {
+        string folder = _folder["imp"];
+        Directory.CreateDirectory(folder);
+        File.WriteAllText(Path.Combine(folder, "recipe.yaml"), "net: tiny\nmethod: imp\nseed: 1\n");
+        static string Phase(string name, double sparsity) =>
+            FormattableString.Invariant($$"""{{name}}: {"top1": 0.9, "sparsity": {{sparsity}}, "kept": 10, "seconds": 2, "complete": true}""");
+        File.WriteAllText(Path.Combine(folder, "summary.json"), $$"""
+            {"network": "tiny", "data": "digits", "seed": 1, "parameters": 100, {{Phase("\"dense\"", 0)}}, {{Phase("\"imp1\"", 0.2)}}, {{Phase("\"imp2\"", 0.36)}}, {{Phase("\"imp10\"", 0.89)}} }
+            """);
+        string html = Comparison.Create([RunSummary.Read(folder)]).Html();
+        Assert.That(html, Does.Contain("tiny digits dense").And.Contain("tiny digits imp").And.Not.Contain("tiny digits imp1"));
+        Assert.That(Regex.Count(html, "<td>imp\\d+</td>"), Is.EqualTo(3), "rows of their own");
+    }
+
+    [Test]
     public void What_is_no_run_is_one_sentence()
     {
         CommandLine.ExpectFailure(1, "has no summary.json", "compare", _folder.Path);

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Globalization;
 using Asni.Networks;
 using Asni.Optimizers;
 using Asni.Pruning;
@@ -27,7 +28,10 @@ public sealed record Imp : Method
     /// <summary>The results of each stay in memory and in the run folder until the run ends.</summary>
     private const int MostRounds = 100;
 
-    private static readonly MethodRow s_row = new("imp", "prunes a share of the weights, rewinds and trains again, round after round (lottery tickets)",
+    /// <summary>Of the phases, before the number of the round.</summary>
+    internal const string RoundName = "imp";
+
+    private static readonly MethodRow s_row = new(RoundName, "prunes a share of the weights, rewinds and trains again, round after round (lottery tickets)",
         "Frankle, Carbin 2019, arXiv 1803.03635; rewinding: Frankle et al. 2020, arXiv 1912.05671, and Renda et al. 2020, arXiv 2003.02389")
     {
         Formula = """
@@ -124,6 +128,9 @@ public sealed record Imp : Method
 
     internal override double? FinalSparsity(Recipe recipe) => Sparsity;
 
+    /// <summary>True for "imp1", "imp2", ...</summary>
+    internal static bool IsRound(string phase) => phase.StartsWith(RoundName, StringComparison.Ordinal) && int.TryParse(phase.AsSpan(RoundName.Length), NumberStyles.None, CultureInfo.InvariantCulture, out _);
+
     /// <summary>Rounds of this share until the sparsity is reached; at least 1.</summary>
     internal static int CountRounds(double sparsity, double share)
     {
@@ -151,7 +158,7 @@ public sealed record Imp : Method
 
     private bool TrainsDense(bool given) => !given || Rewind == RewindKind.Weights;
 
-    private PhasePlan RoundPhase(int round, Recipe recipe) => new($"imp{round}", recipe.Epochs, Rewind == RewindKind.None ? LastRate(recipe) : recipe.LearningRate) { Begin = RewindTime };
+    private PhasePlan RoundPhase(int round, Recipe recipe) => new($"{RoundName}{round}", recipe.Epochs, Rewind == RewindKind.None ? LastRate(recipe) : recipe.LearningRate) { Begin = RewindTime };
 
     private static LearningRate LastRate(Recipe recipe) => new() { Initial = recipe.LearningRate.GetRate(recipe.Epochs - 1, recipe.Epochs) };
 }
