@@ -139,6 +139,14 @@ public class SettingsTests
     }
 
     [Test]
+    public void The_epoch_to_go_back_to_means_the_same_given_or_not()
+    {
+        string meaning = RecipeYaml.Meaning("method: imp\n", "test");
+        Assert.That(RecipeYaml.Meaning("method: imp\nrewind-epoch: 0\n", "test"), Is.EqualTo(meaning));
+        Assert.That(RecipeYaml.Meaning("method: imp\nrewind-step: 5\n", "test"), Does.Contain("rewind-step: 5").And.Not.EqualTo(meaning));
+    }
+
+    [Test]
     public void A_saved_recipe_of_structured_pruning_gives_the_same_recipe_back()
     {
         RunSettings settings = Over("method: ispasp\nratio: 0.3\nratios: layer1=0.4,layer4=1\ncriterion: bnscale\niterations: 7\ncalibration: 3x64\nblock-epochs: 2\n"

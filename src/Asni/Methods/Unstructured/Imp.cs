@@ -126,6 +126,8 @@ public sealed record Imp : Method
         if (RewindEpoch >= recipe.Epochs) throw new UsageException($"rewind-epoch {RewindEpoch} is not before the end of a training of {recipe.Epochs} epochs.");
     }
 
+    internal override Method Explicit(Recipe recipe) => RewindEpoch is null && RewindStep is null ? this with { RewindEpoch = 0 } : this;
+
     internal override double? FinalSparsity(Recipe recipe) => Sparsity;
 
     /// <summary>True for "imp1", "imp2", ...</summary>
