@@ -38,7 +38,7 @@ public sealed record Imp : Method
             w_0 -> w_E by dense training; round r: the live weights with the smallest score go, K_r = K_(r-1) - round(share K_(r-1)), and K = N - round(S N) in the last round; then
             weights: w <- m * w_k, batch-norm statistics and biases too; rate: w stays; both train from step k to the end of the schedule; none: w stays, as many steps at the last rate
             """,
-        Leaves = "dense.safetensors, unless the run starts from a trained network, and imp1.safetensors, imp2.safetensors, ... of each round; in the time of a training for each "
+        Leaves = "dense.safetensors, unless a run that rewinds the rate or nothing starts from a trained network, and imp1.safetensors, imp2.safetensors, ... of each round; in the time of a training for each "
             + "(90 % in rounds of 20 %: 12)",
         Example = [("net", "lenet300"), ("sparsity", "0.9"), ("rewind", "weights"), ("rewind-epoch", "1")],
         Settings = SettingFactory.As<Method, Imp>(
