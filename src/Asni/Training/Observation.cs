@@ -1,7 +1,7 @@
 namespace Asni.Training;
 
 /// <summary>One epoch of one phase: a row of metrics.jsonl. Losses are means; accuracies and sparsity are fractions.</summary>
-/// <param name="Phase">"dense", "asni1", "asni2", "ticket", "reinit", "shuffle", "retrain", "ispasp".</param>
+/// <param name="Phase">Its name, one of those of "phase" in docs/formats.md.</param>
 /// <param name="Sparsity">Pruned share of the prunable weights while this epoch trained and was evaluated.</param>
 /// <param name="Threshold">The magnitude below which the pruning before this epoch cut; null when none took place.</param>
 /// <param name="Seconds">Training and evaluation.</param>
