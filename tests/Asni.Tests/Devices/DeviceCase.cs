@@ -34,6 +34,8 @@ public sealed record DeviceCase(string Name, Func<Device> Create)
     /// </summary>
     internal Workbench Open()
     {
+        if (IsReused && Type.GetType(TestContext.CurrentContext.Test.ClassName!) is { } fixture && !fixture.IsAssignableTo(typeof(DeviceTests)))
+            throw new InvalidOperationException($"the device that {fixture.Name} opens would outlive it: derive it from {nameof(DeviceTests)}");
         while (IsReused && s_idle.TryTake(out CudaDevice? idle))
         {
             try

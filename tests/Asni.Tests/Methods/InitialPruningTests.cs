@@ -12,7 +12,7 @@ using static Asni.Tests.Methods.MethodTests;
 namespace Asni.Tests.Methods;
 
 /// <summary>What prunes before training.</summary>
-public class InitialPruningTests
+public class InitialPruningTests : DeviceTests
 {
     private const InitialControls AllControls = InitialControls.Shuffle | InitialControls.Reinit | InitialControls.Invert;
 
