@@ -39,7 +39,7 @@ public sealed record InitialPruning
 
     internal static ImmutableArray<Setting<InitialPruning>> Settings { get; } =
     [
-        SettingFactory.Number<InitialPruning>("sparsity", "final sparsity, the share of weights that are pruned: 0.97 for 97 %", m => m.Sparsity, (m, v) => m with { Sparsity = v }, "[0, 1)"),
+        PruningOptions.SparsitySetting<InitialPruning>(m => m.Sparsity, (m, v) => m with { Sparsity = v }),
         .. PruningOptions.Settings.In<InitialPruning, PruningOptions>(m => m.Options, (m, v) => m with { Local = v.Local, MinimumKept = v.MinimumKept }).Where(s => s.Key != "prune-biases"),
         new("mask-controls", "control runs after it: shuffle,reinit,invert", (m, t) => m with { Controls = Parse(t) }, m => Text(m.Controls)) { Values = SettingText.Choices<InitialControls>() },
     ];

@@ -18,7 +18,7 @@ public sealed record SparseStart
 
     internal static ImmutableArray<Setting<SparseStart>> Settings { get; } =
     [
-        SettingFactory.Number<SparseStart>("sparsity", "final sparsity, the share of weights that are pruned: 0.97 for 97 %", s => s.Sparsity, (s, v) => s with { Sparsity = v }, "[0, 1)"),
+        PruningOptions.SparsitySetting<SparseStart>(s => s.Sparsity, (s, v) => s with { Sparsity = v }),
         AllocationSetting.In<SparseStart>(s => s.Parts, (s, p) => s with { Allocation = p.Allocation }),
     ];
 

@@ -23,6 +23,10 @@ public record PruningOptions
 
     internal virtual IAllocation NewAllocation() => Local ? new Local() : new Pooled(MinimumKept);
 
+    /// <summary>The setting of the sparsity that a method ends with.</summary>
+    internal static Setting<T> SparsitySetting<T>(Func<T, double?> get, Func<T, double, T> set) =>
+        SettingFactory.Number("sparsity", "final sparsity, the share of weights that are pruned: 0.97 for 97 %", get, set, "[0, 1)");
+
     internal static ImmutableArray<Setting<PruningOptions>> Settings { get; } =
     [
         SettingFactory.Switch<PruningOptions>("local", "prune each layer to the target sparsity instead of all layers together", o => o.Local, (o, v) => o with { Local = v }),

@@ -25,7 +25,7 @@ public sealed record Acdc : Method
         Example = [("net", "lenet300"), ("sparsity", "0.95")],
         Settings = SettingFactory.As<Method, Acdc>(
         [
-            SettingFactory.Number<Acdc>("sparsity", "final sparsity, the share of weights that are pruned: 0.97 for 97 %", m => m.Sparsity, (m, v) => m with { Sparsity = v }, "[0, 1)"),
+            PruningOptions.SparsitySetting<Acdc>(m => m.Sparsity, (m, v) => m with { Sparsity = v }),
             new("alternate", "shares of the run after which the network is pruned, made dense, pruned, ...: an odd number of them", (m, text) => m with { Times = Parse(text) },
                 m => string.Join(',', m.Times.Select(SettingText.Text))) { Values = TimesInWords },
             .. PruningParts.Settings.In<Acdc, PruningParts>(m => m.Pruning, (m, v) => m with { Pruning = v }),

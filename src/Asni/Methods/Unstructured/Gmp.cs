@@ -21,7 +21,7 @@ public sealed record Gmp : Method
         Example = [("net", "lenet300"), ("sparsity", "0.95")],
         Settings = SettingFactory.As<Method, Gmp>(
         [
-            SettingFactory.Number<Gmp>("sparsity", "final sparsity, the share of weights that are pruned: 0.97 for 97 %", m => m.Sparsity, (m, v) => m with { Sparsity = v }, "[0, 1)"),
+            PruningOptions.SparsitySetting<Gmp>(m => m.Sparsity, (m, v) => m with { Sparsity = v }),
             SettingFactory.Number<Gmp>("prune-begin", "share of the run after which pruning begins (t0)", m => m.Begin, (m, v) => m with { Begin = v }, "[0, 1)"),
             SettingFactory.Number<Gmp>("prune-end", "share of the run after which the final sparsity is reached (t1)", m => m.End, (m, v) => m with { End = v }, "(0, 1]"),
             SettingFactory.Integer<Gmp>("prune-every", "prune every N steps (default: every 100, or a 20th of the pruning time if that is less)", m => m.EverySteps, (m, v) => m with { EverySteps = v }, "[1, inf)"),

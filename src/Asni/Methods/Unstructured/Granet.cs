@@ -25,7 +25,7 @@ public sealed record Granet : Method
         Example = [("net", "lenet300"), ("sparsity", "0.95")],
         Settings = SettingFactory.As<Method, Granet>(
         [
-            SettingFactory.Number<Granet>("sparsity", "final sparsity, the share of weights that are pruned: 0.97 for 97 %", m => m.Sparsity, (m, v) => m with { Sparsity = v }, "[0, 1)"),
+            PruningOptions.SparsitySetting<Granet>(m => m.Sparsity, (m, v) => m with { Sparsity = v }),
             SettingFactory.Number<Granet>("start-sparsity", "sparsity of the random mask that training begins with; 0: all weights", m => m.StartSparsity, (m, v) => m with { StartSparsity = v }, "[0, 1)"),
             SparseStart.AllocationSetting.In<Granet>(m => new PruningParts { Allocation = m.Allocation }, (m, v) => m with { Allocation = v.Allocation })
                 with { Summary = "how many weights each layer has at first: pooled (random weights of all layers), uniform (the same density) or erk" },

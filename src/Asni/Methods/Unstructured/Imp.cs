@@ -43,7 +43,7 @@ public sealed record Imp : Method
         Example = [("net", "lenet300"), ("sparsity", "0.9"), ("rewind", "weights"), ("rewind-epoch", "1")],
         Settings = SettingFactory.As<Method, Imp>(
         [
-            SettingFactory.Number<Imp>("sparsity", "final sparsity, the share of weights that are pruned: 0.97 for 97 %", m => m.Sparsity, (m, v) => m with { Sparsity = v }, "[0, 1)"),
+            PruningOptions.SparsitySetting<Imp>(m => m.Sparsity, (m, v) => m with { Sparsity = v }),
             SettingFactory.Number<Imp>("round-share", "share of the live weights that a round prunes (the last round: what the sparsity needs)", m => m.RoundShare, (m, v) => m with { RoundShare = v }, "[0.01, 1)"),
             SettingFactory.Choice<Imp, RewindKind>("rewind", "what goes back before a round trains: weights (and the learning rate), rate (the learning rate alone) or none (fine-tuning at the last learning rate)", m => m.Rewind, (m, v) => m with { Rewind = v }),
             SettingFactory.Integer<Imp>("rewind-epoch", "epoch of the first training to go back to (default: 0, its start)", m => m.RewindEpoch, (m, v) => m with { RewindEpoch = v }, "[0, inf)") with

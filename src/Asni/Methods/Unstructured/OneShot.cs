@@ -17,7 +17,7 @@ public sealed record OneShot : Method
         Example = [("net", "lenet300"), ("sparsity", "0.9"), ("retrain-lr", "6e-5")],
         Settings = SettingFactory.As<Method, OneShot>(
         [
-            SettingFactory.Number<OneShot>("sparsity", "final sparsity, the share of weights that are pruned: 0.97 for 97 %", m => m.Sparsity, (m, v) => m with { Sparsity = v }, "[0, 1)"),
+            PruningOptions.SparsitySetting<OneShot>(m => m.Sparsity, (m, v) => m with { Sparsity = v }),
             .. PruningParts.Settings.In<OneShot, PruningParts>(m => m.Pruning, (m, v) => m with { Pruning = v }),
             .. Retraining.Settings.In<OneShot, Retraining>(m => m.Retraining, (m, v) => m with { Retraining = v }),
         ]),
