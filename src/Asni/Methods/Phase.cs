@@ -43,12 +43,11 @@ internal sealed class Phase(string name, ulong stream, Recipe recipe, Trainer tr
                 var started = watch.Elapsed;
                 double rate = learningRate.GetRate(epoch, epochs);
                 var plan = new EpochPlan(name, epoch, epochs, rate, recipe.Optimizer, seed) { Begin = Begin };
-                Metrics train = trainer.TrainEpoch(plan, progress, step => Policy?.BeforeStep(At(epoch, step)) ?? default, step =>
-                {
-                    threshold = Policy?.AfterStep(At(epoch, step))?.Threshold ?? threshold;
-                    if (_checkpoints is { IsDue: true }) Save(epoch, trainer.Progress());
-                }, cancellation);
-                test = trainer.Evaluate(cancellation);
+                Metrics train = trainer.TrainEpoch(plan, progress, HooksOf(epoch), cancellation);
+                // What is delivered is not to be finished twice: from here on to the checkpoint nothing stops the phase.
+                bool last = Policy is not null && epoch == epochs - 1;
+                if (last) threshold = Policy!.Finish()?.Threshold ?? threshold;
+                test = last ? trainer.Evaluate(CancellationToken.None) : Evaluate(cancellation);
                 // The epoch's last step may have made weights NaN that no loss has seen yet.
                 if (!double.IsFinite(test.Loss)) trainer.Model.TakeSnapshot().RequireFinite(name);
                 Model model = trainer.Model;
@@ -68,11 +67,21 @@ internal sealed class Phase(string name, ulong stream, Recipe recipe, Trainer tr
         {
             Save(done, trainer.Progress());
             // What was reached is returned, marked incomplete, and evaluated so that its numbers are its own.
+            if (done < epochs) Policy?.Finish();
             test = trainer.Evaluate(CancellationToken.None);
         }
         return new PhaseResult(name, test.Top1, test.Top5, test.Loss, trainer.Model.Sparsity, trainer.Model.Kept, SecondsSoFar(),
             initial, trainer.Model.TakeSnapshot().RequireFinite(name))
         { Complete = done == epochs };
+
+        StepHooks HooksOf(int epoch) => Policy is null && _checkpoints is null ? default : new(
+            step => Policy?.BeforeStep(At(epoch, step)) ?? default,
+            step => Policy?.AfterBackward(At(epoch, step)),
+            step =>
+            {
+                threshold = Policy?.AfterStep(At(epoch, step))?.Threshold ?? threshold;
+                if (_checkpoints is { IsDue: true }) Save(epoch, trainer.Progress());
+            });
 
         StepPoint At(int epoch, int step) => new(epoch, step, trainer.StepsPerEpoch, epochs);
 
@@ -80,6 +89,19 @@ internal sealed class Phase(string name, ulong stream, Recipe recipe, Trainer tr
 
         void Save(int epoch, EpochProgress reached) => _checkpoints?.Save(trainer.Model, recipe.Optimizer, Policy?.Save(), name,
             position => position with { Epoch = epoch, Progress = reached, Threshold = threshold, Test = test, Seconds = SecondsSoFar() });
+    }
+
+    private Metrics Evaluate(CancellationToken cancellation)
+    {
+        Policy?.BeforeEvaluation();
+        try
+        {
+            return trainer.Evaluate(cancellation);
+        }
+        finally
+        {
+            Policy?.AfterEvaluation();
+        }
     }
 
     private PhaseResult Restored(PhaseNumbers p, TrainedNetwork initial) =>

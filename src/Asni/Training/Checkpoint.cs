@@ -66,13 +66,13 @@ internal sealed record CheckpointPosition
 
 /// <summary>
 /// A run's whole state, from which it goes on bit for bit: a safetensors file with values and masks as in a network file, the optimizer's
-/// state as NAME.state0 and NAME.state1, what later phases go back to as NAME.rewind, weights that have ever been live as NAME.ever, and as metadata the position and the
+/// state as NAME.state0 and NAME.state1, what later phases go back to as NAME.rewind, weights that have ever been live as NAME.ever, other numbers of what moves the masks as policy:NAME, and as metadata the position and the
 /// network's graph as JSON and a SHA-256 over these, the network's name and all tensors, names and
 /// shapes included.
 /// </summary>
 internal sealed record Checkpoint(CheckpointPosition Position, TrainedNetwork Model, ImmutableArray<float[]?> State0, ImmutableArray<float[]?> State1)
 {
-    private const string PositionKey = "checkpoint", DigestKey = "sha256", State0Suffix = ".state0", State1Suffix = ".state1", RewindSuffix = ".rewind", EverSuffix = ".ever";
+    private const string PositionKey = "checkpoint", DigestKey = "sha256", State0Suffix = ".state0", State1Suffix = ".state1", RewindSuffix = ".rewind", EverSuffix = ".ever", PolicyPrefix = "policy:";
 
     /// <summary>Of what moves the masks; null where that has none.</summary>
     public PolicyState? Policy { get; init; }
@@ -181,6 +181,7 @@ internal sealed record Checkpoint(CheckpointPosition Position, TrainedNetwork Mo
             if (State1[p.Index] is { } second) tensors.Add(SafetensorsTensor.Single(p.Name + State1Suffix, p.Shape, second));
             if (RewindPoint is not null) tensors.Add(SafetensorsTensor.Single(p.Name + RewindSuffix, p.Shape, RewindPoint.Values[p.Index]));
         }
+        foreach ((string name, float[] values) in Policy?.Tensors ?? ImmutableSortedDictionary<string, float[]>.Empty) tensors.Add(SafetensorsTensor.Single(PolicyPrefix + name, new Shape(values.Length), values));
         // Masks last, so that every F32 tensor stays aligned.
         foreach (Parameter p in Model.Network.Parameters)
         {
@@ -208,7 +209,9 @@ internal sealed record Checkpoint(CheckpointPosition Position, TrainedNetwork Mo
     private static PolicyState? ReadPolicy(SafetensorsReader reader, Network network)
     {
         ImmutableArray<Mask?> ever = [.. network.Parameters.Select(p => ReadMask(reader, p, EverSuffix))];
-        return ever.Any(m => m is not null) ? new PolicyState(ever) : null;
+        ImmutableSortedDictionary<string, float[]> tensors = reader.Entries.Values.Where(e => e.Name.StartsWith(PolicyPrefix, StringComparison.Ordinal))
+            .ToImmutableSortedDictionary(e => e.Name[PolicyPrefix.Length..], reader.ReadSingles, StringComparer.Ordinal);
+        return tensors.Count > 0 || ever.Any(m => m is not null) ? new PolicyState(ever, tensors) : null;
     }
 
     private static ImmutableArray<float[]?> ReadState(SafetensorsReader reader, Network network, string suffix) =>

@@ -55,9 +55,7 @@ internal sealed class Trainer : IDisposable
     /// The loss became NaN or infinite: told before the step changes a weight where the loss is at hand, else at the end of the epoch.
     /// </exception>
     /// <param name="from">What was done of this epoch before.</param>
-    /// <param name="beforeStep">Says what a step has to be; called with the number of steps that will be done in this epoch after it. Null: a training step as usual.</param>
-    /// <param name="afterStep">Called with the number of steps done in this epoch.</param>
-    public Metrics TrainEpoch(EpochPlan epoch, EpochProgress from = default, Func<int, StepNeeds>? beforeStep = null, Action<int>? afterStep = null, CancellationToken cancellation = default)
+    public Metrics TrainEpoch(EpochPlan epoch, EpochProgress from = default, StepHooks hooks = default, CancellationToken cancellation = default)
     {
         using SingleCaller.Call call = Model.Device.Caller.Enter();
         _progress = from;
@@ -69,15 +67,16 @@ internal sealed class Trainer : IDisposable
         foreach (int count in _feed.Epoch(epoch.Seed, epoch.Epoch, step))
         {
             cancellation.ThrowIfCancellationRequested();
-            StepNeeds needs = beforeStep?.Invoke(step + 1) ?? default;
+            StepNeeds needs = hooks.Before?.Invoke(step + 1) ?? default;
             _training.RunTraining(needs.DenseGradient);
             if (_training.IsLossAtHand) RequireFinite(_training.LossSoFar(), epoch, step);
+            hooks.AfterBackward?.Invoke(step + 1);
             long optimizerStep = (long)epoch.Epoch * StepsPerEpoch + step + 1 - epoch.Begin;
             if (!needs.ReplacesUpdate) Model.Parameters.Update(epoch.Optimizer.At(epoch.LearningRate, optimizerStep));
             step++;
             images += count;
             _progress = _progress with { Step = step, Seconds = from.Seconds + watch.Elapsed.TotalSeconds };
-            afterStep?.Invoke(step);
+            hooks.After?.Invoke(step);
             if (watch.Elapsed - told < ProgressInterval) continue;
             told = watch.Elapsed;
             _observer.OnStepCompleted(new StepProgress(epoch.Phase, epoch.Epoch, epoch.Epochs, step, StepsPerEpoch, images / told.TotalSeconds));
@@ -127,6 +126,12 @@ internal sealed class Trainer : IDisposable
         long Bytes(int n) => new PlanBuilder(model, n, training: true).Bytes();
     }
 }
+
+/// <summary>What happens around a step. Each is called with the number of steps that are done in the epoch when the step has ended.</summary>
+/// <param name="Before">Says what the step has to be. Null: a training step as usual.</param>
+/// <param name="AfterBackward">Before the update.</param>
+/// <param name="After">After the update.</param>
+internal readonly record struct StepHooks(Func<int, StepNeeds>? Before = null, Action<int>? AfterBackward = null, Action<int>? After = null);
 
 /// <summary>What one training epoch needs to know.</summary>
 /// <param name="Seed">Of the data order and augmentation, the same for all epochs of a phase.</param>

@@ -72,11 +72,11 @@ public class SingleCallerTests
         MethodValues(model);
         using var trainer = new Trainer(model, BlobDataset.Split(100, s_shape, 10), 20, Augmentation.None, 0, new RecordingObserver());
         int count = 0;
-        Metrics metrics = trainer.TrainEpoch(Epoch, afterStep: _ =>
+        Metrics metrics = trainer.TrainEpoch(Epoch, hooks: new StepHooks(After: _ =>
         {
             foreach (Action call in others?.Invoke(trainer) ?? [])
                 if (OnAnotherThread(call) is InvalidOperationException) count++;
-        });
+        }));
         refused = count;
         Assert.That(trainer.Evaluate().Samples, Is.EqualTo(50));
         return metrics;

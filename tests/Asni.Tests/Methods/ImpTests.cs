@@ -200,7 +200,7 @@ public class ImpTests
         {
             int begin = epoch * trainer.StepsPerEpoch;
             trainer.TrainEpoch(new EpochPlan("dense", epoch, 6, recipe.LearningRate.Initial, recipe.Optimizer, seed), default,
-                afterStep: done => taken = begin + done == step ? model.TakeSnapshot() : taken);
+                new StepHooks(After: done => taken = begin + done == step ? model.TakeSnapshot() : taken));
         }
         return taken;
     }

@@ -37,14 +37,16 @@ public class StepOrderTests
         var policy = new Watcher(model);
         Recipe recipe = MethodTests.With(new DenseTraining());
         new Phase("watched", 1, recipe, trainer, observer) { Policy = policy }.Run(2, recipe.LearningRate, default);
-        Assert.That(policy.Log, Has.Count.EqualTo(2 * 12 + 1));
+        Assert.That(policy.Log, Has.Count.EqualTo(2 * 12 + 4));
         for (int i = 0; i < 12; i++)
         {
             int step = i + 1;
             Assert.That(policy.Log[i], Is.EqualTo($"0.{step}: gradient {(step % 3 == 0 ? "dense" : "live")}, {(step % 4 == 0 ? "not updated" : "updated")}"));
         }
-        Assert.That(policy.Log[12], Is.EqualTo("0.12: between epochs"));
-        Assert.That(policy.Log[13], Does.StartWith("1.1:"));
+        Assert.That(policy.Log[12..15], Is.EqualTo((string[])["before evaluation", "after evaluation", "0.12: between epochs"]));
+        Assert.That(policy.Log[15], Does.StartWith("1.1:"));
+        Assert.That(policy.Log[^1], Is.EqualTo("finish"), "what is delivered is evaluated as it is");
+        Assert.That(observer.Epochs[^1].TestLoss, Is.EqualTo(trainer.Evaluate().Loss));
     }
 
     private sealed class Watcher(Model model) : IMaskPolicy
@@ -58,6 +60,19 @@ public class StepOrderTests
             _before = Read(ParameterSlot.Value);
             foreach (Parameter p in model.Network.Weights) model.Parameters.Upload(p.Index, ParameterSlot.Gradient, Values.Constant(p.Elements, float.NaN));
             return new StepNeeds(DenseGradient: at.Step % 3 == 0, ReplacesUpdate: at.Step % 4 == 0);
+        }
+
+        public void AfterBackward(in StepPoint at) => Assert.That(Read(ParameterSlot.Value), Is.EqualTo(_before), "comes before the update");
+
+        public void BeforeEvaluation() => Log.Add("before evaluation");
+
+        public void AfterEvaluation() => Log.Add("after evaluation");
+
+        public PruneOutcome? Finish()
+        {
+            Log.Add("finish");
+            foreach (Parameter p in model.Network.Weights) model.Parameters.Upload(p.Index, ParameterSlot.Value, new float[p.Elements]);
+            return null;
         }
 
         public PruneOutcome? AfterStep(in StepPoint at)

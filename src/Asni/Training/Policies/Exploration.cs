@@ -33,7 +33,7 @@ internal sealed class Exploration
         }
     }
 
-    public PolicyState Save() => new([.. _ever.Select(m => m?.Clone())]);
+    public PolicyState Save() => new([.. _ever.Select(m => m?.Clone())], ImmutableSortedDictionary<string, float[]>.Empty);
 
     public void Restore(PolicyState state)
     {

@@ -19,6 +19,11 @@ internal sealed class PolicySequence(params ImmutableArray<IMaskPolicy> policies
         return needs;
     }
 
+    public void AfterBackward(in StepPoint at)
+    {
+        foreach (IMaskPolicy policy in policies) policy.AfterBackward(at);
+    }
+
     public PruneOutcome? AfterStep(in StepPoint at)
     {
         PruneOutcome? outcome = null;
@@ -30,6 +35,23 @@ internal sealed class PolicySequence(params ImmutableArray<IMaskPolicy> policies
     {
         PruneOutcome? outcome = null;
         foreach (IMaskPolicy policy in policies) outcome = Join(outcome, policy.BetweenEpochs(at));
+        return outcome;
+    }
+
+    public void BeforeEvaluation()
+    {
+        foreach (IMaskPolicy policy in policies) policy.BeforeEvaluation();
+    }
+
+    public void AfterEvaluation()
+    {
+        foreach (IMaskPolicy policy in policies) policy.AfterEvaluation();
+    }
+
+    public PruneOutcome? Finish()
+    {
+        PruneOutcome? outcome = null;
+        foreach (IMaskPolicy policy in policies) outcome = Join(outcome, policy.Finish());
         return outcome;
     }
 
