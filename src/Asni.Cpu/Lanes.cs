@@ -29,6 +29,8 @@ internal unsafe interface ILanes<V> where V : struct
 
     /// <summary>e^a, within one unit in the last place; infinity where that is too large.</summary>
     static abstract V Exp(V a);
+    /// <summary>Of 0 minus infinity.</summary>
+    static abstract V Log(V a);
     static abstract V Abs(V a);
     static abstract V Max(V a, V b);
     static abstract V Min(V a, V b);

@@ -8,14 +8,14 @@ internal sealed unsafe partial class CpuParameters
     /// <summary>Per worker and listed parameter.</summary>
     private readonly SignStatistics[] _signStatistics;
 
-    public override void SumBySign(ReadOnlySpan<int> parameters, ReadOnlySpan<float> pivots, Span<SignStatistics> sums)
+    public override void SumBySign(ReadOnlySpan<int> parameters, ReadOnlySpan<float> pivots, Span<SignStatistics> sums, ParameterSlot slot = ParameterSlot.Value)
     {
         // The list goes by ascending index; pivots and sums by the caller's order.
         List(parameters);
         Array.Clear(_signStatistics);
         fixed (float* pivot = pivots)
         fixed (int* order = parameters)
-            _workers.Vectorize(_list.Elements, new SumBody(_list, order, parameters.Length, pivot, Values, Masks, _signStatistics));
+            _workers.Vectorize(_list.Elements, new SumBody(_list, order, parameters.Length, pivot, Slot(slot, write: true), Masks, _signStatistics));
         sums[..parameters.Length].Clear();
         for (int i = 0; i < parameters.Length; i++)
         {

@@ -8,8 +8,7 @@ internal sealed unsafe partial class CpuParameters
     public override void Update(in UpdateRule rule)
     {
         _values.Changed();
-        bool momentum = rule.Kind == UpdateKind.Adam || rule.Momentum != 0;
-        if (momentum) _state0 ??= NewSlot();
+        if (HasMomentum(rule)) _state0 ??= NewSlot();
         if (rule.Kind == UpdateKind.Adam) _state1 ??= NewSlot();
         _list.Clear();
         foreach (Parameter p in Parameters)
@@ -18,20 +17,41 @@ internal sealed unsafe partial class CpuParameters
             _list.Add(p, _offsets[p.Index], _masked[p.Index]);
             if (_masked[p.Index]) _liveIndices.Gather(p.Index, MaskWords(p.Index), p.Elements, _live[p.Index], StateOf(p.Index, State0), StateOf(p.Index, State1));
         }
-        if (rule.Kind == UpdateKind.Adam) Run(new AdamStep(rule), rule);
-        else if (!momentum) Run(new PlainStep(rule), rule);
-        else if (rule.Nesterov) Run(new NesterovStep(rule), rule);
-        else Run(new MomentumStep(rule), rule);
+        Run(rule, new Updated(Values, Gradients, State0, State1));
     }
+
+    public override void UpdateGates(ReadOnlySpan<int> parameters, in UpdateRule rule)
+    {
+        _list.Clear();
+        foreach (int p in parameters) _list.Add(Parameters[p], _offsets[p], masked: false);
+        Run(rule with { DecayVectors = true }, new Updated(Slot(ParameterSlot.Gate, write: true), Slot(ParameterSlot.GateGradient, write: true),
+            Slot(ParameterSlot.GateState0, HasMomentum(rule)), Slot(ParameterSlot.GateState1, rule.Kind == UpdateKind.Adam)));
+    }
+
+    private static bool HasMomentum(in UpdateRule rule) => rule.Kind == UpdateKind.Adam || rule.Momentum != 0;
 
     private float* StateOf(int parameter, float* state) => state == null ? null : state + _offsets[parameter];
 
     /// <summary>Before the mask changes, or state is read or written element by element.</summary>
     private void ScatterState(int parameter) => _liveIndices.Scatter(parameter, StateOf(parameter, State0), StateOf(parameter, State1));
 
-    private void Run<S>(S step, in UpdateRule rule) where S : struct, IStep =>
+    private void Run(in UpdateRule rule, Updated slots)
+    {
+        if (rule.Kind == UpdateKind.Adam) Run(new AdamStep(rule), rule, slots);
+        else if (!HasMomentum(rule)) Run(new PlainStep(rule), rule, slots);
+        else if (rule.Nesterov) Run(new NesterovStep(rule), rule, slots);
+        else Run(new MomentumStep(rule), rule, slots);
+    }
+
+    private void Run<S>(S step, in UpdateRule rule, Updated slots) where S : struct, IStep =>
         _workers.Vectorize(_list.Elements,
-            new UpdateBody<S>(_list, _liveIndices, step, rule.WeightDecay, rule.DecayVectors, Values, Gradients, State0, State1, Masks));
+            new UpdateBody<S>(_list, _liveIndices, step, rule.WeightDecay, rule.DecayVectors, slots.Values, slots.Gradients, slots.State0, slots.State1, Masks));
+
+    /// <summary>What a step reads and writes.</summary>
+    private readonly ref struct Updated(float* values, float* gradients, float* state0, float* state1)
+    {
+        public readonly float* Values = values, Gradients = gradients, State0 = state0, State1 = state1;
+    }
 }
 
 /// <summary>The optimizer's formula on one vector: value, decayed gradient and state; live lanes keep the result, others become +0.</summary>

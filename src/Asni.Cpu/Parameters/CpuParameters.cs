@@ -22,7 +22,8 @@ internal sealed unsafe partial class CpuParameters : DeviceParameters
     private readonly Segments _list;
     private readonly LiveIndices _liveIndices;
     private readonly CpuBuffer _values, _gradients;
-    private CpuBuffer? _state0, _state1, _scores, _masks;
+    private readonly CpuBuffer?[] _others = new CpuBuffer?[Enum.GetValues<ParameterSlot>().Length];
+    private CpuBuffer? _state0, _state1, _masks;
 
     public CpuParameters(ImmutableArray<Parameter> parameters, Workers workers) : base(parameters)
     {
@@ -34,6 +35,7 @@ internal sealed unsafe partial class CpuParameters : DeviceParameters
         _list = new Segments(parameters.Length);
         _liveIndices = new LiveIndices(parameters.Length);
         _counts = new long[parameters.Length * workers.Count];
+        _own = new float[parameters.Length];
         _ties = new long[parameters.Max(p => p.Filter.Out)];
         _signStatistics = new SignStatistics[parameters.Length * workers.Count];
         for (int i = 0; i < parameters.Length; i++)
@@ -55,16 +57,16 @@ internal sealed unsafe partial class CpuParameters : DeviceParameters
     {
         _values.Changed();
         Parameter p = Require(parameter, slot, values.Length);
-        if (MovesWithMask(slot)) ScatterState(parameter);
+        if (slot.FollowsMask()) ScatterState(parameter);
         fixed (float* source = values)
             Transposition.ToOutputsLast(_workers, source, p.Filter.Out, p.Filter.In, p.Filter.Height * p.Filter.Width, Slot(slot, true) + _offsets[parameter]);
-        if (_masked[parameter] && MovesWithMask(slot)) ClearPruned(parameter);
+        if (_masked[parameter] && slot.FollowsMask()) ClearPruned(parameter);
     }
 
     public override void Download(int parameter, ParameterSlot slot, Span<float> values)
     {
         Parameter p = Require(parameter, slot, values.Length);
-        if (MovesWithMask(slot)) ScatterState(parameter);
+        if (slot.FollowsMask()) ScatterState(parameter);
         float* source = Slot(slot, false);
         if (source == null)
         {
@@ -89,7 +91,7 @@ internal sealed unsafe partial class CpuParameters : DeviceParameters
         _gradients.Dispose();
         _state0?.Dispose();
         _state1?.Dispose();
-        _scores?.Dispose();
+        foreach (CpuBuffer? other in _others) other?.Dispose();
         _masks?.Dispose();
         _kept?.Dispose();
         _grown?.Dispose();
@@ -105,23 +107,19 @@ internal sealed unsafe partial class CpuParameters : DeviceParameters
 
     private CpuBuffer NewSlot() => new(_length * sizeof(float));
 
-    /// <summary>Pruned elements are +0 in it, and state may lie apart for live ones alone.</summary>
-    private static bool MovesWithMask(ParameterSlot slot) => slot is not (ParameterSlot.Gradient or ParameterSlot.Score);
-
-    /// <summary>A slot's buffer. State or scores that nobody has used yet are null, unless they are to be written.</summary>
+    /// <summary>A slot's buffer. What nobody has used yet is null, unless it is to be written.</summary>
     private float* Slot(ParameterSlot slot, bool write)
     {
         if (write && slot == ParameterSlot.State0) _state0 ??= NewSlot();
         if (write && slot == ParameterSlot.State1) _state1 ??= NewSlot();
-        if (write && slot == ParameterSlot.Score) _scores ??= NewSlot();
+        if (write && slot > ParameterSlot.State1) _others[(int)slot] ??= NewSlot();
         return slot switch
         {
             ParameterSlot.Value => Values,
             ParameterSlot.Gradient => Gradients,
             ParameterSlot.State0 => State0,
             ParameterSlot.State1 => State1,
-            ParameterSlot.Score => _scores == null ? null : (float*)_scores.Pointer,
-            _ => throw new ArgumentOutOfRangeException(nameof(slot), slot, null),
+            _ => _others[(int)slot] is { } other ? (float*)other.Pointer : null,
         };
     }
 

@@ -9,7 +9,7 @@ internal sealed partial class CudaParameters
     /// <summary>Pivots of the segments, then sums of each chunk, then of each listed segment.</summary>
     private CudaBuffer? _signStatistics;
 
-    public override void SumBySign(ReadOnlySpan<int> parameters, ReadOnlySpan<float> pivots, Span<SignStatistics> sums)
+    public override void SumBySign(ReadOnlySpan<int> parameters, ReadOnlySpan<float> pivots, Span<SignStatistics> sums, ParameterSlot slot = ParameterSlot.Value)
     {
         ChunkList list = List(parameters);
         var bySegment = new float[Parameters.Length];
@@ -19,7 +19,7 @@ internal sealed partial class CudaParameters
         _stream.Upload<float>(statistics, bySegment);
         var args = new SignStatisticsArgs
         {
-            Arena = _arena,
+            Arena = _arena with { Values = Slot(slot).Pointer },
             Chunks = list.Pointer,
             Pivots = statistics,
             Partial = statistics + (ulong)partial,

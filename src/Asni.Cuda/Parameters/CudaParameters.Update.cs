@@ -14,6 +14,23 @@ internal sealed partial class CudaParameters
         Launch("update", _trained.Count, in args);
     }
 
+    public override void UpdateGates(ReadOnlySpan<int> parameters, in UpdateRule rule)
+    {
+        SetRule(rule with { DecayVectors = true });
+        ChunkList list = List(parameters);
+        ArenaArgs gates = _arena with
+        {
+            Values = Slot(ParameterSlot.Gate).Pointer,
+            Gradients = Slot(ParameterSlot.GateGradient).Pointer,
+            State0 = Slot(ParameterSlot.GateState0).Pointer,
+            State1 = Slot(ParameterSlot.GateState1).Pointer,
+            Masks = AllLive(),
+            Copies = 0,
+        };
+        var args = new UpdateArgs { Arena = gates, Chunks = list.Pointer, Rule = _rule.Pointer };
+        Launch("update", list.Count, in args);
+    }
+
     private void SetRule(in UpdateRule rule)
     {
         RuleArgs args = rule.Kind == UpdateKind.Adam ? Adam(rule) : new RuleArgs

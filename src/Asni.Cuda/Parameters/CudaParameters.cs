@@ -21,7 +21,7 @@ internal sealed partial class CudaParameters : DeviceParameters
     private readonly ArenaArgs _arena;
     private readonly ChunkList _trained;
     private readonly Dictionary<string, ChunkList> _lists = [];
-    private CudaBuffer? _scores;
+    private readonly CudaBuffer?[] _others = new CudaBuffer?[Enum.GetValues<ParameterSlot>().Length];
     private PinnedMemory? _fetched;
 
     public CudaParameters(ImmutableArray<Parameter> parameters, CudaStream stream, CudaKernels kernels, CudaPrecision precision) : base(parameters)
@@ -141,7 +141,7 @@ internal sealed partial class CudaParameters : DeviceParameters
     {
         foreach (ChunkList list in _lists.Values) list.Dispose();
         _trained.Dispose();
-        foreach (CudaBuffer? buffer in (CudaBuffer?[])[_values, _gradients, _state0, _state1, _masks, _segments, _copies, _scores, _rule, _selection, _candidates, _cut, _moreMasks, _signStatistics]) buffer?.Dispose();
+        foreach (CudaBuffer? buffer in (CudaBuffer?[])[_values, _gradients, _state0, _state1, _masks, _segments, _copies, .. _others, _rule, _selection, _candidates, _cut, _moreMasks, _signStatistics, _allLive, _own]) buffer?.Dispose();
         _fetched?.Dispose();
         base.Dispose();
     }
@@ -177,8 +177,7 @@ internal sealed partial class CudaParameters : DeviceParameters
         ParameterSlot.Gradient => _gradients,
         ParameterSlot.State0 => _state0,
         ParameterSlot.State1 => _state1,
-        ParameterSlot.Score => _scores ??= new CudaBuffer(_stream, Math.Max(1, _total) * sizeof(float)),
-        _ => throw new ArgumentOutOfRangeException(nameof(slot), slot, null),
+        _ => _others[(int)slot] ??= new CudaBuffer(_stream, Math.Max(1, _total) * sizeof(float)),
     };
 
     private void ApplyMasks(int parameter)

@@ -15,6 +15,21 @@ internal enum ParameterSlot
     State1,
     /// <summary>What elements are ranked by when their magnitude is not what counts. Has memory from its first use on, 0 before; masks leave it as it is.</summary>
     Score,
+    /// <summary>Weights from which the values of a forward pass were made. This slot and those below have memory from their first use on, 0 before; masks leave them as they are.</summary>
+    Master,
+    /// <summary>A number beside each weight that is trained too.</summary>
+    Gate,
+    GateGradient,
+    /// <summary>As <see cref="State0"/>, of the gate.</summary>
+    GateState0,
+    /// <summary>As <see cref="State1"/>, of the gate.</summary>
+    GateState1,
+}
+
+internal static class ParameterSlotExtensions
+{
+    /// <summary>Pruned elements are +0 in it.</summary>
+    public static bool FollowsMask(this ParameterSlot slot) => slot is ParameterSlot.Value or ParameterSlot.State0 or ParameterSlot.State1;
 }
 
 /// <summary>What elements are ranked by. The largest stay.</summary>
@@ -88,7 +103,7 @@ internal readonly record struct SignStatistics(double SumAbove, long CountAbove,
 /// Parameters are named by <see cref="Parameter.Index"/>. Host data is always in PyTorch's element order.
 /// A mask may grow as well as shrink, and has a version: whoever derives something from it looks whether the version has moved.
 /// </summary>
-internal abstract class DeviceParameters(ImmutableArray<Parameter> parameters) : IDisposable
+internal abstract partial class DeviceParameters(ImmutableArray<Parameter> parameters) : IDisposable
 {
     private readonly int[] _maskVersions = new int[parameters.Length];
 
@@ -212,7 +227,8 @@ internal abstract class DeviceParameters(ImmutableArray<Parameter> parameters) :
     protected abstract void ExchangeCore(int parameter, long drop, long grow, Ranking ranking);
 
     /// <summary>Sums and counts of the live elements by the sign of their difference from pivots[i], accumulated in double, for each parameter.</summary>
-    public abstract void SumBySign(ReadOnlySpan<int> parameters, ReadOnlySpan<float> pivots, Span<SignStatistics> sums);
+    /// <param name="slot">What is summed.</param>
+    public abstract void SumBySign(ReadOnlySpan<int> parameters, ReadOnlySpan<float> pivots, Span<SignStatistics> sums, ParameterSlot slot = ParameterSlot.Value);
 
     /// <summary>Sets each live element above the pivot to <paramref name="above"/>, each below it to <paramref name="below"/>; equal ones stay.</summary>
     public abstract void AssignBySign(int parameter, float pivot, float above, float below);
@@ -223,18 +239,23 @@ internal abstract class DeviceParameters(ImmutableArray<Parameter> parameters) :
     /// </summary>
     /// <param name="x">The slot that the function reads.</param>
     /// <param name="y">The slot that is written; may be <paramref name="x"/>.</param>
-    /// <param name="dense">x has numbers at pruned elements too, and y takes them: a gradient or a score.</param>
+    /// <param name="dense">x has numbers at pruned elements too, and y takes them: no value or state.</param>
     /// <exception cref="ArgumentException">A parameter is not trained, or values or state were to become dense.</exception>
     public void Combine(ReadOnlySpan<int> parameters, ElementFunction function, ParameterSlot x, ParameterSlot y, float a = 1, float b = 0, bool dense = false)
     {
-        foreach (int p in parameters)
-            if (!Parameters[p].IsTrained) throw new ArgumentException($"{Parameters[p].Name} is not trained", nameof(parameters));
-        if (dense && y is not (ParameterSlot.Gradient or ParameterSlot.Score)) throw new ArgumentException($"pruned elements are 0 in {y}", nameof(dense));
+        RequireTrained(parameters);
+        if (dense && y.FollowsMask()) throw new ArgumentException($"pruned elements are 0 in {y}", nameof(dense));
         CombineCore(parameters, function, x, y, a, b, dense);
     }
 
     /// <inheritdoc cref="Combine"/>
     protected abstract void CombineCore(ReadOnlySpan<int> parameters, ElementFunction function, ParameterSlot x, ParameterSlot y, float a, float b, bool dense);
+
+    private void RequireTrained(ReadOnlySpan<int> parameters)
+    {
+        foreach (int p in parameters)
+            if (!Parameters[p].IsTrained) throw new ArgumentException($"{Parameters[p].Name} is not trained", nameof(parameters));
+    }
 
     /// <summary>Before the masks do: a change that fails may have happened in part.</summary>
     private void MasksMove(ReadOnlySpan<int> parameters)

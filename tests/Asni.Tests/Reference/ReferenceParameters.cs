@@ -52,10 +52,16 @@ internal sealed class ReferenceParameters : DeviceParameters
             for (int i = 0; i < p.Elements; i++)
             {
                 if (!Lives(p.Index, i)) Clear(p.Index, i);
-                else if (rule.Kind == UpdateKind.Sgd) Sgd(p.Index, i, decay, rule);
-                else Adam(p.Index, i, decay, rule);
+                else Step(p.Index, i, decay, rule, ParameterSlot.Value, ParameterSlot.Gradient, ParameterSlot.State0, ParameterSlot.State1);
             }
         }
+    }
+
+    public override void UpdateGates(ReadOnlySpan<int> parameters, in UpdateRule rule)
+    {
+        foreach (int p in parameters)
+            for (int i = 0; i < Parameters[p].Elements; i++)
+                Step(p, i, rule.WeightDecay, rule, ParameterSlot.Gate, ParameterSlot.GateGradient, ParameterSlot.GateState0, ParameterSlot.GateState1);
     }
 
     public override void ResetState()
@@ -128,13 +134,13 @@ internal sealed class ReferenceParameters : DeviceParameters
         return [.. dead.OrderByDescending(e => Rank(e.Parameter, e.Element, ranking))];
     }
 
-    public override void SumBySign(ReadOnlySpan<int> parameters, ReadOnlySpan<float> pivots, Span<SignStatistics> sums)
+    public override void SumBySign(ReadOnlySpan<int> parameters, ReadOnlySpan<float> pivots, Span<SignStatistics> sums, ParameterSlot slot = ParameterSlot.Value)
     {
         for (int k = 0; k < parameters.Length; k++)
         {
             double sumAbove = 0, sumBelow = 0;
             long countAbove = 0, countBelow = 0;
-            Span<double> values = Doubles(parameters[k], ParameterSlot.Value);
+            Span<double> values = Doubles(parameters[k], slot);
             for (int i = 0; i < values.Length; i++)
             {
                 if (!Lives(parameters[k], i)) continue;
@@ -174,11 +180,45 @@ internal sealed class ReferenceParameters : DeviceParameters
         }
     }
 
-    private void Sgd(int parameter, int i, double decay, in UpdateRule rule)
+    protected override void MapValuesCore(ReadOnlySpan<int> parameters, in ElementMap map, ReadOnlySpan<float> own)
     {
-        ref double w = ref Doubles(parameter, ParameterSlot.Value)[i];
-        ref double velocity = ref Doubles(parameter, ParameterSlot.State0)[i];
-        double g = Doubles(parameter, ParameterSlot.Gradient)[i] + decay * w;
+        for (int k = 0; k < parameters.Length; k++)
+        {
+            int p = parameters[k];
+            Span<double> values = Doubles(p, ParameterSlot.Value);
+            values.CopyTo(Doubles(p, ParameterSlot.Master));
+            for (int i = 0; i < values.Length; i++)
+                values[i] = Lives(p, i) ? ReferenceMaps.Value(map, own.IsEmpty ? 0 : own[k], values[i], Doubles(p, ParameterSlot.Gate)[i], Doubles(p, ParameterSlot.Score)[i]) : 0;
+        }
+    }
+
+    protected override void MapGradientsCore(ReadOnlySpan<int> parameters, in ElementMap map, ReadOnlySpan<float> own)
+    {
+        for (int k = 0; k < parameters.Length; k++)
+        {
+            int p = parameters[k];
+            Span<double> master = Doubles(p, ParameterSlot.Master), gradients = Doubles(p, ParameterSlot.Gradient), gates = Doubles(p, ParameterSlot.GateGradient);
+            master.CopyTo(Doubles(p, ParameterSlot.Value));
+            for (int i = 0; i < master.Length; i++)
+            {
+                (double w, double s) = ReferenceMaps.Gradients(map, own.IsEmpty ? 0 : own[k], master[i], Doubles(p, ParameterSlot.Gate)[i], Doubles(p, ParameterSlot.Score)[i], gradients[i]);
+                gradients[i] = w;
+                if (map.HasGateGradient) gates[i] = s;
+            }
+        }
+    }
+
+    private void Step(int parameter, int i, double decay, in UpdateRule rule, ParameterSlot value, ParameterSlot gradient, ParameterSlot state0, ParameterSlot state1)
+    {
+        ref double w = ref Doubles(parameter, value)[i];
+        double g = Doubles(parameter, gradient)[i] + decay * w;
+        ref double first = ref Doubles(parameter, state0)[i];
+        if (rule.Kind == UpdateKind.Sgd) Sgd(ref w, g, ref first, rule);
+        else Adam(ref w, g, ref first, ref Doubles(parameter, state1)[i], rule);
+    }
+
+    private static void Sgd(ref double w, double g, ref double velocity, in UpdateRule rule)
+    {
         if (rule.Momentum != 0)
         {
             velocity = rule.Momentum * velocity + g;
@@ -187,12 +227,8 @@ internal sealed class ReferenceParameters : DeviceParameters
         w -= rule.LearningRate * g;
     }
 
-    private void Adam(int parameter, int i, double decay, in UpdateRule rule)
+    private static void Adam(ref double w, double g, ref double first, ref double second, in UpdateRule rule)
     {
-        ref double w = ref Doubles(parameter, ParameterSlot.Value)[i];
-        ref double first = ref Doubles(parameter, ParameterSlot.State0)[i];
-        ref double second = ref Doubles(parameter, ParameterSlot.State1)[i];
-        double g = Doubles(parameter, ParameterSlot.Gradient)[i] + decay * w;
         first = rule.Beta1 * first + (1.0 - rule.Beta1) * g;
         second = rule.Beta2 * second + (1.0 - rule.Beta2) * g * g;
         double mean = first / (1 - Math.Pow(rule.Beta1, rule.Step));

@@ -1,0 +1,42 @@
+namespace Asni.Devices;
+
+internal abstract partial class DeviceParameters
+{
+    /// <summary>Puts w into <see cref="ParameterSlot.Master"/> and v = f(w, s) in its place, of trained parameters; pruned elements stay +0.</summary>
+    /// <param name="own">t of each parameter, where the function has one.</param>
+    public void MapValues(ReadOnlySpan<int> parameters, in ElementMap map, ReadOnlySpan<float> own = default)
+    {
+        Check(parameters, map, own);
+        MapValuesCore(parameters, map, own);
+    }
+
+    /// <inheritdoc cref="MapValues"/>
+    protected abstract void MapValuesCore(ReadOnlySpan<int> parameters, in ElementMap map, ReadOnlySpan<float> own);
+
+    /// <summary>
+    /// After <see cref="MapValues"/> and a backward pass: values are w again, the gradient of v becomes that of w, and <see cref="ParameterSlot.GateGradient"/> that of s, both with the
+    /// penalty's. Of pruned elements gradients mean something only where that pass was dense.
+    /// </summary>
+    /// <param name="own">As values were mapped with.</param>
+    public void MapGradients(ReadOnlySpan<int> parameters, in ElementMap map, ReadOnlySpan<float> own = default)
+    {
+        Check(parameters, map, own);
+        if (map.Function == MapFunction.NoiseThreshold) throw new ArgumentException($"{map.Function} has no gradient", nameof(map));
+        MapGradientsCore(parameters, map, own);
+    }
+
+    /// <inheritdoc cref="MapGradients"/>
+    protected abstract void MapGradientsCore(ReadOnlySpan<int> parameters, in ElementMap map, ReadOnlySpan<float> own);
+
+    /// <summary>Values are w again.</summary>
+    public void RestoreValues(ReadOnlySpan<int> parameters) => Combine(parameters, ElementFunction.Identity, ParameterSlot.Master, ParameterSlot.Value);
+
+    /// <summary>Updates gates from their gradients, with state of their own, those of pruned elements too. Weight decay applies to all.</summary>
+    public abstract void UpdateGates(ReadOnlySpan<int> parameters, in UpdateRule rule);
+
+    private void Check(ReadOnlySpan<int> parameters, in ElementMap map, ReadOnlySpan<float> own)
+    {
+        RequireTrained(parameters);
+        if (map.HasOwnNumbers && own.Length != parameters.Length) throw new ArgumentException($"{own.Length} numbers for {parameters.Length} parameters", nameof(own));
+    }
+}
