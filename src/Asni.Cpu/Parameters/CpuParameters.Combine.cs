@@ -7,7 +7,10 @@ internal sealed unsafe partial class CpuParameters
     protected override void CombineCore(ReadOnlySpan<int> parameters, ElementFunction function, ParameterSlot x, ParameterSlot y, float a, float b, bool dense)
     {
         if (y == ParameterSlot.Value) _values.Changed();
-        foreach (int p in parameters) ScatterState(p);
+        if (IsState(x) || IsState(y))
+        {
+            foreach (int p in parameters) ScatterState(p);
+        }
         List(parameters);
         var work = new Combination(Slot(x, write: true), Slot(y, write: true), a, b, dense);
         switch (function)
@@ -21,6 +24,8 @@ internal sealed unsafe partial class CpuParameters
             default: throw new ArgumentOutOfRangeException(nameof(function), function, null);
         }
     }
+
+    private static bool IsState(ParameterSlot slot) => slot is ParameterSlot.State0 or ParameterSlot.State1;
 
     private void Combine<F>(in Combination work) where F : struct, IElementFunction =>
         _workers.Vectorize(_list.Elements, new CombineBody<F>(_list, Values, Masks, work));
