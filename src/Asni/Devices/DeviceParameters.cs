@@ -121,6 +121,18 @@ internal abstract partial class DeviceParameters(ImmutableArray<Parameter> param
     public abstract void Upload(int parameter, ParameterSlot slot, ReadOnlySpan<float> values);
     public abstract void Download(int parameter, ParameterSlot slot, Span<float> values);
 
+    /// <summary>A slot's numbers of the live elements, in the order of the elements.</summary>
+    public float[] DownloadLive(int parameter, ParameterSlot slot)
+    {
+        var numbers = new float[Parameters[parameter].Elements];
+        Download(parameter, slot, numbers);
+        if (GetMask(parameter) is not { } mask) return numbers;
+        int live = 0;
+        for (int i = 0; i < numbers.Length; i++)
+            if (mask[i]) numbers[live++] = numbers[i];
+        return numbers[..live];
+    }
+
     /// <summary>Sets or (null) removes a mask. Values and optimizer state of pruned elements become +0 at once; elements that live again start from +0.</summary>
     /// <exception cref="ArgumentException">The mask has another length than the parameter.</exception>
     public void SetMask(int parameter, Mask? mask)

@@ -1,6 +1,5 @@
 using Asni.Devices;
 using Asni.Networks;
-using Asni.Tensors;
 
 namespace Asni.Pruning;
 
@@ -18,13 +17,9 @@ internal sealed class Selection(DeviceParameters parameters, Ranking ranking)
     /// <summary>|w| of the live elements of a tensor, in its order, whatever they rank by.</summary>
     public float[] DownloadMagnitudes(Parameter tensor)
     {
-        var values = new float[tensor.Elements];
-        parameters.Download(tensor.Index, ParameterSlot.Value, values);
-        Mask? mask = parameters.GetMask(tensor.Index);
-        int live = 0;
-        for (int i = 0; i < values.Length; i++)
-            if (mask is null || mask[i]) values[live++] = MathF.Abs(values[i]);
-        return values[..live];
+        float[] values = parameters.DownloadLive(tensor.Index, ParameterSlot.Value);
+        for (int i = 0; i < values.Length; i++) values[i] = MathF.Abs(values[i]);
+        return values;
     }
 
     /// <summary>Prunes all but the <paramref name="kept"/> largest.</summary>

@@ -38,6 +38,18 @@ public class ExchangeMethodTests
     }
 
     [Test]
+    public void Snfs_moves_weights_between_layers_and_keeps_the_number_of_all()
+    {
+        (RunResult result, RecordingObserver observer) = Run(new Snfs { Start = new SparseStart { Sparsity = 0.7, Allocation = AllocationKind.Uniform } });
+        PhaseResult phase = result.Phases.Single();
+        Assert.That(observer.Epochs.Select(e => e.Kept), Is.All.EqualTo(Quota.At(0.7, Net.WeightCount)));
+        Assert.That(phase.Top1, Is.GreaterThan(0.5), "chance is 0.25");
+        long[] first = [.. Net.Weights.Select(p => phase.Initial.Masks[p.Index]!.Live)], last = [.. Net.Weights.Select(p => phase.Model.Masks[p.Index]?.Live ?? p.Elements)];
+        Assert.That(Net.Weights.Zip(first, (p, live) => (double)live / p.Elements), Is.All.EqualTo(0.3).Within(0.01), "the same density at first");
+        Assert.That(last.Zip(first, (a, b) => Math.Abs(a - b)).Sum(), Is.GreaterThan(40));
+    }
+
+    [Test]
     public void Itop_says_how_many_weights_were_ever_live([Values] GrowthKind growth)
     {
         RecordingObserver observer = Run(new Itop { Growth = growth }).Observer;

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Asni.Networks;
 using Asni.Pruning;
 using Asni.Tensors;
 
@@ -53,6 +54,9 @@ internal readonly record struct StepNeeds(bool DenseGradient, bool ReplacesUpdat
 /// <param name="Tensors">Numbers by name, in PyTorch's element order.</param>
 internal sealed record PolicyState(ImmutableArray<Mask?> Ever, ImmutableSortedDictionary<string, float[]> Tensors)
 {
+    /// <summary>Numbers alone.</summary>
+    public static PolicyState Of(Network network, ImmutableSortedDictionary<string, float[]> tensors) => new([.. new Mask?[network.Parameters.Length]], tensors);
+
     /// <exception cref="AsniException">There are no such numbers, or not so many.</exception>
     public float[] Tensor(string name, long elements) =>
         Tensors.TryGetValue(name, out float[]? values) && values.Length == elements ? values : throw new AsniException($"the checkpoint has no {name} of {elements} numbers.");
