@@ -14,7 +14,7 @@ public class GmpTests
     [TestCase(null, 0.2, 0.8)]
     public void Gmp_keeps_exactly_what_was_asked_from_its_end_on(int? every, double begin, double end)
     {
-        (RunResult result, RecordingObserver observer) = Run(new Gmp { Sparsity = 0.9, EverySteps = every, Begin = begin, End = end });
+        (RunResult result, RecordingObserver observer) = Run(new Gmp { Cuts = new() { Sparsity = 0.9, EverySteps = every, Begin = begin, End = end } });
         PhaseResult phase = result.Phases.Single();
         Assert.That((phase.Phase, phase.Kept, phase.Complete), Is.EqualTo(("gmp", Quota.At(0.9, Net.WeightCount), true)));
         Assert.That(phase.Top1, Is.GreaterThan(0.5), "chance is 0.25");
@@ -30,7 +30,7 @@ public class GmpTests
     [Test]
     public void Gmp_of_every_step_follows_the_cubic_in_between()
     {
-        var method = new Gmp { Sparsity = 0.9, EverySteps = 1, Begin = 0, End = 1 };
+        var method = new Gmp { Cuts = new() { Sparsity = 0.9, EverySteps = 1, Begin = 0, End = 1 } };
         Func<int, double> planned = method.PlannedSparsity(With(method), "gmp")!;
         foreach (EpochRecord epoch in Run(method).Observer.Epochs)
             Assert.That(epoch.Sparsity, Is.EqualTo(0.9 * (1 - Math.Pow(1 - (epoch.Epoch + 1) / 6.0, 3))).Within(1e-3).And.EqualTo(planned(epoch.Epoch)).Within(1e-3));
@@ -39,7 +39,7 @@ public class GmpTests
     [Test]
     public void Any_score_and_allocation_keep_exactly_what_was_asked([Values] ScoreKind score, [Values] AllocationKind allocation)
     {
-        PhaseResult phase = Run(new Gmp { Sparsity = 0.9, Pruning = new PruningParts { Score = score, Allocation = allocation } }).Result.Phases.Single();
+        PhaseResult phase = Run(new Gmp { Pruning = new PruningParts { Score = score, Allocation = allocation } }).Result.Phases.Single();
         Assert.That(phase.Kept, Is.EqualTo(Quota.At(0.9, Net.WeightCount)));
         double[] densities = [.. Net.Weights.Select(p => (double)phase.Model.Masks[p.Index]!.Live / p.Elements)];
         if (allocation == AllocationKind.Uniform) Assert.That(densities, Is.All.EqualTo(0.1).Within(0.02));
@@ -65,11 +65,11 @@ public class GmpTests
 
     [Test]
     public void Its_times_are_checked() =>
-        Assert.That(() => With(new Gmp { Begin = 0.9 }).Validate(), Throws.TypeOf<UsageException>().With.Message.EqualTo("prune-begin 0.9 is not before prune-end 0.8."));
+        Assert.That(() => With(new Gmp { Cuts = new() { Begin = 0.9 } }).Validate(), Throws.TypeOf<UsageException>().With.Message.EqualTo("prune-begin 0.9 is not before prune-end 0.8."));
 
     [TestCase(-0.1)]
     [TestCase(1)]
     [TestCase(double.NaN)]
     public void Its_sparsity_is_checked(double sparsity) =>
-        Assert.That(() => With(new Gmp { Sparsity = sparsity }).Validate(), Throws.TypeOf<UsageException>().With.Message.StartsWith("sparsity '"));
+        Assert.That(() => With(new Gmp { Cuts = new() { Sparsity = sparsity } }).Validate(), Throws.TypeOf<UsageException>().With.Message.StartsWith("sparsity '"));
 }
