@@ -13,30 +13,32 @@ internal readonly record struct PruneOutcome(double? Threshold, long Kept);
 /// <param name="biases">Biases are pruned with the weights.</param>
 internal sealed class Pruner(Model model, IScore score, IAllocation allocation, bool biases = false)
 {
-    private readonly ImmutableArray<Parameter> _tensors = [.. model.Network.Parameters.Where(p => p.IsWeight || (biases && p.Kind == ParameterKind.Bias))];
     private readonly HashSet<string> _told = [];
 
     // A floor is advised where the allocation has one.
     private TrainingNoteKind Kind => allocation is Pooled ? TrainingNoteKind.SparseLayer : TrainingNoteKind.Information;
 
+    /// <summary>Whose elements can be pruned.</summary>
+    public ImmutableArray<Parameter> Tensors { get; } = [.. model.Network.Parameters.Where(p => p.IsWeight || (biases && p.Kind == ParameterKind.Bias))];
+
     /// <summary>Elements that can be pruned, N.</summary>
-    public long Total => _tensors.Sum(p => p.Elements);
+    public long Total => Tensors.Sum(p => p.Elements);
 
     /// <summary>Prunes to sparsity S, never reviving anything: a target below what is already pruned does nothing.</summary>
     /// <param name="note">Told once of each layer that is close to empty or empty.</param>
     public PruneOutcome PruneTo(double sparsity, Action<TrainingNote> note)
     {
-        var selection = new Selection(model.Parameters, score.Write(model, _tensors));
-        Quota[] quotas = [.. allocation.Quotas(_tensors, sparsity, selection)];
+        var selection = new Selection(model.Parameters, score.Write(model, Tensors));
+        Quota[] quotas = [.. allocation.Quotas(Tensors, sparsity, selection)];
         double? threshold = quotas.Select(q => selection.Keep(q.Tensors, q.Kept)).Min();
-        foreach (Parameter p in _tensors) Warn(p, selection.Live(p), note);
-        return new PruneOutcome(threshold, selection.Live(_tensors));
+        foreach (Parameter p in Tensors) Warn(p, selection.Live(p), note);
+        return new PruneOutcome(threshold, selection.Live(Tensors));
     }
 
     /// <summary>All of them live again: those that were pruned from +0, with optimizer state +0.</summary>
     public PruneOutcome Revive()
     {
-        foreach (Parameter p in _tensors) model.Parameters.SetMask(p.Index, null);
+        foreach (Parameter p in Tensors) model.Parameters.SetMask(p.Index, null);
         return new PruneOutcome(null, Total);
     }
 

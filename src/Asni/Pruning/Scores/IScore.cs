@@ -16,3 +16,9 @@ internal sealed class Magnitude : IScore
 {
     public Ranking Write(Model model, IEnumerable<Parameter> parameters) => Ranking.Magnitude;
 }
+
+/// <summary>What somebody has written to the score slot while the network trained.</summary>
+internal sealed class Accumulated : IScore
+{
+    public Ranking Write(Model model, IEnumerable<Parameter> parameters) => Ranking.Score;
+}
