@@ -46,12 +46,13 @@ internal sealed class Phase(string name, ulong stream, Recipe recipe, Trainer tr
                 Metrics train = trainer.TrainEpoch(plan, progress, HooksOf(epoch), cancellation);
                 // What is delivered is not to be finished twice: from here on to the checkpoint nothing stops the phase.
                 bool last = Policy is not null && epoch == epochs - 1;
-                if (last) threshold = Policy!.Finish()?.Threshold ?? threshold;
-                test = last ? trainer.Evaluate(CancellationToken.None) : Evaluate(cancellation);
+                if (last) threshold = Policy!.Finish(At(epoch, trainer.StepsPerEpoch))?.Threshold ?? threshold;
+                test = last ? trainer.Evaluate(CancellationToken.None) : Evaluate(At(epoch, trainer.StepsPerEpoch), cancellation);
                 // The epoch's last step may have made weights NaN that no loss has seen yet.
                 if (!double.IsFinite(test.Loss)) trainer.Model.TakeSnapshot().RequireFinite(name);
                 Model model = trainer.Model;
-                var record = new EpochRecord(name, epoch, epochs, rate, train.Loss, test.Loss, test.Top1, test.Top5, model.Sparsity, model.Kept,
+                long kept = last ? model.Kept : Policy?.Counted ?? model.Kept;
+                var record = new EpochRecord(name, epoch, epochs, rate, train.Loss, test.Loss, test.Top1, test.Top5, 1 - (double)kept / model.Network.WeightCount, kept,
                     threshold, progress.Seconds + (watch.Elapsed - started).TotalSeconds, train.Samples / train.Seconds)
                 {
                     EverLive = Policy?.EverLive,
@@ -67,7 +68,7 @@ internal sealed class Phase(string name, ulong stream, Recipe recipe, Trainer tr
         {
             Save(done, trainer.Progress());
             // What was reached is returned, marked incomplete, and evaluated so that its numbers are its own.
-            if (done < epochs) Policy?.Finish();
+            if (done < epochs) Policy?.Finish(At(done, trainer.Progress().Step));
             test = trainer.Evaluate(CancellationToken.None);
         }
         return new PhaseResult(name, test.Top1, test.Top5, test.Loss, trainer.Model.Sparsity, trainer.Model.Kept, SecondsSoFar(),
@@ -91,9 +92,9 @@ internal sealed class Phase(string name, ulong stream, Recipe recipe, Trainer tr
             position => position with { Epoch = epoch, Progress = reached, Threshold = threshold, Test = test, Seconds = SecondsSoFar() });
     }
 
-    private Metrics Evaluate(CancellationToken cancellation)
+    private Metrics Evaluate(StepPoint at, CancellationToken cancellation)
     {
-        Policy?.BeforeEvaluation();
+        Policy?.BeforeEvaluation(at);
         try
         {
             return trainer.Evaluate(cancellation);

@@ -23,8 +23,12 @@ public sealed record LearningRate
     public double Gamma { get; init; } = 0.1;
     public int WarmupEpochs { get; init; }
 
+    /// <summary>The schedule begins again after so many epochs; null: it does not.</summary>
+    internal int? Period { get; init; }
+
     public double GetRate(int epoch, int epochs)
     {
+        if (Period is { } period) (epoch, epochs) = (epoch % period, period);
         if (epoch < WarmupEpochs) return Initial * (epoch + 1) / WarmupEpochs;
         return Kind switch
         {

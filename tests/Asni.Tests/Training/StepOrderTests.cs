@@ -64,11 +64,11 @@ public class StepOrderTests
 
         public void AfterBackward(in StepPoint at) => Assert.That(Read(ParameterSlot.Value), Is.EqualTo(_before), "comes before the update");
 
-        public void BeforeEvaluation() => Log.Add("before evaluation");
+        public void BeforeEvaluation(in StepPoint at) => Log.Add("before evaluation");
 
         public void AfterEvaluation() => Log.Add("after evaluation");
 
-        public PruneOutcome? Finish()
+        public PruneOutcome? Finish(in StepPoint at)
         {
             Log.Add("finish");
             foreach (Parameter p in model.Network.Weights) model.Parameters.Upload(p.Index, ParameterSlot.Value, new float[p.Elements]);

@@ -25,15 +25,18 @@ internal interface IMaskPolicy
     /// <summary>After an epoch's evaluation, but not after the last one: what it changes is what the next epoch trains.</summary>
     PruneOutcome? BetweenEpochs(in StepPoint at);
 
-    /// <summary>The network is evaluated as it stands.</summary>
-    void BeforeEvaluation() { }
+    /// <summary>The network is evaluated as it stands after this.</summary>
+    void BeforeEvaluation(in StepPoint at) { }
 
     /// <summary>Puts back what <see cref="BeforeEvaluation"/> changed.</summary>
     void AfterEvaluation() { }
 
     /// <summary>The phase's last step is done: what the model holds becomes what the phase delivers, and is evaluated.</summary>
     /// <returns>What was pruned, if anything.</returns>
-    PruneOutcome? Finish() => null;
+    PruneOutcome? Finish(in StepPoint at) => null;
+
+    /// <summary>Weights that counted in the last evaluation; null where that is all live ones.</summary>
+    long? Counted => null;
 
     /// <summary>What the policy knows that does not follow from seed and place, for a checkpoint; null: nothing.</summary>
     PolicyState? Save() => null;

@@ -8,6 +8,8 @@ internal sealed class PolicySequence(params ImmutableArray<IMaskPolicy> policies
 {
     public double? EverLive => policies.Select(p => p.EverLive).FirstOrDefault(e => e is not null);
 
+    public long? Counted => policies.Select(p => p.Counted).FirstOrDefault(c => c is not null);
+
     public StepNeeds BeforeStep(in StepPoint at)
     {
         StepNeeds needs = default;
@@ -38,9 +40,9 @@ internal sealed class PolicySequence(params ImmutableArray<IMaskPolicy> policies
         return outcome;
     }
 
-    public void BeforeEvaluation()
+    public void BeforeEvaluation(in StepPoint at)
     {
-        foreach (IMaskPolicy policy in policies) policy.BeforeEvaluation();
+        foreach (IMaskPolicy policy in policies) policy.BeforeEvaluation(at);
     }
 
     public void AfterEvaluation()
@@ -48,10 +50,10 @@ internal sealed class PolicySequence(params ImmutableArray<IMaskPolicy> policies
         foreach (IMaskPolicy policy in policies) policy.AfterEvaluation();
     }
 
-    public PruneOutcome? Finish()
+    public PruneOutcome? Finish(in StepPoint at)
     {
         PruneOutcome? outcome = null;
-        foreach (IMaskPolicy policy in policies) outcome = Join(outcome, policy.Finish());
+        foreach (IMaskPolicy policy in policies) outcome = Join(outcome, policy.Finish(at));
         return outcome;
     }
 

@@ -1,0 +1,87 @@
+using Asni.Devices;
+using Asni.Optimizers;
+using Asni.Settings;
+using Asni.Tensors;
+using Asni.Training.Policies;
+
+namespace Asni.Methods;
+
+/// <summary>
+/// L0 regularization (Louizos, Welling, Kingma 2018, arXiv 1712.01312): each weight has a random gate whose chance to be open is trained, and penalized. The gate is a weight's, as in
+/// Gale, Elsen, Hooker 2019 (arXiv 1902.09574); in the authors' code it is a unit's.
+/// </summary>
+public sealed record HardConcreteGates : Method
+{
+    private const string PhaseName = "l0";
+
+    /// <summary>Temperature, and log alpha where a gate has even chances of not being 0.</summary>
+    private const double Temperature = 2.0 / 3, MostLogAlpha = 4.60517;
+
+    /// <summary>Of the first gates, before training.</summary>
+    private const double Deviation = 0.01;
+
+    private static readonly MethodRow s_row = new(PhaseName, "trains the chance of each weight's random gate to be open, under a penalty on it (L0 regularization)", "Louizos, Welling, Kingma 2018, arXiv 1712.01312")
+    {
+        Formula = """
+            the network computes with v = w z, z = min(1, max(0, 1.2 P((log(u / (1 - u)) + a) / b) - 0.1)), P(y) = 1 / (1 + exp(-y)), b = 2/3, u random in each step; loss + lambda sum P(a - b log(0.1 / 1.1));
+            evaluated with min(1, max(0, 1.2 P(a) - 0.1)); what is not 0 there, or the K weights of largest a, stay and are trained as usual
+            """,
+        Leaves = "l0.safetensors, the network as it was cut, and l0-retrain.safetensors; in more than the time of two trainings: each step draws a number for each weight",
+        Example = [("net", "lenet300"), ("sparsity", "0.95")],
+        Settings = SettingFactory.As<Method, HardConcreteGates>(
+        [
+            .. LearnedSparsity.Settings.In<HardConcreteGates, LearnedSparsity>(m => m.Learned, (m, v) => m with { Learned = v }),
+            SettingFactory.Number<HardConcreteGates>("gate-penalty", "penalty on each gate's chance to be open, lambda", m => m.Penalty, (m, v) => m with { Penalty = v }, "[0, inf)"),
+            SettingFactory.Number<HardConcreteGates>("gate-dropout", "chance of a gate to be closed at first", m => m.Dropout, (m, v) => m with { Dropout = v }, "(0, 1)"),
+            .. Retraining.Settings.In<HardConcreteGates, Retraining>(m => m.Retraining, (m, v) => m with { Retraining = v }),
+        ]),
+        StartsDense = true,
+    };
+
+    public LearnedSparsity Learned { get; init; } = new();
+
+    /// <summary>lambda; in the authors' code lambda / N of the training set.</summary>
+    public double Penalty { get; init; } = 1e-6;
+
+    public double Dropout { get; init; } = 0.5;
+
+    /// <summary>Of the training after the cut.</summary>
+    public Retraining Retraining { get; init; } = new();
+
+    internal override MethodRow Row => s_row;
+
+    internal override IEnumerable<PhasePlan> Phases(Recipe recipe, bool given) => MaskLearning.Phases(PhaseName, recipe, Retraining);
+
+    internal override IEnumerable<PhaseResult> Run(MethodRun run)
+    {
+        var gates = new GatedWeights(run.Model, Functions(run.Recipe), Learned.Kept(run.Model.Network));
+        double mean = Math.Log((1 - Dropout) / Dropout);
+        gates.Begin(tensor =>
+        {
+            var random = SplitMix64.Fork(run.Recipe.Seed, 13, (ulong)tensor);
+            return () => (float)(mean + Deviation * random.NextNormal());
+        });
+        return MaskLearning.Run(run, Phases(run.Recipe, given: false), gates);
+    }
+
+    internal override double? FinalSparsity(Recipe recipe) => Learned.Final;
+
+    internal override Method Explicit(Recipe recipe) => this with { Retraining = Retraining.Explicit(recipe) };
+
+    internal override string? Ignores(string setting, Recipe recipe, bool given) => Learned.Ignores(setting) ?? Retraining.Ignores(setting, recipe, alone: false);
+
+    private GateFunctions Functions(Recipe recipe)
+    {
+        OptimizerSettings own = recipe.Optimizer with { WeightDecay = 0 };
+        float shift = (float)(Temperature * Math.Log(0.1 / 1.1)), closed = (float)-Math.Log(11);
+        var trained = new ElementMap(MapFunction.HardConcrete, (float)Temperature, shift, (float)Penalty, Noise: 1);
+        var evaluated = new ElementMap(MapFunction.HardConcrete, 1, shift);
+        return new(_ => trained, _ => evaluated, (_, a) => a - closed, at => own.At(recipe.LearningRate.GetRate(at.Epoch, at.Epochs), at.Done))
+        {
+            Seed = recipe.Seed,
+            Noise = Noise.FillLogistic,
+            // As often as the authors' code, after each step, would cost more than it gives: within an epoch no gate goes far beyond.
+            Change = at => at.Step == at.StepsPerEpoch ? a => (float)Math.Clamp(a, -MostLogAlpha, MostLogAlpha) : null,
+        };
+    }
+}
