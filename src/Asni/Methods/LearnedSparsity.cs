@@ -9,16 +9,16 @@ namespace Asni.Methods;
 /// <summary>How many weights a method keeps that learns which ones.</summary>
 public enum FinishKind
 {
+    /// <summary>Exactly K, those that it is surest of or the largest.</summary>
+    Exact,
     /// <summary>As many as it has learned to keep.</summary>
     Learned,
-    /// <summary>Exactly K, those that it is surest of.</summary>
-    Exact,
 }
 
 /// <summary>What a method that learns its masks delivers in the end.</summary>
 public sealed record LearnedSparsity
 {
-    public FinishKind Finish { get; init; } = FinishKind.Exact;
+    public FinishKind Finish { get; init; }
 
     /// <summary>Of an exact finish.</summary>
     public double Sparsity { get; init; } = 0.9;
