@@ -16,7 +16,10 @@ public class PenaltyMethodTests
     private static IEnumerable<TestCaseData> Penalties()
     {
         foreach (double factor in (double[])[0.1, 1, 30])
+        {
             yield return new TestCaseData(new Proximal { Lambda = 1e-3 * factor }).SetArgDisplayNames($"proximal, {factor}");
+            yield return new TestCaseData(new AdmmPruning { Rho = 1e-2 * factor }).SetArgDisplayNames($"admm, {factor}");
+        }
     }
 
     /// <summary>Whether the penalty has left fewer weights or more.</summary>
@@ -53,7 +56,24 @@ public class PenaltyMethodTests
         using var device = new CpuDevice(2);
         using var run = new MethodRun(With(new Proximal()), Net, MethodTests.Data, device, new RecordingObserver());
         PhaseResult dense = run.Train(SparseFinish.Penalized(run.Recipe));
-        foreach (Method method in (Method[])[new Proximal { Lambda = 0 }])
+        foreach (Method method in (Method[])[new Proximal { Lambda = 0 }, new AdmmPruning { Rho = 0 }, new AdmmPruning { Rho = 9, Begin = 0.999 }])
             Assert.That(Run(method).Result.Phases[0].Model.ComputeSha256(), Is.EqualTo(dense.Model.ComputeSha256()), method.Name);
     }
+
+    [Test]
+    public void Admm_draws_all_but_K_weights_to_0()
+    {
+        float[] weak = Ascending(1e-4), strong = Ascending(0.3);
+        Assert.That(strong[^((int)s_kept + 1)], Is.LessThan(weak[^((int)s_kept + 1)] / 2), "the largest magnitude that the cut takes");
+
+        static float[] Ascending(double rho)
+        {
+            TrainedNetwork model = Run(new AdmmPruning { Rho = rho, EverySteps = 3 }).Result.Phases[0].Model;
+            return [.. Net.Weights.SelectMany(p => model.Values[p.Index]).Select(MathF.Abs).Order()];
+        }
+    }
+
+    [Test]
+    public void Admm_has_no_other_finish() =>
+        Assert.That(() => With(new AdmmPruning { Finish = new() { Kind = FinishKind.Learned } }).Validate(), Throws.TypeOf<UsageException>().With.Message.EqualTo("admm finishes exactly at its sparsity."));
 }
