@@ -18,6 +18,7 @@ public class PenaltyMethodTests
         foreach (double factor in (double[])[0.1, 1, 30])
         {
             yield return new TestCaseData(new Proximal { Lambda = 1e-3 * factor }).SetArgDisplayNames($"proximal, {factor}");
+            yield return new TestCaseData(new Lobster { Below = 0.01 * factor }).SetArgDisplayNames($"lobster, {factor}");
             yield return new TestCaseData(new AdmmPruning { Rho = 1e-2 * factor }).SetArgDisplayNames($"admm, {factor}");
         }
     }
@@ -56,7 +57,7 @@ public class PenaltyMethodTests
         using var device = new CpuDevice(2);
         using var run = new MethodRun(With(new Proximal()), Net, MethodTests.Data, device, new RecordingObserver());
         PhaseResult dense = run.Train(SparseFinish.Penalized(run.Recipe));
-        foreach (Method method in (Method[])[new Proximal { Lambda = 0 }, new AdmmPruning { Rho = 0 }, new AdmmPruning { Rho = 9, Begin = 0.999 }])
+        foreach (Method method in (Method[])[new Proximal { Lambda = 0 }, new Lobster { Lambda = 0, Below = 0 }, new AdmmPruning { Rho = 0 }, new AdmmPruning { Rho = 9, Begin = 0.999 }])
             Assert.That(Run(method).Result.Phases[0].Model.ComputeSha256(), Is.EqualTo(dense.Model.ComputeSha256()), method.Name);
     }
 
@@ -76,4 +77,9 @@ public class PenaltyMethodTests
     [Test]
     public void Admm_has_no_other_finish() =>
         Assert.That(() => With(new AdmmPruning { Finish = new() { Kind = FinishKind.Learned } }).Validate(), Throws.TypeOf<UsageException>().With.Message.EqualTo("admm finishes exactly at its sparsity."));
+        Assert.That(() => With(new AdmmPruning { Finish = new() { Kind = FinishKind.Learned } }).Validate(), Throws.TypeOf<UsageException>().With.Message.EqualTo("admm finishes exactly at its sparsity."));
+
+    [Test]
+    public void A_lobster_that_would_turn_weights_over_is_refused() =>
+        Assert.That(() => With(new Lobster { Lambda = 1.5 }).Validate(), Throws.TypeOf<UsageException>().With.Message.StartsWith("lambda 1.5 of lobster is above 1"));
 }

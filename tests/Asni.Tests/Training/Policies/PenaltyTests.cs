@@ -51,6 +51,34 @@ public class PenaltyTests
         Assert.That(Read(model).Count(x => x == 0), Is.EqualTo(c.Count(y => MathF.Abs(y) <= lambda)));
     }
 
+    [Test]
+    public void Weights_fall_the_more_the_smaller_their_gradient_is_and_not_at_all_from_1_on()
+    {
+        using var device = new CpuDevice(1);
+        using var model = new Model(TinyNetworks.Linear(3, 3), device);
+        float[] w = [1, -1, 0.3f, -0.7f, 3, 1e-3f, 0.4f, 5, -2], g = [0, 0.5f, 1, -1.5f, 1e9f, -0.25f, 0.5f, 0, float.NaN];
+        model.Parameters.Upload(0, ParameterSlot.Value, w);
+        model.Parameters.SetMask(0, new Mask(9) { [8] = false });
+        model.Parameters.Upload(0, ParameterSlot.Gradient, g);
+        new InsensitivityDecay(model, 0.25, new FloorCut(model, 0, 0)).AfterBackward(new StepPoint(0, 1, 2, 2));
+        Assert.That(Workbench.Read(model.Parameters, 0, ParameterSlot.Gradient)[..8], Is.EqualTo(g[..8]), "the update has its gradient");
+        float[] after = Read(model);
+        Outputs.AssertClose([0.75f, -0.875f, 0.3f, -0.7f, 3, 1e-3f - 0.1875e-3f, 0.35f, 3.75f, 0], after, 0, 1e-6, "w");
+        foreach (int insensitive in (int[])[2, 3, 4]) Assert.That(BitConverter.SingleToUInt32Bits(after[insensitive]), Is.EqualTo(BitConverter.SingleToUInt32Bits(w[insensitive])));
+    }
+
+    [Test]
+    public void Small_weights_are_pruned_after_an_epoch_and_at_the_end()
+    {
+        using var device = new CpuDevice(1);
+        using var model = new Model(TinyNetworks.Linear(2, 2), device);
+        var policy = new InsensitivityDecay(model, 0.25, new FloorCut(model, 0.1f, 0));
+        model.Parameters.Upload(0, ParameterSlot.Value, [0.1f, 0.2f, -0.05f, 0.3f]);
+        Assert.That(policy.BetweenEpochs(new StepPoint(0, 2, 2, 2))!.Value.Kept, Is.EqualTo(2));
+        model.Parameters.Upload(0, ParameterSlot.Value, [1, 0.01f, 1, 0.3f]);
+        Assert.That(policy.Finish()!.Value.Kept, Is.EqualTo(1));
+    }
+
     [TestCase(0.2f, 0, 3, 0.2)]
     [TestCase(0.1f, 0, 4, 0.1)]
     [TestCase(0.2f, 4, 4, 0.2)]
