@@ -1,14 +1,25 @@
 using System.Collections.Immutable;
+using Asni.Networks;
 using Asni.Pruning;
 using Asni.Settings;
 using Asni.Training.Policies;
 
 namespace Asni.Methods;
 
-/// <summary>Training with a penalty that draws weights to 0, then one cut over all layers and training of what stays: what the methods that do so have in common.</summary>
+/// <summary>How many weights stay after a training that finds out which.</summary>
+public enum FinishKind
+{
+    /// <summary>As many as the sparsity says: those that training is surest of, or the largest.</summary>
+    Exact,
+    /// <summary>As many as training has come to.</summary>
+    Learned,
+}
+
+/// <summary>Training that finds out which weights to keep, then one cut over all layers and training of what stays: what the methods that do so have in common.</summary>
 public sealed record SparseFinish
 {
-    private const string PenaltyPhase = "penalized";
+    /// <summary>The first phase.</summary>
+    private const string LearningPhase = "learned";
 
     /// <summary>Of an exact finish.</summary>
     public double Sparsity { get; init; } = 0.9;
@@ -18,30 +29,42 @@ public sealed record SparseFinish
     /// <summary>Of the training after the cut.</summary>
     public Retraining Retraining { get; init; } = new();
 
-    internal static ImmutableArray<Setting<SparseFinish>> Settings { get; } =
+    private static readonly Setting<SparseFinish> s_sparsity = PruningOptions.SparsitySetting<SparseFinish>(f => f.Sparsity, (f, v) => f with { Sparsity = v });
+
+    /// <summary>How many weights stay.</summary>
+    internal static ImmutableArray<Setting<SparseFinish>> CutSettings { get; } =
     [
-        PruningOptions.SparsitySetting<SparseFinish>(f => f.Sparsity, (f, v) => f with { Sparsity = v }) with { Needs = [new("finish", "exact", f => f.Kind == FinishKind.Exact)] },
-        SettingFactory.Choice<SparseFinish, FinishKind>("finish", "what stays after training with the penalty: as many weights as the sparsity says (exact), or as many as training has come to (learned)", f => f.Kind, (f, v) => f with { Kind = v }),
-        .. Retraining.Settings.In<SparseFinish, Retraining>(f => f.Retraining, (f, v) => f with { Retraining = v }),
+        s_sparsity with { Needs = [new("finish", "exact", f => f.Kind == FinishKind.Exact)] },
+        SettingFactory.Choice<SparseFinish, FinishKind>("finish", "weights that stay: as many as the sparsity says (exact), or as many as training has come to (learned)", f => f.Kind, (f, v) => f with { Kind = v }),
     ];
+
+    private static readonly ImmutableArray<Setting<SparseFinish>> s_retraining = Retraining.Settings.In<SparseFinish, Retraining>(f => f.Retraining, (f, v) => f with { Retraining = v });
+
+    internal static ImmutableArray<Setting<SparseFinish>> Settings { get; } = [.. CutSettings, .. s_retraining];
+
+    /// <summary>Those of a method that learns no number of weights.</summary>
+    internal static ImmutableArray<Setting<SparseFinish>> ExactSettings { get; } = [s_sparsity, .. s_retraining];
 
     /// <summary>Null: not known before.</summary>
     internal double? FinalSparsity => Kind == FinishKind.Exact ? Sparsity : null;
 
-    /// <summary>Weights that the penalty has to leave.</summary>
-    internal long Least(MethodRun run) => Kind == FinishKind.Exact ? Quota.At(Sparsity, run.Model.Network.WeightCount) : 0;
+    /// <summary>K of an exact finish; null where it is learned.</summary>
+    internal long? Kept(Network network) => Kind == FinishKind.Exact ? Quota.At(Sparsity, network.WeightCount) : null;
 
-    internal static PhasePlan Penalized(Recipe recipe) => new(PenaltyPhase, recipe.Epochs, recipe.LearningRate);
+    /// <summary>Weights that a policy has to leave.</summary>
+    internal long Least(MethodRun run) => Kept(run.Model.Network) ?? 0;
 
-    internal IEnumerable<PhasePlan> Phases(string name, Recipe recipe) => [Penalized(recipe), Retraining.Phase(name, recipe)];
+    internal static PhasePlan Learning(Recipe recipe) => new(LearningPhase, recipe.Epochs, recipe.LearningRate);
+
+    internal IEnumerable<PhasePlan> Phases(string name, Recipe recipe) => [Learning(recipe), Retraining.Phase(name, recipe)];
 
     /// <param name="name">Of the phase that trains what stays.</param>
-    /// <param name="penalty">Leaves at least <see cref="Least"/> weights, and at a finish that is not exact has pruned what is to go.</param>
-    internal IEnumerable<PhaseResult> Run(MethodRun run, string name, IMaskPolicy penalty)
+    /// <param name="learning">Leaves at least <see cref="Least"/> weights, and at a finish that is not exact has pruned what is to go.</param>
+    internal IEnumerable<PhaseResult> Run(MethodRun run, string name, IMaskPolicy learning)
     {
-        PhaseResult penalized = run.Train(Penalized(run.Recipe), penalty);
-        yield return penalized;
-        run.Model.Load(penalized.Model);
+        PhaseResult learned = run.Train(Learning(run.Recipe), learning);
+        yield return learned;
+        run.Model.Load(learned.Model);
         if (Kind == FinishKind.Exact) new PruningOptions().CreatePruner(run.Model, run.Recipe.Seed).PruneTo(Sparsity, run.Observer.OnNote);
         yield return run.Train(Retraining.Phase(name, run.Recipe));
     }

@@ -18,12 +18,12 @@ public class MaskLearningTests
 
     private static readonly Method[] s_methods =
     [
-        new Powerpropagation { Sparsity = 0.8 },
-        new SoftThresholding { Learned = new() { Sparsity = 0.8 } },
-        new ContinuousSparsification { Learned = new() { Sparsity = 0.8 }, Rounds = 2 },
+        new Powerpropagation { Finish = new() { Sparsity = 0.8 } },
+        new SoftThresholdReparameterization { Finish = new() { Sparsity = 0.8 } },
+        new ContinuousSparsification { Finish = new() { Sparsity = 0.8 }, Rounds = 2 },
         new Espn { Sparsity = 0.8 },
-        new HardConcreteGates { Learned = new() { Sparsity = 0.8 } },
-        new VariationalDropout { Learned = new() { Sparsity = 0.8 } },
+        new HardConcreteGates { Finish = new() { Sparsity = 0.8 } },
+        new VariationalDropout { Finish = new() { Sparsity = 0.8 } },
     ];
 
     [TestCaseSource(nameof(s_methods))]
@@ -83,12 +83,12 @@ public class MaskLearningTests
     [Test]
     public void Soft_thresholds_prune_from_the_onset_on_and_learn_a_sparsity()
     {
-        var method = new SoftThresholding { Learned = new() { Finish = FinishKind.Learned }, Onset = 0.3, ThresholdDecay = 0.2 };
+        var method = new SoftThresholdReparameterization { Finish = new() { Kind = FinishKind.Learned }, Onset = 0.3, ThresholdDecay = 0.2 };
         Recipe recipe = With(method) with { Epochs = 24, LearningRate = new LearningRate { Initial = 0.2 }, Optimizer = new OptimizerSettings { Kind = OptimizerKind.Sgd } };
         using var device = new CpuDevice(2);
         var observer = new RecordingObserver();
         RunResult result = MethodRunner.Run(recipe, Net, MethodTests.Data, device, observer);
-        double[] sparsity = [.. observer.Epochs.Where(e => e.Phase == "str").Select(e => e.Sparsity)];
+        double[] sparsity = [.. observer.Epochs.Where(e => e.Phase == "learned").Select(e => e.Sparsity)];
         Assert.That(sparsity[..7], Is.All.LessThan(0.02), "before the onset");
         Assert.That(sparsity, Is.Ordered.Ascending);
         Assert.That(sparsity[^1], Is.GreaterThan(0.7));
@@ -99,14 +99,14 @@ public class MaskLearningTests
     [Test]
     public void Soft_thresholds_need_an_optimizer_whose_decay_moves_them()
     {
-        Recipe adam = With(new SoftThresholding()) with { Optimizer = new OptimizerSettings { Kind = OptimizerKind.Adam } };
+        Recipe adam = With(new SoftThresholdReparameterization()) with { Optimizer = new OptimizerSettings { Kind = OptimizerKind.Adam } };
         Assert.That(() => adam.Method.Validate(adam), Throws.TypeOf<UsageException>().With.Message.Contains("adam makes all steps alike"));
     }
 
     [Test]
     public void Open_gates_go_back_to_the_weights_of_the_early_epoch()
     {
-        var method = new ContinuousSparsification { Learned = new() { Sparsity = 0.8 }, Rounds = 1, RewindEpoch = 0 };
+        var method = new ContinuousSparsification { Finish = new() { Sparsity = 0.8 }, Rounds = 1, RewindEpoch = 0 };
         RunResult result = Run(method).Result;
         TrainedNetwork fresh = MethodRunner.CreateInitialWeights(Net, 3);
         foreach (Parameter p in Net.Parameters)
@@ -117,8 +117,8 @@ public class MaskLearningTests
     [Test]
     public void A_learned_finish_follows_the_gates()
     {
-        RunResult open = Run(new ContinuousSparsification { Learned = new() { Finish = FinishKind.Learned }, Rounds = 1, Initial = 0.2 }).Result;
-        RunResult closed = Run(new ContinuousSparsification { Learned = new() { Finish = FinishKind.Learned }, Rounds = 1, Initial = -0.02 }).Result;
+        RunResult open = Run(new ContinuousSparsification { Finish = new() { Kind = FinishKind.Learned }, Rounds = 1, Initial = 0.2 }).Result;
+        RunResult closed = Run(new ContinuousSparsification { Finish = new() { Kind = FinishKind.Learned }, Rounds = 1, Initial = -0.02 }).Result;
         Assert.That(closed.Phases[0].Kept, Is.GreaterThan(0).And.LessThan(open.Phases[0].Kept));
         Assert.That(open.Phases[0].Kept, Is.GreaterThan(s_all / 2).And.EqualTo(open.Phases[1].Kept));
     }
@@ -138,7 +138,7 @@ public class MaskLearningTests
     [Test]
     public void More_penalty_closes_more_gates()
     {
-        long[] kept = [.. ((double[])[0, 2]).Select(p => Run(new HardConcreteGates { Learned = new() { Finish = FinishKind.Learned }, Penalty = p }).Result.Phases[0].Kept)];
+        long[] kept = [.. ((double[])[0, 2]).Select(p => Run(new HardConcreteGates { Finish = new() { Kind = FinishKind.Learned }, Penalty = p }).Result.Phases[0].Kept)];
         Assert.That(kept[0], Is.EqualTo(s_all));
         Assert.That(kept[1], Is.LessThan(s_all / 2));
     }
@@ -152,7 +152,7 @@ public class MaskLearningTests
         static long Kept(double factor)
         {
             using var device = new CpuDevice(2);
-            Recipe recipe = With(new VariationalDropout { Learned = new() { Finish = FinishKind.Learned }, Factor = factor }) with { Optimizer = new OptimizerSettings { Kind = OptimizerKind.Adam }, LearningRate = new LearningRate { Initial = 0.1 } };
+            Recipe recipe = With(new VariationalDropout { Finish = new() { Kind = FinishKind.Learned }, Factor = factor }) with { Optimizer = new OptimizerSettings { Kind = OptimizerKind.Adam }, LearningRate = new LearningRate { Initial = 0.1 } };
             return MethodRunner.Run(recipe, Net, MethodTests.Data, device).Phases[0].Kept;
         }
     }

@@ -17,11 +17,11 @@ public sealed record AdmmPruning : Method
             from t0 on, training of L + rho/2 |w - z + u|^2; every N steps z <- the K = N - round(S N) largest of w + u, the rest 0; u <- u + w - z (the first time u = 0);
             at the end the K weights of largest |w| stay and are trained again
             """,
-        Leaves = "penalized.safetensors, trained with the penalty, and admm.safetensors; in the time of two trainings",
+        Leaves = "learned.safetensors, trained with the penalty, and admm.safetensors; in the time of two trainings",
         Example = [("net", "lenet300"), ("sparsity", "0.95")],
         Settings = SettingFactory.As<Method, AdmmPruning>(
         [
-            .. SparseFinish.Settings.Where(s => s.Key != "finish").In<AdmmPruning, SparseFinish>(m => m.Finish, (m, v) => m with { Finish = v }),
+            .. SparseFinish.ExactSettings.In<AdmmPruning, SparseFinish>(m => m.Finish, (m, v) => m with { Finish = v }),
             SettingFactory.Number<AdmmPruning>("rho", "factor of the penalty", m => m.Rho, (m, v) => m with { Rho = v }, "[0, inf)"),
             SettingFactory.Number<AdmmPruning>("admm-begin", "share of the first phase after which the penalty begins (t0); 0 for a network that is trained already", m => m.Begin, (m, v) => m with { Begin = v }, "[0, 1)"),
             SettingFactory.Integer<AdmmPruning>("admm-every", "steps between changes of z and u (default: an epoch)", m => m.EverySteps, (m, v) => m with { EverySteps = v }, "[1, inf)"),

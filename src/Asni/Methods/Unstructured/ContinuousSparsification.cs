@@ -25,7 +25,7 @@ public sealed record ContinuousSparsification : Method
         Example = [("net", "lenet300"), ("sparsity", "0.95"), ("rounds", "1")],
         Settings = SettingFactory.As<Method, ContinuousSparsification>(
         [
-            .. LearnedSparsity.Settings.In<ContinuousSparsification, LearnedSparsity>(m => m.Learned, (m, v) => m with { Learned = v }),
+            .. SparseFinish.CutSettings.In<ContinuousSparsification, SparseFinish>(m => m.Finish, (m, v) => m with { Finish = v }),
             SettingFactory.Integer<ContinuousSparsification>("rounds", "trainings of the gates, one after the other", m => m.Rounds, (m, v) => m with { Rounds = v }, "[1, inf)"),
             SettingFactory.Number<ContinuousSparsification>("gate-init", "gates at first, s0; lower prunes more", m => m.Initial, (m, v) => m with { Initial = v }, "[-10, 10]"),
             SettingFactory.Number<ContinuousSparsification>("gate-penalty", "penalty on open gates, lambda", m => m.Penalty, (m, v) => m with { Penalty = v }, "[0, inf)"),
@@ -35,7 +35,7 @@ public sealed record ContinuousSparsification : Method
         StartsDense = true,
     };
 
-    public LearnedSparsity Learned { get; init; } = new();
+    public SparseFinish Finish { get; init; } = new();
     public int Rounds { get; init; } = 3;
     public double Initial { get; init; }
     public double Penalty { get; init; } = 1e-8;
@@ -56,7 +56,7 @@ public sealed record ContinuousSparsification : Method
     {
         long back = (long)EpochBack(run.Recipe) * run.StepsPerEpoch;
         TrainedNetwork? initial = back == 0 ? run.Model.TakeSnapshot() : null;
-        var gates = new GatedWeights(run.Model, Functions(run.Recipe), Learned.Kept(run.Model.Network));
+        var gates = new GatedWeights(run.Model, Functions(run.Recipe), Finish.Kept(run.Model.Network));
         gates.Begin(_ => () => (float)Initial);
         var keep = new TakeAtStep(back, () => run.RewindPoint = run.Model.TakeSnapshot().RequireFinite(GatesName));
         PhasePlan[] phases = [.. Phases(run.Recipe, given: false)];
@@ -72,11 +72,9 @@ public sealed record ContinuousSparsification : Method
         if (RewindEpoch >= recipe.Epochs) throw new UsageException($"rewind-epoch {RewindEpoch} is not before the end of a training of {recipe.Epochs} epochs.");
     }
 
-    internal override double? FinalSparsity(Recipe recipe) => Learned.Final;
+    internal override double? FinalSparsity(Recipe recipe) => Finish.FinalSparsity;
 
     internal override Method Explicit(Recipe recipe) => this with { RewindEpoch = EpochBack(recipe) };
-
-    internal override string? Ignores(string setting, Recipe recipe, bool given) => Learned.Ignores(setting);
 
     private GateFunctions Functions(Recipe recipe)
     {

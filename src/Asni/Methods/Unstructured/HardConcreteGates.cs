@@ -26,49 +26,45 @@ public sealed record HardConcreteGates : Method
             the network computes with v = w z, z = min(1, max(0, 1.2 P((log(u / (1 - u)) + a) / b) - 0.1)), P(y) = 1 / (1 + exp(-y)), b = 2/3, u random in each step; loss + lambda sum P(a - b log(0.1 / 1.1));
             evaluated with min(1, max(0, 1.2 P(a) - 0.1)); what is not 0 there, or the K weights of largest a, stay and are trained as usual
             """,
-        Leaves = "l0.safetensors, the network as it was cut, and l0-retrain.safetensors; in more than the time of two trainings: each step draws a number for each weight",
+        Leaves = "learned.safetensors, the network as it was cut, and l0.safetensors; in more than the time of two trainings: each step draws a number for each weight",
         Example = [("net", "lenet300"), ("sparsity", "0.95")],
         Settings = SettingFactory.As<Method, HardConcreteGates>(
         [
-            .. LearnedSparsity.Settings.In<HardConcreteGates, LearnedSparsity>(m => m.Learned, (m, v) => m with { Learned = v }),
+            .. SparseFinish.Settings.In<HardConcreteGates, SparseFinish>(m => m.Finish, (m, v) => m with { Finish = v }),
             SettingFactory.Number<HardConcreteGates>("gate-penalty", "penalty on each gate's chance to be open, lambda", m => m.Penalty, (m, v) => m with { Penalty = v }, "[0, inf)"),
             SettingFactory.Number<HardConcreteGates>("gate-dropout", "chance of a gate to be closed at first", m => m.Dropout, (m, v) => m with { Dropout = v }, "(0, 1)"),
-            .. Retraining.Settings.In<HardConcreteGates, Retraining>(m => m.Retraining, (m, v) => m with { Retraining = v }),
         ]),
         StartsDense = true,
     };
 
-    public LearnedSparsity Learned { get; init; } = new();
+    public SparseFinish Finish { get; init; } = new();
 
     /// <summary>lambda; in the authors' code lambda / N of the training set.</summary>
     public double Penalty { get; init; } = 1e-6;
 
     public double Dropout { get; init; } = 0.5;
 
-    /// <summary>Of the training after the cut.</summary>
-    public Retraining Retraining { get; init; } = new();
-
     internal override MethodRow Row => s_row;
 
-    internal override IEnumerable<PhasePlan> Phases(Recipe recipe, bool given) => MaskLearning.Phases(PhaseName, recipe, Retraining);
+    internal override IEnumerable<PhasePlan> Phases(Recipe recipe, bool given) => Finish.Phases(PhaseName, recipe);
 
     internal override IEnumerable<PhaseResult> Run(MethodRun run)
     {
-        var gates = new GatedWeights(run.Model, Functions(run.Recipe), Learned.Kept(run.Model.Network));
+        var gates = new GatedWeights(run.Model, Functions(run.Recipe), Finish.Kept(run.Model.Network));
         double mean = Math.Log((1 - Dropout) / Dropout);
         gates.Begin(tensor =>
         {
             var random = SplitMix64.Fork(run.Recipe.Seed, 13, (ulong)tensor);
             return () => (float)(mean + Deviation * random.NextNormal());
         });
-        return MaskLearning.Run(run, Phases(run.Recipe, given: false), gates);
+        return Finish.Run(run, PhaseName, gates);
     }
 
-    internal override double? FinalSparsity(Recipe recipe) => Learned.Final;
+    internal override double? FinalSparsity(Recipe recipe) => Finish.FinalSparsity;
 
-    internal override Method Explicit(Recipe recipe) => this with { Retraining = Retraining.Explicit(recipe) };
+    internal override Method Explicit(Recipe recipe) => this with { Finish = Finish.Explicit(recipe) };
 
-    internal override string? Ignores(string setting, Recipe recipe, bool given) => Learned.Ignores(setting) ?? Retraining.Ignores(setting, recipe, alone: false);
+    internal override string? Ignores(string setting, Recipe recipe, bool given) => Finish.Ignores(setting, recipe);
 
     private GateFunctions Functions(Recipe recipe)
     {

@@ -14,7 +14,7 @@ public sealed record Lobster : Method
     private static readonly MethodRow s_row = new("lobster", "draws weights with small gradients to 0 while it trains, prunes and trains what stays (loss-based sensitivity regularization)", "Tartaglione et al. 2022, arXiv 2011.09905")
     {
         Formula = "each step w <- w - lr g - lambda w max(0, 1 - |g|); after each epoch weights with |w| <= T are pruned; at the end the K = N - round(S N) of largest |w| stay, or those that are left, and are trained again",
-        Leaves = "penalized.safetensors, trained with the penalty, and lobster.safetensors; in the time of two trainings",
+        Leaves = "learned.safetensors, trained with the penalty, and lobster.safetensors; in the time of two trainings",
         Example = [("net", "lenet300"), ("sparsity", "0.95")],
         Settings = SettingFactory.As<Method, Lobster>(
         [

@@ -14,7 +14,7 @@ public sealed record Proximal : Method
     private static readonly MethodRow s_row = new("proximal", "trains with an L1 penalty as a soft threshold after each step, prunes and trains what stays (proximal gradient descent)", "Parikh, Boyd 2014, Proximal Algorithms")
     {
         Formula = "after each update w <- sign(w) max(0, |w| - lr lambda); at the end the K = N - round(S N) weights of largest |w| stay, or those that are not 0, and are trained again",
-        Leaves = "penalized.safetensors, trained with the penalty, and proximal.safetensors; in the time of two trainings",
+        Leaves = "learned.safetensors, trained with the penalty, and proximal.safetensors; in the time of two trainings",
         Example = [("net", "lenet300"), ("sparsity", "0.95")],
         Settings = SettingFactory.As<Method, Proximal>(
         [

@@ -23,44 +23,40 @@ public sealed record VariationalDropout : Method
             the network computes with v = w + sigma e, e normal in each step; loss + r KL / N, N images, r rising from 0 to its value over the first part of the run, KL the paper's equation 14 of log alpha = log sigma^2 - log w^2;
             evaluated with w where log alpha <= 3; that, or the K weights of smallest log alpha, stay and are trained as usual
             """,
-        Leaves = "vd.safetensors, the network as it was cut, and vd-retrain.safetensors; in more than the time of two trainings: each step draws a number for each weight",
+        Leaves = "learned.safetensors, the network as it was cut, and vd.safetensors; in more than the time of two trainings: each step draws a number for each weight",
         Example = [("net", "lenet300"), ("sparsity", "0.95")],
         Settings = SettingFactory.As<Method, VariationalDropout>(
         [
-            .. LearnedSparsity.Settings.In<VariationalDropout, LearnedSparsity>(m => m.Learned, (m, v) => m with { Learned = v }),
+            .. SparseFinish.Settings.In<VariationalDropout, SparseFinish>(m => m.Finish, (m, v) => m with { Finish = v }),
             SettingFactory.Number<VariationalDropout>("divergence-factor", "factor of the divergence from the prior, r", m => m.Factor, (m, v) => m with { Factor = v }, "[0, inf)"),
             SettingFactory.Number<VariationalDropout>("divergence-ramp", "share of the run over which that factor rises from 0", m => m.Ramp, (m, v) => m with { Ramp = v }, "[0, 1]"),
-            .. Retraining.Settings.In<VariationalDropout, Retraining>(m => m.Retraining, (m, v) => m with { Retraining = v }),
         ]),
         StartsDense = true,
     };
 
-    public LearnedSparsity Learned { get; init; } = new();
+    public SparseFinish Finish { get; init; } = new();
 
     /// <summary>r; 1 is the paper's.</summary>
     public double Factor { get; init; } = 1;
 
     public double Ramp { get; init; } = 0.25;
 
-    /// <summary>Of the training after the cut.</summary>
-    public Retraining Retraining { get; init; } = new();
-
     internal override MethodRow Row => s_row;
 
-    internal override IEnumerable<PhasePlan> Phases(Recipe recipe, bool given) => MaskLearning.Phases(PhaseName, recipe, Retraining);
+    internal override IEnumerable<PhasePlan> Phases(Recipe recipe, bool given) => Finish.Phases(PhaseName, recipe);
 
     internal override IEnumerable<PhaseResult> Run(MethodRun run)
     {
-        var gates = new GatedWeights(run.Model, Functions(run.Recipe, run.Data.Train.Count), Learned.Kept(run.Model.Network));
+        var gates = new GatedWeights(run.Model, Functions(run.Recipe, run.Data.Train.Count), Finish.Kept(run.Model.Network));
         gates.Begin(_ => () => InitialLogVariance);
-        return MaskLearning.Run(run, Phases(run.Recipe, given: false), gates);
+        return Finish.Run(run, PhaseName, gates);
     }
 
-    internal override double? FinalSparsity(Recipe recipe) => Learned.Final;
+    internal override double? FinalSparsity(Recipe recipe) => Finish.FinalSparsity;
 
-    internal override Method Explicit(Recipe recipe) => this with { Retraining = Retraining.Explicit(recipe) };
+    internal override Method Explicit(Recipe recipe) => this with { Finish = Finish.Explicit(recipe) };
 
-    internal override string? Ignores(string setting, Recipe recipe, bool given) => Learned.Ignores(setting) ?? Retraining.Ignores(setting, recipe, alone: false);
+    internal override string? Ignores(string setting, Recipe recipe, bool given) => Finish.Ignores(setting, recipe);
 
     /// <param name="images">N.</param>
     private GateFunctions Functions(Recipe recipe, int images)

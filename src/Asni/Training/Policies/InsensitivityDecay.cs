@@ -37,7 +37,7 @@ internal sealed class InsensitivityDecay(Model model, double lambda, FloorCut sm
 
     public PruneOutcome? BetweenEpochs(in StepPoint at) => small.Apply();
 
-    public PruneOutcome? Finish() => small.Apply();
+    public PruneOutcome? Finish(in StepPoint at) => small.Apply();
 
     private void UploadOnes()
     {

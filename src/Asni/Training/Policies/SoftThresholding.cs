@@ -24,5 +24,5 @@ internal sealed class SoftThresholding(Model model, LearningRate rate, double la
 
     public PruneOutcome? BetweenEpochs(in StepPoint at) => null;
 
-    public PruneOutcome? Finish() => zeros.Apply();
+    public PruneOutcome? Finish(in StepPoint at) => zeros.Apply();
 }

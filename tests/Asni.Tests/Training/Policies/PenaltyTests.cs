@@ -27,7 +27,7 @@ public class PenaltyTests
         policy.AfterStep(new StepPoint(1, 1, 2, 2));
         Assert.That(Read(model)[..2], Is.EqualTo((float[])[0.625f, -0.625f]));
         Assert.That(Workbench.Read(model.Parameters, 1, ParameterSlot.Value), Is.EqualTo((float[])[0.1f, 1]), "biases are left alone");
-        Assert.That(policy.Finish()!.Value.Kept, Is.EqualTo(2));
+        Assert.That(policy.Finish(default)!.Value.Kept, Is.EqualTo(2));
         Assert.That(model.Parameters.GetMask(0)!.Words[0], Is.EqualTo(0b11));
     }
 
@@ -76,7 +76,7 @@ public class PenaltyTests
         model.Parameters.Upload(0, ParameterSlot.Value, [0.1f, 0.2f, -0.05f, 0.3f]);
         Assert.That(policy.BetweenEpochs(new StepPoint(0, 2, 2, 2))!.Value.Kept, Is.EqualTo(2));
         model.Parameters.Upload(0, ParameterSlot.Value, [1, 0.01f, 1, 0.3f]);
-        Assert.That(policy.Finish()!.Value.Kept, Is.EqualTo(1));
+        Assert.That(policy.Finish(default)!.Value.Kept, Is.EqualTo(1));
     }
 
     [TestCase(0.2f, 0, 3, 0.2)]

@@ -10,7 +10,7 @@ namespace Asni.Methods;
 /// are pruned by. In the paper the initial threshold and one weight decay, that of the weights too, set when thresholds rise and where they end; here thresholds have a decay of their own, and the time is
 /// given, so that it suits a run of any length.
 /// </summary>
-public sealed record SoftThresholding : Method
+public sealed record SoftThresholdReparameterization : Method
 {
     private const string PhaseName = "str";
 
@@ -23,38 +23,33 @@ public sealed record SoftThresholding : Method
             the network computes with v = sign(w) max(0, |w| - P(s)), P(s) = 1 / (1 + exp(-s)), with one s a layer, trained with weight decay d from s0 = -9.2 exp(d sum(lr) / (1 - momentum)), the sum until the onset;
             at the end v is what stays: where it is not 0, or the K weights of largest |w| - P(s); then trained as usual
             """,
-        Leaves = "str.safetensors, the network as it was cut, and str-retrain.safetensors; in the time of two trainings",
+        Leaves = "learned.safetensors, the network as it was cut, and str.safetensors; in the time of two trainings",
         Example = [("net", "lenet300"), ("optimizer", "momentum"), ("lr", "0.1"), ("sparsity", "0.95")],
-        Settings = SettingFactory.As<Method, SoftThresholding>(
+        Settings = SettingFactory.As<Method, SoftThresholdReparameterization>(
         [
-            .. LearnedSparsity.Settings.In<SoftThresholding, LearnedSparsity>(m => m.Learned, (m, v) => m with { Learned = v }),
-            SettingFactory.Number<SoftThresholding>("onset", "share of the run after which thresholds begin to prune", m => m.Onset, (m, v) => m with { Onset = v }, "[0, 1)"),
-            SettingFactory.Number<SoftThresholding>("threshold-decay", "weight decay of thresholds; more prunes more", m => m.ThresholdDecay, (m, v) => m with { ThresholdDecay = v }, "(0, inf)"),
-            .. Retraining.Settings.In<SoftThresholding, Retraining>(m => m.Retraining, (m, v) => m with { Retraining = v }),
+            .. SparseFinish.Settings.In<SoftThresholdReparameterization, SparseFinish>(m => m.Finish, (m, v) => m with { Finish = v }),
+            SettingFactory.Number<SoftThresholdReparameterization>("onset", "share of the run after which thresholds begin to prune", m => m.Onset, (m, v) => m with { Onset = v }, "[0, 1)"),
+            SettingFactory.Number<SoftThresholdReparameterization>("threshold-decay", "weight decay of thresholds; more prunes more", m => m.ThresholdDecay, (m, v) => m with { ThresholdDecay = v }, "(0, inf)"),
         ]),
         StartsDense = true,
     };
 
-    public LearnedSparsity Learned { get; init; } = new();
+    public SparseFinish Finish { get; init; } = new();
     public double Onset { get; init; } = 0.3;
 
     /// <summary>d. The paper has 2.25e-5 for 90 % of ResNet-50 in 512,000 steps; a run of some thousand steps needs more.</summary>
     public double ThresholdDecay { get; init; } = 5e-3;
 
-    /// <summary>Of the training after the cut.</summary>
-    public Retraining Retraining { get; init; } = new();
-
     internal override MethodRow Row => s_row;
 
-    internal override IEnumerable<PhasePlan> Phases(Recipe recipe, bool given) => MaskLearning.Phases(PhaseName, recipe, Retraining);
+    internal override IEnumerable<PhasePlan> Phases(Recipe recipe, bool given) => Finish.Phases(PhaseName, recipe);
 
     internal override IEnumerable<PhaseResult> Run(MethodRun run)
     {
         OptimizerSettings optimizer = run.Recipe.Optimizer;
-        IEnumerable<PhasePlan> phases = Phases(run.Recipe, given: false);
         OptimizerSettings own = optimizer with { WeightDecay = ThresholdDecay };
         double initial = OnsetLogit * Math.Exp(ThresholdDecay * Travel(Onset));
-        return MaskLearning.Run(run, phases, new ThresholdedWeights(run.Model, initial, Rule, Learned.Kept(run.Model.Network)));
+        return Finish.Run(run, PhaseName, new ThresholdedWeights(run.Model, initial, Rule, Finish.Kept(run.Model.Network)));
 
         UpdateRule Rule(StepPoint at) => own.At(run.Recipe.LearningRate.GetRate(at.Epoch, at.Epochs), at.Done);
 
@@ -72,9 +67,9 @@ public sealed record SoftThresholding : Method
         if (recipe.Optimizer.Kind == OptimizerKind.Adam) throw new UsageException("str needs the optimizer sgd, momentum or nesterov: weight decay moves its thresholds, and adam makes all steps alike.");
     }
 
-    internal override double? FinalSparsity(Recipe recipe) => Learned.Final;
+    internal override double? FinalSparsity(Recipe recipe) => Finish.FinalSparsity;
 
-    internal override Method Explicit(Recipe recipe) => this with { Retraining = Retraining.Explicit(recipe) };
+    internal override Method Explicit(Recipe recipe) => this with { Finish = Finish.Explicit(recipe) };
 
-    internal override string? Ignores(string setting, Recipe recipe, bool given) => Learned.Ignores(setting) ?? Retraining.Ignores(setting, recipe, alone: false);
+    internal override string? Ignores(string setting, Recipe recipe, bool given) => Finish.Ignores(setting, recipe);
 }
