@@ -126,10 +126,7 @@ internal sealed record InitialCut(MethodRun Run, InitialPruning Settings, bool I
     public ImmutableArray<Mask?> Prune(Model model, IScore score, int rounds)
     {
         var pruner = new Pruner(model, Inverted ? new Inverted(score) : score, Settings.Options.NewAllocation());
-        for (int round = 1; round <= rounds; round++) pruner.PruneTo(SparsityAfter(round, rounds), Run.Observer.OnNote);
+        foreach (double sparsity in CutRounds.Sparsities(Settings.Sparsity, rounds)) pruner.PruneTo(sparsity, Run.Observer.OnNote);
         return [.. model.Network.Parameters.Select(p => model.Parameters.GetMask(p.Index))];
     }
-
-    /// <summary>Density (1 - S)^(n / rounds).</summary>
-    private double SparsityAfter(int round, int rounds) => round == rounds ? Settings.Sparsity : 1 - Math.Pow(1 - Settings.Sparsity, (double)round / rounds);
 }

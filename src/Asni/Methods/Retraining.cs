@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Asni.Engine;
 using Asni.Optimizers;
 using Asni.Settings;
 
@@ -35,6 +36,27 @@ public sealed record Retraining
     };
 
     internal PhasePlan Phase(string name, Recipe recipe) => new(name, Epochs ?? recipe.Epochs, Rate(recipe));
+
+    /// <summary>Dense training, unless a network was given, and then the training after a cut.</summary>
+    internal IEnumerable<PhasePlan> PhasesAfterDense(string name, Recipe recipe, bool given)
+    {
+        if (!given) yield return DenseTraining.Phase(recipe);
+        yield return Phase(name, recipe);
+    }
+
+    /// <summary>Runs these phases.</summary>
+    /// <param name="prune">Prunes the model in between.</param>
+    internal IEnumerable<PhaseResult> RunAfterDense(MethodRun run, string name, Action<Model> prune)
+    {
+        if (run.Given is null)
+        {
+            PhaseResult dense = DenseTraining.Train(run);
+            yield return dense;
+            run.Model.Load(dense.Model);
+        }
+        prune(run.Model);
+        yield return run.Train(Phase(name, run.Recipe));
+    }
 
     internal LearningRate Rate(Recipe recipe) => LearningRate is null && CosineStretch is null ? recipe.LearningRate : recipe.LearningRate with
     {

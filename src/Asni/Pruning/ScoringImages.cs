@@ -13,6 +13,14 @@ internal sealed record ScoringImages(Dataset Data, int[] Indices)
     /// <summary>So many images, at random; all when there are fewer.</summary>
     public static ScoringImages Draw(Dataset data, int count, ulong seed) => new(data, Shuffled(data, seed)[..Math.Min(count, data.Count)]);
 
+    /// <summary>So many images, at random; where there are fewer, all of them again in another order, as often as it takes.</summary>
+    public static ScoringImages DrawRepeatedly(Dataset data, int count, ulong seed)
+    {
+        var indices = new List<int>(count);
+        for (ulong pass = 0; indices.Count < count; pass++) indices.AddRange(Shuffled(data, seed, pass).Take(count - indices.Count));
+        return new ScoringImages(data, [.. indices]);
+    }
+
     /// <summary>So many images of each class, at random; all of a class that has fewer.</summary>
     public static ScoringImages DrawPerClass(Dataset data, int perClass, ulong seed)
     {
@@ -33,10 +41,10 @@ internal sealed record ScoringImages(Dataset Data, int[] Indices)
         }
     }
 
-    private static int[] Shuffled(Dataset data, ulong seed)
+    private static int[] Shuffled(Dataset data, ulong seed, ulong pass = 0)
     {
         int[] order = [.. Enumerable.Range(0, data.Count)];
-        SplitMix64.Fork(seed, Purpose).Shuffle(order.AsSpan());
+        (pass == 0 ? SplitMix64.Fork(seed, Purpose) : SplitMix64.Fork(seed, Purpose, pass)).Shuffle(order.AsSpan());
         return order;
     }
 }

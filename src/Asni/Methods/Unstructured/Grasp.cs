@@ -39,8 +39,7 @@ public sealed record Grasp : Method
 
     internal override IEnumerable<PhaseResult> Run(MethodRun run)
     {
-        if (run.Device.HasReducedPrecision)
-            throw new UsageException("grasp compares gradients at weights that are nearly equal, which reduced precision does not tell apart: it needs a device that computes in fp32.");
+        SecondDerivatives.RequireFullPrecision(run.Device, Name);
         return Pruning.Run(run, PhaseName, cut =>
             cut.ByLoss(run.Initial, ScoringImages.DrawPerClass(run.Data.Train, ImagesPerClass, run.Recipe.Seed), Temperature, rounds: 1, gradient => new GradientFlow(gradient)));
     }

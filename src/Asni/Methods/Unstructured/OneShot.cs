@@ -32,23 +32,10 @@ public sealed record OneShot : Method
 
     internal override MethodRow Row => s_row;
 
-    internal override IEnumerable<PhasePlan> Phases(Recipe recipe, bool given)
-    {
-        if (!given) yield return DenseTraining.Phase(recipe);
-        yield return Retraining.Phase(PhaseName, recipe);
-    }
+    internal override IEnumerable<PhasePlan> Phases(Recipe recipe, bool given) => Retraining.PhasesAfterDense(PhaseName, recipe, given);
 
-    internal override IEnumerable<PhaseResult> Run(MethodRun run)
-    {
-        if (run.Given is null)
-        {
-            PhaseResult dense = DenseTraining.Train(run);
-            yield return dense;
-            run.Model.Load(dense.Model);
-        }
-        Pruning.CreatePruner(run.Model, run.Recipe.Seed).PruneTo(Sparsity, run.Observer.OnNote);
-        yield return run.Train(Retraining.Phase(PhaseName, run.Recipe));
-    }
+    internal override IEnumerable<PhaseResult> Run(MethodRun run) => Retraining.RunAfterDense(run, PhaseName,
+        model => Pruning.CreatePruner(model, run.Recipe.Seed).PruneTo(Sparsity, run.Observer.OnNote));
 
     internal override void Validate(Recipe recipe) => Pruning.Validate();
 
