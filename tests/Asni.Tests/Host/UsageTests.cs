@@ -118,7 +118,7 @@ public class UsageTests : FolderTest
     [TestCase("--min-kept has no effect: it needs --allocation pooled", "--method", "gmp", "--allocation", "erk", "--min-kept", "3")]
     [TestCase("--score has no effect: it needs --method ", "--method", "asni1", "--score", "random")]
     [TestCase("--controls has no effect: it needs --method asni", "--method", "asni1", "--controls", "ticket")]
-    [TestCase("--retrain-lr has no effect: it needs --method admm, asni, l0, lobster, oneshot, powerpropagation, proximal, retrain, str or vd", "--method", "dense", "--retrain-lr", "0.1")]
+    [TestCase("--retrain-lr has no effect: it needs --method admm, asni, l0, lobster, obd, obs, oneshot, powerpropagation, proximal, retrain, str or vd", "--method", "dense", "--retrain-lr", "0.1")]
     [TestCase("--ratio has no effect: it needs --method ispasp", "--ratio", "0.5")]
     [TestCase("--all-blocks has no effect: it needs --method ispasp", "--all-blocks")]
     [TestCase("--momentum has no effect: it needs --optimizer momentum or nesterov", "--optimizer", "adam", "--momentum", "0.8")]

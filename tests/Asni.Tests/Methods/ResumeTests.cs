@@ -56,9 +56,21 @@ public class ResumeTests : FolderTest
             new("imp, rewinds to the middle of an epoch", images.Network, images.Data, momentum with { BatchSize = 16, Method = new Imp { Sparsity = 0.36, RewindStep = 6 } }) { IsStoppedAnywhere = false },
             new("imp, rewinds the rate, adam", linear.Network, linear.Data, recipe with { Method = new Imp { Sparsity = 0.36, Rewind = RewindKind.Rate, RewindEpoch = 1 } }) { IsStoppedAnywhere = false },
             new("snip, controls", linear.Network, linear.Data, recipe with { Method = new Snip { Pruning = new() { Controls = InitialControls.Shuffle | InitialControls.Reinit | InitialControls.Invert } } }),
-            .. Method.All.Where(m => !m.Row.NeedsStart).Select(m => new Case(m.Name, linear.Network, linear.Data, momentum with { Method = m }) { IsStoppedAnywhere = false }),
+            .. Method.All.Where(m => !m.Row.NeedsStart).Select(m => new Case(m.Name, linear.Network, linear.Data, momentum with { Method = WithFewImages(m) }) { IsStoppedAnywhere = false }),
         ])
             yield return new TestCaseData(c);
+    }
+
+    /// <summary>A session is over after so many images, also those that weights are scored by each time anew.</summary>
+    private static Method WithFewImages(Method method)
+    {
+        var few = new CurvaturePruning { Gradients = 5, GradientImages = 4 };
+        return method switch
+        {
+            Obd obd => obd with { Pruning = few },
+            Obs obs => obs with { Pruning = few, Rounds = 2 },
+            _ => method,
+        };
     }
 
     [TestCaseSource(nameof(Cases))]

@@ -80,7 +80,8 @@ public class GradientFlowTests
         return [.. weights.Select(w => ReferenceBuffer.Doubles(model.Parameters.Gradient(w)).ToArray())];
     }
 
-    private sealed class Quadratic(Model model) : IGradient
+    /// <summary>H = ((2, 1), (1, 3)), b = (1, -1): the gradient H w - b of two weights.</summary>
+    internal sealed class Quadratic(Model model) : IGradient
     {
         public void AddTo(ParameterSlot slot, ReadOnlySpan<int> parameters, float factor)
         {
