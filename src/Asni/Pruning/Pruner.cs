@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Asni.Engine;
 using Asni.Networks;
+using Asni.Tensors;
 
 namespace Asni.Pruning;
 
@@ -33,6 +34,16 @@ internal sealed class Pruner(Model model, IScore score, IAllocation allocation, 
         double? threshold = quotas.Select(q => selection.Keep(q.Tensors, q.Kept)).Min();
         foreach (Parameter p in Tensors) Warn(p, selection.Live(p), note);
         return new PruneOutcome(threshold, selection.Live(Tensors));
+    }
+
+    /// <summary>The masks that <see cref="PruneTo"/> would leave now, by parameter index; null of parameters that are not pruned. Nothing is changed.</summary>
+    public ImmutableArray<Mask?> Preview(double sparsity)
+    {
+        var selection = new Selection(model.Parameters, score.Write(model, Tensors));
+        var masks = new Mask?[model.Network.Parameters.Length];
+        foreach (Quota quota in allocation.Quotas(Tensors, sparsity, selection))
+            foreach ((Parameter p, Mask mask) in selection.Choose(quota.Tensors, quota.Kept)) masks[p.Index] = mask;
+        return [.. masks];
     }
 
     /// <summary>All of them live again: those that were pruned from +0, with optimizer state +0.</summary>

@@ -1,5 +1,6 @@
 using Asni.Devices;
 using Asni.Networks;
+using Asni.Tensors;
 
 namespace Asni.Pruning;
 
@@ -29,6 +30,29 @@ internal sealed class Selection(DeviceParameters parameters, Ranking ranking)
         if (kept >= Live(tensors)) return null;
         int[] indices = Indices(tensors);
         return parameters.Prune(indices, kept, new long[indices.Length], ranking).Value;
+    }
+
+    /// <summary>The masks that <see cref="Keep"/> would leave; nothing is changed.</summary>
+    public IEnumerable<(Parameter Tensor, Mask Mask)> Choose(IReadOnlyCollection<Parameter> tensors, long kept)
+    {
+        Threshold? cut = kept >= Live(tensors) ? null : parameters.FindThreshold(Indices(tensors), kept, ranking);
+        long equal = cut?.KeepEqual ?? 0;
+        foreach (Parameter p in tensors.OrderBy(p => p.Index))
+        {
+            Mask mask = parameters.GetMask(p.Index) ?? new Mask(p.Elements);
+            if (cut is { } at)
+            {
+                var numbers = new float[p.Elements];
+                parameters.Download(p.Index, ranking.Slot(), numbers);
+                for (int i = 0; i < numbers.Length; i++)
+                {
+                    if (!mask[i]) continue;
+                    float rank = ranking.IsSigned() ? numbers[i] : MathF.Abs(numbers[i]);
+                    mask[i] = rank > at.Value || (rank == at.Value && equal-- > 0);
+                }
+            }
+            yield return (p, mask);
+        }
     }
 
     private static int[] Indices(IEnumerable<Parameter> tensors) => [.. tensors.Select(p => p.Index)];

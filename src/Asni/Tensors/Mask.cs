@@ -53,6 +53,14 @@ public sealed class Mask
         for (int i = 0; i < _words.Length; i++) _words[i] |= other._words[i];
     }
 
+    /// <summary>Elements that live in one of two masks of this length, and not in the other.</summary>
+    internal long CountDifferences(Mask other)
+    {
+        long n = 0;
+        for (int i = 0; i < _words.Length; i++) n += BitOperations.PopCount(_words[i] ^ other._words[i]);
+        return n;
+    }
+
     public Mask Clone() => new(Length, (ulong[])_words.Clone());
 
     /// <summary>True when every element that lives here lives in <paramref name="other"/> too.</summary>

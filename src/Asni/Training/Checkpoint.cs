@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Globalization;
 using System.Security.Cryptography;
 using System.Text.Json;
 using System.Text.Json.Serialization;
@@ -66,13 +67,13 @@ internal sealed record CheckpointPosition
 
 /// <summary>
 /// A run's whole state, from which it goes on bit for bit: a safetensors file with values and masks as in a network file, the optimizer's
-/// state as NAME.state0 and NAME.state1, what later phases go back to as NAME.rewind, weights that have ever been live as NAME.ever, other numbers of what moves the masks as policy:NAME, and as metadata the position and the
+/// state as NAME.state0 and NAME.state1, what later phases go back to as NAME.rewind, weights that have ever been live as NAME.ever, masks of earlier times as NAME.earlier0, NAME.earlier1, ..., the oldest first, other numbers of what moves the masks as policy:NAME, and as metadata the position and the
 /// network's graph as JSON and a SHA-256 over these, the network's name and all tensors, names and
 /// shapes included.
 /// </summary>
 internal sealed record Checkpoint(CheckpointPosition Position, TrainedNetwork Model, ImmutableArray<float[]?> State0, ImmutableArray<float[]?> State1)
 {
-    private const string PositionKey = "checkpoint", DigestKey = "sha256", State0Suffix = ".state0", State1Suffix = ".state1", RewindSuffix = ".rewind", EverSuffix = ".ever", PolicyPrefix = "policy:";
+    private const string PositionKey = "checkpoint", DigestKey = "sha256", State0Suffix = ".state0", State1Suffix = ".state1", RewindSuffix = ".rewind", EverSuffix = ".ever", EarlierSuffix = ".earlier", PolicyPrefix = "policy:";
 
     /// <summary>Of what moves the masks; null where that has none.</summary>
     public PolicyState? Policy { get; init; }
@@ -187,6 +188,8 @@ internal sealed record Checkpoint(CheckpointPosition Position, TrainedNetwork Mo
         {
             if (Model.Masks[p.Index] is { } mask) tensors.Add(SafetensorsTensor.Bool(p.Name + NetworkFile.MaskSuffix, p.Shape, mask));
             if (Policy?.Ever[p.Index] is { } ever) tensors.Add(SafetensorsTensor.Bool(p.Name + EverSuffix, p.Shape, ever));
+            for (int i = 0; i < Policy?.Earlier.Length; i++)
+                if (Policy.Earlier[i][p.Index] is { } earlier) tensors.Add(SafetensorsTensor.Bool(p.Name + EarlierName(i), p.Shape, earlier));
         }
         return tensors;
     }
@@ -208,11 +211,17 @@ internal sealed record Checkpoint(CheckpointPosition Position, TrainedNetwork Mo
 
     private static PolicyState? ReadPolicy(SafetensorsReader reader, Network network)
     {
-        ImmutableArray<Mask?> ever = [.. network.Parameters.Select(p => ReadMask(reader, p, EverSuffix))];
+        ImmutableArray<Mask?> ever = ReadMasks(EverSuffix);
+        var earlier = ImmutableArray.CreateBuilder<ImmutableArray<Mask?>>();
+        while (ReadMasks(EarlierName(earlier.Count)) is var masks && masks.Any(m => m is not null)) earlier.Add(masks);
         ImmutableSortedDictionary<string, float[]> tensors = reader.Entries.Values.Where(e => e.Name.StartsWith(PolicyPrefix, StringComparison.Ordinal))
             .ToImmutableSortedDictionary(e => e.Name[PolicyPrefix.Length..], reader.ReadSingles, StringComparer.Ordinal);
-        return tensors.Count > 0 || ever.Any(m => m is not null) ? new PolicyState(ever, tensors) : null;
+        return tensors.Count > 0 || earlier.Count > 0 || ever.Any(m => m is not null) ? new PolicyState(ever, tensors) { Earlier = earlier.ToImmutable() } : null;
+
+        ImmutableArray<Mask?> ReadMasks(string suffix) => [.. network.Parameters.Select(p => ReadMask(reader, p, suffix))];
     }
+
+    private static string EarlierName(int time) => string.Create(CultureInfo.InvariantCulture, $"{EarlierSuffix}{time}");
 
     private static ImmutableArray<float[]?> ReadState(SafetensorsReader reader, Network network, string suffix) =>
         [.. network.Parameters.Select(p => ReadSingles(reader, p, p.Name + suffix))];

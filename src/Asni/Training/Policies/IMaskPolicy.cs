@@ -60,6 +60,9 @@ internal sealed record PolicyState(ImmutableArray<Mask?> Ever, ImmutableSortedDi
     /// <summary>Numbers alone.</summary>
     public static PolicyState Of(Network network, ImmutableSortedDictionary<string, float[]> tensors) => new([.. new Mask?[network.Parameters.Length]], tensors);
 
+    /// <summary>Masks of earlier times, the oldest first, each by parameter index.</summary>
+    public ImmutableArray<ImmutableArray<Mask?>> Earlier { get; init; } = [];
+
     /// <exception cref="AsniException">There are no such numbers, or not so many.</exception>
     public float[] Tensor(string name, long elements) =>
         Tensors.TryGetValue(name, out float[]? values) && values.Length == elements ? values : throw new AsniException($"the checkpoint has no {name} of {elements} numbers.");
