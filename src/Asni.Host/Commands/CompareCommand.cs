@@ -9,8 +9,8 @@ namespace Asni.Host.Commands;
 /// <summary>asni compare: runs side by side, seeds of one recipe together.</summary>
 internal static class CompareCommand
 {
-    private static readonly string[] s_columns = ["network", "data", "phase", "seeds", "sparsity", "top-1", "± over seeds", "kept", "dense",
-        "amenable", "seconds"];
+    private static readonly string[] s_columns = ["network", "data", "phase", "seeds", "sparsity", "effective", "top-1", "± over seeds", "kept",
+        "MACs", "dense", "amenable", "seconds"];
 
     public static Command Create(HostConsole console)
     {
@@ -52,11 +52,12 @@ internal static class CompareCommand
 
     private static void Write(HostConsole console, Comparison comparison)
     {
-        ConsoleTable table = console.NewTable(s_columns, 4, 5, 6, 7, 8, 9, 10);
+        ConsoleTable table = console.NewTable(s_columns, 4, 5, 6, 7, 8, 9, 10, 11, 12);
         foreach (ComparedPhase r in comparison.Rows)
             table.AddRow(r.Network, r.Data, r.Complete ? r.Phase : r.Phase + " (cut short)",
-                string.Join(",", r.Seeds), Format.Percent(r.Sparsity), r.Top1 is { } top1 ? Format.Percent(top1) : "-",
+                string.Join(",", r.Seeds), Format.Percent(r.Sparsity), r.Effective is { } effective ? Format.Percent(effective) : "", r.Top1 is { } top1 ? Format.Percent(top1) : "-",
                 r.Deviation is { } d ? Format.Number(100 * d, "0.00") : "", Format.Count(r.Kept),
+                r.LiveMacs is { } macs ? Format.Count(macs) : "",
                 Format.Bytes(r.DenseBytes), r.AmenableBytes is { } b ? Format.Bytes(b) : "",
                 Format.Number(r.Seconds, "0.0"));
         console.Write(table);

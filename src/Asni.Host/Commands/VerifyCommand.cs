@@ -39,6 +39,7 @@ internal static class VerifyCommand
         Row("weights without the last layer", v.WithoutHead);
         Row("weights and biases", v.WithBiases);
         Row("all parameters, batch-norm too", v.AllTrained);
+        Row("weights on a path of live ones", v.Effective);
         Row("multiply-accumulates an image", new LiveCount(v.Macs, v.LiveMacs));
         console.Write(table);
         if (v.LiveZeros > 0) console.Line($"{Format.Count(v.LiveZeros)} live weights are 0.");

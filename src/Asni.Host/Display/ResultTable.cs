@@ -7,17 +7,17 @@ namespace Asni.Host.Display;
 /// <summary>What a run reached, at its end.</summary>
 internal static class ResultTable
 {
-    private static readonly string[] s_columns = ["phase", "top-1", "sparsity", "kept", "seconds"];
+    private static readonly string[] s_columns = ["phase", "top-1", "sparsity", "effective", "kept", "MACs", "seconds"];
 
     /// <summary>Sparsity up to which nothing is gained from it.</summary>
     private const double NearlyDense = 0.1;
 
     public static void Write(HostConsole console, RunResult result, RunFolder folder)
     {
-        ConsoleTable table = console.NewTable(s_columns, 1, 2, 3, 4);
+        ConsoleTable table = console.NewTable(s_columns, 1, 2, 3, 4, 5, 6);
         foreach (PhaseResult p in result.Phases)
             table.AddRow(p.Complete ? p.Phase : p.Phase + " (cut short)", Format.Percent(p.Top1),
-                Format.Percent(p.Sparsity), Format.Count(p.Kept), Format.Number(p.Seconds, "0.0"));
+                Format.Percent(p.Sparsity), Format.Percent(p.Paths.Sparsity), Format.Count(p.Kept), Format.Count(p.Analysis.LiveMacs), Format.Number(p.Seconds, "0.0"));
         console.Line();
         console.Write(table);
         if (DenseCost(folder.Epochs) is { } note) console.Line(note);

@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using Asni.Engine;
 using Asni.Formats;
 using Asni.Networks;
+using Asni.Pruning;
 using Asni.Training;
 
 namespace Asni.Methods;
@@ -31,6 +32,12 @@ public sealed record PhaseResult(string Phase, double Top1, double Top5, double 
     /// <summary>Writes what the phase delivered to a safetensors file, which SparseModel and PyTorch read.</summary>
     /// <exception cref="AsniException">The file cannot be written; nothing is left behind.</exception>
     public void Save(string path) => NetworkFile.Write(path, Model, Phase);
+
+    /// <summary>What of the delivered network is effective.</summary>
+    internal LivePaths Paths { get; } = LivePaths.Find(Model);
+
+    /// <summary>What the delivered network holds and costs.</summary>
+    internal NetworkAnalysis Analysis => NetworkAnalysis.Analyze(Model.Network, Model.Live);
 
     /// <summary>It started from two numbers a layer, which is worth keeping.</summary>
     internal bool IsFromTwoNumbers => !Layers.IsEmpty;

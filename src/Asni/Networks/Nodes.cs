@@ -76,6 +76,9 @@ internal abstract record WeightedNode(int Id, string Name, int Source, Chw Outpu
 
     /// <summary>Each weight is used once a position of the output.</summary>
     internal override long Macs => Weight.Elements * Output.Positions;
+
+    /// <summary>The channel of its source that an output's filter reads as its <paramref name="input"/>-th.</summary>
+    internal abstract int SourceChannel(int output, int input);
 }
 
 /// <summary>2-d convolution, square stride and padding.</summary>
@@ -90,6 +93,7 @@ internal sealed record ConvolutionNode(int Id, string Name, int Source, Chw Outp
     internal override bool FusesActivation => true;
     internal override bool KeepsInput => true;
     internal override int InputSizeFor(int size) => InputSizeFor(size, Weight.Filter.Height, Stride, Padding);
+    internal override int SourceChannel(int output, int input) => output / (Weight.Filter.Out / Groups) * Weight.Filter.In + input;
 
     internal override Node Moved(int id, Func<int, int> source, Func<Parameter, Parameter> tensor) =>
         new ConvolutionNode(id, Name, source(Source), Output, tensor(Weight), Bias is null ? null : tensor(Bias), Stride, Padding, Groups);
@@ -103,6 +107,7 @@ internal sealed record LinearNode(int Id, string Name, int Source, Chw Output, P
     internal override bool FusesActivation => true;
     internal override bool KeepsInput => true;
     internal override int InputSizeFor(int size) => size;
+    internal override int SourceChannel(int output, int input) => input;
 
     internal override Node Moved(int id, Func<int, int> source, Func<Parameter, Parameter> tensor) =>
         new LinearNode(id, Name, source(Source), Output, tensor(Weight), Bias is null ? null : tensor(Bias));

@@ -13,8 +13,8 @@ internal sealed class RunReport
 {
     private const int Colours = 6, PlanColour = 5;
 
-    private static readonly string[] s_phaseColumns = ["phase", "top-1", "top-5", "test loss", "sparsity", "kept", "seconds", ""];
-    private static readonly string[] s_layerColumns = ["layer", "shape", "weights", "kept", "sparsity", "", "c+", "c-"];
+    private static readonly string[] s_phaseColumns = ["phase", "top-1", "top-5", "test loss", "sparsity", "effective", "kept", "MACs", "seconds", ""];
+    private static readonly string[] s_layerColumns = ["layer", "shape", "weights", "kept", "effective", "sparsity", "", "c+", "c-"];
     private static readonly string[] s_sizeColumns = ["", "bytes", "of dense"];
 
     /// <summary>Where each phase starts on the axis of the whole run, in the order they ran, and the epoch of its schedule that it began with.</summary>
@@ -93,7 +93,7 @@ internal sealed class RunReport
 
     private static IReadOnlyList<string> PhaseRow(PhaseResult p) =>
         [p.Phase, Percent(p.Top1), Percent(p.Top5), double.IsFinite(p.TestLoss) ? Number(p.TestLoss, "0.0000") : "-", Percent(p.Sparsity),
-            Number(p.Kept, "N0"), Number(p.Seconds, "0.0"), p.Complete ? "" : "cut short"];
+            Percent(p.Paths.Sparsity), Number(p.Kept, "N0"), Number(p.Analysis.LiveMacs, "N0"), Number(p.Seconds, "0.0"), p.Complete ? "" : "cut short"];
 
     private void Layers(Markup page)
     {
@@ -104,6 +104,7 @@ internal sealed class RunReport
         var centers = _run.Phases.SelectMany(p => p.Layers).ToDictionary(l => l.Parameter.Index);
         page.Add($"<h2>Layers after {shown.Phase}</h2>");
         if (shown.Model.Network != _run.Run.Network) page.Add($"<p class=\"quiet\">Of the network that is left, {shown.Model.Network.Name}: {shown.Model.Network.ParameterCount:N0} parameters.</p>");
+        page.Raw("<p class=\"quiet\">A kept weight is effective when live weights lead from some input through it to some logit.</p>");
         page.Raw("<div class=\"scroll\"><table><thead><tr>");
         foreach (string column in s_layerColumns) page.Add($"<th>{column}</th>");
         page.Raw("</tr></thead><tbody>");
@@ -112,7 +113,7 @@ internal sealed class RunReport
             centers.TryGetValue(p.Index, out LayerResult? center);
             long kept = shown.Model.Live(p);
             double sparsity = 1 - (double)kept / p.Elements;
-            page.Add($"<tr><td>{p.Name}</td><td>{p.Shape.ToString()}</td><td>{p.Elements:N0}</td><td>{kept:N0}</td><td>{100 * sparsity:0.00} %</td>");
+            page.Add($"<tr><td>{p.Name}</td><td>{p.Shape.ToString()}</td><td>{p.Elements:N0}</td><td>{kept:N0}</td><td>{shown.Paths.Of(p):N0}</td><td>{100 * sparsity:0.00} %</td>");
             page.Add($"<td><span class=\"meter\"><b style=\"width:{100 * sparsity:0.#}%\"></b></span></td>");
             page.Add($"<td>{Center(center?.CenterPlus)}</td><td>{Center(center?.CenterMinus)}</td></tr>");
         }

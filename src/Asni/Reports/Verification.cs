@@ -1,5 +1,6 @@
 using Asni.Formats;
 using Asni.Networks;
+using Asni.Pruning;
 using Asni.Tensors;
 
 namespace Asni.Reports;
@@ -17,6 +18,7 @@ internal readonly record struct LiveCount(long Elements, long Live)
 /// <param name="WithoutHead">Those without the last layer's.</param>
 /// <param name="WithBiases">Weights and biases.</param>
 /// <param name="AllTrained">Weights, biases and batch-norm parameters.</param>
+/// <param name="Effective">Weights, of which those on a path of live weights from an input to a logit count as live.</param>
 /// <param name="Macs">Multiply-accumulates of an image when dense.</param>
 /// <param name="LiveMacs">Those of live weights.</param>
 /// <param name="PrunedNotZero">Pruned elements whose value is not bitwise +0: the mask and the weights disagree.</param>
@@ -25,7 +27,7 @@ internal readonly record struct LiveCount(long Elements, long Live)
 /// <param name="NotFinite">NaN and infinite values.</param>
 /// <param name="NegativeVariances">Running variances below 0.</param>
 /// <param name="EmptyLayers">Weight tensors without a live element.</param>
-internal sealed record Verification(LiveCount Weights, LiveCount WithoutHead, LiveCount WithBiases, LiveCount AllTrained, long Macs, long LiveMacs,
+internal sealed record Verification(LiveCount Weights, LiveCount WithoutHead, LiveCount WithBiases, LiveCount AllTrained, LiveCount Effective, long Macs, long LiveMacs,
     long PrunedNotZero, long LiveZeros, long ZerosWithoutMask, long NotFinite, long NegativeVariances, IReadOnlyList<string> EmptyLayers)
 {
     /// <summary>What makes the network unusable or its masks untrue, one sentence each; none when it is sound.</summary>
@@ -59,7 +61,7 @@ internal sealed record Verification(LiveCount Weights, LiveCount WithoutHead, Li
         }
         return new Verification(Sum(p => p.IsWeight), Sum(p => p.IsWeight && p != head), Sum(p => p.IsWeight || p.Kind == ParameterKind.Bias),
             Sum(p => p.IsTrained),
-            analysis.Macs, analysis.LiveMacs, prunedNotZero, liveZeros, zerosWithoutMask, notFinite, negativeVariances,
+            new LiveCount(network.WeightCount, LivePaths.Find(stored).Effective), analysis.Macs, analysis.LiveMacs, prunedNotZero, liveZeros, zerosWithoutMask, notFinite, negativeVariances,
             [.. network.Weights.Where(p => stored.Live(p) == 0).Select(p => p.Name)]);
     }
 }

@@ -12,7 +12,7 @@ internal static class LayersCsv
     {
         PhaseResult phase = phases.LastOrDefault(p => !Controls.IsControl(p.Phase)) ?? phases[^1];
         var centers = phase.Layers.ToDictionary(layer => layer.Parameter.Index);
-        var text = new StringBuilder("layer,shape,weights,kept,sparsity,c_plus,c_minus,macs,live_macs\n");
+        var text = new StringBuilder("layer,shape,weights,kept,sparsity,c_plus,c_minus,macs,live_macs,effective\n");
         var macs = new Dictionary<int, long>();
         // Each output position uses a weight once.
         foreach (WeightedNode node in phase.Model.Network.Nodes.OfType<WeightedNode>()) macs[node.Weight.Index] = node.Output.Positions * node.Weight.Elements;
@@ -21,7 +21,7 @@ internal static class LayersCsv
             centers.TryGetValue(p.Index, out LayerResult? layer);
             layer ??= new LayerResult(p, phase.Model.Live(p), null, null);
             text.Append(CultureInfo.InvariantCulture,
-                $"{Quoted(p.Name)},{p.Shape},{p.Elements},{layer.Kept},{layer.Sparsity},{layer.CenterPlus},{layer.CenterMinus},{macs[p.Index]},{macs[p.Index] / p.Elements * layer.Kept}\n");
+                $"{Quoted(p.Name)},{p.Shape},{p.Elements},{layer.Kept},{layer.Sparsity},{layer.CenterPlus},{layer.CenterMinus},{macs[p.Index]},{macs[p.Index] / p.Elements * layer.Kept},{phase.Paths.Of(p)}\n");
         }
         return text.ToString();
     }

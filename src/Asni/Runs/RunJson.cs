@@ -1,6 +1,7 @@
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using Asni.Methods;
+using Asni.Networks;
 using Asni.Training;
 
 namespace Asni.Runs;
@@ -84,6 +85,11 @@ internal static class RunJson
         Number(json, "test_loss", phase.TestLoss);
         Number(json, "sparsity", phase.Sparsity);
         json.WriteNumber("kept", phase.Kept);
+        Number(json, "effective_sparsity", phase.Paths.Sparsity);
+        json.WriteNumber("effective", phase.Paths.Effective);
+        NetworkAnalysis cost = phase.Analysis;
+        json.WriteNumber("macs", cost.Macs);
+        json.WriteNumber("live_macs", cost.LiveMacs);
         if (phase.IsFromTwoNumbers) WriteCentroids(json, phase);
         Number(json, "seconds", phase.Seconds);
         json.WriteBoolean("complete", phase.Complete);

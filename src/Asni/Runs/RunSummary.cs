@@ -5,7 +5,14 @@ using Asni.Formats;
 namespace Asni.Runs;
 
 /// <summary>What a phase reached, as summary.json has it; null where the run had no number.</summary>
-public sealed record PhaseSummary(string Phase, double? Top1, double? Sparsity, long Kept, double? Seconds, bool Complete);
+public sealed record PhaseSummary(string Phase, double? Top1, double? Sparsity, long Kept, double? Seconds, bool Complete)
+{
+    /// <summary>The share of the weights that are on no path of live weights from an input to a logit; null in folders of before this was written.</summary>
+    public double? EffectiveSparsity { get; init; }
+
+    /// <summary>Multiply-accumulates of an image with the live weights; null in folders of before this was written.</summary>
+    public long? LiveMacs { get; init; }
+}
 
 /// <summary>A finished (or stopped) run, read back from its folder.</summary>
 /// <param name="Recipe">recipe.yaml without the seed: what runs that differ only in their seed share.</param>
@@ -72,7 +79,11 @@ public sealed record RunSummary(string Folder, string Network, string Data, ulon
     {
         double? Number(string key) => json.GetProperty(key) is { ValueKind: JsonValueKind.Number } number ? number.GetDouble() : null;
         return new PhaseSummary(name, Number("top1"), Number("sparsity"), json.GetProperty("kept").GetInt64(), Number("seconds"),
-            json.GetProperty("complete").GetBoolean());
+            json.GetProperty("complete").GetBoolean())
+        {
+            EffectiveSparsity = json.TryGetProperty("effective_sparsity", out JsonElement effective) ? effective.GetDouble() : null,
+            LiveMacs = json.TryGetProperty("live_macs", out JsonElement macs) ? macs.GetInt64() : null,
+        };
     }
 
     private static string WithoutSeed(IEnumerable<string> lines) =>

@@ -47,6 +47,18 @@ public sealed class Mask
         }
     }
 
+    /// <summary>Number of live elements among <paramref name="count"/> from <paramref name="start"/> on.</summary>
+    internal long LiveIn(long start, long count)
+    {
+        if (count == 0) return 0;
+        (long first, long last) = (start >> 6, (start + count - 1) >> 6);
+        ulong fromStart = ulong.MaxValue << (int)(start & 63), toEnd = ulong.MaxValue >> (int)(63 - ((start + count - 1) & 63));
+        if (first == last) return BitOperations.PopCount(_words[first] & fromStart & toEnd);
+        long n = BitOperations.PopCount(_words[first] & fromStart) + BitOperations.PopCount(_words[last] & toEnd);
+        for (long i = first + 1; i < last; i++) n += BitOperations.PopCount(_words[i]);
+        return n;
+    }
+
     /// <summary>What lives in another mask of this length lives here too.</summary>
     internal void Add(Mask other)
     {

@@ -11,7 +11,7 @@ public class ComparisonTests : FolderTest
     [Test]
     public void Runs_that_differ_only_in_their_seed_are_one_row_with_mean_and_deviation()
     {
-        string[] runs = [Run("a", 1, 0.9, 0.8), Run("b", 2, 0.9, 0.6), Run("c", 1, 0.5, 0.95)];
+        string[] runs = [Run("a", 1, 0.9, 0.8), Run("b", 2, 0.9, 0.6), Run("c", 1, 0.5, 0.95, told: false)];
         var comparison = Comparison.Create(runs.Select(RunSummary.Read));
         Assert.That(comparison.Rows.Select(r => (r.Sparsity, r.Seeds.Count)), Is.EqualTo(new[] { (0.5, 1), (0.9, 2) }));
         ComparedPhase both = comparison.Rows[1];
@@ -20,6 +20,8 @@ public class ComparisonTests : FolderTest
         Assert.That(both.Deviation, Is.EqualTo(Math.Sqrt(0.02)).Within(1e-12), "0.8 and 0.6: n - 1 in the denominator");
         Assert.That((both.DenseBytes, both.AmenableBytes), Is.EqualTo((400L, 5L)));
         Assert.That(comparison.Rows[0].Deviation, Is.Null);
+        Assert.That((both.Effective, both.LiveMacs), Is.EqualTo((0.95, 8L)).Using<(double? A, long? B)>((x, y) => Math.Abs(x.A!.Value - y.A!.Value) < 1e-12 && x.B == y.B));
+        Assert.That((comparison.Rows[0].Effective, comparison.Rows[0].LiveMacs), Is.EqualTo(((double?)null, (long?)null)), "a folder of before these were written");
     }
 
     [Test]
@@ -28,9 +30,9 @@ public class ComparisonTests : FolderTest
         string page = _folder["c.html"];
         CommandLine.Outcome outcome = CommandLine.Run("compare", Run("a", 1, 0.9, 0.8), Run("b", 2, 0.9, 0.6), Run("c", 3, 0.5, null), "--out", page);
         Assert.That(outcome.ExitCode, Is.Zero, outcome.Error);
-        Assert.That(outcome.Output, Does.Contain("70.00 %").And.Contain("14.14").And.Contain("1,2"));
+        Assert.That(outcome.Output, Does.Contain("70.00 %").And.Contain("95.00 %").And.Contain("14.14").And.Contain("1,2"));
         string html = File.ReadAllText(page);
-        Assert.That(html, Does.Contain("70.00 %").And.Not.Contain("http"));
+        Assert.That(html, Does.Contain("70.00 %").And.Contain("95.00 %").And.Not.Contain("http"));
         Assert.That(() => XElement.Parse(Regex.Match(html, "<svg.*?</svg>", RegexOptions.Singleline).Value), Throws.Nothing);
     }
 
@@ -63,7 +65,7 @@ public class ComparisonTests : FolderTest
         }
     }
 
-    private string Run(string name, int seed, double sparsity, double? top1)
+    private string Run(string name, int seed, double sparsity, double? top1, bool told = true)
     {
         string folder = _folder[name];
         Directory.CreateDirectory(folder);
@@ -71,7 +73,7 @@ public class ComparisonTests : FolderTest
         File.WriteAllBytes(Path.Combine(folder, "asni2-init.asni"), new byte[5]);
         File.WriteAllText(Path.Combine(folder, "summary.json"), FormattableString.Invariant($$"""
             {"network": "tiny", "data": "digits", "seed": {{seed}}, "parameters": 100,
-             "asni2": {"top1": {{(top1 is { } t ? FormattableString.Invariant($"{t}") : "null")}}, "sparsity": {{sparsity}}, "kept": 10, "seconds": 2, "complete": true} }
+             "asni2": {"top1": {{(top1 is { } t ? FormattableString.Invariant($"{t}") : "null")}}, "sparsity": {{sparsity}}, "kept": 10, {{(told ? FormattableString.Invariant($"\"effective_sparsity\": {(1 + sparsity) / 2}, \"live_macs\": {7 + 2 * (seed - 1)},") : "")}} "seconds": 2, "complete": true} }
             """));
         return folder;
     }

@@ -3,6 +3,7 @@ using Asni.Engine;
 using Asni.Methods;
 using Asni.Networks;
 using Asni.Runs;
+using Asni.Tensors;
 using Asni.Tests.Formats;
 using Asni.Tests.Formats.TensorBoard;
 using Asni.Training;
@@ -84,12 +85,28 @@ public class RunFolderTests : FolderTest
         run.Record(Phase("asni1"));
         Assert.That(File.ReadAllLines(_folder["r/layers.csv"]), Is.EqualTo(new[]
         {
-            "layer,shape,weights,kept,sparsity,c_plus,c_minus,macs,live_macs", "fc1.weight,3x4,12,6,0.5,,,12,6", "fc2.weight,2x3,6,6,0,,,6,6",
+            "layer,shape,weights,kept,sparsity,c_plus,c_minus,macs,live_macs,effective", "fc1.weight,3x4,12,6,0.5,,,12,6,6", "fc2.weight,2x3,6,6,0,,,6,6,6",
         }));
         run.Record(SecondPhase());
         run.Record(Phase("ticket"));
         Assert.That(File.ReadAllLines(_folder["r/layers.csv"])[1..],
-            Is.EqualTo(new[] { "fc1.weight,3x4,12,6,0.5,0.5,-0.25,12,6", "fc2.weight,2x3,6,6,0,1.5,,6,6" }));
+            Is.EqualTo(new[] { "fc1.weight,3x4,12,6,0.5,0.5,-0.25,12,6,6", "fc2.weight,2x3,6,6,0,1.5,,6,6,6" }));
+    }
+
+    [Test]
+    public void What_is_live_in_vain_is_told()
+    {
+        TrainedNetwork model = TinyNetwork.TakeSnapshot();
+        // Nobody reads the first hidden neuron, whose 2 live weights then lead nowhere.
+        var mask = new Mask(6) { [0] = false, [3] = false };
+        model = model with { Masks = model.Masks.SetItem(2, mask) };
+        using (var run = RunFolder.Create(_folder["r"], s_run)) run.Record(new PhaseResult("gmp", 0.9, 0.99, 0.4, 1 - 10.0 / 18, 10, 3.5, model, model));
+        JsonElement phase = Json("summary.json").GetProperty("gmp");
+        Assert.That(phase.GetProperty("effective").GetInt64(), Is.EqualTo(8));
+        Assert.That((phase.GetProperty("macs").GetInt64(), phase.GetProperty("live_macs").GetInt64()), Is.EqualTo((18L, 10L)));
+        PhaseSummary read = RunSummary.Read(_folder["r"]).Phases.Single();
+        Assert.That((read.EffectiveSparsity, read.LiveMacs), Is.EqualTo((1 - 8.0 / 18, 10L)));
+        Assert.That(File.ReadLines(_folder["r/layers.csv"]).Select(line => line.Split(',')[^1]), Is.EqualTo(new[] { "effective", "4", "4" }));
     }
 
     [Test]
@@ -290,6 +307,8 @@ public class RunFolderTests : FolderTest
     [TestCase("\"std\": [", "\"std\": [1e999], \"x\": [")]
     [TestCase("\"class_names\": [", "\"class_names\": [null, ")]
     [TestCase("\"kept\": 12", "\"kept\": \"12\"")]
+    [TestCase("\"effective_sparsity\": ", "\"effective_sparsity\": true, \"x\": ")]
+    [TestCase("\"live_macs\": ", "\"live_macs\": 0.5, \"x\": ")]
     public void A_summary_with_a_wrong_value_is_one_sentence(string was, string becomes)
     {
         RunDescription described = s_run with { ClassNames = ["a", "b"], Normalization = new Asni.Data.Normalization([0.5f], [0.25f]) };

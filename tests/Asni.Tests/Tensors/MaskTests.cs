@@ -17,6 +17,16 @@ public class MaskTests
     }
 
     [Test]
+    public void Live_elements_of_a_range_are_counted_across_words()
+    {
+        var mask = new Mask(200, live: false);
+        for (int i = 0; i < 200; i += 3) mask[i] = true;
+        foreach (int start in (int[])[0, 1, 62, 63, 64, 65, 127, 128, 199])
+            for (int count = 0; start + count <= 200; count++)
+                Assert.That(mask.LiveIn(start, count), Is.EqualTo(Enumerable.Range(start, count).Count(i => mask[i])), $"{count} from {start}");
+    }
+
+    [Test]
     public void A_mask_with_fewer_live_elements_is_a_subset()
     {
         var big = new Mask(130);

@@ -144,18 +144,17 @@ internal sealed class FlowScales
     private static double[] Through(WeightedNode layer, double[] input, DeviceParameters parameters)
     {
         FilterShape filter = layer.Weight.Filter;
-        int plane = filter.Height * filter.Width, outputsOfGroup = filter.Out / (layer is ConvolutionNode convolution ? convolution.Groups : 1);
+        int plane = filter.Height * filter.Width;
         var weights = new float[layer.Weight.Elements];
         parameters.Download(layer.Weight.Index, ParameterSlot.Value, weights);
         var output = new double[filter.Out];
         Parallel.For(0, filter.Out, o =>
         {
-            int group = o / outputsOfGroup * filter.In;
             for (int i = 0; i < filter.In; i++)
             {
                 double sum = 0;
                 foreach (float w in weights.AsSpan(o * filter.FanIn + i * plane, plane)) sum += w;
-                output[o] += sum * input[group + i];
+                output[o] += sum * input[layer.SourceChannel(o, i)];
             }
         });
         return output;
