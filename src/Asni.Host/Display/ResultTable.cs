@@ -21,7 +21,7 @@ internal static class ResultTable
         console.Line();
         console.Write(table);
         if (DenseCost(folder.Epochs) is { } note) console.Line(note);
-        if (result.Phases.FirstOrDefault(p => p.IsFromTwoNumbers) is { } amenable) WriteSize(console, amenable, Path.Combine(folder.Path, RunFolder.AmenableFile));
+        if (result.Phases.FirstOrDefault(p => p.IsFromFewNumbers) is { } amenable) WriteSize(console, amenable, Path.Combine(folder.Path, RunFolder.AmenableFile));
     }
 
     /// <summary>Epochs from which their speed has a median, and seconds that a clock and a warm-up do not blur.</summary>
@@ -45,9 +45,9 @@ internal static class ResultTable
 
     private static void WriteSize(HostConsole console, PhaseResult amenable, string file)
     {
-        InitializationSize size = InitializationSize.Measure(amenable.Initial);
-        console.Line($"ASNI-II started from two values per layer: {Format.Bytes(size.TotalBytes)} "
-            + $"(mask {Format.Bytes(size.MaskBytes)}, signs {Format.Bytes(size.SignBytes)}, values {Format.Bytes(size.CentroidBytes)}) "
+        InitializationSize size = InitializationSize.Measure(amenable.Initial, amenable.Levels);
+        console.Line($"ASNI-II started from {amenable.Levels.Words}: {Format.Bytes(size.TotalBytes)} "
+            + $"(mask {Format.Bytes(size.MaskBytes)}, {(amenable.Levels.IsBySign ? "signs" : "levels")} {Format.Bytes(size.SignBytes)}, values {Format.Bytes(size.CentroidBytes)}) "
             + $"instead of {Format.Bytes(size.DenseBytes)} for dense weights, {Format.Number(size.Ratio, "0")} times smaller; "
             + $"{Path.GetFileName(file)} takes {Format.Bytes(new FileInfo(file).Length)}.");
     }

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Asni.Networks;
+using Asni.Pruning;
 using Asni.Settings;
 using Asni.Tensors;
 
@@ -16,6 +17,14 @@ public enum ControlRuns
     Reinit = 2,
     /// <summary>The two-number initialization under a mask shuffled within each layer.</summary>
     Shuffle = 4,
+    /// <summary>The two-number initialization with the signs that the weights had before training.</summary>
+    InitialSigns = 8,
+    /// <summary>The two-number initialization with random signs.</summary>
+    RandomSigns = 16,
+    /// <summary>One magnitude a layer: c- = -c+.</summary>
+    LayerMagnitude = 32,
+    /// <summary>One magnitude for all layers.</summary>
+    NetworkMagnitude = 64,
 }
 
 /// <summary>
@@ -26,7 +35,11 @@ internal static class Controls
     /// <summary>Of random numbers; the first control's.</summary>
     private const ulong FirstStream = 5;
 
-    private static readonly ControlRuns[] s_each = [ControlRuns.Ticket, ControlRuns.Reinit, ControlRuns.Shuffle];
+    private static readonly ControlRuns[] s_each = 
+    [
+        ControlRuns.Ticket, ControlRuns.Reinit, ControlRuns.Shuffle, ControlRuns.InitialSigns, ControlRuns.RandomSigns, ControlRuns.LayerMagnitude, ControlRuns.NetworkMagnitude,
+    ];
+
     private static readonly string[] s_names = [.. s_each.Select(c => SettingText.Name(c))];
 
     /// <summary>True for phases that show what others are worth: their networks are not what a run is for.</summary>
@@ -36,6 +49,17 @@ internal static class Controls
     public static IEnumerable<string> Names(ControlRuns controls) => s_each.Where(c => controls.HasFlag(c)).Select(c => SettingText.Name(c));
 
     public static ulong Stream(string control) => FirstStream + (ulong)Array.IndexOf(s_names, control);
+
+    /// <summary>What a control's weights start from, where that is again few numbers; null for the others, which <see cref="Start"/> has.</summary>
+    /// <param name="own">ASNI-II's.</param>
+    public static LevelOptions? Levels(string control, LevelOptions own) => SettingText.Choice<ControlRuns>(control) switch
+    {
+        ControlRuns.InitialSigns => own with { Signs = SignSource.Initial },
+        ControlRuns.RandomSigns => own with { Signs = SignSource.Random },
+        ControlRuns.LayerMagnitude => own with { Levels = 1, Scope = LevelScope.Layer },
+        ControlRuns.NetworkMagnitude => own with { Levels = 1, Scope = LevelScope.Network },
+        _ => null,
+    };
 
     /// <summary>What a control starts from.</summary>
     /// <param name="sparse">ASNI-I.</param>

@@ -39,11 +39,14 @@ public sealed record PhaseResult(string Phase, double Top1, double Top5, double 
     /// <summary>What the delivered network holds and costs.</summary>
     internal NetworkAnalysis Analysis => NetworkAnalysis.Analyze(Model.Network, Model.Live);
 
-    /// <summary>It started from two numbers a layer, which is worth keeping.</summary>
-    internal bool IsFromTwoNumbers => !Layers.IsEmpty;
+    /// <summary>It started from few numbers, as <see cref="Levels"/> say, which is worth keeping.</summary>
+    internal bool IsFromFewNumbers => !Layers.IsEmpty;
 
-    /// <summary>ASNI-II: the two numbers of each layer, in the order of the network's weights. Empty for other phases.</summary>
+    /// <summary>ASNI-II: the two numbers of each layer, in the order of the network's weights (null where it has others than one for each sign). Empty for other phases.</summary>
     public ImmutableArray<LayerResult> Layers { get; init; } = [];
+
+    /// <summary>ASNI-II: what <see cref="Initial"/> is made of.</summary>
+    internal LevelOptions Levels { get; init; } = new();
 }
 
 /// <summary>All phases of a run in the order they ran.</summary>

@@ -98,7 +98,7 @@ internal sealed class RunReport
     private void Layers(Markup page)
     {
         // The survivors that two numbers stand for; without such a phase, those of the last one that is no control.
-        int second = _run.Phases.ToList().FindIndex(p => p.IsFromTwoNumbers);
+        int second = _run.Phases.ToList().FindIndex(p => p.IsFromFewNumbers);
         PhaseResult? shown = second > 0 ? _run.Phases[second - 1] : _run.Phases.LastOrDefault(p => !Controls.IsControl(p.Phase));
         if (shown is null) return;
         var centers = _run.Phases.SelectMany(p => p.Layers).ToDictionary(l => l.Parameter.Index);

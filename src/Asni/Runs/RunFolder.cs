@@ -319,7 +319,7 @@ internal sealed class RunFolder : IDisposable
     /// <summary>Of a phase that ended before the run was resumed too: its files may have been damaged or lost since.</summary>
     private void SaveNetworks(PhaseResult phase)
     {
-        if (phase is { IsFromTwoNumbers: true, HasOwnInitial: true })
+        if (phase is { IsFromFewNumbers: true, HasOwnInitial: true })
         {
             Save(phase.Initial, AsniII.InitialName);
             AsniFile.Write(In(AmenableFile), phase.Initial, AsniII.InitialName);

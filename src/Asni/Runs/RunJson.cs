@@ -90,7 +90,7 @@ internal static class RunJson
         NetworkAnalysis cost = phase.Analysis;
         json.WriteNumber("macs", cost.Macs);
         json.WriteNumber("live_macs", cost.LiveMacs);
-        if (phase.IsFromTwoNumbers) WriteCentroids(json, phase);
+        if (phase.IsFromFewNumbers) WriteCentroids(json, phase);
         Number(json, "seconds", phase.Seconds);
         json.WriteBoolean("complete", phase.Complete);
         json.WriteEndObject();
@@ -107,7 +107,7 @@ internal static class RunJson
             json.WriteEndArray();
         }
         json.WriteEndArray();
-        InitializationSize size = InitializationSize.Measure(phase.Initial);
+        InitializationSize size = InitializationSize.Measure(phase.Initial, phase.Levels);
         json.WriteNumber("initialization_bytes", size.TotalBytes);
         json.WriteNumber("dense_bytes", size.DenseBytes);
     }

@@ -117,6 +117,59 @@ public class AsniTests
     }
 
     [Test]
+    public void Controls_of_signs_and_magnitudes_keep_the_mask()
+    {
+        RunResult result = Run(Quick(3) with { Method = Both with { Controls = ControlRuns.RandomSigns | ControlRuns.InitialSigns | ControlRuns.LayerMagnitude | ControlRuns.NetworkMagnitude } }).Result;
+        PhaseResult sparse = result["asni1"]!, amenable = result["asni2"]!;
+        Assert.That(result.Phases.Skip(2).Select(p => p.Phase), Is.EqualTo(new[] { "initialsigns", "randomsigns", "layermagnitude", "networkmagnitude" }));
+        foreach (PhaseResult control in result.Phases.Skip(2))
+            foreach (Parameter p in Net.Weights)
+            {
+                Assert.That(control.Model.Masks[p.Index]!.Words.ToArray(), Is.EqualTo(sparse.Model.Masks[p.Index]!.Words.ToArray()));
+                float[] signs = control.Phase switch
+                {
+                    "initialsigns" => sparse.Initial.Values[p.Index],
+                    "randomsigns" => control.Initial.Values[p.Index],
+                    _ => sparse.Model.Values[p.Index],
+                };
+                Assert.That(control.Initial.Values[p.Index].Zip(signs).Where(v => v.First != 0).Select(v => v.First * v.Second), Is.All.Positive, $"{control.Phase} {p.Name}");
+            }
+        float[] Magnitudes(string phase, Parameter p) => [.. result[phase]!.Initial.Values[p.Index].Where(v => v != 0).Select(MathF.Abs).Distinct()];
+        Assert.That(Net.Weights.Select(p => Magnitudes("layermagnitude", p)), Is.All.Length.EqualTo(1));
+        Assert.That(Net.Weights.SelectMany(p => Magnitudes("networkmagnitude", p)).Distinct().Count(), Is.EqualTo(1));
+        Assert.That(Net.Weights.Select(p => Magnitudes("randomsigns", p)), Is.EqualTo(Net.Weights.Select(p => Magnitudes("asni2", p)).ToArray()).Using<float[]>((a, b) => a.Order().SequenceEqual(b.Order())));
+        Assert.That(result["randomsigns"]!.Initial.Values[0], Is.Not.EqualTo(amenable.Initial.Values[0]));
+    }
+
+    [Test]
+    public void Many_levels_are_one_start_of_many_and_signs_of_others_are_refused()
+    {
+        PhaseResult amenable = Run(Quick(3) with { Method = Both with { Levels = new LevelOptions { Levels = 4 } } }).Result["asni2"]!;
+        foreach (Parameter p in Net.Weights) Assert.That(amenable.Initial.Values[p.Index].Where(v => v != 0).Distinct().Count(), Is.EqualTo(4));
+        Assert.That(amenable.Layers.Select(l => (l.CenterPlus, l.CenterMinus)), Is.All.EqualTo(((float?)null, (float?)null)));
+        Recipe wrong = Quick() with { Method = Both with { Levels = new LevelOptions { Levels = 4 }, Controls = ControlRuns.RandomSigns } };
+        Assert.That(() => Run(wrong), Throws.TypeOf<UsageException>().With.Message.StartsWith("signs that are random need levels of 1 or 2"));
+    }
+
+    [Test]
+    public void Kept_norms_are_those_of_the_sparse_network()
+    {
+        Network network = new NetworkBuilder("normed", new Chw(36, 1, 1)).Linear("a", 20).BatchNorm("norm").Relu("cut").Linear("b", 4).Build();
+        using var device = new CpuDevice(1);
+        foreach (NormStart norm in Enum.GetValues<NormStart>())
+        {
+            RunResult result = MethodRunner.Run(Quick(2) with { Method = Both with { Levels = new LevelOptions { Norm = norm } } }, network, Data, device, new RecordingObserver());
+            foreach (Parameter p in network.Parameters.Where(p => p.Name.StartsWith("norm", StringComparison.Ordinal)))
+            {
+                float[] start = result["asni2"]!.Initial.Values[p.Index];
+                if (norm == NormStart.Kept) Assert.That(start, Is.EqualTo(result["asni1"]!.Model.Values[p.Index]));
+                else Assert.That(start, Is.All.EqualTo(p.Kind is ParameterKind.NormWeight or ParameterKind.RunningVariance ? 1f : 0f));
+            }
+            Assert.That(result["asni2"]!.Initial.Values[1], Has.All.Zero, "the bias is fresh with either");
+        }
+    }
+
+    [Test]
     public void The_same_seed_gives_the_same_network_bit_for_bit_and_another_seed_does_not()
     {
         PhaseResult a = Run(Quick(3)).Result["asni2"]!, b = Run(Quick(3)).Result["asni2"]!, c = Run(Quick(3) with { Seed = 4 }).Result["asni2"]!;

@@ -2,6 +2,7 @@ using System.Text.Json;
 using Asni.Engine;
 using Asni.Methods;
 using Asni.Networks;
+using Asni.Pruning;
 using Asni.Runs;
 using Asni.Tensors;
 using Asni.Tests.Formats;
@@ -354,9 +355,12 @@ public class RunFolderTests : FolderTest
     public void The_size_of_the_initialization_counts_mask_signs_and_two_floats_a_layer()
     {
         // 18 weights: 3 bytes of mask; 12 kept: 2 bytes of signs; 2 layers: 16 bytes; dense 72 bytes.
-        var size = InitializationSize.Measure(TinyNetwork.TakeSnapshot());
+        var size = InitializationSize.Measure(TinyNetwork.TakeSnapshot(), new LevelOptions());
         Assert.That(size, Is.EqualTo(new InitializationSize(3, 2, 16, 72)));
         Assert.That(size.TotalBytes, Is.EqualTo(21));
+        // 12 kept: 3 bits for one of 5 levels, and 5 floats for each of 3 + 2 outputs; one magnitude for all is a float and the signs.
+        Assert.That(InitializationSize.Measure(TinyNetwork.TakeSnapshot(), new LevelOptions { Levels = 5, Scope = LevelScope.Channel }), Is.EqualTo(new InitializationSize(3, 5, 100, 72)));
+        Assert.That(InitializationSize.Measure(TinyNetwork.TakeSnapshot(), new LevelOptions { Levels = 1, Scope = LevelScope.Network }), Is.EqualTo(new InitializationSize(3, 2, 4, 72)));
     }
 
     [Test]
