@@ -82,6 +82,7 @@ internal static class FileInfoTable
     {
         ValueCoding.Constant => "one number",
         ValueCoding.TwoNumbers => "two numbers",
+        ValueCoding.Levels => "levels",
         ValueCoding.Single => "32 bits each",
         _ => "16 bits each",
     };

@@ -29,14 +29,14 @@ internal sealed record AsniContents(NetworkFileHeader? Header, ImmutableArray<As
 
 /// <summary>
 /// The .asni file: a sparse network in little more room than its information. Masks are entropy-coded positions; the live values of a tensor
-/// are one number (fresh biases and batch-norm), two numbers and a bit each (what ASNI-II starts from), or floats. docs/formats.md has the bytes.
+/// are one number (fresh biases and batch-norm), two numbers and a bit each (what ASNI-II starts from), more numbers and a place among them each, or floats. docs/formats.md has the bytes.
 /// </summary>
 public static class AsniFile
 {
     public const string Extension = ".asni";
 
-    /// <summary>Of the files that are written. Version 1, which has a name in place of the graph, is read too.</summary>
-    internal const ushort Version = 2;
+    /// <summary>Of the files that are written, those with lists of levels have version 3, so that what reads version 2 only refuses them. Version 1, which has a name in place of the graph, is read too.</summary>
+    internal const ushort Version = 3, VersionWithoutLevels = 2;
 
     internal const int ChecksumBytes = 32, HeadBytes = 16, MaxDimensions = 8;
     private const int MaxTensors = 1 << 16, MaxGraphBytes = 4 * GraphJson.MaxCharacters;

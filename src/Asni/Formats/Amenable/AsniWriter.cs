@@ -15,27 +15,30 @@ internal static class AsniWriter
     public static byte[] Bytes(TrainedNetwork trained, string phase, bool half)
     {
         Network network = trained.Network;
+        bool levels = false;
         using var buffer = new MemoryStream();
         using (var writer = new BinaryWriter(buffer, Encoding.UTF8, leaveOpen: true))
         {
             writer.Write(AsniFile.Magic);
-            writer.Write(AsniFile.Version);
+            writer.Write(AsniFile.VersionWithoutLevels);
             writer.Write((ushort)0);
             writer.Write(0UL);
             Text(writer, network.Name);
             Text(writer, phase);
             Graph(writer, network);
             writer.Write(network.Parameters.Length);
-            foreach (Parameter p in network.Parameters) Tensor(writer, p, trained.Values[p.Index], trained.Masks[p.Index], half && p.IsWeight);
+            foreach (Parameter p in network.Parameters) levels |= Tensor(writer, p, trained.Values[p.Index], trained.Masks[p.Index], half && p.IsWeight);
         }
         byte[] file = new byte[buffer.Length + AsniFile.ChecksumBytes];
         buffer.GetBuffer().AsSpan(0, (int)buffer.Length).CopyTo(file);
+        if (levels) BinaryPrimitives.WriteUInt16LittleEndian(file.AsSpan(AsniFile.Magic.Length), AsniFile.Version);
         BinaryPrimitives.WriteUInt64LittleEndian(file.AsSpan(LengthAt), (ulong)file.Length);
         SHA256.HashData(file.AsSpan(..^AsniFile.ChecksumBytes), file.AsSpan(^AsniFile.ChecksumBytes..));
         return file;
     }
 
-    private static void Tensor(BinaryWriter writer, Parameter p, float[] values, Mask? mask, bool half)
+    /// <returns>Whether it is a list of levels.</returns>
+    private static bool Tensor(BinaryWriter writer, Parameter p, float[] values, Mask? mask, bool half)
     {
         CodedMask coded = MaskCode.Encode(mask, p.Elements);
         CodedValues live = ValueCode.Encode(Live(values, mask, coded.Live), half);
@@ -50,6 +53,7 @@ internal static class AsniWriter
         writer.Write((byte)live.Coding);
         writer.Write(live.Bytes.Length);
         writer.Write(live.Bytes);
+        return live.Coding == ValueCoding.Levels;
     }
 
     private static float[] Live(float[] values, Mask? mask, long live)

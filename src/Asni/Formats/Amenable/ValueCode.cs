@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Numerics;
 using System.Runtime.InteropServices;
 
 namespace Asni.Formats.Amenable;
@@ -12,6 +13,8 @@ internal enum ValueCoding : byte
     TwoNumbers = 1,
     Single = 2,
     Half = 3,
+    /// <summary>A list of numbers and for each element its place there. From version 3 on.</summary>
+    Levels = 4,
 }
 
 internal readonly record struct CodedValues(ValueCoding Coding, byte[] Bytes);
@@ -22,6 +25,9 @@ internal static class ValueCode
     /// <summary>More different values than this are not two numbers with exceptions.</summary>
     private const int MaxDifferent = 64;
 
+    /// <summary>The longest list of numbers: a place in it takes 16 bits.</summary>
+    private const int MaxLevels = 1 << 16;
+
     private const int HeadOfTwo = 2 * sizeof(float);
 
     public static CodedValues Encode(ReadOnlySpan<float> live, bool half)
@@ -29,8 +35,10 @@ internal static class ValueCode
         if (Census(live) is { } census)
         {
             if (census.Count <= 1) return new CodedValues(ValueCoding.Constant, Floats(census.Count == 1 ? [live[0]] : [0f]));
-            byte[] two = TwoNumbers(live, census);
-            if (two.Length < (half ? 2 : sizeof(float)) * (long)live.Length) return new CodedValues(ValueCoding.TwoNumbers, two);
+            byte[]? two = census.Count <= MaxDifferent ? TwoNumbers(live, census) : null;
+            long floats = (half ? 2 : sizeof(float)) * (long)live.Length, levels = LevelBytes(census.Count, live.Length);
+            if (two is not null && two.Length < floats && two.Length <= levels) return new CodedValues(ValueCoding.TwoNumbers, two);
+            if (levels < floats) return new CodedValues(ValueCoding.Levels, Levels(live, census));
         }
         if (half && Halves(live) is { } halves) return new CodedValues(ValueCoding.Half, halves);
         return new CodedValues(ValueCoding.Single, Floats(live));
@@ -46,6 +54,7 @@ internal static class ValueCode
             ValueCoding.TwoNumbers => HeadOfTwo + (count + 7L) / 8,
             ValueCoding.Single => sizeof(float) * (long)count,
             ValueCoding.Half => 2L * count,
+            ValueCoding.Levels => LevelBytes(LevelCount(bytes, bad), count),
             _ => throw bad($"the unknown value coding {(byte)coding}"),
         };
         if (bytes.Length < needed || (bytes.Length > needed && coding != ValueCoding.TwoNumbers))
@@ -57,6 +66,9 @@ internal static class ValueCode
                 break;
             case ValueCoding.TwoNumbers:
                 FromTwoNumbers(bytes, values, bad);
+                break;
+            case ValueCoding.Levels:
+                FromLevels(bytes, values, bad);
                 break;
             case ValueCoding.Single:
                 bytes.CopyTo(MemoryMarshal.AsBytes(values.AsSpan()));
@@ -76,7 +88,7 @@ internal static class ValueCode
         {
             ref int count = ref CollectionsMarshal.GetValueRefOrAddDefault(counts, BitConverter.SingleToUInt32Bits(value), out _);
             count++;
-            if (counts.Count > MaxDifferent) return null;
+            if (counts.Count > MaxLevels) return null;
         }
         return counts;
     }
@@ -116,6 +128,39 @@ internal static class ValueCode
             values[next++] = BinaryPrimitives.ReadSingleLittleEndian(others);
             others = others[sizeof(float)..];
         }
+    }
+
+    private static long LevelBytes(int levels, long count) => sizeof(int) + sizeof(float) * (long)levels + (count * PlaceBits(levels) + 7) / 8;
+
+    /// <summary>Of a place in a list of at least 2.</summary>
+    private static int PlaceBits(int levels) => BitOperations.Log2((uint)levels - 1) + 1;
+
+    private static int LevelCount(ReadOnlySpan<byte> bytes, Func<string, AsniException> bad) =>
+        bytes.Length >= sizeof(int) && BinaryPrimitives.ReadUInt32LittleEndian(bytes) is >= 2 and <= MaxLevels and var count ? (int)count : throw bad("a damaged list of numbers");
+
+    private static byte[] Levels(ReadOnlySpan<float> live, Dictionary<uint, int> census)
+    {
+        float[] numbers = [.. census.Keys.Select(BitConverter.UInt32BitsToSingle).OrderDescending().ThenBy(BitConverter.SingleToUInt32Bits)];
+        Dictionary<uint, int> places = numbers.Select(BitConverter.SingleToUInt32Bits).Index().ToDictionary(n => n.Item, n => n.Index);
+        var head = new byte[sizeof(int)];
+        BinaryPrimitives.WriteInt32LittleEndian(head, numbers.Length);
+        var bits = new BitWriter();
+        foreach (float value in live) bits.Write((ulong)places[BitConverter.SingleToUInt32Bits(value)], PlaceBits(numbers.Length));
+        return [.. head, .. Floats(numbers), .. bits.ToArray()];
+    }
+
+    private static void FromLevels(ReadOnlySpan<byte> bytes, float[] values, Func<string, AsniException> bad)
+    {
+        int levels = LevelCount(bytes, bad);
+        ReadOnlySpan<byte> numbers = bytes.Slice(sizeof(int), sizeof(float) * levels);
+        var places = new BitReader(bytes[(sizeof(int) + numbers.Length)..]);
+        for (int i = 0; i < values.Length; i++)
+        {
+            int place = (int)places.Read(PlaceBits(levels));
+            if (place >= levels) throw bad("a number that is not in its list");
+            values[i] = BinaryPrimitives.ReadSingleLittleEndian(numbers[(sizeof(float) * place)..]);
+        }
+        if (!places.AtEnd) throw bad("a damaged list of places");
     }
 
     private static byte[] Floats(ReadOnlySpan<float> values) => MemoryMarshal.AsBytes(values).ToArray();

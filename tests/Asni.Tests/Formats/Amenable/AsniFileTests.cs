@@ -42,6 +42,38 @@ public class AsniFileTests : FolderTest
         Assert.That(read.Values, Is.EqualTo(model.Values));
     }
 
+    [TestCase(4, 2)]
+    [TestCase(5, 3)]
+    [TestCase(600, 10)]
+    public void More_levels_take_as_many_bits_as_tell_them_apart(int levels, int bits)
+    {
+        TrainedNetwork model = TwoNumbers(NetworkZoo.Create("lenet300"), 0.9);
+        float[] first = model.Values[0];
+        for (int i = 0, next = 0; i < first.Length; i++)
+            if (first[i] != 0) first[i] = (next++ % levels) - levels / 2 + 0.5f;
+        string path = Write(model, "asni2-init");
+        AsniTensor tensor = AsniFile.Describe(path).Tensors[0];
+        Assert.That(tensor.ValueCoding, Is.EqualTo(ValueCoding.Levels));
+        Assert.That(tensor.ValueBytes, Is.EqualTo(4 + 4 * levels + (bits * tensor.Live + 7) / 8));
+        Assert.That(AsniFile.Read(path, model.Network).Values, Is.EqualTo(model.Values));
+        Assert.That(File.ReadAllBytes(path)[4], Is.EqualTo(3), "the version");
+        Assert.That(File.ReadAllBytes(Write(TwoNumbers(NetworkZoo.Create("lenet300"), 0.9), "asni2-init"))[4], Is.EqualTo(2));
+        AsniFile.Write(path, model, "asni2-init", half: true);
+        Assert.That(AsniFile.Read(path, model.Network).Values, Is.EqualTo(model.Values), "levels stay exact");
+    }
+
+    [TestCase("a damaged list of numbers", 3)]
+    [TestCase("a damaged list of numbers", 4, 1)]
+    [TestCase("bytes of values where", 4, 3, 0, 0, 0)]
+    [TestCase("a number that is not in its list", 4, 3, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 0b00_11_01_00)]
+    [TestCase("a damaged list of places", 4, 3, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 0b01_10_01_00)]
+    public void Damaged_levels_are_refused(string words, params int[] bytes)
+    {
+        byte[] values = [.. bytes.Skip(1).Select(b => (byte)b)];
+        if (bytes[0] == 3) values = [3, 0];
+        Assert.That(() => ValueCode.Decode(ValueCoding.Levels, values, 3, what => new AsniException(what)), Throws.TypeOf<AsniException>().With.Message.Contains(words));
+    }
+
     [Test]
     public void Half_precision_rounds_the_weights_but_not_the_vectors()
     {
@@ -190,10 +222,10 @@ public class AsniFileTests : FolderTest
     {
         string path = Write(TinyNetwork.TakeSnapshot(), "asni1");
         byte[] bytes = File.ReadAllBytes(path);
-        bytes[4] = 3;
+        bytes[4] = 4;
         Seal(bytes);
         File.WriteAllBytes(path, bytes);
-        Assert.That(() => AsniFile.Describe(path), Throws.TypeOf<AsniException>().With.Message.Contains("version 3, this program reads versions 1 to 2"));
+        Assert.That(() => AsniFile.Describe(path), Throws.TypeOf<AsniException>().With.Message.Contains("version 4, this program reads versions 1 to 3"));
         Assert.That(() => AsniFile.Describe(_folder["none"]), Throws.TypeOf<AsniException>().With.Message.EndsWith("does not exist."));
     }
 
