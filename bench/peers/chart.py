@@ -1,4 +1,4 @@
-"""A plot of speed against density as SVG: panels side by side, both axes logarithmic, readable on light and dark pages."""
+"""Plots against density as SVG, readable on light and dark pages: of speed, panels side by side with both axes logarithmic, and of accuracy."""
 import math
 from xml.sax.saxutils import escape
 
@@ -74,12 +74,50 @@ def draw(title, panels):
     return "\n".join([*out, "</svg>"]) + "\n"
 
 
+def draw_accuracy(title, lines):
+    """lines: {line name: [(density, accuracy in %), ...]}, densities above 0; one point of density 1 alone is a level to compare with."""
+    points = [p for line in lines.values() for p in line]
+    lowest = min(min(d for d, _ in points), 0.5)
+    low, high = 10 * math.floor(min(a for _, a in points) / 10), 10 * math.ceil(max(a for _, a in points) / 10 + 1e-9)
+    step = 10 if high - low > 20 else 2
+    right, floor, top = WIDTH - RIGHT - 150, HEIGHT - BOTTOM, 56
+
+    def row(accuracy):
+        return floor - (accuracy - low) / (high - low) * (floor - top)
+
+    def column(density):
+        return LEFT + 8 + math.log(1 / density) / math.log(1 / lowest) * (right - LEFT - 16)
+
+    out = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" role="img">',
+           f"<title>{escape(title)}</title><style>{STYLE}</style>", f'<rect class="page" width="{WIDTH}" height="{HEIGHT}"/>',
+           f'<text class="title" x="{LEFT}" y="28">{escape(title)}</text>']
+    for accuracy in range(low, high + 1, step):
+        y = row(accuracy)
+        out.append(f'<line class="grid" x1="{LEFT}" x2="{right}" y1="{y:.1f}" y2="{y:.1f}"/><text class="end" x="{LEFT - 8}" y="{y + 4:.1f}">{accuracy} %</text>')
+    for density in (d for d in (1, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001) if d >= lowest * 0.999):
+        x = column(density)
+        out.append(f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="{top}" y2="{floor}"/>'
+                   f'<text class="middle" x="{x:.1f}" y="{floor + 20}">{100 * (1 - density):.4g} %</text>')
+    out.append(f'<text class="middle" x="{(LEFT + right) / 2:.1f}" y="{floor + 42}">sparsity</text>')
+    for kind, (name, line) in enumerate(lines.items()):
+        at = top + 8 + 20 * kind
+        if len(line) == 1 and line[0][0] == 1:
+            out.append(f'<line class="one" x1="{LEFT}" x2="{right}" y1="{row(line[0][1]):.1f}" y2="{row(line[0][1]):.1f}"/>'
+                       f'<line class="one" x1="{right + 14}" x2="{right + 48}" y1="{at}" y2="{at}"/>')
+        else:
+            out.append(curve(kind, [(column(d), row(a)) for d, a in sorted(line, reverse=True)]) + curve(kind, [(right + 14, at), (right + 48, at)]))
+        out.append(f'<text class="name" x="{right + 58}" y="{at + 4}">{escape(name)}</text>')
+    return "\n".join([*out, "</svg>"]) + "\n"
+
+
 def curve(kind, points):
+    # From the sixth on, a colour comes back with another marker and other dashes.
+    shape = (kind + kind // 5) % 5
     path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
     colour = f"c{kind % 5}"
-    dashes = f' stroke-dasharray="{DASHES[kind % 5]}"' if DASHES[kind % 5] else ""
+    dashes = f' stroke-dasharray="{DASHES[shape]}"' if DASHES[shape] else ""
     return (f'<polyline class="{colour}" style="fill: none"{dashes} points="{path}"/>'
-            f'<g class="{colour}" style="stroke: none">{"".join(marker(kind, x, y) for x, y in points)}</g>')
+            f'<g class="{colour}" style="stroke: none">{"".join(marker(shape, x, y) for x, y in points)}</g>')
 
 
 def legend(names):

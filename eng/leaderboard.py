@@ -1,0 +1,176 @@
+#!/usr/bin/env python3
+"""Trains every method at several sparsities, each in a run folder of its own, and writes a table and a plot of accuracy over sparsity for each network.
+
+    eng/leaderboard.sh [--net NAME,...] [--method NAME,...] [--sparsity S,...] [--seed N,...] [--runs DIR] [--write PAGE.md] [-- FLAGS OF asni]
+
+A run that is complete is not trained again, one that was stopped is resumed: the same call goes on where the last one ended, and a call with other methods,
+sparsities, networks or seeds adds to what is there. The flags after -- (data, epochs, threads, ...) belong to the folder of runs: other flags need another folder.
+--write puts the tables between the page's <!-- leaderboard --> and <!-- /leaderboard -->, and the plots beside it as leaderboard-NET.svg; without it the tables are
+printed. Exit code 0: every run that was asked for is complete.
+"""
+import argparse
+import json
+import os
+import re
+import shlex
+import statistics
+import subprocess
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "..", "bench", "peers"))
+import chart
+from gpu_validate import read, replace, table
+
+# Start from a network that is given to them.
+NEED_A_START = ("ispasp", "retrain")
+CONTROLS = ("ticket", "reinit", "shuffle", "invert", "initialsigns", "randomsigns", "layermagnitude", "networkmagnitude")
+
+
+def methods_of(asni):
+    """The names in the table that `asni methods` prints."""
+    text = subprocess.run([*asni, "methods"], check=True, capture_output=True, text=True).stdout
+    names = re.findall(r"^\|\s*([a-z]\w*)\s*\|", text, flags=re.M)
+    return [name for name in names if name not in ("method", *NEED_A_START)]
+
+
+def is_complete(folder):
+    text = read(os.path.join(folder, "summary.json"))
+    try:
+        return json.loads(text).get("complete") is True
+    except ValueError:
+        return False
+
+
+def train(asni, folder, net, method, sparsity, seed, flags):
+    """Whether the run is complete afterwards."""
+    if is_complete(folder):
+        return True
+    # Without networks or checkpoints nothing was reached; asni says so if there is something that it cannot continue.
+    started = os.path.isdir(os.path.join(folder, "checkpoints"))
+    command = [*asni, "--resume", folder] if started else [
+        *asni, "--net", net, "--method", method, "--seed", seed, *(["--sparsity", sparsity] if sparsity else []), *flags, "--out", folder]
+    print(shlex.join(command), flush=True)
+    os.makedirs(os.path.dirname(folder), exist_ok=True)
+    with open(folder + ".log", "a", encoding="utf-8") as log:
+        subprocess.run(command, stdout=log, stderr=subprocess.STDOUT, check=False)
+    return is_complete(folder)
+
+
+def result_of(folder):
+    """The numbers of the network that the run delivered: of its last phase that is no control."""
+    summary = json.loads(read(os.path.join(folder, "summary.json")))
+    phases = [p for name, p in summary.items() if isinstance(p, dict) and "kept" in p and name not in CONTROLS]
+    return {**phases[-1], "weights": summary["weights"], "data": summary["data"], "test_images": summary["test_images"],
+            "all_seconds": sum(p["seconds"] for p in phases)}
+
+
+def results_in(runs):
+    """{network: {method: {sparsity asked for, 0 for none: {seed: result}}}} of all complete runs in the folder."""
+    found = {}
+    for net in sorted(os.listdir(runs)):
+        for name in sorted(os.listdir(os.path.join(runs, net))) if os.path.isdir(os.path.join(runs, net)) else []:
+            parts = re.fullmatch(r"(\w+)-(?:([\d.e-]+)-)?seed(\d+)", name)
+            folder = os.path.join(runs, net, name)
+            if parts and is_complete(folder):
+                found.setdefault(net, {}).setdefault(parts[1], {}).setdefault(float(parts[2] or 0), {})[int(parts[3])] = result_of(folder)
+    return found
+
+
+def percent(fraction):
+    return f"{100 * fraction:.2f} %"
+
+
+def mean(results, key):
+    return statistics.mean(r[key] for r in results.values())
+
+
+def rows_of(methods):
+    """By sparsity, the most accurate first."""
+    rows = [(sparsity, method, seeds) for method, by_sparsity in methods.items() for sparsity, seeds in by_sparsity.items()]
+    for sparsity, method, seeds in sorted(rows, key=lambda r: (r[0], -mean(r[2], "top1"), r[1])):
+        each = [percent(seeds[s]["top1"])[:-2] for s in sorted(seeds)]
+        yield [method, percent(mean(seeds, "sparsity")), percent(mean(seeds, "effective_sparsity")), f"{mean(seeds, 'live_macs'):,.0f}",
+               percent(mean(seeds, "top1")) + (f" ({', '.join(each)})" if len(each) > 1 else ""), ", ".join(map(str, sorted(seeds))), f"{mean(seeds, 'all_seconds'):.0f}"]
+
+
+def lines_of(methods):
+    """The curves of the plot: {method: [(density, accuracy in %), ...]}."""
+    return {method: sorted((1 - mean(seeds, "sparsity"), 100 * mean(seeds, "top1")) for seeds in by_sparsity.values()) for method, by_sparsity in methods.items()}
+
+
+def title_of(net, methods):
+    some = next(iter(next(iter(next(iter(methods.values())).values())).values()))
+    return f"{net} on {some['data']}, {some['test_images']:,} test images"
+
+
+def markdown(results, flags, plots):
+    lines = [f"Flags beside method, sparsity and seed: `{shlex.join(flags)}`."] if flags else []
+    for net, methods in results.items():
+        head = ["method", ">sparsity", ">effective", ">MACs", ">top-1", ">seeds", ">seconds"]
+        lines += ["", f"**{title_of(net, methods)}**", "", *table(head, rows_of(methods))]
+        lines += ["", f"![Accuracy of {net} over sparsity]({plots[net]})"] if net in plots else []
+    return "\n".join(lines).strip() + "\n"
+
+
+def write_page(page, results, flags):
+    plots = {net: f"leaderboard-{net}.svg" for net in results}
+    text, count = re.subn(r"(<!-- leaderboard -->\n).*?(<!-- /leaderboard -->)", lambda m: m[1] + markdown(results, flags, plots) + m[2], read(page), flags=re.S)
+    if count != 1:
+        sys.exit(f"leaderboard.py: {page} needs one line <!-- leaderboard --> with a line <!-- /leaderboard --> after it.")
+    for net, methods in results.items():
+        plot = chart.draw_accuracy(f"Top-1 accuracy of {title_of(net, methods)}", lines_of(methods))
+        replace(os.path.join(os.path.dirname(page), plots[net]), plot.encode())
+    replace(page, text.encode())
+
+
+def keep_flags(runs, flags):
+    """The flags that all runs of a folder share; those of the call must be these."""
+    path = os.path.join(runs, "flags.json")
+    if os.path.exists(path):
+        before = json.loads(read(path))
+        if flags and before != flags:
+            sys.exit(f"leaderboard.py: the runs in {runs} have the flags '{shlex.join(before)}'; give another folder for '{shlex.join(flags)}'.")
+        return before
+    os.makedirs(runs, exist_ok=True)
+    replace(path, json.dumps(flags).encode())
+    return flags
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--asni", default="asni", help="the command that runs asni")
+    parser.add_argument("--net", default="lenet300", help="networks, with commas between them")
+    parser.add_argument("--method", help="methods (default: all that start from a new network)")
+    parser.add_argument("--sparsity", default="0.9,0.95,0.98,0.99")
+    parser.add_argument("--seed", default="1,2,3")
+    parser.add_argument("--runs", default="runs/leaderboard", help="folder of the run folders")
+    parser.add_argument("--write", help="page to put the tables into (default: print them)")
+    parser.add_argument("--only-write", action="store_true", help="train nothing")
+    own, flags = (sys.argv[1:], []) if "--" not in sys.argv else (sys.argv[1:sys.argv.index("--")], sys.argv[sys.argv.index("--") + 1:])
+    options = parser.parse_args(own)
+    asni, runs = shlex.split(options.asni), os.path.abspath(options.runs)
+    flags = keep_flags(runs, flags)
+    failed = []
+    # Seed by seed, so that a call that is stopped has every method.
+    for seed, net in [] if options.only_write else [(s, n) for s in options.seed.split(",") for n in options.net.split(",")]:
+        for method in options.method.split(",") if options.method else methods_of(asni):
+            for sparsity in [None] if method == "dense" else options.sparsity.split(","):
+                folder = os.path.join(runs, net, "-".join(filter(None, [method, sparsity, f"seed{seed}"])))
+                if not train(asni, folder, net, method, sparsity, seed, flags):
+                    failed.append(folder)
+    results = results_in(runs)
+    if options.write:
+        write_page(options.write, results, flags)
+    else:
+        print(markdown(results, flags, {}))
+    for folder in failed:
+        print(f"not complete: {folder} (see {folder}.log)", file=sys.stderr)
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit("leaderboard.py: stopped; the same call goes on from here.")

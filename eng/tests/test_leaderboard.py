@@ -1,0 +1,87 @@
+"""What eng/leaderboard.py trains, leaves alone, resumes and writes, with a stand-in for asni: python3 -m unittest discover -s eng/tests"""
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import textwrap
+import unittest
+import xml.etree.ElementTree
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+SCRIPT = os.path.join(HERE, "..", "leaderboard.py")
+
+# Notes each call; stops the first run of snip before its end.
+ASNI = textwrap.dedent("""
+    import json, os, sys
+    log, arguments = sys.argv[1], sys.argv[2:]
+    if arguments == ["methods"]:
+        print("| method | what it does |\\n|---+---|\\n| dense | a |\\n| retrain | b |\\n| rigl | c |\\n| snip | d |\\n|      | more of d |")
+        sys.exit()
+    open(log, "a").write(" ".join(arguments) + "\\n")
+    resumed = arguments[0] == "--resume"
+    folder = arguments[1] if resumed else arguments[arguments.index("--out") + 1]
+    if "snip" in folder and not resumed:
+        os.makedirs(folder + "/checkpoints")
+        sys.exit(1)
+    os.makedirs(folder, exist_ok=True)
+    sparsity = 0 if "dense" in folder else float(os.path.basename(folder).split("-")[1])
+    phase = {"top1": 0.99 - sparsity / 10, "sparsity": sparsity, "effective_sparsity": (1 + sparsity) / 2, "kept": 5, "macs": 10, "live_macs": 1000, "seconds": 2}
+    json.dump({"data": "digits", "test_images": 500, "weights": 10, "first": phase, "ticket": {**phase, "top1": 0.1}, "complete": True}, open(folder + "/summary.json", "w"))
+""")
+
+
+class Leaderboard(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.asni, self.log = os.path.join(self.folder.name, "asni.py"), os.path.join(self.folder.name, "log")
+        with open(self.asni, "w", encoding="utf-8") as file:
+            file.write(ASNI)
+
+    def tearDown(self):
+        self.folder.cleanup()
+
+    def call(self, *arguments):
+        return subprocess.run([sys.executable, SCRIPT, "--asni", f"{sys.executable} {self.asni} {self.log}", "--runs", os.path.join(self.folder.name, "runs"), *arguments],
+                              capture_output=True, text=True, check=False)
+
+    def calls(self):
+        with open(self.log, encoding="utf-8") as file:
+            return file.read().splitlines()
+
+    def test_what_is_complete_stays_and_what_was_stopped_is_resumed(self):
+        first = self.call("--sparsity", "0.9,0.95", "--seed", "1", "--", "--epochs", "3")
+        self.assertEqual(first.returncode, 1, first.stderr)
+        self.assertEqual(first.stderr.count("not complete"), 2)
+        self.assertEqual(len(self.calls()), 5, "dense once, rigl and snip twice; retrain needs a network")
+        self.assertTrue(all("--epochs 3" in call for call in self.calls()))
+        second = self.call("--sparsity", "0.9,0.95", "--seed", "1", "--", "--epochs", "3")
+        self.assertEqual(second.returncode, 0, second.stderr)
+        self.assertEqual([call.split()[0] for call in self.calls()[5:]], ["--resume", "--resume"])
+        self.call("--sparsity", "0.9", "--method", "rigl", "--seed", "2")
+        self.assertEqual(len(self.calls()), 8, "one more seed, with the folder's flags")
+        self.assertIn("--epochs 3", self.calls()[-1])
+
+    def test_other_flags_need_another_folder(self):
+        self.call("--method", "dense", "--seed", "1", "--", "--epochs", "3")
+        refused = self.call("--method", "dense", "--seed", "1", "--", "--epochs", "4")
+        self.assertIn("give another folder", refused.stderr)
+        self.assertEqual(refused.returncode, 1)
+
+    def test_the_page_has_a_table_and_a_plot(self):
+        page = os.path.join(self.folder.name, "page.md")
+        with open(page, "w", encoding="utf-8") as file:
+            file.write("before\n<!-- leaderboard -->\nold\n<!-- /leaderboard -->\nafter\n")
+        done = self.call("--method", "dense,rigl", "--sparsity", "0.9,0.95", "--seed", "1,2", "--write", page)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        with open(page, encoding="utf-8") as file:
+            text = file.read()
+        self.assertTrue(text.startswith("before\n") and text.endswith("after\n") and "old" not in text)
+        self.assertIn("| rigl | 90.00 % | 95.00 % | 1,000 | 90.00 % (90.00, 90.00) | 1, 2 | 2 |", text)
+        self.assertIn("| dense | 0.00 % | 50.00 % |", text)
+        plot = xml.etree.ElementTree.parse(os.path.join(self.folder.name, "leaderboard-lenet300.svg"))
+        self.assertIn("rigl", [e.text for e in plot.iter("{http://www.w3.org/2000/svg}text")])
+
+
+if __name__ == "__main__":
+    unittest.main()
