@@ -6,10 +6,11 @@ namespace Asni.Tests.Host;
 /// <summary>Runs that start from a file, and what the program says of files.</summary>
 public class InitTests : FolderTest
 {
-    [Test]
-    public void The_amenable_file_gives_ASNI_II_again_bit_for_bit()
+    [TestCase("2", "two numbers")]
+    [TestCase("5", "levels")]
+    public void The_amenable_file_gives_ASNI_II_again_bit_for_bit(string levels, string coding)
     {
-        Expect(Train("a", "--sparsity", "0.9"));
+        Expect(Train("a", "--sparsity", "0.9", "--levels", levels));
         string file = _folder["a/asni2-init.asni"];
         CommandLine.Outcome again = Train("b", "--init", file);
         Expect(again);
@@ -26,7 +27,7 @@ public class InitTests : FolderTest
 
         CommandLine.Outcome info = CommandLine.Run("info", file);
         Expect(info);
-        Assert.That(info.Output, Does.Contain("two numbers").And.Contain("asni2-init of lenet300, input 1x28x28, 10 classes; the checksum is correct.").And.Contain("times as much"));
+        Assert.That(info.Output, Does.Contain(coding).And.Contain("asni2-init of lenet300, input 1x28x28, 10 classes; the checksum is correct.").And.Contain("times as much"));
         CommandLine.ExpectFailure(2, "the network to start from is pruned already, and the method asni1 needs one that has all its weights; --method retrain trains it under its mask.", "--data", "digits", "--limit", "300", "--init", file, "--method",
             "asni1", "--out", _folder["d"]);
     }

@@ -55,6 +55,14 @@ public class ResumeTests : FolderTest
             new("batch-norm, momentum, crops", images.Network, images.Data, momentum with { BatchSize = 16, Augmentation = new Augmentation(2, true) }),
             new("imp, rewinds to the middle of an epoch", images.Network, images.Data, momentum with { BatchSize = 16, Method = new Imp { Sparsity = 0.36, RewindStep = 6 } }) { IsStoppedAnywhere = false },
             new("imp, rewinds the rate, adam", linear.Network, linear.Data, recipe with { Method = new Imp { Sparsity = 0.36, Rewind = RewindKind.Rate, RewindEpoch = 1 } }) { IsStoppedAnywhere = false },
+            new("signs and magnitudes", linear.Network, linear.Data, recipe with
+            {
+                Method = asni with
+                {
+                    Levels = new LevelOptions { Scope = LevelScope.Channel },
+                    Controls = ControlRuns.InitialSigns | ControlRuns.RandomSigns | ControlRuns.LayerMagnitude | ControlRuns.NetworkMagnitude,
+                },
+            }),
             new("snip, controls", linear.Network, linear.Data, recipe with { Method = new Snip { Pruning = new() { Controls = InitialControls.Shuffle | InitialControls.Reinit | InitialControls.Invert } } }),
             new("earlybird, settles on the way", linear.Network, linear.Data, momentum with { Epochs = 10, Method = new EarlyBird { Sparsity = 0.8, Distance = 0.04 } }),
             .. Method.All.Where(m => !m.Row.NeedsStart).Select(m => new Case(m.Name, linear.Network, linear.Data, momentum with { Method = WithFewImages(m) }) { IsStoppedAnywhere = false }),
