@@ -147,8 +147,8 @@ public class ConcurrencyTests
             plans.ForEach(pool.GiveBack);
             long weights = sparse ? tapBytes * model.Kept : sizeof(float) * net.Weights.Where(w => w.Filter.Height > 1 && w.Filter.Height < 7).Sum(w => (long)w.Elements);
             Assert.That(bytes.Skip(1), Is.All.LessThanOrEqualTo(bytes[1]).And.All.GreaterThan(0));
-            // A caller's device has a little of its own.
-            Assert.That(alone - bytes[1], Is.GreaterThan(weights - 1000), $"{alone}, {string.Join(", ", bytes)}");
+            // A caller's device has a little of its own, and which layers pack their weights depends on the processor's caches.
+            Assert.That(alone - bytes[1], Is.GreaterThan(sparse ? weights - 1000 : weights / 2), $"{alone}, {string.Join(", ", bytes)}");
         }
         finally
         {
