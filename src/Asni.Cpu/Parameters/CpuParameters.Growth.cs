@@ -30,6 +30,17 @@ internal sealed unsafe partial class CpuParameters
         ClearPruned(parameter);
     }
 
+    protected override void MarkLargestCore(ReadOnlySpan<int> parameters, long keep, Ranking ranking)
+    {
+        Prepare(parameters);
+        ulong* kept = Words(ref _kept);
+        Unite(Masks, Masks, kept);
+        Select(kept, keep, ranking);
+        _workers.Vectorize(_list.Elements, new MarkBody(_list, kept, Slot(ParameterSlot.Gate, write: true)));
+        // Those without pruned elements need no mask.
+        foreach (int p in parameters) SetLive(p, _live[p]);
+    }
+
     /// <summary>Lists the parameters, each with a mask and with its state element by element.</summary>
     private void Prepare(ReadOnlySpan<int> parameters)
     {
@@ -49,6 +60,17 @@ internal sealed unsafe partial class CpuParameters
     {
         _live[parameter] = live;
         _masked[parameter] = live < Parameters[parameter].Elements;
+    }
+
+    private readonly struct MarkBody(Segments list, ulong* masks, float* marks) : IVectorBody
+    {
+        public void Execute<L, V>(int worker, int workers) where L : struct, ILanes<V> where V : struct
+        {
+            V one = L.Create(1);
+            foreach (Piece piece in list.Pieces(worker, workers))
+                for (long i = piece.Segment.Offset + piece.From, end = piece.Segment.Offset + piece.To; i < end; i += L.Count)
+                    L.Store(L.And(L.Mask(MaskBits.Read(masks, i) & MaskBits.All(L.Count)), one), marks + i);
+        }
     }
 
     private ulong* Words(ref CpuBuffer? buffer) => (ulong*)(buffer ??= new CpuBuffer(_length / 8)).Pointer;

@@ -4,12 +4,15 @@ namespace Asni.Cuda;
 
 internal sealed partial class CudaParameters
 {
-    protected override void CombineCore(ReadOnlySpan<int> parameters, ElementFunction function, ParameterSlot x, ParameterSlot y, float a, float b, bool dense)
+    protected override void CombineCore(ReadOnlySpan<int> parameters, ElementFunction function, ParameterSlot x, ParameterSlot y, float a, float b, bool dense) =>
+        Combine(_arena, List(parameters), function, x, y, a, b, dense);
+
+    /// <param name="arena">With the mask that counts.</param>
+    private void Combine(in ArenaArgs arena, ChunkList list, ElementFunction function, ParameterSlot x, ParameterSlot y, float a, float b, bool dense)
     {
-        ChunkList list = List(parameters);
         var args = new SlotArgs
         {
-            Arena = _arena,
+            Arena = arena,
             Chunks = list.Pointer,
             X = Slot(x).Pointer,
             Y = Slot(y).Pointer,

@@ -35,6 +35,17 @@ internal sealed partial class CudaParameters
         ApplyMasks(parameter);
     }
 
+    protected override void MarkLargestCore(ReadOnlySpan<int> parameters, long keep, Ranking ranking)
+    {
+        ChunkList list = List(parameters);
+        (ulong kept, _) = MoreMasks();
+        Combine(list, _masks.Pointer, 0, kept);
+        Select(parameters, list, kept, keep, ranking);
+        ulong marks = Slot(ParameterSlot.Gate).Pointer;
+        foreach (int p in parameters) _stream.Fill32(marks + (ulong)_offsets[p] * sizeof(float), BitConverter.SingleToUInt32Bits(1), Parameters[p].Elements);
+        Combine(_arena with { Masks = kept }, list, ElementFunction.Identity, ParameterSlot.Gate, ParameterSlot.Gate, 1, 0, dense: false);
+    }
+
     private (ulong Kept, ulong Grown) MoreMasks()
     {
         long bytes = Math.Max(1, _total) / 8 + sizeof(uint);

@@ -34,6 +34,22 @@ internal abstract partial class DeviceParameters
     /// <summary>Updates gates from their gradients, with state of their own, those of pruned elements too. Weight decay applies to all.</summary>
     public abstract void UpdateGates(ReadOnlySpan<int> parameters, in UpdateRule rule);
 
+    /// <summary>Makes the gates of the <paramref name="keep"/> live elements of these parameters that rank highest 1, ties by (parameter, element), and all their others 0. Masks stay.</summary>
+    /// <param name="keep">0 to as many as live.</param>
+    /// <exception cref="DivergenceException">A live element ranks by NaN.</exception>
+    public void MarkLargest(ReadOnlySpan<int> parameters, long keep, Ranking ranking = Ranking.Magnitude)
+    {
+        RequireTrained(parameters);
+        long live = 0;
+        foreach (int p in parameters) live += Live(p);
+        ArgumentOutOfRangeException.ThrowIfNegative(keep);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(keep, live);
+        MarkLargestCore(parameters, keep, ranking);
+    }
+
+    /// <inheritdoc cref="MarkLargest"/>
+    protected abstract void MarkLargestCore(ReadOnlySpan<int> parameters, long keep, Ranking ranking);
+
     private void Check(ReadOnlySpan<int> parameters, in ElementMap map, ReadOnlySpan<float> own)
     {
         RequireTrained(parameters);

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Asni.Devices;
 using Asni.Engine;
 using Asni.Networks;
 using Asni.Tensors;
@@ -44,6 +45,14 @@ internal sealed class Pruner(Model model, IScore score, IAllocation allocation, 
         foreach (Quota quota in allocation.Quotas(Tensors, sparsity, selection))
             foreach ((Parameter p, Mask mask) in selection.Choose(quota.Tensors, quota.Kept)) masks[p.Index] = mask;
         return [.. masks];
+    }
+
+    /// <summary>Makes the gates of the weights that <see cref="PruneTo"/> would keep now 1, and those of the others 0.</summary>
+    public void Mark(double sparsity)
+    {
+        Ranking ranking = score.Write(model, Tensors);
+        foreach (Quota quota in allocation.Quotas(Tensors, sparsity, new Selection(model.Parameters, ranking)))
+            model.Parameters.MarkLargest([.. quota.Tensors.Select(p => p.Index)], Math.Min(quota.Kept, quota.Tensors.Sum(p => model.Parameters.Live(p.Index))), ranking);
     }
 
     /// <summary>All of them live again: those that were pruned from +0, with optimizer state +0.</summary>

@@ -152,6 +152,29 @@ internal class MapTests(DeviceCase device) : DeviceTests
         Assert.That(Workbench.Read(actual, 0, ParameterSlot.Value), Is.EqualTo(before));
     }
 
+    [TestCase(0)]
+    [TestCase(1)]
+    [TestCase(700)]
+    [TestCase(long.MaxValue)]
+    public void The_largest_are_marked_and_masks_stay(long keep)
+    {
+        using Workbench reference = DeviceCase.OpenReference(), bench = device.Open();
+        DeviceParameters expected = Filled(reference), actual = Filled(bench);
+        // Many are equal.
+        foreach (DeviceParameters p in (DeviceParameters[])[expected, actual])
+            foreach (int index in s_some) p.Upload(index, ParameterSlot.Value, [.. Values.Random(3 + (ulong)index, p.Parameters[index].Elements).Select(v => MathF.Round(8 * v) / 8)]);
+        keep = Math.Min(keep, s_some.Sum(actual.Live));
+        Mask[] masks = [.. s_some.Select(p => Workbench.MaskOf(actual, p))];
+        float[] values = Workbench.Read(actual, 7, ParameterSlot.Value);
+        foreach (DeviceParameters p in (DeviceParameters[])[expected, actual]) p.MarkLargest(s_some, keep);
+        foreach (int p in s_some) Assert.That(Workbench.Read(actual, p, ParameterSlot.Gate), Is.EqualTo(Workbench.Read(expected, p, ParameterSlot.Gate)), $"{p}");
+        Assert.That(s_some.Sum(p => Workbench.Read(actual, p, ParameterSlot.Gate).Sum()), Is.EqualTo(keep));
+        Assert.That(actual.GetMask(0), Is.Null);
+        Assert.That(Workbench.Read(actual, 7, ParameterSlot.Value), Is.EqualTo(values));
+        Assert.That(Workbench.MaskOf(actual, 7).Live, Is.EqualTo(masks[1].Live));
+        Assert.That(() => actual.MarkLargest([0], actual.Live(0) + 1), Throws.TypeOf<ArgumentOutOfRangeException>());
+    }
+
     [Test]
     public void Numbers_of_parameters_are_counted()
     {

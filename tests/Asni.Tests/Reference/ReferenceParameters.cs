@@ -208,6 +208,18 @@ internal sealed class ReferenceParameters : DeviceParameters
         }
     }
 
+    protected override void MarkLargestCore(ReadOnlySpan<int> parameters, long keep, Ranking ranking)
+    {
+        Threshold threshold = FindThreshold(parameters, keep, ranking);
+        long equal = 0;
+        foreach (int p in parameters.ToArray().Order())
+            for (int i = 0; i < Parameters[p].Elements; i++)
+            {
+                float rank = Rank(p, i, ranking);
+                Doubles(p, ParameterSlot.Gate)[i] = Lives(p, i) && (rank > threshold.Value || (rank == threshold.Value && equal++ < threshold.KeepEqual)) ? 1 : 0;
+            }
+    }
+
     private void Step(int parameter, int i, double decay, in UpdateRule rule, ParameterSlot value, ParameterSlot gradient, ParameterSlot state0, ParameterSlot state1)
     {
         ref double w = ref Doubles(parameter, value)[i];

@@ -1,0 +1,55 @@
+using Asni.Devices;
+using Asni.Engine;
+using Asni.Networks;
+using Asni.Pruning;
+using Asni.Tensors;
+
+namespace Asni.Training.Policies;
+
+/// <summary>
+/// Dynamic network surgery (Guo, Yao, Chen 2016, arXiv 1608.04493): all weights are updated; a weight loses its mark when |w| is at most a, and has it again when |w| is above b > a. Marks move
+/// after a step t with probability (1 + gamma t)^-power. Here a and b are 0.9 and 1.1 times the magnitude of the K-th largest weight.
+/// </summary>
+internal sealed class Surgery(Model model, Pruner pruner, double sparsity, long last, ulong seed, (double Gamma, double Power) decay, Action<TrainingNote> note)
+    : MarkedWeights(model, pruner, sparsity, last, note)
+{
+    private const float Below = 0.9f, Above = 1.1f;
+    private const ulong Purpose = 14;
+
+    private readonly SlotState _marks = new(model, ParameterSlot.Gate, "mark", pruner.Tensors);
+    private readonly long _kept = Quota.At(sparsity, pruner.Tensors);
+
+    public override PolicyState Save() => _marks.Save();
+
+    public override void Restore(PolicyState state) => _marks.Restore(state);
+
+    protected override void Mark(in StepPoint at)
+    {
+        long before = at.Done - 1;
+        if (before == 0) Pruner.Mark(0);
+        if (SplitMix64.Fork(seed, Purpose, (ulong)before).NextDouble() >= Math.Pow(1 + decay.Gamma * before, -decay.Power)) return;
+        float middle = Model.Parameters.FindThreshold(Indices, _kept).Value;
+        foreach (Parameter p in Pruner.Tensors)
+        {
+            float[] weights = new float[p.Elements], marks = new float[p.Elements];
+            Model.Parameters.Download(p.Index, ParameterSlot.Value, weights);
+            Model.Parameters.Download(p.Index, ParameterSlot.Gate, marks);
+            Move(weights, marks, middle);
+            Model.Parameters.Upload(p.Index, ParameterSlot.Gate, marks);
+        }
+    }
+
+    /// <summary>As they are trained with.</summary>
+    protected override void MarkEvaluated(in StepPoint at) { }
+
+    /// <param name="middle">Magnitude between a and b.</param>
+    internal static void Move(ReadOnlySpan<float> weights, Span<float> marks, float middle)
+    {
+        for (int i = 0; i < marks.Length; i++)
+        {
+            float magnitude = MathF.Abs(weights[i]);
+            if (magnitude <= Below * middle) marks[i] = 0;
+            else if (magnitude > Above * middle) marks[i] = 1;
+        }
+    }
+}

@@ -1,0 +1,126 @@
+using Asni.Cpu;
+using Asni.Devices;
+using Asni.Engine;
+using Asni.Methods;
+using Asni.Networks;
+using Asni.Optimizers;
+using Asni.Pruning;
+using Asni.Tests.Devices;
+using Asni.Tests.Engine;
+using Asni.Tests.Methods;
+using Asni.Training;
+using Asni.Training.Policies;
+using static Asni.Tests.Methods.MethodTests;
+
+namespace Asni.Tests.Training.Policies;
+
+/// <summary>Policies that train all weights of which some are marked.</summary>
+public class MarkedWeightsTests
+{
+    private static readonly Method[] s_methods = [new SoftShrinkage(), new NetworkSurgery(), new TopKast()];
+
+    [TestCaseSource(nameof(s_methods))]
+    public void After_the_cut_exactly_K_live_and_before_it_all_are_trained(Method method)
+    {
+        (RunResult result, RecordingObserver observer) = Run(method);
+        Assert.That(result.Phases.Single().Kept, Is.EqualTo(Quota.At(0.9, Net.WeightCount)));
+        Assert.That(observer.Epochs[4].Kept, Is.EqualTo(Quota.At(0.9, Net.WeightCount)), "0.75 of 6 epochs");
+        Assert.That(result.Phases[0].Top1, Is.GreaterThan(0.3), "chance is 0.25");
+        if (method is SoftShrinkage) Assert.That(observer.Epochs[3].Kept, Is.EqualTo(Net.WeightCount));
+        if (method is TopKast) Assert.That(observer.Epochs[3].Kept, Is.EqualTo(Quota.At(0.9, Net.WeightCount)));
+    }
+
+    /// <summary>The K = 2 largest stay bit for bit, the others are multiplied by r.</summary>
+    [TestCase(1, 0.5f, 0.1f)]
+    [TestCase(0.5, 0.25f, 0.05f)]
+    [TestCase(0, 0, 0)]
+    public void The_smallest_shrink(double ratio, float third, float fourth) =>
+        Assert.That(Shrunk([0.6f, -2, 0.5f, 0.1f], ratio), Is.EqualTo((float[])[0.6f, -2, third, fourth]));
+
+    [Test]
+    public void A_mark_between_the_borders_stays_as_it_is()
+    {
+        float[] marks = [1, 0, 1, 0, 1, 0, 1];
+        Surgery.Move([1, -1, 0.9f, 1.2f, -0.5f, 0.95f, 1.05f], marks, middle: 1);
+        Assert.That(marks, Is.EqualTo((float[])[1, 0, 0, 1, 0, 0, 1]));
+    }
+
+    [TestCase(OptimizerKind.Sgd)]
+    [TestCase(OptimizerKind.Nesterov)]
+    [TestCase(OptimizerKind.Adam)]
+    public void What_is_not_updated_keeps_its_bits_and_what_is_computed_with_is_updated(OptimizerKind kind)
+    {
+        using var device = new CpuDevice(2);
+        Recipe recipe = With(new TopKast()) with { Optimizer = new OptimizerSettings { Kind = kind, WeightDecay = 1e-3 } };
+        using var run = new MethodRun(recipe, Net, MethodTests.Data, device, new RecordingObserver());
+        var pruner = new Pruner(run.Model, new Magnitude(), new Uniform());
+        var watcher = new Watcher(run.Model, new TwoSets(run.Model, pruner, 0.9, 0.8, 0.1, 70, _ => { }));
+        run.Train(new PhasePlan("topkast", 2, recipe.LearningRate), watcher);
+        Assert.That(watcher.Steps, Is.EqualTo(24));
+    }
+
+    [Test]
+    public void What_is_computed_with_has_to_be_updated()
+    {
+        Recipe few = With(new TopKast { Backward = 0.95 });
+        Assert.That(() => few.Method.Validate(few), Throws.TypeOf<UsageException>().With.Message.Contains("is above the sparsity"));
+    }
+
+    private static float[] Shrunk(float[] weights, double ratio)
+    {
+        using var device = new CpuDevice(1);
+        Network net = TinyNetworks.Linear(4, 1, 1, 2);
+        using var model = new Model(net, device);
+        Parameter p = net.Weights.First(w => w.Elements == 4);
+        model.Parameters.Upload(p.Index, ParameterSlot.Value, weights);
+        var pruner = new Pruner(model, new Magnitude(), new Uniform());
+        var policy = new Shrinkage(model, pruner, 0.5, ratio, last: 9, _ => { });
+        policy.AfterStep(new StepPoint(0, 1, 10, 1));
+        Assert.That(model.Parameters.GetMask(p.Index), Is.Null);
+        return Workbench.Read(model.Parameters, p.Index, ParameterSlot.Value);
+    }
+
+    /// <summary>Compares weights before and after each update.</summary>
+    private sealed class Watcher(Model model, TwoSets sets) : IMaskPolicy
+    {
+        private float[][] _before = [];
+
+        public int Steps { get; private set; }
+
+        public StepNeeds BeforeStep(in StepPoint at)
+        {
+            _before = Values();
+            return sets.BeforeStep(at);
+        }
+
+        public void AfterBackward(in StepPoint at)
+        {
+            sets.AfterBackward(at);
+            Assert.That(Values(), Is.EqualTo(_before), "values are the weights again");
+        }
+
+        public PruneOutcome? AfterStep(in StepPoint at)
+        {
+            sets.AfterStep(at);
+            float[][] after = Values();
+            for (int k = 0; k < after.Length; k++)
+            {
+                Parameter p = model.Network.Weights.ElementAt(k);
+                float[] a = Workbench.Read(model.Parameters, p.Index, ParameterSlot.GateState0), b = Workbench.Read(model.Parameters, p.Index, ParameterSlot.GateState1);
+                Assert.That((a.Sum(), b.Sum()), Is.EqualTo(((float)Quota.At(0.9, p.Elements), (float)Quota.At(0.8, p.Elements))));
+                for (int i = 0; i < a.Length; i++)
+                {
+                    Assert.That(a[i], Is.LessThanOrEqualTo(b[i]));
+                    if (b[i] == 0) Assert.That(after[k][i], Is.EqualTo(_before[k][i]));
+                    else Assert.That(after[k][i], Is.Not.EqualTo(_before[k][i]), "the penalty moves it at least");
+                }
+            }
+            Steps++;
+            return null;
+        }
+
+        public PruneOutcome? BetweenEpochs(in StepPoint at) => null;
+
+        private float[][] Values() => [.. model.Network.Weights.Select(p => Workbench.Read(model.Parameters, p.Index, ParameterSlot.Value))];
+    }
+}
