@@ -24,6 +24,9 @@ from gpu_validate import read, replace, table
 
 # Start from a network that is given to them.
 NEED_A_START = ("ispasp", "retrain")
+# What a method cannot do without, or whose defaults are for SGD: flags that come after those of the call.
+SGD = ("--optimizer", "sgd", "--lr", "0.1")
+FLAGS_OF = {"str": ("--optimizer", "momentum", "--lr", "0.1"), "iht": SGD, "proximal": SGD, "lobster": SGD, "admm": SGD}
 CONTROLS = ("ticket", "reinit", "shuffle", "invert", "initialsigns", "randomsigns", "layermagnitude", "networkmagnitude")
 
 
@@ -42,6 +45,21 @@ def is_complete(folder):
         return False
 
 
+def flags_for(method, flags):
+    """The call's flags, and the method's own where the call says nothing of optimizer and rate."""
+    return [*flags, *(() if {"--optimizer", "--lr"} & set(flags) else FLAGS_OF.get(method, ()))]
+
+
+def run(command, log):
+    """Runs it to its end; Ctrl-C reaches it too, and it saves what it has reached before this goes on."""
+    with subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT) as process:
+        try:
+            process.wait()
+        except KeyboardInterrupt:
+            process.wait()
+            raise
+
+
 def train(asni, folder, net, method, sparsity, seed, flags):
     """Whether the run is complete afterwards."""
     if is_complete(folder):
@@ -49,11 +67,11 @@ def train(asni, folder, net, method, sparsity, seed, flags):
     # Without networks or checkpoints nothing was reached; asni says so if there is something that it cannot continue.
     started = os.path.isdir(os.path.join(folder, "checkpoints"))
     command = [*asni, "--resume", folder] if started else [
-        *asni, "--net", net, "--method", method, "--seed", seed, *(["--sparsity", sparsity] if sparsity else []), *flags, "--out", folder]
+        *asni, "--net", net, "--method", method, "--seed", seed, *(["--sparsity", sparsity] if sparsity else []), *flags_for(method, flags), "--out", folder]
     print(shlex.join(command), flush=True)
     os.makedirs(os.path.dirname(folder), exist_ok=True)
     with open(folder + ".log", "a", encoding="utf-8") as log:
-        subprocess.run(command, stdout=log, stderr=subprocess.STDOUT, check=False)
+        run(command, log)
     return is_complete(folder)
 
 
@@ -106,6 +124,8 @@ def title_of(net, methods):
 
 def markdown(results, flags, plots):
     lines = [f"Flags beside method, sparsity and seed: `{shlex.join(flags)}`."] if flags else []
+    own = [f"`{shlex.join(FLAGS_OF[m])}` for `{m}`" for m in sorted({m for methods in results.values() for m in methods} & FLAGS_OF.keys()) if flags_for(m, flags) != flags]
+    lines += ["", f"Of their own: {', '.join(own)}."] if own else []
     for net, methods in results.items():
         head = ["method", ">sparsity", ">effective", ">MACs", ">top-1", ">seeds", ">seconds"]
         lines += ["", f"**{title_of(net, methods)}**", "", *table(head, rows_of(methods))]
@@ -124,16 +144,17 @@ def write_page(page, results, flags):
     replace(page, text.encode())
 
 
-def keep_flags(runs, flags):
-    """The flags that all runs of a folder share; those of the call must be these."""
+def keep_flags(runs, flags, keep):
+    """The flags that all runs of a folder share; those of the call must be these. They are kept with the first call that trains."""
     path = os.path.join(runs, "flags.json")
     if os.path.exists(path):
         before = json.loads(read(path))
         if flags and before != flags:
             sys.exit(f"leaderboard.py: the runs in {runs} have the flags '{shlex.join(before)}'; give another folder for '{shlex.join(flags)}'.")
         return before
-    os.makedirs(runs, exist_ok=True)
-    replace(path, json.dumps(flags).encode())
+    if keep:
+        os.makedirs(runs, exist_ok=True)
+        replace(path, json.dumps(flags).encode())
     return flags
 
 
@@ -150,7 +171,7 @@ def main():
     own, flags = (sys.argv[1:], []) if "--" not in sys.argv else (sys.argv[1:sys.argv.index("--")], sys.argv[sys.argv.index("--") + 1:])
     options = parser.parse_args(own)
     asni, runs = shlex.split(options.asni), os.path.abspath(options.runs)
-    flags = keep_flags(runs, flags)
+    flags = keep_flags(runs, flags, keep=not options.only_write)
     failed = []
     # Seed by seed, so that a call that is stopped has every method.
     for seed, net in [] if options.only_write else [(s, n) for s in options.seed.split(",") for n in options.net.split(",")]:

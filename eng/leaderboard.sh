@@ -4,4 +4,4 @@
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 dotnet build "$root/src/Asni.Host" -c Release -v q --nologo
-exec python3 "$root/eng/leaderboard.py" --asni "dotnet $root/src/Asni.Host/bin/Release/net10.0/Asni.Host.dll" "$@"
+exec python3 "$root/eng/leaderboard.py" --asni "dotnet $(printf %q "$root/src/Asni.Host/bin/Release/net10.0/Asni.Host.dll")" "$@"

@@ -80,7 +80,9 @@ def draw_accuracy(title, lines):
     lowest = min(min(d for d, _ in points), 0.5)
     low, high = 10 * math.floor(min(a for _, a in points) / 10), 10 * math.ceil(max(a for _, a in points) / 10 + 1e-9)
     step = 10 if high - low > 20 else 2
-    right, floor, top = WIDTH - RIGHT - 150, HEIGHT - BOTTOM, 56
+    # The names take a row each, whatever their number.
+    height = max(HEIGHT, 64 + 20 * len(lines) + BOTTOM)
+    right, floor, top = WIDTH - RIGHT - 150, height - BOTTOM, 56
 
     def row(accuracy):
         return floor - (accuracy - low) / (high - low) * (floor - top)
@@ -88,8 +90,8 @@ def draw_accuracy(title, lines):
     def column(density):
         return LEFT + 8 + math.log(1 / density) / math.log(1 / lowest) * (right - LEFT - 16)
 
-    out = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" role="img">',
-           f"<title>{escape(title)}</title><style>{STYLE}</style>", f'<rect class="page" width="{WIDTH}" height="{HEIGHT}"/>',
+    out = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}" role="img">',
+           f"<title>{escape(title)}</title><style>{STYLE}</style>", f'<rect class="page" width="{WIDTH}" height="{height}"/>',
            f'<text class="title" x="{LEFT}" y="28">{escape(title)}</text>']
     for accuracy in range(low, high + 1, step):
         y = row(accuracy)
