@@ -52,7 +52,7 @@ ASNI_DEVICE float mapped(const MapArgs& args, const Element& e) {
     switch (args.function) {
         case map_soft_threshold: {
             float rest = fabsf(e.w) - e.own;
-            return sign_of(e.w) * (rest > 0.0f ? rest : 0.0f);
+            return sign_of(e.w) * (rest <= 0.0f ? 0.0f : rest);  // NaN stays
         }
         case map_signed_power: return e.w * power_factor(args, e.w);
         case map_sigmoid_gate: return args.b * sigmoid(args.a * e.s) * e.w;

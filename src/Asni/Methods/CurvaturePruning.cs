@@ -30,7 +30,7 @@ public sealed record CurvaturePruning
     [
         PruningOptions.SparsitySetting<CurvaturePruning>(m => m.Sparsity, (m, v) => m with { Sparsity = v }),
         .. PruningOptions.Settings.In<CurvaturePruning, PruningOptions>(m => m.Options, (m, v) => m with { Local = v.Local, MinimumKept = v.MinimumKept }).Where(s => s.Key != "prune-biases"),
-        SettingFactory.Integer<CurvaturePruning>("gradients", "m, gradients of small batches that curvature is estimated by", m => m.Gradients, (m, v) => m with { Gradients = v }, "[1, inf)"),
+        SettingFactory.Integer<CurvaturePruning>("gradients", "m, gradients of small batches that curvature is estimated by", m => m.Gradients, (m, v) => m with { Gradients = v }, "[1, 100000]"),
         SettingFactory.Integer<CurvaturePruning>("gradient-images", "images of each of these gradients", m => m.GradientImages, (m, v) => m with { GradientImages = v }, "[1, inf)"),
         .. Retraining.Settings.In<CurvaturePruning, Retraining>(m => m.Retraining, (m, v) => m with { Retraining = v }),
     ];

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using Asni.Engine;
 using Asni.Networks;
 using Asni.Optimizers;
+using Asni.Pruning;
 using Asni.Tensors;
 using Asni.Training;
 using Asni.Training.Policies;
@@ -44,14 +45,14 @@ internal sealed class Phase(string name, ulong stream, Recipe recipe, Trainer tr
                 double rate = learningRate.GetRate(epoch, epochs);
                 var plan = new EpochPlan(name, epoch, epochs, rate, recipe.Optimizer, seed) { Begin = Begin };
                 Metrics train = trainer.TrainEpoch(plan, progress, HooksOf(epoch), cancellation);
-                // What is delivered is not to be finished twice: from here on to the checkpoint nothing stops the phase.
-                bool last = Policy is not null && epoch == epochs - 1;
-                if (last) threshold = Policy!.Finish(At(epoch, trainer.StepsPerEpoch))?.Threshold ?? threshold;
-                test = last ? trainer.Evaluate(CancellationToken.None) : Evaluate(At(epoch, trainer.StepsPerEpoch), cancellation);
+                PruneOutcome? finish = epoch == epochs - 1 ? Policy?.Finish(At(epoch, trainer.StepsPerEpoch)) : null;
+                threshold = finish?.Threshold ?? threshold;
+                // What is delivered is not to be finished twice: from there on to the checkpoint nothing stops the phase.
+                test = finish is null ? Evaluate(At(epoch, trainer.StepsPerEpoch), cancellation) : trainer.Evaluate(CancellationToken.None);
                 // The epoch's last step may have made weights NaN that no loss has seen yet.
                 if (!double.IsFinite(test.Loss)) trainer.Model.TakeSnapshot().RequireFinite(name);
                 Model model = trainer.Model;
-                long kept = last ? model.Kept : Policy?.Counted ?? model.Kept;
+                long kept = finish is null ? Policy?.Counted ?? model.Kept : model.Kept;
                 var record = new EpochRecord(name, epoch, epochs, rate, train.Loss, test.Loss, test.Top1, test.Top5, 1 - (double)kept / model.Network.WeightCount, kept,
                     threshold, progress.Seconds + (watch.Elapsed - started).TotalSeconds, train.Samples / train.Seconds)
                 {

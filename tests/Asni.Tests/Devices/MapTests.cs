@@ -152,6 +152,16 @@ internal class MapTests(DeviceCase device) : DeviceTests
         Assert.That(Workbench.Read(actual, 0, ParameterSlot.Value), Is.EqualTo(before));
     }
 
+    [Test]
+    public void Numbers_that_are_none_stay_so([Values(MapFunction.SoftThreshold, MapFunction.SignedPower, MapFunction.SigmoidGate, MapFunction.LinearGate, MapFunction.HardConcrete, MapFunction.GaussianNoise)] MapFunction function)
+    {
+        using Workbench bench = device.Open();
+        DeviceParameters p = bench.Parameters((ParameterKind.Weight, new FilterShape(3, 1, 1, 1)));
+        p.Upload(0, ParameterSlot.Value, [1, float.NaN, -1]);
+        p.MapValues([0], new ElementMap(function, A: 2, B: 1), function == MapFunction.SoftThreshold ? [0.5f] : []);
+        Assert.That(Workbench.Read(p, 0, ParameterSlot.Value).Select(float.IsNaN), Is.EqualTo((bool[])[false, true, false]));
+    }
+
     [TestCase(0)]
     [TestCase(1)]
     [TestCase(700)]

@@ -97,10 +97,25 @@ public class MaskLearningTests
     }
 
     [Test]
+    public void Soft_thresholds_that_would_begin_beyond_what_float_holds_are_refused() =>
+        Assert.That(() => Run(new SoftThresholdReparameterization { ThresholdDecay = 100, Onset = 0.9 }), Throws.TypeOf<UsageException>().With.Message.Contains("is too large for an onset after 0.9"));
+
+    [Test]
     public void Soft_thresholds_need_an_optimizer_whose_decay_moves_them()
     {
         Recipe adam = With(new SoftThresholdReparameterization()) with { Optimizer = new OptimizerSettings { Kind = OptimizerKind.Adam } };
         Assert.That(() => adam.Method.Validate(adam), Throws.TypeOf<UsageException>().With.Message.Contains("adam makes all steps alike"));
+    }
+
+    /// <summary>A round ends after its evaluation: what is open then is counted, and the next round begins with gates of at most s0.</summary>
+    [Test]
+    public void Rounds_of_gates_go_on_where_the_last_one_ended()
+    {
+        (_, RecordingObserver observer) = Run(new ContinuousSparsification { Finish = new() { Sparsity = 0.8 }, Rounds = 2 });
+        EpochRecord[] epochs = [.. observer.Epochs.Where(e => e.Phase == "cs-gates")];
+        Assert.That(epochs, Has.Length.EqualTo(12));
+        Assert.That(epochs[5].Kept, Is.GreaterThan(s_all / 10));
+        Assert.That(epochs[6].Kept, Is.LessThanOrEqualTo(epochs[5].Kept), "what was closed stays nearly closed");
     }
 
     [Test]

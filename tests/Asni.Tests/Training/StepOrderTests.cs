@@ -1,3 +1,4 @@
+using System.Reflection;
 using Asni.Cpu;
 using Asni.Cpu.Sparse;
 using Asni.Data;
@@ -49,6 +50,19 @@ public class StepOrderTests
         Assert.That(observer.Epochs[^1].TestLoss, Is.EqualTo(trainer.Evaluate().Loss));
     }
 
+    /// <summary>A method of another signature than the interface's would never be called, and the interface's own would do nothing in its place.</summary>
+    [Test]
+    public void No_policy_has_a_method_that_only_looks_like_the_interfaces()
+    {
+        const BindingFlags any = BindingFlags.Instance | BindingFlags.Public | BindingFlags.NonPublic;
+        foreach (Type policy in typeof(IMaskPolicy).Assembly.GetTypes().Where(t => t.IsAssignableTo(typeof(IMaskPolicy)) && !t.IsInterface && !t.IsAbstract))
+            foreach (MethodInfo left in policy.GetInterfaceMap(typeof(IMaskPolicy)).TargetMethods.Where(m => m.DeclaringType == typeof(IMaskPolicy)))
+            {
+                Assert.That(policy.GetMethods(any).Select(m => m.Name), Does.Not.Contain(left.Name), policy.Name);
+                Assert.That(policy, Is.Not.EqualTo(typeof(PolicySequence)), $"does not forward {left.Name}");
+            }
+    }
+
     private sealed class Watcher(Model model) : IMaskPolicy
     {
         private float[] _before = [];
@@ -72,7 +86,7 @@ public class StepOrderTests
         {
             Log.Add("finish");
             foreach (Parameter p in model.Network.Weights) model.Parameters.Upload(p.Index, ParameterSlot.Value, new float[p.Elements]);
-            return null;
+            return new PruneOutcome(null, model.Kept);
         }
 
         public PruneOutcome? AfterStep(in StepPoint at)

@@ -80,9 +80,10 @@ public sealed record ContinuousSparsification : Method
     {
         OptimizerSettings own = recipe.Optimizer with { WeightDecay = 0 };
         LearningRate rate = recipe.LearningRate with { Period = recipe.Epochs };
-        return new(Map, Map, (_, s) => s, at => own.At(rate.GetRate(at.Epoch, at.Epochs), at.Done))
+        return new(Map, Map, (_, s) => s, at => own.At(rate.GetRate(at.Epoch, at.Epochs), at.Done - (long)(at.Epoch - at.Epoch % recipe.Epochs) * at.StepsPerEpoch))
         {
-            Change = at => at.Step == at.StepsPerEpoch && (at.Epoch + 1) % recipe.Epochs == 0 && at.Epoch + 1 < at.Epochs ? s => MathF.Min((float)Hardness * s, (float)Initial) : null,
+            Restarts = true,
+            Change = at => (at.Epoch + 1) % recipe.Epochs == 0 ? s => MathF.Min((float)Hardness * s, (float)Initial) : null,
         };
 
         ElementMap Map(StepPoint at)

@@ -14,7 +14,7 @@ public sealed record HardConcreteGates : Method
 {
     private const string PhaseName = "l0";
 
-    /// <summary>Temperature, and log alpha where a gate has even chances of not being 0.</summary>
+    /// <summary>b, and the limit of |a|, log 100.</summary>
     private const double Temperature = 2.0 / 3, MostLogAlpha = 4.60517;
 
     /// <summary>Of the first gates, before training.</summary>
@@ -76,8 +76,8 @@ public sealed record HardConcreteGates : Method
         {
             Seed = recipe.Seed,
             Noise = Noise.FillLogistic,
-            // As often as the authors' code, after each step, would cost more than it gives: within an epoch no gate goes far beyond.
-            Change = at => at.Step == at.StepsPerEpoch ? a => (float)Math.Clamp(a, -MostLogAlpha, MostLogAlpha) : null,
+            // As often as the authors' code, after each step, would cost more than it gives: within an epoch no gate goes far beyond. Not before the cut, which would find equal ones.
+            Change = _ => a => (float)Math.Clamp(a, -MostLogAlpha, MostLogAlpha),
         };
     }
 }

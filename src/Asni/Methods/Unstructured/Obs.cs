@@ -24,7 +24,7 @@ public sealed record Obs : Method
         Settings = SettingFactory.As<Method, Obs>(
         [
             .. CurvaturePruning.Settings.In<Obs, CurvaturePruning>(m => m.Pruning, (m, v) => m with { Pruning = v }),
-            SettingFactory.Integer<Obs>("fisher-block", "neighbouring weights of a tensor that F relates to each other", m => m.Block, (m, v) => m with { Block = v }, "[1, inf)"),
+            SettingFactory.Integer<Obs>("fisher-block", "neighbouring weights of a tensor that F relates to each other", m => m.Block, (m, v) => m with { Block = v }, "[1, 8192]"),
             SettingFactory.Number<Obs>("damp", "what is added to F's diagonal", m => m.Damp, (m, v) => m with { Damp = v }, "(0, inf)"),
             SettingFactory.Integer<Obs>("rounds", "cuts, each by another F", m => m.Rounds, (m, v) => m with { Rounds = v }, "[1, inf)"),
         ]),

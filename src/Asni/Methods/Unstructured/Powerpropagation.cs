@@ -40,6 +40,11 @@ public sealed record Powerpropagation : Method
         return Finish.Run(run, PhaseName, weights);
     }
 
+    internal override void Validate(Recipe recipe)
+    {
+        if (Finish.Kind != FinishKind.Exact) throw new UsageException("powerpropagation finishes exactly at its sparsity.");
+    }
+
     internal override double? FinalSparsity(Recipe recipe) => Finish.Sparsity;
 
     internal override Method Explicit(Recipe recipe) => this with { Finish = Finish.Explicit(recipe) };

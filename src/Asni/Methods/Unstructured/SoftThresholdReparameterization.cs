@@ -14,6 +14,9 @@ public sealed record SoftThresholdReparameterization : Method
 {
     private const string PhaseName = "str";
 
+    /// <summary>A decay that is not given multiplies s by exp(-this) over the run; and the most until the onset that float holds.</summary>
+    private const double UsualExponent = 50, MostExponent = 80;
+
     /// <summary>s where thresholds begin to prune: 1e-4.</summary>
     private const double OnsetLogit = -9.2;
 
@@ -29,7 +32,7 @@ public sealed record SoftThresholdReparameterization : Method
         [
             .. SparseFinish.Settings.In<SoftThresholdReparameterization, SparseFinish>(m => m.Finish, (m, v) => m with { Finish = v }),
             SettingFactory.Number<SoftThresholdReparameterization>("onset", "share of the run after which thresholds begin to prune", m => m.Onset, (m, v) => m with { Onset = v }, "[0, 1)"),
-            SettingFactory.Number<SoftThresholdReparameterization>("threshold-decay", "weight decay of thresholds; more prunes more", m => m.ThresholdDecay, (m, v) => m with { ThresholdDecay = v }, "(0, inf)"),
+            SettingFactory.Number<SoftThresholdReparameterization>("threshold-decay", "weight decay of thresholds; more prunes more (default: 50 by the sum of the rates by 1 - momentum)", m => m.ThresholdDecay, (m, v) => m with { ThresholdDecay = v }, "(0, inf)"),
         ]),
         StartsDense = true,
     };
@@ -37,8 +40,8 @@ public sealed record SoftThresholdReparameterization : Method
     public SparseFinish Finish { get; init; } = new();
     public double Onset { get; init; } = 0.3;
 
-    /// <summary>d. The paper has 2.25e-5 for 90 % of ResNet-50 in 512,000 steps; a run of some thousand steps needs more.</summary>
-    public double ThresholdDecay { get; init; } = 5e-3;
+    /// <summary>d; null for what multiplies s by exp(-50) over the run. The paper has 2.25e-5 for 90 % of ResNet-50 in 512,000 steps.</summary>
+    public double? ThresholdDecay { get; init; }
 
     internal override MethodRow Row => s_row;
 
@@ -47,8 +50,10 @@ public sealed record SoftThresholdReparameterization : Method
     internal override IEnumerable<PhaseResult> Run(MethodRun run)
     {
         OptimizerSettings optimizer = run.Recipe.Optimizer;
-        OptimizerSettings own = optimizer with { WeightDecay = ThresholdDecay };
-        double initial = OnsetLogit * Math.Exp(ThresholdDecay * Travel(Onset));
+        double decay = ThresholdDecay ?? UsualExponent / Travel(1), exponent = decay * Travel(Onset);
+        if (exponent > MostExponent) throw new UsageException($"threshold-decay {SettingText.Text(decay)} is too large for an onset after {SettingText.Text(Onset)} of this run: {SettingText.Text(MostExponent / Travel(Onset))} is the most.");
+        OptimizerSettings own = optimizer with { WeightDecay = decay };
+        double initial = OnsetLogit * Math.Exp(exponent);
         return Finish.Run(run, PhaseName, new ThresholdedWeights(run.Model, initial, Rule, Finish.Kept(run.Model.Network)));
 
         UpdateRule Rule(StepPoint at) => own.At(run.Recipe.LearningRate.GetRate(at.Epoch, at.Epochs), at.Done);

@@ -65,7 +65,7 @@ internal sealed class GradientRows
     {
         foreach ((TensorRange range, float[][] rows) in _parts)
         {
-            Parallel.For(0, (range.Length + block - 1) / block, b =>
+            Parallel.For(0, (int)((range.Length + (long)block - 1) / block), b =>
             {
                 int first = b * block, end = Math.Min(range.Length, first + block);
                 int[] places = [.. Enumerable.Range(first, end - first).Where(i => live(range.Tensor, range.First + i))];

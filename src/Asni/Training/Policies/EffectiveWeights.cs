@@ -43,25 +43,27 @@ internal abstract class EffectiveWeights(Model model, long? kept) : IMaskPolicy
 
     public PruneOutcome? AfterStep(in StepPoint at) => null;
 
-    public PruneOutcome? BetweenEpochs(in StepPoint at) => null;
+    public virtual PruneOutcome? BetweenEpochs(in StepPoint at) => null;
 
     public void BeforeEvaluation(in StepPoint at)
     {
-        Counted = Weights.Select((p, k) => Margins(p, k).LongCount(m => m > 0)).Sum();
-        Model.Parameters.MapValues(Indices, Evaluated(at), Own);
+        ElementMap map = Evaluated(at);
+        Counted = Weights.Select((p, k) => Margins(map, p, k).LongCount(m => m > 0)).Sum();
+        Model.Parameters.MapValues(Indices, map, Own);
     }
 
     public void AfterEvaluation() => Model.Parameters.RestoreValues(Indices);
 
     public PruneOutcome? Finish(in StepPoint at)
     {
-        for (int k = 0; k < Indices.Length; k++) Model.Parameters.Upload(Indices[k], ParameterSlot.Score, Margins(Weights[k], k));
-        Model.Parameters.MapValues(Indices, Evaluated(at), Own);
+        ElementMap map = Evaluated(at);
+        for (int k = 0; k < Indices.Length; k++) Model.Parameters.Upload(Indices[k], ParameterSlot.Score, Margins(map, Weights[k], k));
+        Model.Parameters.MapValues(Indices, map, Own);
         var live = new long[Indices.Length];
-        double? threshold = null;
-        if (kept is { } k1) threshold = Model.Parameters.Prune(Indices, k1, live, Ranking.Score).Value;
+        if (kept is { } most) Model.Parameters.Prune(Indices, most, live, Ranking.Score);
         else Model.Parameters.ApplyThreshold(Indices, new Threshold(0, 0, Ranking.Score), live);
-        return new PruneOutcome(threshold, live.Sum());
+        // A margin is no magnitude that records could give.
+        return new PruneOutcome(null, live.Sum());
     }
 
     public virtual PolicyState? Save() => null;
@@ -86,10 +88,10 @@ internal abstract class EffectiveWeights(Model model, long? kept) : IMaskPolicy
     /// <summary>Uploads x of the function, where it has one.</summary>
     protected virtual void WriteNoise(in StepPoint at) { }
 
-    private float[] Margins(Parameter p, int tensor)
+    private float[] Margins(in ElementMap map, Parameter p, int tensor)
     {
-        float[] values = Download(p, ParameterSlot.Value), gates = Download(p, ParameterSlot.Gate);
-        for (int i = 0; i < values.Length; i++) values[i] = Margin(values[i], gates[i], tensor);
+        float[] values = Download(p, ParameterSlot.Value), gates = map.ReadsGate ? Download(p, ParameterSlot.Gate) : [];
+        for (int i = 0; i < values.Length; i++) values[i] = Margin(values[i], map.ReadsGate ? gates[i] : 0, tensor);
         return values;
     }
 

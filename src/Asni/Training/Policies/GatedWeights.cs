@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using Asni.Devices;
 using Asni.Engine;
 using Asni.Networks;
+using Asni.Pruning;
 using Asni.Tensors;
 
 namespace Asni.Training.Policies;
@@ -22,8 +23,11 @@ internal sealed record GateFunctions(Func<StepPoint, ElementMap> Trained, Func<S
     /// <summary>Random numbers are pure functions of it, the step, the tensor and the element.</summary>
     public ulong Seed { get; init; }
 
-    /// <summary>What happens to a gate after the step that ends at a place; null: nothing.</summary>
+    /// <summary>What happens to a gate between epochs; null: nothing.</summary>
     public Func<StepPoint, Func<float, float>?> Change { get; init; } = _ => null;
+
+    /// <summary>Whether the gates' optimizer state begins anew with that.</summary>
+    public bool Restarts { get; init; }
 }
 
 /// <summary>Trains a gate beside each weight, by an update of its own.</summary>
@@ -49,8 +53,13 @@ internal sealed class GatedWeights(Model model, GateFunctions gates, long? kept)
             var numbers = new float[Weights[k].Elements];
             for (int i = 0; i < numbers.Length; i++) numbers[i] = next();
             Model.Parameters.Upload(Indices[k], ParameterSlot.Gate, numbers);
-            foreach (ParameterSlot state in (ParameterSlot[])[ParameterSlot.GateState0, ParameterSlot.GateState1]) Model.Parameters.Upload(Indices[k], state, new float[numbers.Length]);
+            ClearState(Weights[k]);
         }
+    }
+
+    private void ClearState(Parameter p)
+    {
+        foreach (ParameterSlot state in (ParameterSlot[])[ParameterSlot.GateState0, ParameterSlot.GateState1]) Model.Parameters.Upload(p.Index, state, new float[p.Elements]);
     }
 
     public override PolicyState Save() => PolicyState.Of(Model.Network, _saved.SelectMany(s => s.Save().Tensors).ToImmutableSortedDictionary(StringComparer.Ordinal));
@@ -66,12 +75,18 @@ internal sealed class GatedWeights(Model model, GateFunctions gates, long? kept)
 
     protected override float Margin(float w, float s, int tensor) => gates.Margin(w, s);
 
-    protected override void Update(in StepPoint at)
+    public override PruneOutcome? BetweenEpochs(in StepPoint at)
     {
-        Model.Parameters.UpdateGates(Indices, gates.Rule(at));
-        if (gates.Change(at) is not { } change) return;
-        foreach (Parameter p in Weights) Model.Parameters.Upload(p.Index, ParameterSlot.Gate, Array.ConvertAll(Download(p, ParameterSlot.Gate), s => change(s)));
+        if (gates.Change(at) is not { } change) return null;
+        foreach (Parameter p in Weights)
+        {
+            Model.Parameters.Upload(p.Index, ParameterSlot.Gate, Array.ConvertAll(Download(p, ParameterSlot.Gate), s => change(s)));
+            if (gates.Restarts) ClearState(p);
+        }
+        return null;
     }
+
+    protected override void Update(in StepPoint at) => Model.Parameters.UpdateGates(Indices, gates.Rule(at));
 
     protected override void WriteNoise(in StepPoint at)
     {

@@ -63,6 +63,9 @@ internal sealed record PolicyState(ImmutableArray<Mask?> Ever, ImmutableSortedDi
     /// <summary>Masks of earlier times, the oldest first, each by parameter index.</summary>
     public ImmutableArray<ImmutableArray<Mask?>> Earlier { get; init; } = [];
 
+    /// <summary>Both. The masks of one of them.</summary>
+    public PolicyState Join(PolicyState other) => (Ever.Any(m => m is not null) || Earlier.Length > 0 ? this : other) with { Tensors = Tensors.AddRange(other.Tensors) };
+
     /// <exception cref="AsniException">There are no such numbers, or not so many.</exception>
     public float[] Tensor(string name, long elements) =>
         Tensors.TryGetValue(name, out float[]? values) && values.Length == elements ? values : throw new AsniException($"the checkpoint has no {name} of {elements} numbers.");

@@ -47,7 +47,7 @@ internal sealed class PolicySequence(params ImmutableArray<IMaskPolicy> policies
 
     public void AfterEvaluation()
     {
-        foreach (IMaskPolicy policy in policies) policy.AfterEvaluation();
+        foreach (IMaskPolicy policy in policies.Reverse()) policy.AfterEvaluation();
     }
 
     public PruneOutcome? Finish(in StepPoint at)
@@ -57,7 +57,8 @@ internal sealed class PolicySequence(params ImmutableArray<IMaskPolicy> policies
         return outcome;
     }
 
-    public PolicyState? Save() => policies.Select(p => p.Save()).SingleOrDefault(s => s is not null);
+    /// <summary>Names differ from policy to policy, and one at most keeps masks.</summary>
+    public PolicyState? Save() => policies.Select(p => p.Save()).OfType<PolicyState>().Aggregate((PolicyState?)null, (all, s) => all is null ? s : all.Join(s));
 
     public void Restore(PolicyState state)
     {

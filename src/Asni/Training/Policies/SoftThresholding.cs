@@ -22,6 +22,16 @@ internal sealed class SoftThresholding(Model model, LearningRate rate, double la
         return null;
     }
 
+    public long? Counted { get; private set; }
+
+    /// <summary>Those that are not 0.</summary>
+    public void BeforeEvaluation(in StepPoint at)
+    {
+        var sums = new SignStatistics[_indices.Length];
+        model.Parameters.SumBySign(_indices, new float[_indices.Length], sums);
+        Counted = sums.Sum(s => s.CountAbove + s.CountBelow);
+    }
+
     public PruneOutcome? BetweenEpochs(in StepPoint at) => null;
 
     public PruneOutcome? Finish(in StepPoint at) => zeros.Apply();
