@@ -174,7 +174,7 @@ internal sealed class TrainCommand
         _console.Line("device      " + device.Description);
         if (deviceNote is not null) _console.Line("            no GPU is used: " + deviceNote);
         PhasePlan first = plan.Phases.First();
-        string sparsity = r.Method.FinalSparsity(r) is { } final ? text($", sparsity {final * 100:0.0#} %") : "";
+        string sparsity = r.Method.FinalSparsity(r, plan.Network) is { } final ? text($", sparsity {final * 100:0.0#} %") : "";
         _console.Line(text($"recipe      {r.Method.Name}, {first.Epochs} epochs, batch {r.BatchSize}, ")
             + text($"{SettingText.Name(r.Optimizer.Kind)}, lr {first.LearningRate.Initial} {SettingText.Name(first.LearningRate.Kind)}{sparsity}, seed {r.Seed}"));
         _console.Line("run folder  " + folder.Path);

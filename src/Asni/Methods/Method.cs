@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Asni.Networks;
 using Asni.Optimizers;
+using Asni.Pruning;
 using Asni.Settings;
 
 namespace Asni.Methods;
@@ -34,11 +35,20 @@ public abstract record Method
     /// <summary>Runs them; the run stops after one that is not complete.</summary>
     internal abstract IEnumerable<PhaseResult> Run(MethodRun run);
 
-    /// <summary>Sparsity of the network that it delivers; null when it does not prune weights.</summary>
+    /// <summary>How it chooses the weights that stay; null when it has no such settings.</summary>
+    internal virtual PruningParts? Parts => null;
+
+    /// <summary>Sparsity of the network that it delivers, with a pattern that leaves layers dense: of the other layers; null when it does not prune weights.</summary>
     internal virtual double? FinalSparsity(Recipe recipe) => null;
 
-    /// <summary>The sparsity under which epoch e of a phase is to train, e from 0; null where no schedule is followed.</summary>
+    /// <summary>The same of all weights of a network.</summary>
+    internal double? FinalSparsity(Recipe recipe, Network network) => FinalSparsity(recipe) is { } sparsity ? OfWhole(sparsity, network) : null;
+
+    /// <summary>The sparsity under which epoch e of a phase is to train, e from 0, of the weights that <see cref="FinalSparsity(Recipe)"/> speaks of; null where no schedule is followed.</summary>
     internal virtual Func<int, double>? PlannedSparsity(Recipe recipe, string phase) => null;
+
+    /// <summary>The same of all weights of a network.</summary>
+    internal Func<int, double>? PlannedSparsity(Recipe recipe, string phase, Network network) => PlannedSparsity(recipe, phase) is { } planned ? e => OfWhole(planned(e), network) : null;
 
     /// <summary>Checks what the bounds of its settings do not say.</summary>
     /// <exception cref="UsageException">One sentence on the first thing wrong.</exception>
@@ -46,7 +56,7 @@ public abstract record Method
 
     /// <summary>Checks whether it can work on a network.</summary>
     /// <exception cref="UsageException">It cannot.</exception>
-    internal virtual void Validate(Network network) { }
+    internal virtual void Validate(Network network) => Parts?.Pattern.Validate(network);
 
     /// <summary>Checks whether it can begin with a network, or with none.</summary>
     /// <exception cref="StartException">It cannot.</exception>
@@ -57,13 +67,16 @@ public abstract record Method
     }
 
     /// <summary>Why a setting changes nothing in this run, where its needs do not say it; null when it counts.</summary>
-    internal virtual string? Ignores(string setting, Recipe recipe, bool given) => null;
+    internal virtual string? Ignores(string setting, Recipe recipe, bool given) =>
+        setting == "sparsity" && Parts is { Pattern: { HasSparsity: true } pattern } ? $"the pattern {pattern} gives the sparsity" : null;
 
     /// <summary>The same method with what follows from its other settings, or from the recipe's, filled in.</summary>
     internal virtual Method Explicit(Recipe recipe) => this;
 
     /// <summary>What a user may not expect of this run, beside the published one of its network; null when there is nothing to tell.</summary>
     internal virtual TrainingNote? Remark(Recipe recipe, Recipe published) => null;
+
+    private double OfWhole(double sparsity, Network network) => Parts?.Pattern.Reached(sparsity, network) ?? sparsity;
 
     internal void ValidateSettings()
     {

@@ -14,7 +14,7 @@ public sealed record SparseStart
     public AllocationKind Allocation { get; init; } = AllocationKind.Erk;
 
     /// <summary>How many weights each layer keeps.</summary>
-    internal static Setting<PruningParts> AllocationSetting { get; } = PruningParts.Settings.First(s => s.Key == "allocation");
+    internal static Setting<PruningParts> AllocationSetting { get; } = PruningParts.Settings.First(s => s.Key == "allocation") with { Needs = [] };
 
     internal static ImmutableArray<Setting<SparseStart>> Settings { get; } =
     [

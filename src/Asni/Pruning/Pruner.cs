@@ -13,9 +13,10 @@ internal readonly record struct PruneOutcome(double? Threshold, long Kept);
 
 /// <summary>Prunes a model to a sparsity: the weights with the largest score stay, as many in each tensor as the allocation says. Pruned elements return only when all do.</summary>
 /// <param name="biases">Biases are pruned with the weights.</param>
-internal sealed class Pruner(Model model, IScore score, IAllocation allocation, bool biases = false)
+internal sealed class Pruner(Model model, IScore score, IAllocation allocation, bool biases = false, WeightPattern? pattern = null)
 {
     private readonly HashSet<string> _told = [];
+    private readonly WeightPattern _pattern = pattern ?? WeightPattern.Weight;
 
     // A floor is advised where the allocation has one.
     private TrainingNoteKind Kind => allocation is Pooled ? TrainingNoteKind.SparseLayer : TrainingNoteKind.Information;
@@ -27,10 +28,11 @@ internal sealed class Pruner(Model model, IScore score, IAllocation allocation, 
     public long Total => Tensors.Sum(p => p.Elements);
 
     /// <summary>Prunes to sparsity S, never reviving anything: a target below what is already pruned does nothing.</summary>
-    /// <param name="note">Told once of each layer that is close to empty or empty.</param>
+    /// <param name="note">Told once of layers that a pattern leaves alone, and of each one that is close to empty or empty.</param>
     public PruneOutcome PruneTo(double sparsity, Action<TrainingNote> note)
     {
-        var selection = new Selection(model.Parameters, score.Write(model, Tensors));
+        if (_pattern.Remark(Tensors) is { } remark && _told.Add(remark)) note(new(remark));
+        Selection selection = NewSelection();
         Quota[] quotas = [.. allocation.Quotas(Tensors, sparsity, selection)];
         double? threshold = quotas.Select(q => selection.Keep(q.Tensors, q.Kept)).Min();
         foreach (Parameter p in Tensors) Warn(p, selection.Live(p), note);
@@ -40,7 +42,7 @@ internal sealed class Pruner(Model model, IScore score, IAllocation allocation, 
     /// <summary>The masks that <see cref="PruneTo"/> would leave now, by parameter index; null of parameters that are not pruned. Nothing is changed.</summary>
     public ImmutableArray<Mask?> Preview(double sparsity)
     {
-        var selection = new Selection(model.Parameters, score.Write(model, Tensors));
+        Selection selection = NewSelection();
         var masks = new Mask?[model.Network.Parameters.Length];
         foreach (Quota quota in allocation.Quotas(Tensors, sparsity, selection))
             foreach ((Parameter p, Mask mask) in selection.Choose(quota.Tensors, quota.Kept)) masks[p.Index] = mask;
@@ -61,6 +63,8 @@ internal sealed class Pruner(Model model, IScore score, IAllocation allocation, 
         foreach (Parameter p in Tensors) model.Parameters.SetMask(p.Index, null);
         return new PruneOutcome(null, Total);
     }
+
+    private Selection NewSelection() => _pattern.Select(model.Parameters, score.Write(model, Tensors));
 
     /// <summary>A layer with fewer live weights than outputs has outputs without any input; an empty one cuts the network.</summary>
     private void Warn(Parameter p, long live, Action<TrainingNote> note)

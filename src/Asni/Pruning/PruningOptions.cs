@@ -16,7 +16,10 @@ public record PruningOptions
     /// <summary>Weights that each layer keeps whatever the threshold says (a layer with fewer keeps what it has); 0: no such floor.</summary>
     public int MinimumKept { get; init; }
 
-    internal Pruner CreatePruner(Model model, ulong seed) => new(model, NewScore(seed), NewAllocation(), Biases);
+    /// <param name="seed">Of scores that are random.</param>
+    internal Pruner CreatePruner(Model model, ulong seed) => CreatePruner(model, NewScore(seed));
+
+    internal virtual Pruner CreatePruner(Model model, IScore score) => new(model, score, NewAllocation(), Biases);
 
     /// <param name="seed">Of scores that are random.</param>
     internal virtual IScore NewScore(ulong seed) => new Magnitude();

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Asni.Engine;
 using Asni.Settings;
 
 namespace Asni.Pruning;
@@ -31,29 +32,40 @@ public enum AllocationKind
     Normalized,
 }
 
-/// <summary>Pruning whose score and allocation are chosen.</summary>
+/// <summary>Pruning whose score, allocation and pattern are chosen.</summary>
 public sealed record PruningParts : PruningOptions
 {
     private static readonly Need<PruningParts> s_pooled = new("allocation", "pooled", o => o.Allocation == AllocationKind.Pooled);
+    private static readonly Need<PruningParts> s_sharedOut = new("pattern", "weight or blockRxC", o => !o.Pattern.HasSparsity);
+    private static readonly Need<PruningParts> s_single = new("pattern", "weight", o => o.Pattern == WeightPattern.Weight);
 
     public ScoreKind Score { get; init; }
     public AllocationKind Allocation { get; init; }
 
+    /// <summary>Where the weights that stay may lie. N:M has a sparsity of its own, which takes the place of the method's.</summary>
+    public WeightPattern Pattern { get; init; } = WeightPattern.Weight;
+
     internal static new ImmutableArray<Setting<PruningParts>> Settings { get; } =
     [
         SettingFactory.Choice<PruningParts, ScoreKind>("score", "which weights stay: those of largest magnitude, or random ones", o => o.Score, (o, v) => o with { Score = v }),
-        SettingFactory.Choice<PruningParts, AllocationKind>("allocation", "how many each layer keeps: pooled (one cut over all), normalized (one cut, |w| divided by the layer's norm), lamp (one cut over LAMP's scores), uniform (the same density), uniformplus (uniform, but the first convolution dense and 20 % of the last layer), er or erk", o => o.Allocation, (o, v) => o with { Allocation = v }),
-        .. PruningOptions.Settings.In<PruningParts, PruningOptions>(o => o, (_, v) => (PruningParts)v).Select(s => s.Key is "local" or "min-kept" ? s with { Needs = [s_pooled] } : s),
+        SettingFactory.Choice<PruningParts, AllocationKind>("allocation", "how many each layer keeps: pooled (one cut over all), normalized (one cut, |w| divided by the layer's norm), lamp (one cut over LAMP's scores), uniform (the same density), uniformplus (uniform, but the first convolution dense and 20 % of the last layer), er or erk", o => o.Allocation, (o, v) => o with { Allocation = v }) with { Needs = [s_sharedOut] },
+        new("pattern", "which weights go together: weight (each by itself), N:M (of each M along a layer's inputs N stay, which gives the sparsity), blockRxC (cells of R outputs by C inputs)", (o, text) => o with { Pattern = WeightPattern.Parse(text) }, o => o.Pattern.ToString())
+            { Values = WeightPattern.Values },
+        .. PruningOptions.Settings.In<PruningParts, PruningOptions>(o => o, (_, v) => (PruningParts)v).Select(s => s with { Needs = NeedsOf(s.Key) }),
     ];
 
     /// <exception cref="UsageException">Settings exclude each other.</exception>
     internal void Validate()
     {
+        Pattern.Validate(this);
         if (Allocation == AllocationKind.Pooled) return;
         string name = SettingText.Name(Allocation);
         if (Local || MinimumKept > 0) throw new UsageException($"local and min-kept need the pooled allocation; this one is {name}.");
         if (Biases && Allocation is (AllocationKind.Er or AllocationKind.Erk)) throw new UsageException($"{name} has no density for a bias: prune-biases needs another allocation.");
     }
+
+    /// <summary>The sparsity to prune to, where a method is asked for one.</summary>
+    internal double Target(double asked) => Pattern.Target(asked);
 
     internal override IScore NewScore(ulong seed) => Score switch
     {
@@ -62,7 +74,9 @@ public sealed record PruningParts : PruningOptions
         _ => throw new InvalidOperationException($"no such score: {Score}"),
     };
 
-    internal override IAllocation NewAllocation() => Allocation switch
+    internal override Pruner CreatePruner(Model model, IScore score) => new(model, score, NewAllocation(), Biases, Pattern);
+
+    internal override IAllocation NewAllocation() => Pattern.Allocation ?? Allocation switch
     {
         AllocationKind.Pooled => base.NewAllocation(),
         AllocationKind.Uniform => new Uniform(),
@@ -72,5 +86,12 @@ public sealed record PruningParts : PruningOptions
         AllocationKind.Lamp => new Lamp(),
         AllocationKind.Normalized => new Normalized(),
         _ => throw new InvalidOperationException($"no such allocation: {Allocation}"),
+    };
+
+    private static ImmutableArray<Need<PruningParts>> NeedsOf(string key) => key switch
+    {
+        "local" => [s_pooled, s_sharedOut],
+        "min-kept" => [s_pooled, s_single],
+        _ => [s_sharedOut],
     };
 }

@@ -5,8 +5,12 @@ using Asni.Tensors;
 namespace Asni.Pruning;
 
 /// <summary>Exactly K live weights of some tensors by rank, ties by (parameter, element).</summary>
-internal sealed class Selection(DeviceParameters parameters, Ranking ranking)
+internal class Selection(DeviceParameters parameters, Ranking ranking)
 {
+    protected DeviceParameters Parameters => parameters;
+
+    protected Ranking Ranking => ranking;
+
     /// <summary>Live weights of all of them.</summary>
     public long Live(IEnumerable<Parameter> tensors) => tensors.Sum(p => parameters.Live(p.Index));
 
@@ -25,7 +29,7 @@ internal sealed class Selection(DeviceParameters parameters, Ranking ranking)
 
     /// <summary>Prunes all but the <paramref name="kept"/> largest.</summary>
     /// <returns>The cut; null where no more than that live.</returns>
-    public double? Keep(IReadOnlyCollection<Parameter> tensors, long kept)
+    public virtual double? Keep(IReadOnlyCollection<Parameter> tensors, long kept)
     {
         if (kept >= Live(tensors)) return null;
         int[] indices = Indices(tensors);
@@ -33,7 +37,7 @@ internal sealed class Selection(DeviceParameters parameters, Ranking ranking)
     }
 
     /// <summary>The masks that <see cref="Keep"/> would leave; nothing is changed.</summary>
-    public IEnumerable<(Parameter Tensor, Mask Mask)> Choose(IReadOnlyCollection<Parameter> tensors, long kept)
+    public virtual IEnumerable<(Parameter Tensor, Mask Mask)> Choose(IReadOnlyCollection<Parameter> tensors, long kept)
     {
         Threshold? cut = kept >= Live(tensors) ? null : parameters.FindThreshold(Indices(tensors), kept, ranking);
         long equal = cut?.KeepEqual ?? 0;
@@ -42,17 +46,22 @@ internal sealed class Selection(DeviceParameters parameters, Ranking ranking)
             Mask mask = parameters.GetMask(p.Index) ?? new Mask(p.Elements);
             if (cut is { } at)
             {
-                var numbers = new float[p.Elements];
-                parameters.Download(p.Index, ranking.Slot(), numbers);
-                for (int i = 0; i < numbers.Length; i++)
-                {
-                    if (!mask[i]) continue;
-                    float rank = ranking.IsSigned() ? numbers[i] : MathF.Abs(numbers[i]);
-                    mask[i] = rank > at.Value || (rank == at.Value && equal-- > 0);
-                }
+                float[] ranks = DownloadRanks(p);
+                for (int i = 0; i < ranks.Length; i++)
+                    if (mask[i]) mask[i] = ranks[i] > at.Value || (ranks[i] == at.Value && equal-- > 0);
             }
             yield return (p, mask);
         }
+    }
+
+    /// <summary>What each element of a tensor ranks by.</summary>
+    protected float[] DownloadRanks(Parameter tensor)
+    {
+        var numbers = new float[tensor.Elements];
+        parameters.Download(tensor.Index, ranking.Slot(), numbers);
+        if (!ranking.IsSigned())
+            for (int i = 0; i < numbers.Length; i++) numbers[i] = MathF.Abs(numbers[i]);
+        return numbers;
     }
 
     private static int[] Indices(IEnumerable<Parameter> tensors) => [.. tensors.Select(p => p.Index)];

@@ -85,7 +85,7 @@ internal sealed class RunReport
     {
         foreach ((string name, int start, int first) in _starts)
         {
-            if (_run.Run.Recipe?.Method.PlannedSparsity(_run.Run.Recipe, name) is not { } planned) continue;
+            if (_run.Run.Recipe?.Method.PlannedSparsity(_run.Run.Recipe, name, _run.Run.Network) is not { } planned) continue;
             int done = _run.Epochs.Count(e => e.Phase == name);
             yield return new Series("planned", PlanColour, [.. Enumerable.Range(0, done).Select(e => (start + e + 1.0, 100 * planned(first + e)))], Wide: true);
         }

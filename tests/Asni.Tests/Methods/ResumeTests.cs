@@ -63,6 +63,11 @@ public class ResumeTests : FolderTest
                     Controls = ControlRuns.InitialSigns | ControlRuns.RandomSigns | ControlRuns.LayerMagnitude | ControlRuns.NetworkMagnitude,
                 },
             }),
+            .. ((string[])["2:4", "block4x3"]).Select(pattern => new Case($"gmp, {pattern}", images.Network, images.Data, momentum with
+            {
+                BatchSize = 16,
+                Method = new Gmp { Cuts = new() { Sparsity = 0.7, EverySteps = 1 }, Pruning = new PruningParts { Pattern = WeightPattern.Parse(pattern) } },
+            })),
             new("snip, controls", linear.Network, linear.Data, recipe with { Method = new Snip { Pruning = new() { Controls = InitialControls.Shuffle | InitialControls.Reinit | InitialControls.Invert } } }),
             new("earlybird, settles on the way", linear.Network, linear.Data, momentum with { Epochs = 10, Method = new EarlyBird { Sparsity = 0.8, Distance = 0.04 } }),
             .. Method.All.Where(m => !m.Row.NeedsStart).Select(m => new Case(m.Name, linear.Network, linear.Data, momentum with { Method = WithFewImages(m) }) { IsStoppedAnywhere = false }),

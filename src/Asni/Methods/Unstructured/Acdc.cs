@@ -25,7 +25,7 @@ public sealed record Acdc : Method
         Example = [("net", "lenet300"), ("sparsity", "0.95")],
         Settings = SettingFactory.As<Method, Acdc>(
         [
-            PruningOptions.SparsitySetting<Acdc>(m => m.Sparsity, (m, v) => m with { Sparsity = v }),
+            PruningOptions.SparsitySetting<Acdc>(m => m.Pruning.Target(m.Sparsity), (m, v) => m with { Sparsity = v }),
             new("alternate", "shares of the run after which the network is pruned, made dense, pruned, ...: an odd number of them", (m, text) => m with { Times = Parse(text) },
                 m => string.Join(',', m.Times.Select(SettingText.Text))) { Values = TimesInWords },
             .. PruningParts.Settings.In<Acdc, PruningParts>(m => m.Pruning, (m, v) => m with { Pruning = v }),
@@ -43,21 +43,23 @@ public sealed record Acdc : Method
 
     internal override MethodRow Row => s_row;
 
+    internal override PruningParts Parts => Pruning;
+
     internal override IEnumerable<PhasePlan> Phases(Recipe recipe, bool given) => [new(PhaseName, recipe.Epochs, recipe.LearningRate)];
 
     internal override IEnumerable<PhaseResult> Run(MethodRun run)
     {
-        var policy = new Alternate(Pruning.CreatePruner(run.Model, run.Recipe.Seed), Sparsity, Times, run.Observer.OnNote);
+        var policy = new Alternate(Pruning.CreatePruner(run.Model, run.Recipe.Seed), Pruning.Target(Sparsity), Times, run.Observer.OnNote);
         yield return run.Train(Phases(run.Recipe, given: false).Single(), policy);
     }
 
-    internal override double? FinalSparsity(Recipe recipe) => Sparsity;
+    internal override double? FinalSparsity(Recipe recipe) => Pruning.Target(Sparsity);
 
     /// <summary>At the end of an epoch, before what changes between epochs.</summary>
     internal override Func<int, double>? PlannedSparsity(Recipe recipe, string phase)
     {
         const double tolerance = 1e-9;
-        return phase == PhaseName ? e => Times.Count(t => t * recipe.Epochs < e + 1 - tolerance) % 2 == 1 ? Sparsity : 0 : null;
+        return phase == PhaseName ? e => Times.Count(t => t * recipe.Epochs < e + 1 - tolerance) % 2 == 1 ? Pruning.Target(Sparsity) : 0 : null;
     }
 
     internal override void Validate(Recipe recipe) => Pruning.Validate();

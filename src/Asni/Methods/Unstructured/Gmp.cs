@@ -17,7 +17,8 @@ public sealed record Gmp : Method
         Example = [("net", "lenet300"), ("sparsity", "0.95")],
         Settings = SettingFactory.As<Method, Gmp>(
         [
-            .. GradualPruning.Settings.In<Gmp, GradualPruning>(m => m.Cuts, (m, v) => m with { Cuts = v }),
+            .. GradualPruning.Settings.In<Gmp, GradualPruning>(m => m.Cuts, (m, v) => m with { Cuts = v })
+                .Select(s => s.Key == "sparsity" ? s with { Get = m => SettingText.Text(m.EffectiveCuts.Sparsity) } : s),
             .. PruningParts.Settings.In<Gmp, PruningParts>(m => m.Pruning, (m, v) => m with { Pruning = v }),
         ]),
         StartsDense = true,
@@ -30,17 +31,22 @@ public sealed record Gmp : Method
 
     internal override MethodRow Row => s_row;
 
+    internal override PruningParts Parts => Pruning;
+
+    /// <summary>To the sparsity of the pattern, where it has one.</summary>
+    private GradualPruning EffectiveCuts => Cuts with { Sparsity = Pruning.Target(Cuts.Sparsity) };
+
     internal override IEnumerable<PhasePlan> Phases(Recipe recipe, bool given) => [new(PhaseName, recipe.Epochs, recipe.LearningRate)];
 
     internal override IEnumerable<PhaseResult> Run(MethodRun run)
     {
         PhasePlan phase = Phases(run.Recipe, given: false).Single();
-        yield return run.Train(phase, Cuts.Policy(Pruning.CreatePruner(run.Model, run.Recipe.Seed), (long)phase.Epochs * run.StepsPerEpoch, run.Observer.OnNote));
+        yield return run.Train(phase, EffectiveCuts.Policy(Pruning.CreatePruner(run.Model, run.Recipe.Seed), (long)phase.Epochs * run.StepsPerEpoch, run.Observer.OnNote));
     }
 
-    internal override double? FinalSparsity(Recipe recipe) => Cuts.Sparsity;
+    internal override double? FinalSparsity(Recipe recipe) => EffectiveCuts.Sparsity;
 
-    internal override Func<int, double>? PlannedSparsity(Recipe recipe, string phase) => phase == PhaseName ? Cuts.PlannedSparsity(recipe) : null;
+    internal override Func<int, double>? PlannedSparsity(Recipe recipe, string phase) => phase == PhaseName ? EffectiveCuts.PlannedSparsity(recipe) : null;
 
     internal override void Validate(Recipe recipe)
     {

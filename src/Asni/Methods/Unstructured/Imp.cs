@@ -43,7 +43,7 @@ public sealed record Imp : Method
         Example = [("net", "lenet300"), ("sparsity", "0.9"), ("rewind", "weights"), ("rewind-epoch", "1")],
         Settings = SettingFactory.As<Method, Imp>(
         [
-            PruningOptions.SparsitySetting<Imp>(m => m.Sparsity, (m, v) => m with { Sparsity = v }),
+            PruningOptions.SparsitySetting<Imp>(m => m.Pruning.Target(m.Sparsity), (m, v) => m with { Sparsity = v }),
             SettingFactory.Number<Imp>("round-share", "share of the live weights that a round prunes (the last round: what the sparsity needs)", m => m.RoundShare, (m, v) => m with { RoundShare = v }, "[0.01, 1)"),
             SettingFactory.Choice<Imp, RewindKind>("rewind", "what goes back before a round trains: weights (and the learning rate), rate (the learning rate alone) or none (fine-tuning at the last learning rate)", m => m.Rewind, (m, v) => m with { Rewind = v }),
             SettingFactory.Integer<Imp>("rewind-epoch", "epoch of the first training to go back to (default: 0, its start)", m => m.RewindEpoch, (m, v) => m with { RewindEpoch = v }, "[0, inf)") with
@@ -76,9 +76,11 @@ public sealed record Imp : Method
 
     internal override MethodRow Row => s_row;
 
+    internal override PruningParts Parts => Pruning;
+
     private TrainingTime RewindTime => new(RewindEpoch ?? 0, RewindStep ?? 0);
 
-    private int Rounds => CountRounds(Sparsity, RoundShare);
+    private int Rounds => Pruning.Pattern is GroupPattern groups ? groups.Levels(RoundShare).Count() : CountRounds(Sparsity, RoundShare);
 
     /// <summary>A network that is given is what the first training starts from, or where weights do not go back, what it came to.</summary>
     internal override IEnumerable<PhasePlan> Phases(Recipe recipe, bool given)
@@ -105,11 +107,11 @@ public sealed record Imp : Method
             trained = run.Model.TakeSnapshot();
         }
         var pruner = Pruning.CreatePruner(run.Model, run.Recipe.Seed);
-        long[] levels = Levels(pruner.Total, Sparsity, RoundShare);
-        for (int round = 1; round <= levels.Length; round++)
+        double[] sparsities = Sparsities(pruner.Total);
+        for (int round = 1; round <= sparsities.Length; round++)
         {
             run.Model.Load(trained);
-            pruner.PruneTo(1 - (double)levels[round - 1] / pruner.Total, run.Observer.OnNote);
+            pruner.PruneTo(sparsities[round - 1], run.Observer.OnNote);
             if (Rewind == RewindKind.Weights) run.Model.Load((initial ?? run.RewindPoint!) with { Masks = run.Model.TakeSnapshot().Masks });
             // Data come in the order of the first training where weights go back to it: only the mask differs.
             PhaseResult result = run.Train(RoundPhase(round, run.Recipe), stream: Rewind == RewindKind.Weights ? DenseTraining.Stream : null);
@@ -121,14 +123,14 @@ public sealed record Imp : Method
     internal override void Validate(Recipe recipe)
     {
         Pruning.Validate();
-        if (Rounds > MostRounds) throw new UsageException($"{Rounds} rounds are more than {MostRounds}: a sparsity of {SettingText.Text(Sparsity)} needs a round-share above {SettingText.Text(RoundShare)}.");
+        if (Rounds > MostRounds) throw new UsageException($"{Rounds} rounds are more than {MostRounds}: a sparsity of {SettingText.Text(Pruning.Target(Sparsity))} needs a round-share above {SettingText.Text(RoundShare)}.");
         if (RewindEpoch is not null && RewindStep is not null) throw new UsageException("rewind-epoch and rewind-step exclude each other.");
         if (RewindEpoch >= recipe.Epochs) throw new UsageException($"rewind-epoch {RewindEpoch} is not before the end of a training of {recipe.Epochs} epochs.");
     }
 
     internal override Method Explicit(Recipe recipe) => RewindEpoch is null && RewindStep is null ? this with { RewindEpoch = 0 } : this;
 
-    internal override double? FinalSparsity(Recipe recipe) => Sparsity;
+    internal override double? FinalSparsity(Recipe recipe) => Pruning.Target(Sparsity);
 
     /// <summary>True for "imp1", "imp2", ...</summary>
     internal static bool IsRound(string phase) => phase.StartsWith(RoundName, StringComparison.Ordinal) && int.TryParse(phase.AsSpan(RoundName.Length), NumberStyles.None, CultureInfo.InvariantCulture, out _);
@@ -149,6 +151,11 @@ public sealed record Imp : Method
         for (int i = 0; i < levels.Length; i++) levels[i] = kept = i == levels.Length - 1 ? last : Math.Max(last, Quota.At(share, kept));
         return levels;
     }
+
+    /// <summary>That each round prunes to; with a pattern N:M, of the groups of M.</summary>
+    private double[] Sparsities(long total) => Pruning.Pattern is GroupPattern groups
+        ? [.. groups.Levels(RoundShare).Select(kept => 1 - (double)kept / groups.Of)]
+        : [.. Levels(total, Sparsity, RoundShare).Select(kept => 1 - (double)kept / total)];
 
     /// <summary>Rounded down, so that it stays before the end; but 0 is another method than an early epoch.</summary>
     private static int Stretched(int epoch, double factor)

@@ -19,7 +19,8 @@ public sealed record MovementPruning : Method
         Example = [("net", "lenet300"), ("init", "runs/first/dense.safetensors"), ("sparsity", "0.95")],
         Settings = SettingFactory.As<Method, MovementPruning>(
         [
-            .. GradualPruning.Settings.In<MovementPruning, GradualPruning>(m => m.Cuts, (m, v) => m with { Cuts = v }),
+            .. GradualPruning.Settings.In<MovementPruning, GradualPruning>(m => m.Cuts, (m, v) => m with { Cuts = v })
+                .Select(s => s.Key == "sparsity" ? s with { Get = m => SettingText.Text(m.EffectiveCuts.Sparsity) } : s),
             .. PruningParts.Settings.Where(s => s.Key != "score").In<MovementPruning, PruningParts>(m => m.Pruning, (m, v) => m with { Pruning = v }),
         ]),
         StartsDense = true,
@@ -33,6 +34,11 @@ public sealed record MovementPruning : Method
 
     internal override MethodRow Row => s_row;
 
+    internal override PruningParts Parts => Pruning;
+
+    /// <summary>To the sparsity of the pattern, where it has one.</summary>
+    private GradualPruning EffectiveCuts => Cuts with { Sparsity = Pruning.Target(Cuts.Sparsity) };
+
     internal override IEnumerable<PhasePlan> Phases(Recipe recipe, bool given) => [new(PhaseName, recipe.Epochs, recipe.LearningRate)];
 
     internal override IEnumerable<PhaseResult> Run(MethodRun run)
@@ -40,13 +46,13 @@ public sealed record MovementPruning : Method
         if (run.Given is null) run.Observer.OnNote(new("movement pruning was made for fine-tuning a trained network; from new weights, compare it with pruning by magnitude (gmp)."));
         PhasePlan phase = Phases(run.Recipe, given: false).Single();
         long steps = (long)phase.Epochs * run.StepsPerEpoch;
-        var pruner = new Pruner(run.Model, new Accumulated(), Pruning.NewAllocation(), Pruning.Biases);
-        yield return run.Train(phase, new PolicySequence(new Movement(run.Model, pruner.Tensors, Cuts.Cadence(steps).Last), Cuts.Policy(pruner, steps, run.Observer.OnNote)));
+        var pruner = Pruning.CreatePruner(run.Model, new Accumulated());
+        yield return run.Train(phase, new PolicySequence(new Movement(run.Model, pruner.Tensors, Cuts.Cadence(steps).Last), EffectiveCuts.Policy(pruner, steps, run.Observer.OnNote)));
     }
 
-    internal override double? FinalSparsity(Recipe recipe) => Cuts.Sparsity;
+    internal override double? FinalSparsity(Recipe recipe) => EffectiveCuts.Sparsity;
 
-    internal override Func<int, double>? PlannedSparsity(Recipe recipe, string phase) => phase == PhaseName ? Cuts.PlannedSparsity(recipe) : null;
+    internal override Func<int, double>? PlannedSparsity(Recipe recipe, string phase) => phase == PhaseName ? EffectiveCuts.PlannedSparsity(recipe) : null;
 
     internal override void Validate(Recipe recipe)
     {

@@ -17,7 +17,7 @@ public sealed record OneShot : Method
         Example = [("net", "lenet300"), ("sparsity", "0.9"), ("retrain-lr", "6e-5")],
         Settings = SettingFactory.As<Method, OneShot>(
         [
-            PruningOptions.SparsitySetting<OneShot>(m => m.Sparsity, (m, v) => m with { Sparsity = v }),
+            PruningOptions.SparsitySetting<OneShot>(m => m.Pruning.Target(m.Sparsity), (m, v) => m with { Sparsity = v }),
             .. PruningParts.Settings.In<OneShot, PruningParts>(m => m.Pruning, (m, v) => m with { Pruning = v }),
             .. Retraining.Settings.In<OneShot, Retraining>(m => m.Retraining, (m, v) => m with { Retraining = v }),
         ]),
@@ -32,16 +32,18 @@ public sealed record OneShot : Method
 
     internal override MethodRow Row => s_row;
 
+    internal override PruningParts Parts => Pruning;
+
     internal override IEnumerable<PhasePlan> Phases(Recipe recipe, bool given) => Retraining.PhasesAfterDense(PhaseName, recipe, given);
 
     internal override IEnumerable<PhaseResult> Run(MethodRun run) => Retraining.RunAfterDense(run, PhaseName,
-        model => Pruning.CreatePruner(model, run.Recipe.Seed).PruneTo(Sparsity, run.Observer.OnNote));
+        model => Pruning.CreatePruner(model, run.Recipe.Seed).PruneTo(Pruning.Target(Sparsity), run.Observer.OnNote));
 
     internal override void Validate(Recipe recipe) => Pruning.Validate();
 
-    internal override double? FinalSparsity(Recipe recipe) => Sparsity;
+    internal override double? FinalSparsity(Recipe recipe) => Pruning.Target(Sparsity);
 
     internal override Method Explicit(Recipe recipe) => this with { Retraining = Retraining.Explicit(recipe) };
 
-    internal override string? Ignores(string setting, Recipe recipe, bool given) => Retraining.Ignores(setting, recipe, alone: given);
+    internal override string? Ignores(string setting, Recipe recipe, bool given) => base.Ignores(setting, recipe, given) ?? Retraining.Ignores(setting, recipe, alone: given);
 }
