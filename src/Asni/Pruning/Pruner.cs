@@ -52,9 +52,8 @@ internal sealed class Pruner(Model model, IScore score, IAllocation allocation, 
     /// <summary>Makes the gates of the weights that <see cref="PruneTo"/> would keep now 1, and those of the others 0.</summary>
     public void Mark(double sparsity)
     {
-        Ranking ranking = score.Write(model, Tensors);
-        foreach (Quota quota in allocation.Quotas(Tensors, sparsity, new Selection(model.Parameters, ranking)))
-            model.Parameters.MarkLargest([.. quota.Tensors.Select(p => p.Index)], Math.Min(quota.Kept, quota.Tensors.Sum(p => model.Parameters.Live(p.Index))), ranking);
+        Selection selection = NewSelection();
+        foreach (Quota quota in allocation.Quotas(Tensors, sparsity, selection)) selection.Mark(quota.Tensors, quota.Kept);
     }
 
     /// <summary>All of them live again: those that were pruned from +0, with optimizer state +0.</summary>

@@ -36,6 +36,9 @@ internal class Selection(DeviceParameters parameters, Ranking ranking)
         return parameters.Prune(indices, kept, new long[indices.Length], ranking).Value;
     }
 
+    /// <summary>Makes the gates of what <see cref="Keep"/> would leave 1, and those of the others 0.</summary>
+    public virtual void Mark(IReadOnlyCollection<Parameter> tensors, long kept) => parameters.MarkLargest(Indices(tensors), Math.Min(kept, Live(tensors)), ranking);
+
     /// <summary>The masks that <see cref="Keep"/> would leave; nothing is changed.</summary>
     public virtual IEnumerable<(Parameter Tensor, Mask Mask)> Choose(IReadOnlyCollection<Parameter> tensors, long kept)
     {

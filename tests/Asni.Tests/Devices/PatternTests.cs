@@ -101,6 +101,9 @@ public class PatternTests(DeviceCase device) : DeviceTests
             Pruner pruner = new PruningParts { Score = score, Allocation = allocation, Pattern = pattern }.CreatePruner(model, seed: 4);
             pruner.PruneTo(0.5, _notes.Add);
             ImmutableArray<Asni.Tensors.Mask?> preview = pruner.Preview(0.8);
+            pruner.Mark(0.8);
+            foreach (Parameter p in s_network.Weights)
+                Assert.That(Workbench.Read(model.Parameters, p.Index, ParameterSlot.Gate), Is.EqualTo(Enumerable.Range(0, (int)p.Elements).Select(i => preview[p.Index]![i] ? 1f : 0f)), p.Name);
             PruneOutcome outcome = pruner.PruneTo(0.8, _notes.Add);
             ulong[][] masks = [.. s_network.Weights.Select(p => Workbench.MaskOf(model.Parameters, p.Index).Words.ToArray())];
             Assert.That(s_network.Weights.Select(p => preview[p.Index]!.Words.ToArray()), Is.EqualTo(masks));

@@ -15,6 +15,16 @@ internal abstract class PatternSelection(DeviceParameters parameters, Ranking ra
         return cut;
     }
 
+    public sealed override void Mark(IReadOnlyCollection<Parameter> tensors, long kept)
+    {
+        foreach ((Parameter p, Mask mask) in Choose(tensors, kept))
+        {
+            var gates = new float[p.Elements];
+            for (int i = 0; i < gates.Length; i++) gates[i] = mask[i] ? 1 : 0;
+            Parameters.Upload(p.Index, ParameterSlot.Gate, gates);
+        }
+    }
+
     public sealed override IEnumerable<(Parameter Tensor, Mask Mask)> Choose(IReadOnlyCollection<Parameter> tensors, long kept) =>
         kept >= Live(tensors) ? tensors.Select(p => (p, MaskOf(p))) : Find(tensors, kept).Masks;
 
