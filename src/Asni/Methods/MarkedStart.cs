@@ -16,11 +16,14 @@ public sealed record MarkedStart
     /// <summary>Share of the run after which the network is pruned.</summary>
     public double Cut { get; init; } = 0.75;
 
+    internal static Setting<MarkedStart> CutSetting { get; } =
+        SettingFactory.Number<MarkedStart>("cut-at", "share of the run after which what is not marked is pruned", s => s.Cut, (s, v) => s with { Cut = v }, "(0, 1]");
+
     internal static ImmutableArray<Setting<MarkedStart>> Settings { get; } =
     [
         PruningOptions.SparsitySetting<MarkedStart>(s => s.Sparsity, (s, v) => s with { Sparsity = v }),
         SparseStart.AllocationSetting.In<MarkedStart>(s => s.Parts, (s, p) => s with { Allocation = p.Allocation }),
-        SettingFactory.Number<MarkedStart>("cut-at", "share of the run after which what is not marked is pruned", s => s.Cut, (s, v) => s with { Cut = v }, "(0, 1]"),
+        CutSetting,
     ];
 
     private PruningParts Parts => new() { Allocation = Allocation };

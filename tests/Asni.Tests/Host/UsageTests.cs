@@ -134,7 +134,7 @@ public class UsageTests : FolderTest
     [TestCase("--allocation has no effect: it needs --pattern weight or blockRxC", "--method", "gmp", "--pattern", "1:4", "--allocation", "erk")]
     [TestCase("--prune-biases has no effect: it needs --pattern weight or blockRxC", "--method", "gmp", "--pattern", "1:4", "--prune-biases")]
     [TestCase("--min-kept has no effect: it needs --pattern weight (", "--method", "gmp", "--pattern", "block4x1", "--min-kept", "3")]
-    [TestCase("--pattern has no effect: it needs --method acdc, gmp, imp, movement or oneshot", "--method", "iht", "--pattern", "2:4")]
+    [TestCase("--pattern has no effect: it needs --method acdc, gmp, imp, movement, oneshot or srste", "--method", "iht", "--pattern", "2:4")]
     [TestCase("--score has no effect: it needs --method ", "--method", "asni1", "--score", "random")]
     [TestCase("--controls has no effect: it needs --method asni", "--method", "asni1", "--controls", "ticket")]
     [TestCase("--retrain-lr has no effect: it needs --method admm, asni, l0, lobster, obd, obs, oneshot, powerpropagation, proximal, retrain, str or vd", "--method", "dense", "--retrain-lr", "0.1")]

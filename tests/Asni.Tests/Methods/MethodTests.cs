@@ -56,7 +56,7 @@ public class MethodTests
                 PhasePlan[] planned = [.. method.Phases(With(method), given: start is not null)];
                 Assert.That(result.Phases.Select(p => p.Phase), Is.EqualTo(planned.Select(p => p.Name)), method.Name);
                 foreach (PhasePlan phase in planned) Assert.That(observer.Epochs.Count(e => e.Phase == phase.Name), Is.EqualTo(phase.Epochs - phase.Begin.WholeEpochs), $"{method.Name}, {phase.Name}");
-                if (method.FinalSparsity(With(method)) is { } sparsity) Assert.That(result.Phases[^1].Kept, Is.EqualTo(Quota.At(sparsity, Net.WeightCount)), method.Name);
+                if (method.FinalSparsity(With(method), Net) is { } sparsity) Assert.That(result.Phases[^1].Kept, Is.EqualTo(Quota.At(sparsity, Net.WeightCount)), method.Name);
             }
         }
     }

@@ -84,6 +84,13 @@ internal abstract class MarkedWeights(Model model, Pruner pruner, double sparsit
     /// <summary>Values are the weights again, with their gradient where they are marked now, and 0 for the others.</summary>
     protected void RestoreMarked() => Model.Parameters.MapGradients(Indices, s_marked);
 
+    /// <summary>Leaves in the score slot each weight that has no mark, exactly, and 0 for the others.</summary>
+    protected void WriteUnmarked(ParameterSlot marks)
+    {
+        Model.Parameters.Combine(Indices, ElementFunction.Identity, ParameterSlot.Value, ParameterSlot.Score);
+        Model.Parameters.Combine(Indices, ElementFunction.Product, marks, ParameterSlot.Score, a: -1, b: 1);
+    }
+
     /// <summary>Leaves the values that are marked now; the others become 0.</summary>
     protected void KeepMarked() => Model.Parameters.MapValues(Indices, s_marked);
 }

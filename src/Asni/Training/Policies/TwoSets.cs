@@ -33,9 +33,8 @@ internal sealed class TwoSets(Model model, Pruner pruner, double sparsity, doubl
         Model.Parameters.Combine(Indices, ElementFunction.Product, MarksOfB, ParameterSlot.Gradient, a: (float)more, b: 1);
         Model.Parameters.Combine(Indices, ElementFunction.Product, MarksOfA, ParameterSlot.Gradient, a: (float)(lambda - more), b: 1);
 
-        // What the update must leave as it is: a difference that is exactly the weight, or 0.
-        Model.Parameters.Combine(Indices, ElementFunction.Identity, ParameterSlot.Value, ParameterSlot.Score);
-        Model.Parameters.Combine(Indices, ElementFunction.Product, MarksOfB, ParameterSlot.Score, a: -1, b: 1);
+        // What the update must leave as it is.
+        WriteUnmarked(MarksOfB);
     }
 
     protected override void AfterUpdate()

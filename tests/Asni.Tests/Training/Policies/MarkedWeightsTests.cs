@@ -66,6 +66,43 @@ public class MarkedWeightsTests
         Assert.That(() => few.Method.Validate(few), Throws.TypeOf<UsageException>().With.Message.Contains("is above the sparsity"));
     }
 
+    /// <summary>Groups of four along the inputs, 2 of each marked; without lambda it is the plain estimator.</summary>
+    [TestCase(0)]
+    [TestCase(0.5)]
+    public void What_is_left_out_has_the_gradient_of_what_is_computed_with_and_decays(double lambda)
+    {
+        using var device = new CpuDevice(1);
+        Network net = TinyNetworks.Linear(4, 1, 1, 2);
+        using var model = new Model(net, device);
+        Parameter p = net.Weights.First(w => w.Elements == 4);
+        model.Parameters.Upload(p.Index, ParameterSlot.Value, [0.3f, -0.1f, 0.05f, -0.4f]);
+        Pruner pruner = new PruningParts { Pattern = WeightPattern.Parse("2:4") }.CreatePruner(model, seed: 1);
+        var policy = new RefinedMarks(model, pruner, 0.5, lambda, last: 9, _ => { });
+        policy.BeforeStep(new StepPoint(0, 1, 10, 1));
+        Assert.That(Workbench.Read(model.Parameters, p.Index, ParameterSlot.Value), Is.EqualTo((float[])[0.3f, 0, 0, -0.4f]));
+        model.Parameters.Upload(p.Index, ParameterSlot.Gradient, [1, 2, 3, 4]);
+        policy.AfterBackward(new StepPoint(0, 1, 10, 1));
+        float decay = (float)lambda;
+        Assert.That(Workbench.Read(model.Parameters, p.Index, ParameterSlot.Gradient), Is.EqualTo((float[])[1, 2 + decay * -0.1f, 3 + decay * 0.05f, 4]).Within(1e-6f));
+        Assert.That(Workbench.Read(model.Parameters, p.Index, ParameterSlot.Value), Is.EqualTo((float[])[0.3f, -0.1f, 0.05f, -0.4f]));
+    }
+
+    [Test]
+    public void Refined_marks_of_4_of_4_are_dense_training_and_2_of_4_end_so()
+    {
+        using var device = new CpuDevice(2);
+        using var run = new MethodRun(With(new DenseTraining()), Net, MethodTests.Data, device, new RecordingObserver());
+        Pruner pruner = new PruningParts { Pattern = WeightPattern.Parse("4:4") }.CreatePruner(run.Model, seed: 1);
+        PhaseResult all = run.Train(DenseTraining.Phase(run.Recipe), new RefinedMarks(run.Model, pruner, 0, 1, last: 72, _ => { }), DenseTraining.Stream);
+        Assert.That(all.Model.ComputeSha256(), Is.EqualTo(Run(new DenseTraining()).Result.Phases[0].Model.ComputeSha256()));
+        var method = new SparseRefined();
+        PhaseResult half = Run(method).Result.Phases.Single();
+        Assert.That(half.Sparsity, Is.EqualTo(method.FinalSparsity(With(method), Net)!.Value).Within(1e-9));
+        Assert.That(half.Top1, Is.GreaterThan(0.5));
+        Recipe blocks = With(new SparseRefined { Pruning = new() { Pattern = WeightPattern.Parse("block4x1") } });
+        Assert.That(() => blocks.Method.Validate(blocks), Throws.TypeOf<UsageException>().With.Message.Contains("needs a pattern N:M"));
+    }
+
     private static float[] Shrunk(float[] weights, double ratio)
     {
         using var device = new CpuDevice(1);
