@@ -35,7 +35,7 @@ internal static class Controls
     /// <summary>Of random numbers; the first control's.</summary>
     private const ulong FirstStream = 5;
 
-    private static readonly ControlRuns[] s_each = 
+    private static readonly ControlRuns[] s_each =
     [
         ControlRuns.Ticket, ControlRuns.Reinit, ControlRuns.Shuffle, ControlRuns.InitialSigns, ControlRuns.RandomSigns, ControlRuns.LayerMagnitude, ControlRuns.NetworkMagnitude,
     ];

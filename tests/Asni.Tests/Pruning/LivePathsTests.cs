@@ -64,7 +64,9 @@ public class LivePathsTests
         LivePaths paths = Find(network, ("block.main.weight", ".. .."), ("block.short.weight", "x. .."));
         Assert.That(network.Weights.ToDictionary(p => p.Name, paths.Of), Is.EquivalentTo(new Dictionary<string, long>
         {
-            ["block.main.weight"] = 0, ["block.short.weight"] = 1, ["last.weight"] = 1,
+            ["block.main.weight"] = 0,
+            ["block.short.weight"] = 1,
+            ["last.weight"] = 1,
         }));
     }
 

@@ -25,9 +25,9 @@ public abstract record WeightPattern
         if (text == Weight.ToString()) return Weight;
         if (text.StartsWith(BlockName, StringComparison.Ordinal))
         {
-            if (Pair(text[BlockName.Length..], 'x') is (> 0 and var outputs, > 0 and var inputs)) return new BlockPattern(outputs, inputs);
+            if (Pair(text[BlockName.Length..], 'x') is ( > 0 and var outputs, > 0 and var inputs)) return new BlockPattern(outputs, inputs);
         }
-        else if (Pair(text, ':') is (> 0 and var kept, var of) && kept <= of)
+        else if (Pair(text, ':') is ( > 0 and var kept, var of) && kept <= of)
         {
             return new GroupPattern(kept, of);
         }
