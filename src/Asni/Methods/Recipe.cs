@@ -1,6 +1,8 @@
 using Asni.Data;
+using Asni.Devices;
 using Asni.Optimizers;
 using Asni.Tensors;
+using Asni.Training.Policies;
 
 namespace Asni.Methods;
 
@@ -21,6 +23,9 @@ public sealed record Recipe
     public double LabelSmoothing { get; init; }
     public Augmentation Augmentation { get; init; }
     public ulong Seed { get; init; } = 1;
+
+    /// <summary>The update of what is trained beside the weights, in a step of a phase that follows the recipe's schedule: as that of the weights, with a weight decay of its own.</summary>
+    internal UpdateRule RuleAt(in StepPoint at, double decay = 0) => (Optimizer with { WeightDecay = decay }).At(LearningRate.GetRate(at.Epoch, at.Epochs), at.Done);
 
     /// <summary>Checks what can be checked without data or device.</summary>
     /// <exception cref="UsageException">One sentence on the first thing wrong.</exception>

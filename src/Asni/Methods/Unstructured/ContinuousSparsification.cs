@@ -78,17 +78,17 @@ public sealed record ContinuousSparsification : Method
 
     private GateFunctions Functions(Recipe recipe)
     {
-        OptimizerSettings own = recipe.Optimizer with { WeightDecay = 0 };
-        LearningRate rate = recipe.LearningRate with { Period = recipe.Epochs };
-        return new(Map, Map, (_, s) => s, at => own.At(rate.GetRate(at.Epoch, at.Epochs), at.Done - (long)(at.Epoch - at.Epoch % recipe.Epochs) * at.StepsPerEpoch))
+        return new(Map, Map, (_, s) => s, at => recipe.RuleAt(InRound(at)))
         {
             Restarts = true,
             Change = at => (at.Epoch + 1) % recipe.Epochs == 0 ? s => MathF.Min((float)Hardness * s, (float)Initial) : null,
         };
 
+        StepPoint InRound(StepPoint at) => at with { Epoch = at.Epoch % recipe.Epochs, Epochs = recipe.Epochs };
+
         ElementMap Map(StepPoint at)
         {
-            double hardness = recipe.Epochs == 1 ? Hardness : Math.Pow(Hardness, at.Epoch % recipe.Epochs / (recipe.Epochs - 1.0));
+            double hardness = recipe.Epochs == 1 ? Hardness : Math.Pow(Hardness, InRound(at).Epoch / (recipe.Epochs - 1.0));
             return new(MapFunction.SigmoidGate, (float)hardness, (float)(1 + Math.Exp(-Initial)), (float)Penalty);
         }
     }

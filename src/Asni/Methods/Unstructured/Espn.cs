@@ -1,5 +1,4 @@
 using Asni.Devices;
-using Asni.Optimizers;
 using Asni.Pruning;
 using Asni.Settings;
 using Asni.Training.Policies;
@@ -47,10 +46,9 @@ public sealed record Espn : Method
 
     internal override IEnumerable<PhaseResult> Run(MethodRun run)
     {
-        OptimizerSettings own = run.Recipe.Optimizer with { WeightDecay = 0 };
         var map = new ElementMap(MapFunction.LinearGate, Penalty: (float)Penalty);
         long kept = Quota.At(Sparsity, run.Model.Network.WeightCount);
-        var functions = new GateFunctions(_ => map, _ => map, (_, m) => MathF.Abs(m) - Large, at => own.At(run.Recipe.LearningRate.GetRate(at.Epoch, at.Epochs), at.Done));
+        var functions = new GateFunctions(_ => map, _ => map, (_, m) => MathF.Abs(m) - Large, at => run.Recipe.RuleAt(at));
         var factors = new GatedWeights(run.Model, functions, kept);
         factors.Begin(_ => () => 1);
         int latest = Math.Max(1, (int)Math.Round(Latest * run.Recipe.Epochs));

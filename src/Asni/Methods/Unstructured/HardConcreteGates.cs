@@ -1,5 +1,4 @@
 using Asni.Devices;
-using Asni.Optimizers;
 using Asni.Settings;
 using Asni.Tensors;
 using Asni.Training.Policies;
@@ -16,6 +15,9 @@ public sealed record HardConcreteGates : Method
 
     /// <summary>b, and the limit of |a|, log 100.</summary>
     private const double Temperature = 2.0 / 3, MostLogAlpha = 4.60517;
+
+    /// <summary>Of the random numbers of the first gates.</summary>
+    private const ulong Purpose = 13;
 
     /// <summary>Of the first gates, before training.</summary>
     private const double Deviation = 0.01;
@@ -54,7 +56,7 @@ public sealed record HardConcreteGates : Method
         double mean = Math.Log((1 - Dropout) / Dropout);
         gates.Begin(tensor =>
         {
-            var random = SplitMix64.Fork(run.Recipe.Seed, 13, (ulong)tensor);
+            var random = SplitMix64.Fork(run.Recipe.Seed, Purpose, (ulong)tensor);
             return () => (float)(mean + Deviation * random.NextNormal());
         });
         return Finish.Run(run, PhaseName, gates);
@@ -68,11 +70,10 @@ public sealed record HardConcreteGates : Method
 
     private GateFunctions Functions(Recipe recipe)
     {
-        OptimizerSettings own = recipe.Optimizer with { WeightDecay = 0 };
         float shift = (float)(Temperature * Math.Log(0.1 / 1.1)), closed = (float)-Math.Log(11);
         var trained = new ElementMap(MapFunction.HardConcrete, (float)Temperature, shift, (float)Penalty, Noise: 1);
         var evaluated = new ElementMap(MapFunction.HardConcrete, 1, shift);
-        return new(_ => trained, _ => evaluated, (_, a) => a - closed, at => own.At(recipe.LearningRate.GetRate(at.Epoch, at.Epochs), at.Done))
+        return new(_ => trained, _ => evaluated, (_, a) => a - closed, at => recipe.RuleAt(at))
         {
             Seed = recipe.Seed,
             Noise = Noise.FillLogistic,

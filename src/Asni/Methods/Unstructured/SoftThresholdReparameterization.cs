@@ -52,11 +52,8 @@ public sealed record SoftThresholdReparameterization : Method
         OptimizerSettings optimizer = run.Recipe.Optimizer;
         double decay = ThresholdDecay ?? UsualExponent / Travel(1), exponent = decay * Travel(Onset);
         if (exponent > MostExponent) throw new UsageException($"threshold-decay {SettingText.Text(decay)} is too large for an onset after {SettingText.Text(Onset)} of this run: {SettingText.Text(MostExponent / Travel(Onset))} is the most.");
-        OptimizerSettings own = optimizer with { WeightDecay = decay };
         double initial = OnsetLogit * Math.Exp(exponent);
-        return Finish.Run(run, PhaseName, new ThresholdedWeights(run.Model, initial, Rule, Finish.Kept(run.Model.Network)));
-
-        UpdateRule Rule(StepPoint at) => own.At(run.Recipe.LearningRate.GetRate(at.Epoch, at.Epochs), at.Done);
+        return Finish.Run(run, PhaseName, new ThresholdedWeights(run.Model, initial, at => run.Recipe.RuleAt(at, decay), Finish.Kept(run.Model.Network)));
 
         // The sum of the rates of all steps until a share of the run, each counted with the momentum that it leaves.
         double Travel(double share)

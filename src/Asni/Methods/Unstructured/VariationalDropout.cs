@@ -1,5 +1,4 @@
 using Asni.Devices;
-using Asni.Optimizers;
 using Asni.Settings;
 using Asni.Tensors;
 using Asni.Training.Policies;
@@ -61,9 +60,8 @@ public sealed record VariationalDropout : Method
     /// <param name="images">N.</param>
     private GateFunctions Functions(Recipe recipe, int images)
     {
-        OptimizerSettings own = recipe.Optimizer with { WeightDecay = 0 };
         var evaluated = new ElementMap(MapFunction.NoiseThreshold, NoiseBorder);
-        return new(Trained, _ => evaluated, (w, s) => NoiseBorder - (s - MathF.Log(w * w + 1e-8f)), at => own.At(recipe.LearningRate.GetRate(at.Epoch, at.Epochs), at.Done))
+        return new(Trained, _ => evaluated, (w, s) => NoiseBorder - (s - MathF.Log(w * w + 1e-8f)), at => recipe.RuleAt(at))
         {
             Seed = recipe.Seed,
             Noise = Noise.FillNormal,
