@@ -6,30 +6,33 @@ namespace Asni.Tensors;
 /// <summary>Random numbers of a distribution, many at a time.</summary>
 internal static class Noise
 {
+    /// <summary>Numbers that are drawn together; a whole number of vectors.</summary>
+    private const int Block = 1024;
+
     /// <summary>log(u / (1 - u)) with u uniform in (0, 1).</summary>
     public static void FillLogistic(SplitMix64 random, Span<float> numbers)
     {
-        Draw(random, numbers);
-        foreach (ref Vector<float> x in Vectors(numbers)) x = Logit(x);
-        foreach (ref float x in Rest(numbers)) x = Logit(new Vector<float>(x))[0];
+        Span<float> drawn = stackalloc float[Block];
+        for (int from = 0; from < numbers.Length; from += Block)
+        {
+            random.SkipTo(from).FillCentred(drawn);
+            foreach (ref Vector<float> x in Vectors(drawn)) x = Logit(x);
+            Copy(drawn, numbers, from);
+        }
     }
 
-    /// <summary>Standard normal (Box, Muller 1958).</summary>
+    /// <summary>Standard normal (Box, Muller 1958): radii of the first draws, angles of as many after them.</summary>
     public static void FillNormal(SplitMix64 random, Span<float> numbers)
     {
-        Span<float> angles = numbers.Length <= 4096 ? stackalloc float[numbers.Length] : new float[numbers.Length];
-        Draw(random, numbers);
-        Draw(random, angles);
-        Span<Vector<float>> turns = Vectors(angles), radii = Vectors(numbers);
-        for (int i = 0; i < radii.Length; i++) radii[i] = Normal(radii[i], turns[i]);
-        Span<float> lastTurns = Rest(angles), last = Rest(numbers);
-        for (int i = 0; i < last.Length; i++) last[i] = Normal(new Vector<float>(last[i]), new Vector<float>(lastTurns[i]))[0];
-    }
-
-    /// <summary>The middles of 2^23 parts of (0, 1), which float holds exactly, and 1 minus them too.</summary>
-    private static void Draw(SplitMix64 random, Span<float> numbers)
-    {
-        foreach (ref float u in numbers) u = ((random.NextUInt64() >> 41) + 0.5f) * (1.0f / (1 << 23));
+        Span<float> drawn = stackalloc float[Block], angles = stackalloc float[Block];
+        Span<Vector<float>> radii = Vectors(drawn), turns = Vectors(angles);
+        for (int from = 0; from < numbers.Length; from += Block)
+        {
+            random.SkipTo(from).FillCentred(drawn);
+            random.SkipTo(numbers.Length + from).FillCentred(angles);
+            for (int i = 0; i < radii.Length; i++) radii[i] = Normal(radii[i], turns[i]);
+            Copy(drawn, numbers, from);
+        }
     }
 
     private static Vector<float> Logit(Vector<float> u) => Vector.Log(u) - Vector.Log(Vector<float>.One - u);
@@ -38,5 +41,5 @@ internal static class Noise
 
     private static Span<Vector<float>> Vectors(Span<float> numbers) => MemoryMarshal.Cast<float, Vector<float>>(numbers);
 
-    private static Span<float> Rest(Span<float> numbers) => numbers[(numbers.Length - numbers.Length % Vector<float>.Count)..];
+    private static void Copy(Span<float> block, Span<float> numbers, int from) => block[..Math.Min(Block, numbers.Length - from)].CopyTo(numbers[from..]);
 }

@@ -1,3 +1,6 @@
+using System.Numerics;
+using System.Runtime.InteropServices;
+
 namespace Asni.Tensors;
 
 /// <summary>
@@ -25,6 +28,24 @@ internal sealed class SplitMix64(ulong state)
 
     /// <summary>Uniform in [0, 1), 24 bits.</summary>
     public float NextSingle() => (NextUInt64() >> 40) * (1.0f / (1 << 24));
+
+    /// <summary>The same stream after so many more numbers.</summary>
+    public SplitMix64 SkipTo(long numbers) => new(State + (ulong)numbers * Gamma);
+
+    /// <summary>The middles of 2^23 parts of (0, 1), which float holds exactly, and 1 minus them too. Leaves the state as it is.</summary>
+    /// <param name="numbers">As many as two vectors of 64 bits hold, or a multiple.</param>
+    public void FillCentred(Span<float> numbers)
+    {
+        Span<Vector<float>> vectors = MemoryMarshal.Cast<float, Vector<float>>(numbers);
+        Vector<ulong> step = new(Gamma * (ulong)Vector<ulong>.Count), low = (Vector<ulong>.Indices + Vector<ulong>.One) * Gamma + new Vector<ulong>(State);
+        foreach (ref Vector<float> u in vectors)
+        {
+            Vector<ulong> high = low + step;
+            Vector<uint> drawn = Vector.Narrow(Mix(low) >>> 41, Mix(high) >>> 41);
+            u = (Vector.ConvertToSingle(Vector.AsVectorInt32(drawn)) + new Vector<float>(0.5f)) * (1.0f / (1 << 23));
+            low = high + step;
+        }
+    }
 
     /// <summary>Uniform in 0 .. bound - 1, by multiply-shift (bias below 2^-32 for bounds that fit an int).</summary>
     public int Next(int bound)
@@ -55,5 +76,12 @@ internal sealed class SplitMix64(ulong state)
         z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9;
         z = (z ^ (z >> 27)) * 0x94D049BB133111EB;
         return z ^ (z >> 31);
+    }
+
+    private static Vector<ulong> Mix(Vector<ulong> z)
+    {
+        z = (z ^ (z >>> 30)) * 0xBF58476D1CE4E5B9;
+        z = (z ^ (z >>> 27)) * 0x94D049BB133111EB;
+        return z ^ (z >>> 31);
     }
 }
