@@ -6,10 +6,12 @@
 A run that is complete is not trained again, one that was stopped is resumed: the same call goes on where the last one ended, and a call with other methods,
 sparsities, networks or seeds adds to what is there. The flags after -- (data, epochs, threads, ...) belong to the folder of runs: other flags need another folder.
 --write puts the tables between the page's <!-- leaderboard --> and <!-- /leaderboard -->, and the plots beside it as leaderboard-NET.svg; without it the tables are
-printed. Exit code 0: every run that was asked for is complete.
+printed. --published names the file of accuracies that others have published (default: published.tsv beside this file). Exit code 0: every run that was asked for is complete.
 """
 import argparse
+import csv
 import json
+import math
 import os
 import re
 import shlex
@@ -76,11 +78,14 @@ def train(asni, folder, net, method, sparsity, seed, flags):
 
 
 def result_of(folder):
-    """The numbers of the network that the run delivered: of its last phase that is no control."""
+    """The numbers of the network that the run delivered, of its last phase that is no control, and what its phases up to there took."""
     summary = json.loads(read(os.path.join(folder, "summary.json")))
-    phases = [p for name, p in summary.items() if isinstance(p, dict) and "kept" in p and name not in CONTROLS]
-    return {**phases[-1], "weights": summary["weights"], "data": summary["data"], "test_images": summary["test_images"],
-            "all_seconds": sum(p["seconds"] for p in phases)}
+    phases = {name: p for name, p in summary.items() if isinstance(p, dict) and "kept" in p and name not in CONTROLS}
+    epochs = [e for e in map(json.loads, read(os.path.join(folder, "metrics.jsonl")).splitlines()) if e["phase"] in phases]
+    return {**list(phases.values())[-1], "weights": summary["weights"], "data": summary["data"], "test_images": summary["test_images"],
+            "all_seconds": sum(p["seconds"] for p in phases.values()), "epochs": len(epochs),
+            # Over all of them, each with as many images.
+            "images_per_second": len(epochs) / sum(1 / e["images_per_second"] for e in epochs)}
 
 
 def results_in(runs):
@@ -103,13 +108,49 @@ def mean(results, key):
     return statistics.mean(r[key] for r in results.values())
 
 
-def rows_of(methods):
-    """By sparsity, the most accurate first."""
-    rows = [(sparsity, method, seeds) for method, by_sparsity in methods.items() for sparsity, seeds in by_sparsity.items()]
-    for sparsity, method, seeds in sorted(rows, key=lambda r: (r[0], -mean(r[2], "top1"), r[1])):
-        each = [percent(seeds[s]["top1"])[:-2] for s in sorted(seeds)]
-        yield [method, percent(mean(seeds, "sparsity")), percent(mean(seeds, "effective_sparsity")), f"{mean(seeds, 'live_macs'):,.0f}",
-               percent(mean(seeds, "top1")) + (f" ({', '.join(each)})" if len(each) > 1 else ""), ", ".join(map(str, sorted(seeds))), f"{mean(seeds, 'all_seconds'):.0f}"]
+def accuracy_of(seeds):
+    """The mean, and each seed's where there are more."""
+    each = [percent(seeds[s]["top1"])[:-2] for s in sorted(seeds)]
+    return percent(mean(seeds, "top1")) + (f" ({', '.join(each)})" if len(each) > 1 else "")
+
+
+def overview_of(methods):
+    """A row a method with its mean accuracy at each sparsity: those without a sparsity first, then the best at the second sparsity."""
+    sparsities = sorted({s for by_sparsity in methods.values() for s in by_sparsity})
+    asked = [s for s in sparsities if s]
+    order = asked[1:2] + asked
+    yield ["method", *(f">{100 * s:.4g} %" for s in sparsities)]
+    for method in sorted(methods, key=lambda m: [0 not in methods[m], *(-mean(methods[m][s], "top1") if s in methods[m] else 1 for s in order), m]):
+        yield [method, *(percent(mean(methods[method][s], "top1")) if s in methods[method] else "" for s in sparsities)]
+
+
+def rows_at(methods, sparsity, published):
+    """A row a method, the most accurate first."""
+    found = {method: by_sparsity[sparsity] for method, by_sparsity in methods.items() if sparsity in by_sparsity}
+    for method, seeds in sorted(found.items(), key=lambda item: (-mean(item[1], "top1"), item[0])):
+        yield [method, percent(mean(seeds, "sparsity")), percent(mean(seeds, "effective_sparsity")), f"{mean(seeds, 'live_macs'):,.0f}", accuracy_of(seeds),
+               published.get((method, sparsity), ""), ", ".join(map(str, sorted(seeds))), f"{mean(seeds, 'epochs'):.0f}",
+               f"{mean(seeds, 'images_per_second'):,.0f}", f"{mean(seeds, 'all_seconds'):.0f}"]
+
+
+def published_for(net, methods, published, sources):
+    """{(method, sparsity asked for): text}: each published accuracy at the asked sparsity with the nearest share of kept weights, if that is within a factor
+    of 2, with its number in sources, to which it adds."""
+    found = {}
+    with open(published, encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file, delimiter="\t"):
+            asked = methods.get(row["method"], {})
+            if row["net"] != net or not asked:
+                continue
+            sparsity = float(row["sparsity"])
+            nearest = min(asked, key=lambda s: abs(math.log((1 - s) / (1 - sparsity))))
+            if abs(math.log((1 - nearest) / (1 - sparsity))) > math.log(2):
+                continue
+            if row["source"] not in sources:
+                sources.append(row["source"])
+            where = "" if math.isclose(sparsity, nearest) else f" at {100 * sparsity:.4g} %"
+            found.setdefault((row["method"], nearest), []).append(f"{100 * float(row['top1']):.4g} %{where} [{sources.index(row['source']) + 1}]")
+    return {key: "; ".join(texts) for key, texts in found.items()}
 
 
 def lines_of(methods):
@@ -122,20 +163,26 @@ def title_of(net, methods):
     return f"{net} on {some['data']}, {some['test_images']:,} test images"
 
 
-def markdown(results, flags, plots):
+def markdown(results, flags, plots, published):
     lines = [f"Flags beside method, sparsity and seed: `{shlex.join(flags)}`."] if flags else []
     own = [f"`{shlex.join(FLAGS_OF[m])}` for `{m}`" for m in sorted({m for methods in results.values() for m in methods} & FLAGS_OF.keys()) if flags_for(m, flags) != flags]
     lines += ["", f"Of their own: {', '.join(own)}."] if own else []
+    sources = []
     for net, methods in results.items():
-        head = ["method", ">sparsity", ">effective", ">MACs", ">top-1", ">seeds", ">seconds"]
-        lines += ["", f"**{title_of(net, methods)}**", "", *table(head, rows_of(methods))]
+        beside = published_for(net, methods, published, sources)
+        overview = list(overview_of(methods))
+        lines += ["", f"**{title_of(net, methods)}**: mean top-1 by sparsity", "", *table(overview[0], overview[1:])]
         lines += ["", f"![Accuracy of {net} over sparsity]({plots[net]})"] if net in plots else []
+        head = ["method", ">sparsity", ">effective", ">MACs", ">top-1", "published", ">seeds", ">epochs", ">images/s", ">seconds"]
+        for sparsity in sorted({s for by_sparsity in methods.values() for s in by_sparsity}):
+            lines += ["", f"{net}, {100 * sparsity:.4g} % sparsity:" if sparsity else f"{net}, all weights:", "", *table(head, rows_at(methods, sparsity, beside))]
+    lines += ["", "Published accuracies are of other networks' training, on the whole test set:", "", *(f"{i}. {source}" for i, source in enumerate(sources, 1))] if sources else []
     return "\n".join(lines).strip() + "\n"
 
 
-def write_page(page, results, flags):
+def write_page(page, results, flags, published):
     plots = {net: f"leaderboard-{net}.svg" for net in results}
-    text, count = re.subn(r"(<!-- leaderboard -->\n).*?(<!-- /leaderboard -->)", lambda m: m[1] + markdown(results, flags, plots) + m[2], read(page), flags=re.S)
+    text, count = re.subn(r"(<!-- leaderboard -->\n).*?(<!-- /leaderboard -->)", lambda m: m[1] + markdown(results, flags, plots, published) + m[2], read(page), flags=re.S)
     if count != 1:
         sys.exit(f"leaderboard.py: {page} needs one line <!-- leaderboard --> with a line <!-- /leaderboard --> after it.")
     for net, methods in results.items():
@@ -167,6 +214,7 @@ def main():
     parser.add_argument("--seed", default="1,2,3")
     parser.add_argument("--runs", default="runs/leaderboard", help="folder of the run folders")
     parser.add_argument("--write", help="page to put the tables into (default: print them)")
+    parser.add_argument("--published", default=os.path.join(HERE, "published.tsv"), help="tab-separated: net, method, sparsity, top1 (fractions), source")
     parser.add_argument("--only-write", action="store_true", help="train nothing")
     own, flags = (sys.argv[1:], []) if "--" not in sys.argv else (sys.argv[1:sys.argv.index("--")], sys.argv[sys.argv.index("--") + 1:])
     options = parser.parse_args(own)
@@ -182,9 +230,9 @@ def main():
                     failed.append(folder)
     results = results_in(runs)
     if options.write:
-        write_page(options.write, results, flags)
+        write_page(options.write, results, flags, options.published)
     else:
-        print(markdown(results, flags, {}))
+        print(markdown(results, flags, {}, options.published))
     for folder in failed:
         print(f"not complete: {folder} (see {folder}.log)", file=sys.stderr)
     sys.exit(1 if failed else 0)
