@@ -14,6 +14,8 @@ internal static class ResultTable
 
     public static void Write(HostConsole console, RunResult result, RunFolder folder)
     {
+        // Stopped before its first phase.
+        if (result.Phases.IsEmpty) return;
         ConsoleTable table = console.NewTable(s_columns, 1, 2, 3, 4, 5, 6);
         foreach (PhaseResult p in result.Phases)
             table.AddRow(p.Complete ? p.Phase : p.Phase + " (cut short)", Format.Percent(p.Top1),

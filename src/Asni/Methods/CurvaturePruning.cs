@@ -44,7 +44,7 @@ public sealed record CurvaturePruning
         Retraining.RunAfterDense(run, name, model =>
         {
             var images = ScoringImages.DrawRepeatedly(run.Data.Train, checked(Gradients * GradientImages), run.Recipe.Seed);
-            using var gradient = new LossGradient(model, images, GradientImages, meanOver: GradientImages);
+            using var gradient = new LossGradient(model, images, GradientImages, meanOver: GradientImages) { Cancellation = run.Cancellation };
             TScore worth = score(gradient.Batches);
             var pruner = new Pruner(model, worth, Options.NewAllocation());
             foreach (double sparsity in CutRounds.Sparsities(Sparsity, rounds))

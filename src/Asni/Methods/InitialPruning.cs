@@ -117,7 +117,7 @@ internal sealed record InitialCut(MethodRun Run, InitialPruning Settings, bool I
         using var model = new Model(start.Network, Run.Device);
         Evaluator.RequireFit(model, Run.Data.Train);
         model.Load(start);
-        using var gradient = new LossGradient(model, images, Run.Recipe.BatchSize, temperature);
+        using var gradient = new LossGradient(model, images, Run.Recipe.BatchSize, temperature) { Cancellation = Run.Cancellation };
         return Prune(model, score(gradient), rounds);
     }
 
@@ -126,7 +126,11 @@ internal sealed record InitialCut(MethodRun Run, InitialPruning Settings, bool I
     public ImmutableArray<Mask?> Prune(Model model, IScore score, int rounds)
     {
         var pruner = new Pruner(model, Inverted ? new Inverted(score) : score, Settings.Options.NewAllocation());
-        foreach (double sparsity in CutRounds.Sparsities(Settings.Sparsity, rounds)) pruner.PruneTo(sparsity, Run.Observer.OnNote);
+        foreach (double sparsity in CutRounds.Sparsities(Settings.Sparsity, rounds))
+        {
+            Run.Cancellation.ThrowIfCancellationRequested();
+            pruner.PruneTo(sparsity, Run.Observer.OnNote);
+        }
         return [.. model.Network.Parameters.Select(p => model.Parameters.GetMask(p.Index))];
     }
 }

@@ -10,7 +10,7 @@ namespace Asni.Methods;
 public static class MethodRunner
 {
     /// <param name="observer">Hears of epochs and steps; null: nobody does.</param>
-    /// <param name="cancellationToken">Leaves after the step in progress; what was reached is returned with Complete = false.</param>
+    /// <param name="cancellationToken">Leaves after the step or the batch in progress; what was reached is returned with Complete = false.</param>
     /// <param name="phaseCompleted">Told of each phase as it ends, so that it can be written down before the next one starts.</param>
     /// <param name="start">The weights to start from; null for <see cref="CreateInitialWeights"/>.</param>
     /// <param name="checkpoints">Saves the run's state and, when it found a checkpoint, goes on from there; null: neither.</param>
@@ -26,18 +26,33 @@ public static class MethodRunner
         recipe.Method.ValidateStart(start is not null, start?.IsPruned == true);
         using var run = new MethodRun(recipe, network, data, device, observer) { Given = start, Checkpoints = checkpoints, Cancellation = cancellationToken };
         var phases = ImmutableArray.CreateBuilder<PhaseResult>();
-        foreach (PhaseResult phase in recipe.Method.Run(run))
+        bool complete = false;
+        try
         {
-            phases.Add(phase);
-            phaseCompleted?.Invoke(phase);
-            if (!phase.Complete) break;
-            checkpoints?.PhaseDone(new PhaseNumbers(phase.Phase, phase.Top1, phase.Top5, phase.TestLoss, phase.Sparsity, phase.Kept, phase.Seconds)
+            complete = RunPhases(run, phases.Add, phaseCompleted);
+        }
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        {
+            // Between two phases: there is nothing of the next one to keep.
+        }
+        return new RunResult(phases.ToImmutable()) { Complete = complete };
+    }
+
+    /// <returns>Whether all came to their end.</returns>
+    private static bool RunPhases(MethodRun run, Action<PhaseResult> add, Action<PhaseResult>? completed)
+    {
+        foreach (PhaseResult phase in run.Recipe.Method.Run(run))
+        {
+            add(phase);
+            completed?.Invoke(phase);
+            if (!phase.Complete) return false;
+            run.Checkpoints?.PhaseDone(new PhaseNumbers(phase.Phase, phase.Top1, phase.Top5, phase.TestLoss, phase.Sparsity, phase.Kept, phase.Seconds)
             {
                 Initial = phase.Initial.ComputeSha256(),
                 Model = phase.Model.ComputeSha256(),
             });
         }
-        return new RunResult(phases.ToImmutable());
+        return true;
     }
 
     /// <summary>The dense network that a run with this seed starts from.</summary>

@@ -52,5 +52,8 @@ public sealed record PhaseResult(string Phase, double Top1, double Top5, double 
 /// <summary>All phases of a run in the order they ran.</summary>
 public sealed record RunResult(ImmutableArray<PhaseResult> Phases)
 {
+    /// <summary>False when the run was cancelled before its end; then the last phase may be complete, if it was between two phases.</summary>
+    public bool Complete { get; init; } = true;
+
     public PhaseResult? this[string phase] => Phases.FirstOrDefault(p => p.Phase == phase);
 }

@@ -20,6 +20,9 @@ internal sealed class LossGradient(Model model, ScoringImages images, int batchS
     private readonly Batch _batch = new(Math.Min(batchSize, images.Indices.Length), images.Data.Shape);
     private readonly LogitLoss _loss = LogitLosses.CrossEntropy(temperature, meanOver ?? images.Indices.Length);
 
+    /// <summary>Between two batches it is left, with an OperationCanceledException.</summary>
+    public CancellationToken Cancellation { get; init; }
+
     /// <summary>What each batch adds to the gradient.</summary>
     public IReadOnlyList<IGradient> Batches => [.. Enumerable.Range(0, (images.Indices.Length + _batch.Capacity - 1) / _batch.Capacity).Select(b => new OfBatch(this, b))];
 
@@ -37,6 +40,7 @@ internal sealed class LossGradient(Model model, ScoringImages images, int batchS
 
     private void AddTo(int batch, ParameterSlot slot, ReadOnlySpan<int> parameters, float factor)
     {
+        Cancellation.ThrowIfCancellationRequested();
         images.Fill(_batch, batch * _batch.Capacity);
         _plan.Load(_batch, images.Data.Normalization);
         _plan.Run(_loss);
