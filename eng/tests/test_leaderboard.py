@@ -1,4 +1,5 @@
 """What eng/leaderboard.py trains, leaves alone, resumes and writes, with a stand-in for asni: python3 -m unittest discover -s eng/tests"""
+import csv
 import json
 import os
 import subprocess
@@ -96,6 +97,15 @@ class Leaderboard(unittest.TestCase):
         self.assertIn("| 89.50 % | 98.1 % [1]; 98 % at 96 % [2] |", done.stdout)
         self.assertIn("| 90.00 % | 98.5 % at 85 % [3] |", done.stdout)
         self.assertEqual([line for line in done.stdout.splitlines() if "source " in line], ["1. source 0.95", "2. source 0.96", "3. source 0.85"])
+
+    def test_the_published_accuracies_are_whole(self):
+        with open(os.path.join(HERE, "..", "published.tsv"), encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file, delimiter="\t", strict=True))
+        self.assertGreater(len(rows), 30)
+        for row in rows:
+            self.assertEqual(set(row), {"net", "method", "sparsity", "top1", "source"}, row)
+            self.assertTrue(0 <= float(row["sparsity"]) < 1 and 0.5 < float(row["top1"]) < 1 and row["source"], row)
+        self.assertEqual(len({(row["net"], row["method"], row["sparsity"], row["source"]) for row in rows}), len(rows), "each once")
 
 
 if __name__ == "__main__":
