@@ -20,13 +20,17 @@ internal static class Remedies
         return Join(facts, Find(failure).Where(remedy => remedy.Flag is null || flags.Contains(remedy.Flag)));
     }
 
-    /// <summary>A note of training, with what helps.</summary>
-    public static string Sentence(TrainingNote note) => note.Kind switch
+    /// <summary>A note of training by a method, with what helps and is a setting of the method.</summary>
+    public static string Sentence(TrainingNote note, Method method)
     {
-        TrainingNoteKind.SparseLayer => Join(note.Text, [new("; --min-kept sets a floor")]),
-        TrainingNoteKind.ScheduleCutShort => Join(note.Text, [new("; --sparsity says how much")]),
-        _ => note.Text,
-    };
+        Remedy? helps = note.Kind switch
+        {
+            TrainingNoteKind.SparseLayer => new("; --min-kept sets a floor", "min-kept"),
+            TrainingNoteKind.ScheduleCutShort => new("; --sparsity says how much", "sparsity"),
+            _ => null,
+        };
+        return helps is { } remedy && method.Row.Settings.Any(s => s.Key == remedy.Flag) ? Join(note.Text, [remedy]) : note.Text;
+    }
 
     /// <summary>Why a device cannot be used, with the flag that says to do without.</summary>
     public static string WithoutDevice(string why) => Join(why, [s_device]);

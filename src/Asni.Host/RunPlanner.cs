@@ -61,7 +61,7 @@ internal sealed class RunPlanner
         if (_own is not null) _notes.Add($"the network {_own.Name} has no recipe of its own: settings that are not given come from the recipe of {_book.Network}.");
         settings = settings with { Recipe = settings.Recipe with { Network = _network, Data = data } };
         Recipe recipe = settings.Resolve();
-        if (recipe.Method.Remark(recipe, SettingsLayer.Apply(_book.Layer).Resolve()) is { } remark) _notes.Add(Remedies.Sentence(remark));
+        if (recipe.Method.Remark(recipe, SettingsLayer.Apply(_book.Layer).Resolve()) is { } remark) _notes.Add(Remedies.Sentence(remark, recipe.Method));
 
         DatasetSplit split = DataSource.Open(data, InputSize(recipe), settings.Limit, _locator);
         Network network = NetworkFor(recipe, split.Train);

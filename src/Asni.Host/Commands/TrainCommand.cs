@@ -133,7 +133,7 @@ internal sealed class TrainCommand
     {
         folder.ReportWriter = RunReport.Write;
         var display = TrainingDisplay.For(_console, plan.TrainedEpochs);
-        var observer = new RunObserver(folder, display, interrupt);
+        var observer = new RunObserver(plan.Recipe.Method, folder, display, interrupt);
         RunResult? result = null;
         display.Around(() => result = MethodRunner.Run(plan.Recipe, plan.Network, plan.Data, device, observer, folder.Record, plan.Start,
             checkpoints, interrupt.Token));

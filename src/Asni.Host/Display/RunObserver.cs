@@ -1,10 +1,12 @@
+using Asni.Methods;
 using Asni.Runs;
 using Asni.Training;
 
 namespace Asni.Host.Display;
 
 /// <summary>Passes what training tells on to the run folder and the display. A folder that cannot be written stops the run.</summary>
-internal sealed class RunObserver(RunFolder folder, TrainingDisplay display, Interrupt interrupt) : ITrainingObserver
+/// <param name="method">That trains.</param>
+internal sealed class RunObserver(Method method, RunFolder folder, TrainingDisplay display, Interrupt interrupt) : ITrainingObserver
 {
     /// <summary>Why the run was stopped from here; training itself must not hear exceptions.</summary>
     public AsniException? Failure { get; private set; }
@@ -27,5 +29,5 @@ internal sealed class RunObserver(RunFolder folder, TrainingDisplay display, Int
         }
     }
 
-    public void OnNote(TrainingNote note) => display.Note(Remedies.Sentence(note));
+    public void OnNote(TrainingNote note) => display.Note(Remedies.Sentence(note, method));
 }

@@ -54,6 +54,9 @@ public sealed record SparseFinish
     /// <summary>Weights that a policy has to leave.</summary>
     internal long Least(MethodRun run) => Kept(run.Model.Network) ?? 0;
 
+    /// <summary>Hears what learning left: only where nothing is cut after it.</summary>
+    internal Action<TrainingNote> NotesOfLearned(MethodRun run) => Kind == FinishKind.Exact ? _ => { } : run.Observer.OnNote;
+
     internal static PhasePlan Learning(Recipe recipe) => new(LearningPhase, recipe.Epochs, recipe.LearningRate);
 
     internal IEnumerable<PhasePlan> Phases(string name, Recipe recipe) => [Learning(recipe), Retraining.Phase(name, recipe)];

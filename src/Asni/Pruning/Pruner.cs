@@ -15,11 +15,11 @@ internal readonly record struct PruneOutcome(double? Threshold, long Kept);
 /// <param name="biases">Biases are pruned with the weights.</param>
 internal sealed class Pruner(Model model, IScore score, IAllocation allocation, bool biases = false, WeightPattern? pattern = null)
 {
-    private readonly HashSet<string> _told = [];
+    // A floor is advised where the allocation has one.
+    private readonly SparseLayerNotes _sparse = new(allocation is Pooled ? TrainingNoteKind.SparseLayer : TrainingNoteKind.Information);
     private readonly WeightPattern _pattern = pattern ?? WeightPattern.Weight;
 
-    // A floor is advised where the allocation has one.
-    private TrainingNoteKind Kind => allocation is Pooled ? TrainingNoteKind.SparseLayer : TrainingNoteKind.Information;
+    private bool _remarked;
 
     /// <summary>Whose elements can be pruned.</summary>
     public ImmutableArray<Parameter> Tensors { get; } = [.. model.Network.Parameters.Where(p => p.IsWeight || (biases && p.Kind == ParameterKind.Bias))];
@@ -31,11 +31,15 @@ internal sealed class Pruner(Model model, IScore score, IAllocation allocation, 
     /// <param name="note">Told once of layers that a pattern leaves alone, and of each one that is close to empty or empty.</param>
     public PruneOutcome PruneTo(double sparsity, Action<TrainingNote> note)
     {
-        if (_pattern.Remark(Tensors) is { } remark && _told.Add(remark)) note(new(remark));
+        if (!_remarked && _pattern.Remark(Tensors) is { } remark)
+        {
+            note(new(remark));
+            _remarked = true;
+        }
         Selection selection = NewSelection();
         Quota[] quotas = [.. allocation.Quotas(Tensors, sparsity, selection)];
         double? threshold = quotas.Select(q => selection.Keep(q.Tensors, q.Kept)).Min();
-        foreach (Parameter p in Tensors) Warn(p, selection.Live(p), note);
+        foreach (Parameter p in Tensors) _sparse.Tell(p, selection.Live(p), note);
         return new PruneOutcome(threshold, selection.Live(Tensors));
     }
 
@@ -64,14 +68,4 @@ internal sealed class Pruner(Model model, IScore score, IAllocation allocation, 
     }
 
     private Selection NewSelection() => _pattern.Select(model.Parameters, score.Write(model, Tensors));
-
-    /// <summary>A layer with fewer live weights than outputs has outputs without any input; an empty one cuts the network.</summary>
-    private void Warn(Parameter p, long live, Action<TrainingNote> note)
-    {
-        if (!p.IsWeight || live >= p.Filter.Out) return;
-        if (live == 0 && _told.Add(p.Name + ":empty"))
-            note(new($"layer {p.Name} has no live weight left.", Kind));
-        else if (live > 0 && _told.Add(p.Name))
-            note(new($"layer {p.Name} is close to empty: {live} of {p.Elements} weights live.", Kind));
-    }
 }

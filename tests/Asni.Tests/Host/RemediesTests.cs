@@ -76,11 +76,12 @@ public class RemediesTests
     }
 
     [Test]
-    public void Notes_of_training_name_the_flag_of_their_kind()
+    public void Notes_of_training_name_the_flag_of_their_kind_if_the_method_has_it()
     {
-        Assert.That(Remedies.Sentence(new TrainingNote("layer fc has no live weight left.", TrainingNoteKind.SparseLayer)),
-            Is.EqualTo("layer fc has no live weight left; --min-kept sets a floor."));
-        Assert.That(Remedies.Sentence(new TrainingNote("as it is")), Is.EqualTo("as it is"));
+        var empty = new TrainingNote("layer fc has no live weight left.", TrainingNoteKind.SparseLayer);
+        Assert.That(Remedies.Sentence(empty, new OneShot()), Is.EqualTo("layer fc has no live weight left; --min-kept sets a floor."));
+        Assert.That(Remedies.Sentence(empty, new NetworkSurgery()), Is.EqualTo("layer fc has no live weight left."));
+        Assert.That(Remedies.Sentence(new TrainingNote("as it is"), new OneShot()), Is.EqualTo("as it is"));
     }
 
     private static string Say(Exception failure) => Remedies.Sentence(failure, s_flags);

@@ -38,6 +38,26 @@ public class MaskLearningTests
         Assert.That(observer.Epochs.Last(e => e.Phase == last.Phase).TestLoss, Is.EqualTo(last.TestLoss));
     }
 
+    [TestCase(typeof(Powerpropagation))]
+    [TestCase(typeof(Espn))]
+    [TestCase(typeof(Proximal))]
+    [TestCase(typeof(ContinuousSparsification))]
+    public void Layers_that_it_leaves_close_to_empty_are_told_of_once(Type type)
+    {
+        const double Sparsity = 0.99;
+        Method method = type.Name switch
+        {
+            nameof(Powerpropagation) => new Powerpropagation { Finish = new() { Sparsity = Sparsity } },
+            nameof(ContinuousSparsification) => new ContinuousSparsification { Finish = new() { Kind = FinishKind.Learned }, Rounds = 1, Initial = -10 },
+            nameof(Espn) => new Espn { Sparsity = Sparsity },
+            _ => new Proximal { Finish = new() { Sparsity = Sparsity } },
+        };
+        (RunResult result, RecordingObserver observer) = Run(method);
+        Parameter[] sparse = [.. Net.Weights.Where(p => result.Phases[^1].Model.Masks[p.Index]!.Live < p.Filter.Out)];
+        Assert.That(sparse, Is.Not.Empty);
+        Assert.That(observer.Notes.Where(n => n.StartsWith("layer ", StringComparison.Ordinal)).Select(n => n.Split(' ')[1]), Is.EquivalentTo(sparse.Select(p => p.Name)));
+    }
+
     /// <summary>What is evaluated at a phase's end is what it delivers.</summary>
     [TestCaseSource(nameof(s_methods))]
     public void The_delivered_network_has_the_accuracy_that_is_told(Method method)
@@ -59,7 +79,7 @@ public class MaskLearningTests
         // The order of the data hangs on the phase's name, so the policy is given to that of dense training.
         using var device = new CpuDevice(2);
         using var run = new MethodRun(With(new DenseTraining()), Net, MethodTests.Data, device, new RecordingObserver());
-        var weights = new PoweredWeights(run.Model, 1, s_all);
+        var weights = new PoweredWeights(run.Model, 1, s_all, _ => { });
         weights.Begin();
         PhaseResult powered = run.Train(DenseTraining.Phase(run.Recipe), weights, DenseTraining.Stream);
         Assert.That(powered.Model.ComputeSha256(), Is.EqualTo(dense.ComputeSha256()));
@@ -71,7 +91,7 @@ public class MaskLearningTests
         using var device = new CpuDevice(2);
         using var run = new MethodRun(With(new Powerpropagation()), Net, MethodTests.Data, device, new RecordingObserver());
         float[] initial = run.Initial.Values[0];
-        var weights = new PoweredWeights(run.Model, 2, s_all);
+        var weights = new PoweredWeights(run.Model, 2, s_all, _ => { });
         weights.Begin();
         weights.BeforeEvaluation(default);
         float[] values = run.Model.TakeSnapshot().Values[0];

@@ -56,7 +56,7 @@ public sealed record ContinuousSparsification : Method
     {
         long back = (long)EpochBack(run.Recipe) * run.StepsPerEpoch;
         TrainedNetwork? initial = back == 0 ? run.Model.TakeSnapshot() : null;
-        var gates = new GatedWeights(run.Model, Functions(run.Recipe), Finish.Kept(run.Model.Network));
+        var gates = new GatedWeights(run.Model, Functions(run.Recipe), Finish.Kept(run.Model.Network), Finish.NotesOfLearned(run));
         gates.Begin(_ => () => (float)Initial);
         var keep = new TakeAtStep(back, () => run.RewindPoint = run.Model.TakeSnapshot().RequireFinite(GatesName));
         PhasePlan[] phases = [.. Phases(run.Recipe, given: false)];

@@ -49,7 +49,7 @@ public sealed record Espn : Method
         var map = new ElementMap(MapFunction.LinearGate, Penalty: (float)Penalty);
         long kept = Quota.At(Sparsity, run.Model.Network.WeightCount);
         var functions = new GateFunctions(_ => map, _ => map, (_, m) => MathF.Abs(m) - Large, at => run.Recipe.RuleAt(at));
-        var factors = new GatedWeights(run.Model, functions, kept);
+        var factors = new GatedWeights(run.Model, functions, kept, run.Observer.OnNote);
         factors.Begin(_ => () => 1);
         int latest = Math.Max(1, (int)Math.Round(Latest * run.Recipe.Epochs));
         yield return run.Train(Phases(run.Recipe, given: false).Single(), new UntilCut(run.Model, factors, kept, latest));

@@ -52,7 +52,7 @@ public sealed record HardConcreteGates : Method
 
     internal override IEnumerable<PhaseResult> Run(MethodRun run)
     {
-        var gates = new GatedWeights(run.Model, Functions(run.Recipe), Finish.Kept(run.Model.Network));
+        var gates = new GatedWeights(run.Model, Functions(run.Recipe), Finish.Kept(run.Model.Network), Finish.NotesOfLearned(run));
         double mean = Math.Log((1 - Dropout) / Dropout);
         gates.Begin(tensor =>
         {

@@ -38,7 +38,7 @@ public sealed record Lobster : Method
     internal override IEnumerable<PhasePlan> Phases(Recipe recipe, bool given) => Finish.Phases(PhaseName, recipe);
 
     internal override IEnumerable<PhaseResult> Run(MethodRun run) =>
-        Finish.Run(run, PhaseName, new InsensitivityDecay(run.Model, Lambda, new FloorCut(run.Model, (float)Below, Finish.Least(run))));
+        Finish.Run(run, PhaseName, new InsensitivityDecay(run.Model, Lambda, new FloorCut(run.Model, (float)Below, Finish.Least(run), Finish.NotesOfLearned(run))));
 
     internal override double? FinalSparsity(Recipe recipe) => Finish.FinalSparsity;
 

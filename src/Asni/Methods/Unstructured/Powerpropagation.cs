@@ -35,7 +35,7 @@ public sealed record Powerpropagation : Method
 
     internal override IEnumerable<PhaseResult> Run(MethodRun run)
     {
-        var weights = new PoweredWeights(run.Model, Alpha, Quota.At(Finish.Sparsity, run.Model.Network.WeightCount));
+        var weights = new PoweredWeights(run.Model, Alpha, Quota.At(Finish.Sparsity, run.Model.Network.WeightCount), Finish.NotesOfLearned(run));
         weights.Begin();
         return Finish.Run(run, PhaseName, weights);
     }

@@ -34,7 +34,7 @@ public sealed record Proximal : Method
     internal override IEnumerable<PhasePlan> Phases(Recipe recipe, bool given) => Finish.Phases(PhaseName, recipe);
 
     internal override IEnumerable<PhaseResult> Run(MethodRun run) =>
-        Finish.Run(run, PhaseName, new SoftThresholding(run.Model, run.Recipe.LearningRate, Lambda, new FloorCut(run.Model, floor: 0, Finish.Least(run))));
+        Finish.Run(run, PhaseName, new SoftThresholding(run.Model, run.Recipe.LearningRate, Lambda, new FloorCut(run.Model, floor: 0, Finish.Least(run), Finish.NotesOfLearned(run))));
 
     internal override double? FinalSparsity(Recipe recipe) => Finish.FinalSparsity;
 

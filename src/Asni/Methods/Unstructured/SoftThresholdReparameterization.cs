@@ -53,7 +53,7 @@ public sealed record SoftThresholdReparameterization : Method
         double decay = ThresholdDecay ?? UsualExponent / Travel(1), exponent = decay * Travel(Onset);
         if (exponent > MostExponent) throw new UsageException($"threshold-decay {SettingText.Text(decay)} is too large for an onset after {SettingText.Text(Onset)} of this run: {SettingText.Text(MostExponent / Travel(Onset))} is the most.");
         double initial = OnsetLogit * Math.Exp(exponent);
-        return Finish.Run(run, PhaseName, new ThresholdedWeights(run.Model, initial, at => run.Recipe.RuleAt(at, decay), Finish.Kept(run.Model.Network)));
+        return Finish.Run(run, PhaseName, new ThresholdedWeights(run.Model, initial, at => run.Recipe.RuleAt(at, decay), Finish.Kept(run.Model.Network), Finish.NotesOfLearned(run)));
 
         // The sum of the rates of all steps until a share of the run, each counted with the momentum that it leaves.
         double Travel(double share)

@@ -46,7 +46,7 @@ public sealed record VariationalDropout : Method
 
     internal override IEnumerable<PhaseResult> Run(MethodRun run)
     {
-        var gates = new GatedWeights(run.Model, Functions(run.Recipe, run.Data.Train.Count), Finish.Kept(run.Model.Network));
+        var gates = new GatedWeights(run.Model, Functions(run.Recipe, run.Data.Train.Count), Finish.Kept(run.Model.Network), Finish.NotesOfLearned(run));
         gates.Begin(_ => () => InitialLogVariance);
         return Finish.Run(run, PhaseName, gates);
     }

@@ -11,8 +11,10 @@ namespace Asni.Training.Policies;
 /// moves w. Between steps the model holds w. At the end v takes its place, and the mask is what was learned, or the K weights of largest margin.
 /// </summary>
 /// <param name="kept">K; null for as many as were learned.</param>
-internal abstract class EffectiveWeights(Model model, long? kept) : IMaskPolicy
+/// <param name="note">Told of layers close to empty.</param>
+internal abstract class EffectiveWeights(Model model, long? kept, Action<TrainingNote> note) : IMaskPolicy
 {
+    private readonly SparseLayerNotes _sparse = new();
     private ElementMap _map;
 
     protected Model Model { get; } = model;
@@ -62,6 +64,7 @@ internal abstract class EffectiveWeights(Model model, long? kept) : IMaskPolicy
         var live = new long[Indices.Length];
         if (kept is { } most) Model.Parameters.Prune(Indices, most, live, Ranking.Score);
         else Model.Parameters.ApplyThreshold(Indices, new Threshold(0, 0, Ranking.Score), live);
+        for (int k = 0; k < live.Length; k++) _sparse.Tell(Weights[k], live[k], note);
         // A margin is no magnitude that records could give.
         return new PruneOutcome(null, live.Sum());
     }

@@ -1,5 +1,6 @@
 using Asni.Devices;
 using Asni.Engine;
+using Asni.Networks;
 using Asni.Pruning;
 
 namespace Asni.Training.Policies;
@@ -7,8 +8,10 @@ namespace Asni.Training.Policies;
 /// <summary>Prunes the weights whose magnitude is not above a floor, over all layers, but leaves a number of them.</summary>
 /// <param name="floor">The largest magnitude that goes.</param>
 /// <param name="least">Weights that stay at least: the largest.</param>
-internal sealed class FloorCut(Model model, float floor, long least)
+/// <param name="note">Told of layers close to empty.</param>
+internal sealed class FloorCut(Model model, float floor, long least, Action<TrainingNote> note)
 {
+    private readonly Parameter[] _weights = [.. model.Network.Weights];
     private readonly int[] _indices = [.. model.Network.Weights.Select(p => p.Index)];
 
     public PruneOutcome Apply()
@@ -20,6 +23,8 @@ internal sealed class FloorCut(Model model, float floor, long least)
         if (!(cut.Value <= floor)) cut = new Threshold(floor, KeepEqual: 0);
         var kept = new long[_indices.Length];
         parameters.ApplyThreshold(_indices, cut, kept);
+        var sparse = new SparseLayerNotes();
+        for (int k = 0; k < kept.Length; k++) sparse.Tell(_weights[k], kept[k], note);
         return new PruneOutcome(cut.Value, kept.Sum());
     }
 }

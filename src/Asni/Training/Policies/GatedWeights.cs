@@ -31,7 +31,7 @@ internal sealed record GateFunctions(Func<StepPoint, ElementMap> Trained, Func<S
 }
 
 /// <summary>Trains a gate beside each weight, by an update of its own.</summary>
-internal sealed class GatedWeights(Model model, GateFunctions gates, long? kept) : EffectiveWeights(model, kept)
+internal sealed class GatedWeights(Model model, GateFunctions gates, long? kept, Action<TrainingNote> note) : EffectiveWeights(model, kept, note)
 {
     private const ulong Purpose = 12;
 

@@ -4,7 +4,7 @@ using Asni.Engine;
 namespace Asni.Training.Policies;
 
 /// <summary>v = w |w|^(alpha - 1): the larger a weight, the faster it moves (Schwarz et al. 2021, arXiv 2110.00296, equation 3).</summary>
-internal sealed class PoweredWeights(Model model, double alpha, long kept) : EffectiveWeights(model, kept)
+internal sealed class PoweredWeights(Model model, double alpha, long kept, Action<TrainingNote> note) : EffectiveWeights(model, kept, note)
 {
     private readonly ElementMap _map = new(MapFunction.SignedPower, (float)alpha);
 

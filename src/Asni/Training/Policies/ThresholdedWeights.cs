@@ -11,7 +11,7 @@ namespace Asni.Training.Policies;
 /// </summary>
 /// <param name="initial">s at first.</param>
 /// <param name="rule">Of the step that ends at a place.</param>
-internal sealed class ThresholdedWeights(Model model, double initial, Func<StepPoint, UpdateRule> rule, long? kept) : EffectiveWeights(model, kept)
+internal sealed class ThresholdedWeights(Model model, double initial, Func<StepPoint, UpdateRule> rule, long? kept, Action<TrainingNote> note) : EffectiveWeights(model, kept, note)
 {
     private const string Name = "threshold", VelocityName = "threshold.state0";
 

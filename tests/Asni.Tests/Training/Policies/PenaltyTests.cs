@@ -21,7 +21,7 @@ public class PenaltyTests
         using var model = new Model(TinyNetworks.Linear(3, 2), device);
         model.Parameters.Upload(0, ParameterSlot.Value, [1, -1, 0.25f, -0.25f, 0.2f, 0]);
         model.Parameters.Upload(1, ParameterSlot.Value, [0.1f, 1]);
-        var policy = new SoftThresholding(model, s_rate, 0.5, new FloorCut(model, 0, 0));
+        var policy = new SoftThresholding(model, s_rate, 0.5, new FloorCut(model, 0, 0, _ => { }));
         Assert.That(policy.AfterStep(new StepPoint(0, 1, 2, 2)), Is.Null);
         Assert.That(Read(model), Is.EqualTo((float[])[0.75f, -0.75f, 0, 0, 0, 0]));
         policy.AfterStep(new StepPoint(1, 1, 2, 2));
@@ -38,7 +38,7 @@ public class PenaltyTests
         const float lambda = 0.3f;
         using var device = new CpuDevice(2);
         using var model = new Model(TinyNetworks.Linear(20, 10), device);
-        var policy = new SoftThresholding(model, s_rate, lambda, new FloorCut(model, 0, 0));
+        var policy = new SoftThresholding(model, s_rate, lambda, new FloorCut(model, 0, 0, _ => { }));
         float[] c = Values.Random(4, 200);
         model.Parameters.Upload(0, ParameterSlot.Value, Values.Random(5, 200));
         for (int step = 1; step <= 100; step++)
@@ -60,7 +60,7 @@ public class PenaltyTests
         model.Parameters.Upload(0, ParameterSlot.Value, w);
         model.Parameters.SetMask(0, new Mask(9) { [8] = false });
         model.Parameters.Upload(0, ParameterSlot.Gradient, g);
-        new InsensitivityDecay(model, 0.25, new FloorCut(model, 0, 0)).AfterBackward(new StepPoint(0, 1, 2, 2));
+        new InsensitivityDecay(model, 0.25, new FloorCut(model, 0, 0, _ => { })).AfterBackward(new StepPoint(0, 1, 2, 2));
         Assert.That(Workbench.Read(model.Parameters, 0, ParameterSlot.Gradient)[..8], Is.EqualTo(g[..8]), "the update has its gradient");
         float[] after = Read(model);
         Outputs.AssertClose([0.75f, -0.875f, 0.3f, -0.7f, 3, 1e-3f - 0.1875e-3f, 0.35f, 3.75f, 0], after, 0, 1e-6, "w");
@@ -72,7 +72,7 @@ public class PenaltyTests
     {
         using var device = new CpuDevice(1);
         using var model = new Model(TinyNetworks.Linear(2, 2), device);
-        var policy = new InsensitivityDecay(model, 0.25, new FloorCut(model, 0.1f, 0));
+        var policy = new InsensitivityDecay(model, 0.25, new FloorCut(model, 0.1f, 0, _ => { }));
         model.Parameters.Upload(0, ParameterSlot.Value, [0.1f, 0.2f, -0.05f, 0.3f]);
         Assert.That(policy.BetweenEpochs(new StepPoint(0, 2, 2, 2))!.Value.Kept, Is.EqualTo(2));
         model.Parameters.Upload(0, ParameterSlot.Value, [1, 0.01f, 1, 0.3f]);
@@ -91,7 +91,7 @@ public class PenaltyTests
         using var device = new CpuDevice(1);
         using var model = new Model(TinyNetworks.Linear(3, 2), device);
         model.Parameters.Upload(0, ParameterSlot.Value, [0.1f, -0.2f, 0.3f, -0.4f, 0.5f, 0]);
-        Assert.That(new FloorCut(model, floor, least).Apply(), Is.EqualTo(new Asni.Pruning.PruneOutcome(threshold is { } t ? (float)t : null, kept)));
+        Assert.That(new FloorCut(model, floor, least, _ => { }).Apply(), Is.EqualTo(new Asni.Pruning.PruneOutcome(threshold is { } t ? (float)t : null, kept)));
         Assert.That(model.Parameters.Live(0), Is.EqualTo(kept));
     }
 
