@@ -19,7 +19,7 @@ internal sealed record Comparison(IReadOnlyList<ComparedPhase> Rows)
 {
     private const int Colours = 6;
 
-    private static readonly string[] s_columns = ["network", "data", "phase", "seeds", "sparsity", "effective", "top-1", "± over seeds", "kept", "MACs",
+    private static readonly string[] s_columns = ["network", "data", "phase", "seeds", "sparsity", "effective sparsity", "top-1", "± over seeds", "kept", "MACs",
         "dense bytes", "amenable bytes", "seconds", ""];
 
     public static Comparison Create(IEnumerable<RunSummary> runs)

@@ -13,7 +13,7 @@ internal sealed class RunReport
 {
     private const int Colours = 6, PlanColour = 5;
 
-    private static readonly string[] s_phaseColumns = ["phase", "top-1", "top-5", "test loss", "sparsity", "effective", "kept", "MACs", "seconds", ""];
+    private static readonly string[] s_phaseColumns = ["phase", "top-1", "top-5", "test loss", "sparsity", "effective sparsity", "kept", "MACs", "seconds", ""];
     private static readonly string[] s_layerColumns = ["layer", "shape", "weights", "kept", "effective", "sparsity", "", "c+", "c-"];
     private static readonly string[] s_sizeColumns = ["", "bytes", "of dense"];
 
