@@ -6,7 +6,7 @@
 using namespace asni;
 
 // As ElementFunction has them.
-enum { element_identity, element_absolute, element_square, element_product, element_absolute_product, element_squared_product };
+enum { element_identity, element_absolute, element_square, element_product, element_absolute_product, element_squared_product, element_insensitive };
 
 struct SlotArgs {
     Arena arena;
@@ -19,6 +19,10 @@ struct SlotArgs {
 };
 
 ASNI_DEVICE float element(int function, float w, float x) {
+    if (function == element_insensitive) {
+        float rest = 1.0f - fabsf(x);
+        return w * (rest <= 0.0f ? 0.0f : rest);  // NaN stays
+    }
     if (function >= element_product) x = w * x;
     if (function == element_absolute || function == element_absolute_product) return fabsf(x);
     return function == element_square || function == element_squared_product ? x * x : x;

@@ -124,3 +124,23 @@ ASNI_KERNEL(map_gradients, MapArgs, chunk_threads) {
         if (args.gate_gradients != nullptr) args.gate_gradients[at] = gradients.s;
     }
 }
+
+struct GateArgs {
+    Arena arena;
+    const Chunk* chunks;
+    float* gates;
+    float below, above;
+};
+
+// Gates of elements with |w| between the two stay.
+ASNI_KERNEL(move_gates, GateArgs, chunk_threads) {
+    const Arena& arena = args.arena;
+    Chunk chunk = args.chunks[blockIdx.x];
+    const Segment& segment = arena.segments[chunk.segment];
+    for (int64_t i = chunk.first + threadIdx.x; i < segment.count && i < chunk.first + chunk_elements; i += chunk_threads) {
+        int64_t at = segment.offset + i;
+        float magnitude = fabsf(arena.values[at]);
+        if (magnitude <= args.below) args.gates[at] = 0.0f;
+        else if (magnitude > args.above) args.gates[at] = 1.0f;
+    }
+}

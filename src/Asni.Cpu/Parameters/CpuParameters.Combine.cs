@@ -21,6 +21,7 @@ internal sealed unsafe partial class CpuParameters
             case ElementFunction.Product: Combine<Product>(work); break;
             case ElementFunction.AbsoluteProduct: Combine<AbsoluteProduct>(work); break;
             case ElementFunction.SquaredProduct: Combine<SquaredProduct>(work); break;
+            case ElementFunction.Insensitive: Combine<Insensitive>(work); break;
             default: throw new ArgumentOutOfRangeException(nameof(function), function, null);
         }
     }
@@ -72,6 +73,11 @@ internal sealed unsafe partial class CpuParameters
             V product = L.Multiply(w, x);
             return L.Multiply(product, product);
         }
+    }
+
+    private readonly struct Insensitive : IElementFunction
+    {
+        public static V Apply<L, V>(V w, V x) where L : struct, ILanes<V> where V : struct => L.Multiply(w, L.Max(default, L.Subtract(L.Create(1), L.Abs(x))));
     }
 
     private readonly struct CombineBody<F>(Segments list, float* values, ulong* masks, Combination work) : IVectorBody where F : struct, IElementFunction

@@ -105,6 +105,28 @@ internal sealed unsafe partial class CpuParameters
         }
     }
 
+    protected override void MoveGatesCore(ReadOnlySpan<int> parameters, float below, float above)
+    {
+        List(parameters);
+        _workers.Vectorize(_list.Elements, new MoveGatesBody(_list, below, above, Values, Slot(ParameterSlot.Gate, write: true)));
+    }
+
+    private readonly struct MoveGatesBody(Segments list, float below, float above, float* values, float* gates) : IVectorBody
+    {
+        public void Execute<L, V>(int worker, int workers) where L : struct, ILanes<V> where V : struct
+        {
+            V low = L.Create(below), high = L.Create(above), one = L.Create(1);
+            foreach (Piece piece in list.Pieces(worker, workers))
+                for (long i = piece.Segment.Offset + piece.From, end = piece.Segment.Offset + piece.To; i < end; i += L.Count)
+                {
+                    V w = L.Abs(L.Load(values + i));
+                    // NaN is neither above the one border nor at most the other.
+                    V stays = L.AndNot(L.Load(gates + i), L.GreaterOrEqual(low, w));
+                    L.Store(L.Select(L.Greater(w, high), one, stays), gates + i);
+                }
+        }
+    }
+
     private static MapNumbers<V> NumbersOf<L, V>(in ElementMap map, float own) where L : struct, ILanes<V> where V : struct =>
         new(L.Create(map.A), L.Create(map.B), L.Create(map.Penalty), L.Create(own));
 }

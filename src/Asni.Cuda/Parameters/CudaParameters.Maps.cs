@@ -54,6 +54,20 @@ internal sealed partial class CudaParameters
         return _allLive.Pointer;
     }
 
+    protected override void MoveGatesCore(ReadOnlySpan<int> parameters, float below, float above)
+    {
+        ChunkList list = List(parameters);
+        var args = new GateArgs { Arena = _arena, Chunks = list.Pointer, Gates = Slot(ParameterSlot.Gate).Pointer, Below = below, Above = above };
+        Launch("move_gates", list.Count, in args);
+    }
+
+    private struct GateArgs
+    {
+        public ArenaArgs Arena;
+        public ulong Chunks, Gates;
+        public float Below, Above;
+    }
+
     private struct MapArgs
     {
         public ArenaArgs Arena;

@@ -50,6 +50,18 @@ internal abstract partial class DeviceParameters
     /// <inheritdoc cref="MarkLargest"/>
     protected abstract void MarkLargestCore(ReadOnlySpan<int> parameters, long keep, Ranking ranking);
 
+    /// <summary>Makes gates 0 where |w| is at most <paramref name="below"/> and 1 where it is above <paramref name="above"/>; the others stay.</summary>
+    /// <param name="above">At least <paramref name="below"/>.</param>
+    public void MoveGates(ReadOnlySpan<int> parameters, float below, float above)
+    {
+        RequireTrained(parameters);
+        ArgumentOutOfRangeException.ThrowIfLessThan(above, below);
+        MoveGatesCore(parameters, below, above);
+    }
+
+    /// <inheritdoc cref="MoveGates"/>
+    protected abstract void MoveGatesCore(ReadOnlySpan<int> parameters, float below, float above);
+
     private void Check(ReadOnlySpan<int> parameters, in ElementMap map, ReadOnlySpan<float> own)
     {
         RequireTrained(parameters);

@@ -73,6 +73,8 @@ internal enum ElementFunction
     AbsoluteProduct,
     /// <summary>(w x)^2.</summary>
     SquaredProduct,
+    /// <summary>w max(0, 1 - |x|).</summary>
+    Insensitive,
 }
 
 internal enum UpdateKind { Sgd, Adam }

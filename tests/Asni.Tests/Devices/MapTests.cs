@@ -186,6 +186,27 @@ internal class MapTests(DeviceCase device) : DeviceTests
     }
 
     [Test]
+    public void A_gate_between_the_borders_stays_as_it_is()
+    {
+        using Workbench bench = device.Open();
+        DeviceParameters p = bench.Parameters((ParameterKind.Weight, new FilterShape(8, 1, 1, 1)));
+        p.Upload(0, ParameterSlot.Value, [1, -1, 0.9f, 1.2f, -0.5f, 0.95f, 1.1f, float.NaN]);
+        p.Upload(0, ParameterSlot.Gate, [1, 0, 1, 0, 0.25f, 0, 0.5f, 0.75f]);
+        p.MoveGates([0], below: 0.9f, above: 1.1f);
+        Assert.That(Workbench.Read(p, 0, ParameterSlot.Gate), Is.EqualTo((float[])[1, 0, 0, 1, 0, 0, 0.5f, 0.75f]));
+        Assert.That(() => p.MoveGates([0], 1, 0.9f), Throws.TypeOf<ArgumentOutOfRangeException>());
+    }
+
+    [Test]
+    public void Gates_of_many_parameters_move_as_the_reference_has_it()
+    {
+        using Workbench reference = DeviceCase.OpenReference(), bench = device.Open();
+        DeviceParameters expected = Filled(reference), actual = Filled(bench);
+        foreach (DeviceParameters p in (DeviceParameters[])[expected, actual]) p.MoveGates(s_some, 0.3f, 0.6f);
+        foreach (int p in s_some) Assert.That(Workbench.Read(actual, p, ParameterSlot.Gate), Is.EqualTo(Workbench.Read(expected, p, ParameterSlot.Gate)), $"{p}");
+    }
+
+    [Test]
     public void Numbers_of_parameters_are_counted()
     {
         using Workbench bench = device.Open();

@@ -173,6 +173,7 @@ internal sealed class ReferenceParameters : DeviceParameters
                     ElementFunction.Product => values[i] * from[i],
                     ElementFunction.AbsoluteProduct => Math.Abs(values[i] * from[i]),
                     ElementFunction.SquaredProduct => values[i] * from[i] * values[i] * from[i],
+                    ElementFunction.Insensitive => values[i] * Math.Max(0, 1 - Math.Abs(from[i])),
                     _ => throw new ArgumentOutOfRangeException(nameof(function), function, null),
                 };
                 to[i] = !dense && !Lives(p, i) ? 0 : b == 0 ? a * result : a * result + b * to[i];
@@ -218,6 +219,19 @@ internal sealed class ReferenceParameters : DeviceParameters
                 float rank = Rank(p, i, ranking);
                 Doubles(p, ParameterSlot.Gate)[i] = Lives(p, i) && (rank > threshold.Value || (rank == threshold.Value && equal++ < threshold.KeepEqual)) ? 1 : 0;
             }
+    }
+
+    protected override void MoveGatesCore(ReadOnlySpan<int> parameters, float below, float above)
+    {
+        foreach (int p in parameters)
+        {
+            Span<double> gates = Doubles(p, ParameterSlot.Gate), values = Doubles(p, ParameterSlot.Value);
+            for (int i = 0; i < gates.Length; i++)
+            {
+                if (Math.Abs(values[i]) <= below) gates[i] = 0;
+                else if (Math.Abs(values[i]) > above) gates[i] = 1;
+            }
+        }
     }
 
     private void Step(int parameter, int i, double decay, in UpdateRule rule, ParameterSlot value, ParameterSlot gradient, ParameterSlot state0, ParameterSlot state1)

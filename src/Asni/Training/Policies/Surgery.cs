@@ -29,27 +29,9 @@ internal sealed class Surgery(Model model, Pruner pruner, double sparsity, long 
         if (before == 0) Pruner.Mark(0);
         if (SplitMix64.Fork(seed, Purpose, (ulong)before).NextDouble() >= Math.Pow(1 + decay.Gamma * before, -decay.Power)) return;
         float middle = Model.Parameters.FindThreshold(Indices, _kept).Value;
-        foreach (Parameter p in Pruner.Tensors)
-        {
-            float[] weights = new float[p.Elements], marks = new float[p.Elements];
-            Model.Parameters.Download(p.Index, ParameterSlot.Value, weights);
-            Model.Parameters.Download(p.Index, ParameterSlot.Gate, marks);
-            Move(weights, marks, middle);
-            Model.Parameters.Upload(p.Index, ParameterSlot.Gate, marks);
-        }
+        Model.Parameters.MoveGates(Indices, Below * middle, Above * middle);
     }
 
     /// <summary>As they are trained with.</summary>
     protected override void MarkEvaluated(in StepPoint at) { }
-
-    /// <param name="middle">Magnitude between a and b.</param>
-    internal static void Move(ReadOnlySpan<float> weights, Span<float> marks, float middle)
-    {
-        for (int i = 0; i < marks.Length; i++)
-        {
-            float magnitude = MathF.Abs(weights[i]);
-            if (magnitude <= Below * middle) marks[i] = 0;
-            else if (magnitude > Above * middle) marks[i] = 1;
-        }
-    }
 }

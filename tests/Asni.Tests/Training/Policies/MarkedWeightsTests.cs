@@ -37,14 +37,6 @@ public class MarkedWeightsTests
     public void The_smallest_shrink(double ratio, float third, float fourth) =>
         Assert.That(Shrunk([0.6f, -2, 0.5f, 0.1f], ratio), Is.EqualTo((float[])[0.6f, -2, third, fourth]));
 
-    [Test]
-    public void A_mark_between_the_borders_stays_as_it_is()
-    {
-        float[] marks = [1, 0, 1, 0, 1, 0, 1];
-        Surgery.Move([1, -1, 0.9f, 1.2f, -0.5f, 0.95f, 1.05f], marks, middle: 1);
-        Assert.That(marks, Is.EqualTo((float[])[1, 0, 0, 1, 0, 0, 1]));
-    }
-
     [TestCase(OptimizerKind.Sgd)]
     [TestCase(OptimizerKind.Nesterov)]
     [TestCase(OptimizerKind.Adam)]
