@@ -48,8 +48,9 @@ internal sealed class GradientPlan : IDisposable
     }
 
     /// <summary>Forward and backward of the loaded batch: afterwards the model's gradients are those of the loss.</summary>
+    /// <param name="dense">Those of pruned weights too; without it what stands there means nothing.</param>
     /// <returns>The loss.</returns>
-    public double Run(LogitLoss loss)
+    public double Run(LogitLoss loss, bool dense = false)
     {
         using SingleCaller.Call call = _model.Device.Caller.Enter();
         TakeChangedMasks();
@@ -58,7 +59,7 @@ internal sealed class GradientPlan : IDisposable
         _model.Device.Download(_logits.WithBatch(_count), logits);
         double value = loss(logits, _labels.AsSpan(0, _count), gradient);
         _model.Device.Upload(gradient, _dlogits.WithBatch(_count));
-        for (int i = _steps.Length - 1; i >= 0; i--) _steps[i].Backward(_count, dense: false);
+        for (int i = _steps.Length - 1; i >= 0; i--) _steps[i].Backward(_count, dense);
         return value;
     }
 

@@ -112,12 +112,13 @@ internal sealed record InitialCut(MethodRun Run, InitialPruning Settings, bool I
     /// <param name="score">Made for that model, from the gradient of its loss.</param>
     /// <param name="temperature">That logits are divided by in the loss.</param>
     /// <param name="rounds">Cuts, each to the same share of what the last one left.</param>
-    public ImmutableArray<Mask?> ByLoss(TrainedNetwork start, ScoringImages images, double temperature, int rounds, Func<IGradient, IScore> score)
+    /// <param name="dense">The score needs the gradient of pruned weights too.</param>
+    public ImmutableArray<Mask?> ByLoss(TrainedNetwork start, ScoringImages images, double temperature, int rounds, Func<IGradient, IScore> score, bool dense = false)
     {
         using var model = new Model(start.Network, Run.Device);
         Evaluator.RequireFit(model, Run.Data.Train);
         model.Load(start);
-        using var gradient = new LossGradient(model, images, Run.Recipe.BatchSize, temperature) { Cancellation = Run.Cancellation };
+        using var gradient = new LossGradient(model, images, Run.Recipe.BatchSize, temperature, dense: dense) { Cancellation = Run.Cancellation };
         return Prune(model, score(gradient), rounds);
     }
 
@@ -125,11 +126,14 @@ internal sealed record InitialCut(MethodRun Run, InitialPruning Settings, bool I
     /// <returns>Its masks.</returns>
     public ImmutableArray<Mask?> Prune(Model model, IScore score, int rounds)
     {
-        var pruner = new Pruner(model, Inverted ? new Inverted(score) : score, Settings.Options.NewAllocation());
+        IScore by = Inverted ? new Inverted(score) : score;
+        int round = 0;
         foreach (double sparsity in CutRounds.Sparsities(Settings.Sparsity, rounds))
         {
             Run.Cancellation.ThrowIfCancellationRequested();
-            pruner.PruneTo(sparsity, Run.Observer.OnNote);
+            // What an earlier cut leaves of a layer is not what the layer is trained with.
+            Action<TrainingNote> note = ++round == rounds ? Run.Observer.OnNote : _ => { };
+            new Pruner(model, by, Settings.Options.NewAllocation()).PruneTo(sparsity, note);
         }
         return [.. model.Network.Parameters.Select(p => model.Parameters.GetMask(p.Index))];
     }

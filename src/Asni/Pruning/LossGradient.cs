@@ -14,7 +14,8 @@ internal interface IGradient
 /// <summary>Of the mean cross-entropy of logits / T over some images, batch after batch. Batch-norm's statistics stay as they are.</summary>
 /// <param name="temperature">T.</param>
 /// <param name="meanOver">Images that the mean is over; null: all of them. With a batch's number, each of <see cref="Batches"/> is the gradient of a mean.</param>
-internal sealed class LossGradient(Model model, ScoringImages images, int batchSize, double temperature = 1, int? meanOver = null) : IGradient, IDisposable
+/// <param name="dense">Of pruned weights too, into a slot that masks leave as it is.</param>
+internal sealed class LossGradient(Model model, ScoringImages images, int batchSize, double temperature = 1, int? meanOver = null, bool dense = false) : IGradient, IDisposable
 {
     private readonly GradientPlan _plan = new(model, Math.Min(batchSize, images.Indices.Length));
     private readonly Batch _batch = new(Math.Min(batchSize, images.Indices.Length), images.Data.Shape);
@@ -43,7 +44,7 @@ internal sealed class LossGradient(Model model, ScoringImages images, int batchS
         Cancellation.ThrowIfCancellationRequested();
         images.Fill(_batch, batch * _batch.Capacity);
         _plan.Load(_batch, images.Data.Normalization);
-        _plan.Run(_loss);
-        model.Parameters.Combine(parameters, ElementFunction.Identity, ParameterSlot.Gradient, slot, factor, b: 1);
+        _plan.Run(_loss, dense);
+        model.Parameters.Combine(parameters, ElementFunction.Identity, ParameterSlot.Gradient, slot, factor, b: 1, dense);
     }
 }

@@ -1,4 +1,5 @@
 using Asni.Cpu;
+using Asni.Cpu.Sparse;
 using Asni.Devices;
 using Asni.Engine;
 using Asni.Networks;
@@ -15,6 +16,9 @@ public class SaliencyTests
 {
     private static readonly BlobDataset s_data = new(40, new Chw(36, 1, 1), 4, seed: 1);
 
+    [TearDown]
+    public void Unforce() => SparsePath.Forced = null;
+
     [Test]
     public void Saliency_of_a_softmax_layer_is_what_it_is_by_hand()
     {
@@ -24,21 +28,36 @@ public class SaliencyTests
         ScoringImages images = ScoringImages.Draw(s_data, 10, seed: 2);
         using var gradient = new LossGradient(model, images, batchSize: 4);
         Assert.That(new Saliency(gradient).Write(model, model.Network.Weights), Is.EqualTo(Ranking.Score));
+        float[] w = Workbench.Read(model.Parameters, 0, ParameterSlot.Value);
+        Outputs.AssertClose(ByHand(w, w, model, images), Workbench.Read(model.Parameters, 0, ParameterSlot.Score), 1e-7, 1e-5, "saliency");
+    }
 
-        // L = mean of -log p_y, p = softmax(W x + b): dL/dW = mean of (p - y) x.
-        float[] w = Workbench.Read(model.Parameters, 0, ParameterSlot.Value), b = Workbench.Read(model.Parameters, 1, ParameterSlot.Value);
-        var byHand = new double[w.Length];
-        foreach (int index in images.Indices)
+    [Test]
+    public void With_revival_pruned_weights_rank_by_their_first_value_and_the_pruned_networks_gradient([Values] bool local)
+    {
+        // Whose gradients of pruned weights mean nothing unless they are asked for.
+        SparsePath.Forced = true;
+        using var device = new CpuDevice(2);
+        using var model = new Model(TinyNetworks.Linear(36, 4), device);
+        model.Load(Asni.Methods.MethodRunner.CreateInitialWeights(model.Network, 5));
+        ScoringImages images = ScoringImages.Draw(s_data, 10, seed: 2);
+        using var gradient = new LossGradient(model, images, batchSize: 4, dense: true);
+        float[] w = Workbench.Read(model.Parameters, 0, ParameterSlot.Value), pruned = w;
+        var pruner = new Pruner(model, new Saliency(gradient, revive: true), local ? new Local() : new Pooled());
+        int returned = 0;
+        foreach (double sparsity in CutRounds.Sparsities(0.9, 8))
         {
-            var pixels = new byte[36];
-            var x = new float[36];
-            s_data.Read(index, pixels);
-            s_data.Normalization.Apply(pixels, x);
-            double[] e = [.. Enumerable.Range(0, 4).Select(o => Math.Exp(b[o] + Enumerable.Range(0, 36).Sum(i => (double)w[o * 36 + i] * x[i])))];
-            for (int i = 0; i < w.Length; i++) byHand[i] += (e[i / 36] / e.Sum() - (i / 36 == s_data.GetLabel(index) ? 1 : 0)) * x[i % 36] / 10;
+            float[] scores = ByHand(w, pruned, model, images);
+            PruneOutcome outcome = pruner.PruneTo(sparsity, _ => { });
+            Outputs.AssertClose(scores, Workbench.Read(model.Parameters, 0, ParameterSlot.Score), 1e-7, 1e-5, "saliency");
+            int kept = (int)Quota.At(sparsity, w.Length);
+            Assert.That(outcome.Kept, Is.EqualTo(kept));
+            HashSet<int> best = [.. Enumerable.Range(0, w.Length).OrderByDescending(i => scores[i]).Take(kept)];
+            returned += best.Count(i => pruned[i] == 0);
+            pruned = [.. w.Select((v, i) => best.Contains(i) ? v : 0)];
+            Assert.That(Workbench.Read(model.Parameters, 0, ParameterSlot.Value), Is.EqualTo(pruned));
         }
-        float[] scores = Workbench.Read(model.Parameters, 0, ParameterSlot.Score);
-        Outputs.AssertClose([.. byHand.Select((g, i) => (float)Math.Abs(w[i] * g))], scores, 1e-7, 1e-5, "saliency");
+        Assert.That(returned, Is.Positive, "weights that came back");
     }
 
     [Test]
@@ -59,5 +78,22 @@ public class SaliencyTests
         Assert.That(images.Indices, Is.EqualTo(ScoringImages.DrawPerClass(s_data, 3, seed: 2).Indices).And.Unique);
         Assert.That(images.Indices, Is.Not.EqualTo(ScoringImages.DrawPerClass(s_data, 3, seed: 3).Indices));
         Assert.That(ScoringImages.Draw(s_data, 1000, seed: 2).Indices, Has.Length.EqualTo(40).And.Unique);
+    }
+
+    /// <summary>|w dL/dW| of a softmax layer whose W is <paramref name="at"/>: L = mean of -log p_y, p = softmax(W x + b), dL/dW = mean of (p - y) x.</summary>
+    private static float[] ByHand(float[] w, float[] at, Model model, ScoringImages images)
+    {
+        float[] b = Workbench.Read(model.Parameters, 1, ParameterSlot.Value);
+        var gradient = new double[w.Length];
+        foreach (int index in images.Indices)
+        {
+            var pixels = new byte[36];
+            var x = new float[36];
+            s_data.Read(index, pixels);
+            s_data.Normalization.Apply(pixels, x);
+            double[] e = [.. Enumerable.Range(0, 4).Select(o => Math.Exp(b[o] + Enumerable.Range(0, 36).Sum(i => (double)at[o * 36 + i] * x[i])))];
+            for (int i = 0; i < w.Length; i++) gradient[i] += (e[i / 36] / e.Sum() - (i / 36 == s_data.GetLabel(index) ? 1 : 0)) * x[i % 36] / images.Indices.Length;
+        }
+        return [.. gradient.Select((g, i) => (float)Math.Abs(w[i] * g))];
     }
 }
