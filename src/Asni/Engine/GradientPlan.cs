@@ -47,6 +47,14 @@ internal sealed class GradientPlan : IDisposable
         _model.Device.Upload(nchw, _input.WithBatch(_count));
     }
 
+    /// <summary>Takes the batch that another plan of the same model has loaded and not run yet.</summary>
+    public void Load(Plan from, ReadOnlySpan<int> labels)
+    {
+        using SingleCaller.Call call = _model.Device.Caller.Enter();
+        SetLabels(labels);
+        _model.Device.Copy(from.Input, accumulate: false, _input.WithBatch(_count));
+    }
+
     /// <summary>Forward and backward of the loaded batch: afterwards the model's gradients are those of the loss.</summary>
     /// <param name="dense">Those of pruned weights too; without it what stands there means nothing.</param>
     /// <returns>The loss.</returns>

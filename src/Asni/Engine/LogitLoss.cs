@@ -18,6 +18,20 @@ internal static class LogitLosses
         return sum;
     }
 
+    /// <summary>The logit of each sample's label, averaged over the batch.</summary>
+    public static double LabelMean(ReadOnlySpan<float> logits, ReadOnlySpan<int> labels, Span<float> gradient)
+    {
+        int classes = logits.Length / labels.Length;
+        gradient.Clear();
+        double sum = 0;
+        for (int n = 0; n < labels.Length; n++)
+        {
+            gradient[n * classes + labels[n]] = 1f / labels.Length;
+            sum += logits[n * classes + labels[n]];
+        }
+        return sum / labels.Length;
+    }
+
     /// <summary>Softmax cross-entropy of logits / T, added up over the batch and divided by a number of images that other batches belong to too.</summary>
     /// <param name="temperature">T.</param>
     public static LogitLoss CrossEntropy(double temperature, int images) => (logits, labels, gradient) =>

@@ -68,6 +68,9 @@ internal sealed class Plan : IDisposable
     /// <summary>Samples loaded now.</summary>
     public int Count { get; private set; }
 
+    /// <summary>The batch that is loaded; a run may overwrite it.</summary>
+    internal DeviceTensor Input => _input.WithBatch(Count);
+
     /// <summary>Bytes of activations and gradients.</summary>
     public long ArenaBytes => _arena.Bytes;
 

@@ -57,6 +57,9 @@ internal sealed class MethodRun(Recipe recipe, Network network, DatasetSplit dat
     public Trainer NewTrainer(Model of, CheckpointKeeper? checkpoints = null) =>
         new(of, data, recipe.BatchSize, recipe.Augmentation, (float)recipe.LabelSmoothing, observer) { Checkpoints = checkpoints };
 
+    /// <inheritdoc cref="Trainer.NewBatchGradient"/>
+    public BatchGradient NewBatchGradient() => Trainer.NewBatchGradient();
+
     /// <summary>The network that a phase delivered before the run was resumed; null when it has not ended.</summary>
     public TrainedNetwork? Delivered(string phase) => Checkpoints?.Done(phase) is { } done ? Checkpoints.TakeDelivered(done) : null;
 

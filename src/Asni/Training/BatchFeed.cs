@@ -14,11 +14,16 @@ internal sealed class BatchFeed : IDisposable
     private readonly DeviceDataset? _resident;
     private SampleOrder? _order;
     private BatchLoader? _loader;
+    private readonly int[] _labels;
+    private SampleDraw[] _draws = [];
+    private Batch? _batch;
+    private int _first;
     private ulong _seed;
 
     public BatchFeed(Plan plan, Dataset data, Augmentation augmentation, bool shuffle)
     {
         (_plan, _data, _augmentation, _shuffle) = (plan, data, augmentation, shuffle);
+        _labels = new int[plan.BatchSize];
         if (data.Pixels.IsEmpty) return;
         int[] labels = [.. Enumerable.Range(0, data.Count).Select(data.GetLabel)];
         plan.CheckLabels(labels);
@@ -33,16 +38,24 @@ internal sealed class BatchFeed : IDisposable
         return _resident is null ? Upload(epoch, firstBatch) : Make(_resident, epoch, firstBatch);
     }
 
+    /// <summary>Classes of the samples that are loaded, valid until the next call.</summary>
+    public ReadOnlySpan<int> Labels()
+    {
+        Span<int> labels = _labels.AsSpan(0, _plan.Count);
+        for (int i = 0; i < labels.Length; i++) labels[i] = _batch is null ? _data.GetLabel(_draws[_first + i].Index) : _batch.Labels[i];
+        return labels;
+    }
+
     public void Dispose() => _resident?.Dispose();
 
     private IEnumerable<int> Make(DeviceDataset data, int epoch, int firstBatch)
     {
         _order ??= new SampleOrder(_data.Count, _augmentation, _shuffle, _seed);
-        data.SetOrder(_order.Epoch(epoch));
+        data.SetOrder(_draws = _order.Epoch(epoch));
         for (int first = firstBatch * _plan.BatchSize; first < _data.Count; first += _plan.BatchSize)
         {
             int count = Math.Min(_plan.BatchSize, _data.Count - first);
-            _plan.Load(data, first, count);
+            _plan.Load(data, _first = first, count);
             yield return count;
         }
     }
@@ -52,7 +65,7 @@ internal sealed class BatchFeed : IDisposable
         _loader ??= new BatchLoader(_data, _plan.BatchSize, _augmentation, _shuffle, _seed);
         foreach (Batch batch in _loader.Epoch(epoch, firstBatch))
         {
-            _plan.Load(batch, _data.Normalization);
+            _plan.Load(_batch = batch, _data.Normalization);
             yield return batch.Count;
         }
     }

@@ -86,6 +86,20 @@ internal sealed class Trainer : IDisposable
         return Metrics.From(sums, from.Seconds + watch.Elapsed.TotalSeconds);
     }
 
+    /// <summary>Gradients of other functions of the logits on the batches that it trains, with activations of their own; to be disposed of before it.</summary>
+    /// <exception cref="DeviceMemoryException">The device lacks the memory.</exception>
+    internal BatchGradient NewBatchGradient()
+    {
+        try
+        {
+            return new BatchGradient(_training, _feed);
+        }
+        catch (DeviceMemoryException)
+        {
+            throw TooLarge(Model, _training.BatchSize);
+        }
+    }
+
     /// <summary>How far the epoch is that trains now or trained last. Waits for the device.</summary>
     internal EpochProgress Progress() => _progress = _progress with { Sums = _training.LossSoFar() };
 

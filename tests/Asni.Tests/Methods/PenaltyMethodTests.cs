@@ -19,6 +19,7 @@ public class PenaltyMethodTests
         {
             yield return new TestCaseData(new Proximal { Lambda = 1e-3 * factor }).SetArgDisplayNames($"proximal, {factor}");
             yield return new TestCaseData(new Lobster { Below = 0.01 * factor }).SetArgDisplayNames($"lobster, {factor}");
+            yield return new TestCaseData(new Lobster { Below = 0.01 * factor, Sensitivity = SensitivityKind.Logit }).SetArgDisplayNames($"lobster by logits, {factor}");
             yield return new TestCaseData(new AdmmPruning { Rho = 1e-2 * factor }).SetArgDisplayNames($"admm, {factor}");
         }
     }
@@ -57,7 +58,7 @@ public class PenaltyMethodTests
         using var device = new CpuDevice(2);
         using var run = new MethodRun(With(new Proximal()), Net, MethodTests.Data, device, new RecordingObserver());
         PhaseResult dense = run.Train(SparseFinish.Learning(run.Recipe));
-        foreach (Method method in (Method[])[new Proximal { Lambda = 0 }, new Lobster { Lambda = 0, Below = 0 }, new AdmmPruning { Rho = 0 }, new AdmmPruning { Rho = 9, Begin = 0.999 }])
+        foreach (Method method in (Method[])[new Proximal { Lambda = 0 }, new Lobster { Lambda = 0, Below = 0 }, new Lobster { Lambda = 0, Below = 0, Sensitivity = SensitivityKind.Logit }, new AdmmPruning { Rho = 0 }, new AdmmPruning { Rho = 9, Begin = 0.999 }])
             Assert.That(Run(method).Result.Phases[0].Model.ComputeSha256(), Is.EqualTo(dense.Model.ComputeSha256()), method.Name);
     }
 

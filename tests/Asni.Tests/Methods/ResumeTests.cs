@@ -69,6 +69,10 @@ public class ResumeTests : FolderTest
                 Method = new Gmp { Cuts = new() { Sparsity = 0.7, EverySteps = 1 }, Pruning = new PruningParts { Pattern = WeightPattern.Parse(pattern) } },
             })),
             new("snip, controls", linear.Network, linear.Data, recipe with { Method = new Snip { Pruning = new() { Controls = InitialControls.Shuffle | InitialControls.Reinit | InitialControls.Invert } } }),
+            new("lobster by logits, batch-norm", images.Network, images.Data, momentum with { BatchSize = 16, Augmentation = new Augmentation(2, true), Method = new Lobster { Lambda = 0.01, Sensitivity = SensitivityKind.Logit } })
+            {
+                IsStoppedAnywhere = false,
+            },
             new("earlybird, settles on the way", linear.Network, linear.Data, momentum with { Epochs = 10, Method = new EarlyBird { Sparsity = 0.8, Distance = 0.04 } }),
             .. Method.All.Where(m => !m.Row.NeedsStart).Select(m => new Case(m.Name, linear.Network, linear.Data, momentum with { Method = WithFewImages(m) }) { IsStoppedAnywhere = false }),
         ])
