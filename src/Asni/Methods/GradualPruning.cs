@@ -40,10 +40,14 @@ public sealed record GradualPruning
     }
 
     /// <param name="steps">Of the run.</param>
-    internal PruneOnSchedule Policy(Pruner pruner, long steps, Action<TrainingNote> note)
+    internal PruneOnSchedule Policy(Pruner pruner, long steps, Action<TrainingNote> note) => Policy((_, sparsity) => pruner.PruneTo(sparsity, note), steps);
+
+    /// <param name="prune">Prunes, in the step, to a sparsity.</param>
+    /// <param name="steps">Of the run.</param>
+    internal PruneOnSchedule Policy(Func<StepPoint, double, PruneOutcome> prune, long steps)
     {
         Cadence cadence = Cadence(steps);
-        return new PruneOnSchedule(pruner, Schedule((double)cadence.First / steps, (double)cadence.Last / steps), cadence, note);
+        return new PruneOnSchedule(prune, Schedule((double)cadence.First / steps, (double)cadence.Last / steps), cadence);
     }
 
     /// <summary>An epoch trains under what was pruned to until its end.</summary>

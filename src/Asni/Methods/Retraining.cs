@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using Asni.Engine;
 using Asni.Optimizers;
 using Asni.Settings;
+using Asni.Training.Policies;
 
 namespace Asni.Methods;
 
@@ -45,8 +46,8 @@ public sealed record Retraining
     }
 
     /// <summary>Runs these phases.</summary>
-    /// <param name="prune">Prunes the model in between.</param>
-    internal IEnumerable<PhaseResult> RunAfterDense(MethodRun run, string name, Action<Model> prune)
+    /// <param name="prune">Prunes the model in between; what it returns moves masks in the training after it.</param>
+    internal IEnumerable<PhaseResult> RunAfterDense(MethodRun run, string name, Func<Model, IMaskPolicy?> prune)
     {
         if (run.Given is null)
         {
@@ -54,8 +55,8 @@ public sealed record Retraining
             yield return dense;
             run.Model.Load(dense.Model);
         }
-        prune(run.Model);
-        yield return run.Train(Phase(name, run.Recipe));
+        IMaskPolicy? policy = prune(run.Model);
+        yield return run.Train(Phase(name, run.Recipe), policy);
     }
 
     internal LearningRate Rate(Recipe recipe) => LearningRate is null && CosineStretch is null ? recipe.LearningRate : recipe.LearningRate with

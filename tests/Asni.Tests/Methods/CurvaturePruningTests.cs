@@ -2,6 +2,7 @@ using Asni.Cpu;
 using Asni.Data;
 using Asni.Methods;
 using Asni.Networks;
+using Asni.Optimizers;
 using Asni.Pruning;
 using Asni.Tests.Devices;
 using Asni.Tests.Reference;
@@ -53,6 +54,45 @@ public class CurvaturePruningTests : DeviceTests
         Assert.That(Moved(surgery), Is.GreaterThan(0.9 * surgery.Phases[1].Kept));
 
         static long Moved(RunResult result) => Net.Weights.Sum(p => result.Phases[1].Initial.Values[p.Index].Zip(result.Phases[0].Model.Values[p.Index]).Count(v => v.First != 0 && v.First != v.Second));
+    }
+
+    [Test]
+    public void Gradual_cuts_follow_the_cubic_and_end_at_K([Values] bool surgery)
+    {
+        var pruning = new CurvaturePruning { Sparsity = 0.9, Gradual = true, Gradients = 8, Cuts = new GradualPruning { Begin = 0.25, End = 0.75, EverySteps = 1 }, Retraining = new Retraining { Epochs = 8 } };
+        (RunResult result, RecordingObserver observer) = Run(surgery ? new Obs { Pruning = pruning } : new Obd { Pruning = pruning });
+        long[] kept = [.. observer.Epochs.Where(e => e.Phase != "dense").Select(e => e.Kept)];
+        Assert.That(kept, Is.EqualTo(kept.OrderDescending()));
+        Assert.That((kept[0], kept[1], kept[^1]), Is.EqualTo((Net.WeightCount, Net.WeightCount, Quota.At(0.9, Net.WeightCount))));
+        Assert.That(kept[3], Is.EqualTo(Quota.At(0.9 * (1 - 0.125), Net.WeightCount)).Within(1), "half way");
+        Assert.That(result.Phases[1].Top1, Is.GreaterThan(0.6), "chance is 0.25");
+    }
+
+    /// <summary>F is damp times the unit matrix then: cuts are those by magnitude, and all else of the training is as if no gradient had been taken.</summary>
+    [TestCase(OptimizerKind.Sgd)]
+    [TestCase(OptimizerKind.Momentum)]
+    [TestCase(OptimizerKind.Adam)]
+    public void With_a_large_damp_gradual_surgery_is_gradual_pruning_by_magnitude_bit_for_bit(OptimizerKind optimizer)
+    {
+        var pruning = new CurvaturePruning { Sparsity = 0.9, Gradual = true, Gradients = 3, Cuts = new GradualPruning { Begin = 0.1, End = 0.6, EverySteps = 3 } };
+        Assert.That(Trained(new Obs { Pruning = pruning, Damp = 1e12 }), Is.EqualTo(Trained(new ByMagnitude(pruning))));
+
+        string Trained(Method method)
+        {
+            Recipe recipe = With(method);
+            using var device = new CpuDevice(2);
+            return MethodRunner.Run(recipe with { Optimizer = recipe.Optimizer with { Kind = optimizer } }, Net, MethodTests.Data, device).Phases[^1].Model.ComputeSha256();
+        }
+    }
+
+    private sealed record ByMagnitude(CurvaturePruning Pruning) : Method
+    {
+        internal override MethodRow Row => new Obs().Row with { Settings = [] };
+
+        internal override IEnumerable<PhasePlan> Phases(Recipe recipe, bool given) => Pruning.Retraining.PhasesAfterDense(Name, recipe, given);
+
+        internal override IEnumerable<PhaseResult> Run(MethodRun run) => Pruning.Retraining.RunAfterDense(run, Name, model => (Pruning.Cuts with { Sparsity = Pruning.Sparsity })
+            .Policy(new PruningOptions().CreatePruner(model, run.Recipe.Seed), (long)run.Recipe.Epochs * run.StepsPerEpoch, _ => { }));
     }
 
     /// <summary>F is damp times the unit matrix then: the order is that of magnitudes, and nothing moves.</summary>

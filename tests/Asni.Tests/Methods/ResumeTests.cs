@@ -26,6 +26,11 @@ public class ResumeTests : FolderTest
         /// <summary>Otherwise at some places only.</summary>
         public bool IsStoppedAnywhere { get; init; } = true;
 
+        /// <summary>After each session its newest checkpoint is lost, as if it had been killed before that was written.</summary>
+        public bool IsKilled { get; init; }
+
+        public TrainedNetwork? Start { get; init; }
+
         public override string ToString() => Name;
     }
 
@@ -73,8 +78,14 @@ public class ResumeTests : FolderTest
             {
                 IsStoppedAnywhere = false,
             },
+            new("obs, gradual", linear.Network, linear.Data, recipe with { Method = new Obs { Pruning = new() { Gradual = true, Gradients = 4, GradientImages = 3 } } }) { IsStoppedAnywhere = false },
             new("earlybird, settles on the way", linear.Network, linear.Data, momentum with { Epochs = 10, Method = new EarlyBird { Sparsity = 0.8, Distance = 0.04 } }),
-            .. Method.All.Where(m => !m.Row.NeedsStart).Select(m => new Case(m.Name, linear.Network, linear.Data, momentum with { Method = WithFewImages(m) }) { IsStoppedAnywhere = false }),
+            .. Method.All.Select(m => new Case(m.Name, linear.Network, linear.Data, momentum with { Method = WithFewImages(m) })
+            {
+                IsStoppedAnywhere = false,
+                IsKilled = true,
+                Start = m.Row.NeedsStart ? MethodRunner.CreateInitialWeights(linear.Network, 5) : null,
+            }),
         ])
             yield return new TestCaseData(c);
     }
@@ -356,6 +367,8 @@ public class ResumeTests : FolderTest
             // Each session gets further than the one before: it must not begin with what cannot be done in its time.
             Session session = Run(c, directory, stopAfter * sessions, delivered, device: device);
             if (session.Result.Complete) return session;
+            string[] files = Directory.Exists(directory) ? [.. Directory.GetFiles(directory).Order()] : [];
+            if (c.IsKilled && files.Length > 1) File.Delete(files[^1]);
         }
     }
 
@@ -369,7 +382,7 @@ public class ResumeTests : FolderTest
         using Device opened = device?.Create() ?? new CpuDevice(2);
         var observer = new RecordingObserver();
         var data = new DatasetSplit(new StoppingDataset(c.Data.Train, stopAfter, stop), c.Data.Test, c.Data.Source);
-        RunResult result = MethodRunner.Run(c.Recipe, c.Network, data, opened, observer, phase => delivered[phase.Phase] = phase, checkpoints: keeper,
+        RunResult result = MethodRunner.Run(c.Recipe, c.Network, data, opened, observer, phase => delivered[phase.Phase] = phase, c.Start, keeper,
             cancellationToken: stop.Token);
         return new Session(result, [.. at?.Epochs ?? [], .. observer.Epochs]);
     }

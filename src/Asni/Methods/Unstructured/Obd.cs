@@ -12,7 +12,8 @@ public sealed record Obd : Method
     {
         Formula = """
             the K = N - round(S N) weights with the largest h w^2 / 2 stay: h the mean of g^2 over m gradients g, each of the mean cross-entropy of a small batch of training images
-            (fisher), or of v (H v) with v of random signs, H v by differences of such gradients (hutchinson); batch-norm in evaluation mode
+            (fisher), or of v (H v) with v of random signs, H v by differences of such gradients (hutchinson); batch-norm in evaluation mode;
+            gradual: to N (1 - S(t)) at times t of the training, S(t) = S (1 - (1 - (t - t0) / (t1 - t0))^3)
             """,
         Leaves = "dense.safetensors, unless the run starts from a network, and obd.safetensors; in the time of two trainings",
         Example = [("net", "lenet300"), ("sparsity", "0.9"), ("retrain-lr", "6e-5")],
@@ -44,5 +45,7 @@ public sealed record Obd : Method
 
     internal override Method Explicit(Recipe recipe) => this with { Pruning = Pruning with { Retraining = Pruning.Retraining.Explicit(recipe) } };
 
-    internal override string? Ignores(string setting, Recipe recipe, bool given) => Pruning.Retraining.Ignores(setting, recipe, alone: given);
+    internal override string? Ignores(string setting, Recipe recipe, bool given) => Pruning.Ignores(setting, recipe, given);
+
+    internal override Func<int, double>? PlannedSparsity(Recipe recipe, string phase) => Pruning.PlannedSparsity(recipe, PhaseName, phase);
 }

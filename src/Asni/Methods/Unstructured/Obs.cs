@@ -17,7 +17,8 @@ public sealed record Obs : Method
         Formula = """
             F = damp I + 1/m sum g g' over m gradients g, each of the mean cross-entropy of a small batch of training images, in blocks of neighbouring weights; batch-norm in evaluation mode;
             the weights with the largest w_q^2 / (2 [F^-1]_qq) stay, and dw_L = F_LL^-1 F_LQ w_Q is added to them: L a block's weights that stay, Q those that go;
-            in n rounds: to K_i = N (K / N)^(i / n), K = N - round(S N), with F of the live weights anew each time
+            in n rounds: to K_i = N (K / N)^(i / n), K = N - round(S N), with F of the live weights anew each time;
+            gradual: to N (1 - S(t)) at times t of the training, S(t) = S (1 - (1 - (t - t0) / (t1 - t0))^3)
             """,
         Leaves = "dense.safetensors, unless the run starts from a network, and obs.safetensors; in the time of two trainings",
         Example = [("net", "lenet300"), ("sparsity", "0.95"), ("rounds", "4"), ("retrain-lr", "6e-5")],
@@ -55,5 +56,7 @@ public sealed record Obs : Method
 
     internal override Method Explicit(Recipe recipe) => this with { Pruning = Pruning with { Retraining = Pruning.Retraining.Explicit(recipe) } };
 
-    internal override string? Ignores(string setting, Recipe recipe, bool given) => Pruning.Retraining.Ignores(setting, recipe, alone: given);
+    internal override string? Ignores(string setting, Recipe recipe, bool given) => Pruning.Ignores(setting, recipe, given);
+
+    internal override Func<int, double>? PlannedSparsity(Recipe recipe, string phase) => Pruning.PlannedSparsity(recipe, PhaseName, phase);
 }

@@ -36,8 +36,11 @@ public sealed record OneShot : Method
 
     internal override IEnumerable<PhasePlan> Phases(Recipe recipe, bool given) => Retraining.PhasesAfterDense(PhaseName, recipe, given);
 
-    internal override IEnumerable<PhaseResult> Run(MethodRun run) => Retraining.RunAfterDense(run, PhaseName,
-        model => Pruning.CreatePruner(model, run.Recipe.Seed).PruneTo(Pruning.Target(Sparsity), run.Observer.OnNote));
+    internal override IEnumerable<PhaseResult> Run(MethodRun run) => Retraining.RunAfterDense(run, PhaseName, model =>
+    {
+        Pruning.CreatePruner(model, run.Recipe.Seed).PruneTo(Pruning.Target(Sparsity), run.Observer.OnNote);
+        return null;
+    });
 
     internal override void Validate(Recipe recipe) => Pruning.Validate();
 
