@@ -94,6 +94,7 @@ public class InitialPruningTests : DeviceTests
             using Workbench bench = device.Open();
             PhaseResult phase = MethodRunner.Run(recipe, network, data, bench.Device).Phases.Single();
             Assert.That(phase.Kept, Is.EqualTo(Quota.At(0.7, network.WeightCount)), device.Name);
+            AssertInitial(phase, MethodRunner.CreateInitialWeights(network, recipe.Seed));
             ulong[][] words = Words(phase, network);
             expected ??= words;
             // Scores differ in their last digits from device to device.
@@ -126,7 +127,7 @@ public class InitialPruningTests : DeviceTests
 
     private static void AssertInitial(PhaseResult phase, TrainedNetwork initial)
     {
-        foreach (Parameter p in Net.Parameters)
+        foreach (Parameter p in initial.Network.Parameters)
         {
             float[] wanted = [.. initial.Values[p.Index].Select((w, i) => phase.Initial.Masks[p.Index] is { } mask && !mask[i] ? 0 : w)];
             Assert.That(phase.Initial.Values[p.Index], Is.EqualTo(wanted), p.Name);

@@ -1,10 +1,12 @@
 using Asni.Cpu;
+using Asni.Devices;
 using Asni.Engine;
 using Asni.Methods;
 using Asni.Networks;
 using Asni.Optimizers;
 using Asni.Pruning;
 using Asni.Tensors;
+using Asni.Tests.Engine;
 using Asni.Training;
 using Asni.Training.Policies;
 using static Asni.Tests.Methods.MethodTests;
@@ -100,6 +102,35 @@ public class MaskLearningTests
     }
 
     /// <summary>Thresholds begin to prune at the onset, and rise from there.</summary>
+    /// <summary>Kusupati et al. 2020: s = -5, w = (.5, -.004, .02) and a gradient of (1, 1, -2) of v give s a gradient of .006648; s decays and has momentum as weights do.</summary>
+    [Test]
+    public void A_threshold_moves_by_hand()
+    {
+        using var device = new CpuDevice(1);
+        using var model = new Model(TinyNetworks.Linear(3, 1), device);
+        foreach ((float decay, float momentum) in ((float, float)[])[(0, 0), (0.1f, 0.5f)])
+        {
+            var policy = new ThresholdedWeights(model, initial: -5, _ => new UpdateRule(UpdateKind.Sgd, 2, decay, false, momentum, false, 0, 0, 0, 1), kept: null, _ => { });
+            Step();
+            double first = 0.006648 - decay * 5;
+            Assert.That(Threshold(), Is.EqualTo(-5 - 2 * first).Within(3e-6));
+            if (decay == 0) continue;
+            double s = Threshold(), p = 1 / (1 + Math.Exp(-s)), second = p * (1 - p) + decay * s;
+            Step();
+            Assert.That(Threshold(), Is.EqualTo(s - 2 * (second + momentum * first)).Within(1e-5));
+
+            void Step()
+            {
+                model.Parameters.Upload(0, ParameterSlot.Value, [0.5f, -0.004f, 0.02f]);
+                policy.BeforeStep(new StepPoint(0, 1, 10, 1));
+                model.Parameters.Upload(0, ParameterSlot.Gradient, [1, 1, -2]);
+                policy.AfterBackward(new StepPoint(0, 1, 10, 1));
+            }
+
+            double Threshold() => policy.Save().Tensor("threshold", 1)[0];
+        }
+    }
+
     [Test]
     public void Soft_thresholds_prune_from_the_onset_on_and_learn_a_sparsity()
     {

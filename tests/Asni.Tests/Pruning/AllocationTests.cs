@@ -131,6 +131,7 @@ public class AllocationTests
         new TestCaseData(new Uniform()).SetArgDisplayNames("uniform"), new TestCaseData(new UniformPlus()).SetArgDisplayNames("uniformplus"),
         new TestCaseData(new Erk()).SetArgDisplayNames("erk"), new TestCaseData(new Erk(kernel: false)).SetArgDisplayNames("er"),
         new TestCaseData(new Lamp()).SetArgDisplayNames("lamp"), new TestCaseData(new Normalized()).SetArgDisplayNames("normalized"),
+        new TestCaseData(new Pooled()).SetArgDisplayNames("pooled"),
     ];
 
     [TestCaseSource(nameof(s_exact))]
@@ -145,8 +146,8 @@ public class AllocationTests
             double sparsity = n % 10 == 0 ? 0 : n % 10 == 1 ? 1 : random.NextDouble();
             Quota[] quotas = [.. ((IAllocation)allocation).Quotas(parameters.Parameters, sparsity, new Selection(parameters, Ranking.Magnitude))];
             Assert.That(quotas.Sum(q => q.Kept), Is.EqualTo(Quota.At(sparsity, parameters.Parameters)));
-            Assert.That(quotas.All(q => q.Kept >= 0 && q.Kept <= q.Tensors.Single().Elements));
-            Assert.That(quotas.Select(q => q.Tensors.Single()), Is.EqualTo(parameters.Parameters));
+            Assert.That(quotas.All(q => q.Kept >= 0 && q.Kept <= q.Tensors.Sum(p => p.Elements)));
+            Assert.That(quotas.SelectMany(q => q.Tensors), Is.EqualTo(parameters.Parameters));
         }
     }
 

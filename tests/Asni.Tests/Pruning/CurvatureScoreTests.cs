@@ -35,7 +35,9 @@ public class CurvatureScoreTests
     public void Surgery_on_three_weights_is_what_it_is_by_hand()
     {
         using var device = new CpuDevice(1);
-        using Model model = Three(device);
+        using Model magnitudes = Three(device), model = Three(device);
+        new Pruner(magnitudes, new Magnitude(), new Pooled()).PruneTo(1 / 3.0, _ => { });
+        Assert.That(Workbench.Read(magnitudes.Parameters, 0, ParameterSlot.Value)[1], Is.Zero);
         var score = new OptimalBrainSurgeon(Given(model), new FisherShape(3, 0.5));
         new Pruner(model, score, new Pooled()).PruneTo(1 / 3.0, _ => { });
         Assert.That(Workbench.Read(model.Parameters, 0, ParameterSlot.Score), Is.EqualTo((float[])[0.36f * 1.75f / 5.5f, 0.25f * 1.75f / 2, 1.75f / 4]).Within(1e-6), "0.1145, 0.2188, 0.4375");

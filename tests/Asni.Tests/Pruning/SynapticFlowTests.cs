@@ -21,10 +21,10 @@ public class SynapticFlowTests
     public void Release() => _device.Dispose();
 
     [Test]
-    public void Every_layer_s_scores_add_up_to_R_in_every_round_and_R_falls()
+    public void Every_layer_s_scores_add_up_to_R_in_every_round_and_R_falls([Values] bool rescale)
     {
         using Model model = FlowModel(NetworkZoo.Create("lenet300"), seed: 1);
-        using var score = new SynapticFlow(model);
+        using var score = new SynapticFlow(model, rescale);
         var pruner = new Pruner(model, score, new Pooled());
         double before = double.PositiveInfinity;
         for (int round = 1; round <= 100; round++)
@@ -33,6 +33,8 @@ public class SynapticFlowTests
             score.Write(model, model.Network.Weights);
             double[] sums = [.. model.Network.Weights.Select(p => Workbench.Read(model.Parameters, p.Index, ParameterSlot.Score).Sum(s => (double)s))];
             Assert.That(sums, Is.All.EqualTo(sums[0]).Within(1e-5 * sums[0]), $"round {round}");
+            // Rescaled, scores are those of a multiple of R.
+            if (!rescale) Assert.That(Math.Log2(sums[0]), Is.EqualTo(score.LogFlow).Within(2e-5), $"round {round}");
             Assert.That(score.LogFlow, Is.LessThan(before), $"round {round}");
             before = score.LogFlow;
         }

@@ -37,6 +37,61 @@ public class MarkedWeightsTests
     public void The_smallest_shrink(double ratio, float third, float fourth) =>
         Assert.That(Shrunk([0.6f, -2, 0.5f, 0.1f], ratio), Is.EqualTo((float[])[0.6f, -2, third, fourth]));
 
+    [Test]
+    public void Shrinking_by_1_is_dense_training_until_the_cut()
+    {
+        using var device = new CpuDevice(2);
+        using var run = new MethodRun(With(new DenseTraining()), Net, MethodTests.Data, device, new RecordingObserver());
+        Pruner pruner() => new(run.Model, new Magnitude(), new Pooled());
+        long steps = (long)run.Recipe.Epochs * run.StepsPerEpoch;
+        TrainedNetwork shrunk = run.Train(DenseTraining.Phase(run.Recipe), new Shrinkage(run.Model, pruner(), 0.9, ratio: 1, last: steps, _ => { }), DenseTraining.Stream).Model;
+        run.Model.Load(Run(new DenseTraining()).Result.Phases[0].Model);
+        pruner().PruneTo(0.9, _ => { });
+        Assert.That(shrunk.ComputeSha256(), Is.EqualTo(run.Model.TakeSnapshot().ComputeSha256()));
+    }
+
+    /// <summary>Both keep the K largest after each step and move all weights in the next; one computes with masks, which round otherwise.</summary>
+    [Test]
+    public void Shrinking_to_0_is_iterative_hard_thresholding()
+    {
+        const double Sparsity = 0.7;
+        TrainedNetwork shrunk = Trained((pruner, last) => new Shrinkage(pruner.Model, pruner.Pruner, Sparsity, ratio: 0, last, _ => { }));
+        TrainedNetwork thresholded = Trained((pruner, last) => new HardThresholding(pruner.Pruner, Sparsity, new Cadence(1, 1, last), _ => { }));
+        foreach (Parameter p in Net.Weights)
+        {
+            Assert.That(shrunk.Masks[p.Index]!.Words.ToArray(), Is.EqualTo(thresholded.Masks[p.Index]!.Words.ToArray()), p.Name);
+            Outputs.AssertClose(thresholded.Values[p.Index], shrunk.Values[p.Index], 1e-5, 1e-4, p.Name);
+        }
+
+        static TrainedNetwork Trained(Func<(Model Model, Pruner Pruner), long, IMaskPolicy> policy)
+        {
+            using var device = new CpuDevice(1);
+            Recipe recipe = With(new DenseTraining()) with { Epochs = 1, Optimizer = new OptimizerSettings { Kind = OptimizerKind.Sgd } };
+            using var run = new MethodRun(recipe, Net, MethodTests.Data, device, new RecordingObserver());
+            return run.Train(DenseTraining.Phase(recipe), policy((run.Model, new Pruner(run.Model, new Magnitude(), new Pooled())), run.StepsPerEpoch), DenseTraining.Stream).Model;
+        }
+    }
+
+    /// <summary>a and b are 0.9 and 1.1 times the third largest magnitude.</summary>
+    [Test]
+    public void Surgery_takes_marks_below_the_borders_and_gives_them_back_above()
+    {
+        using var device = new CpuDevice(1);
+        using var model = new Model(TinyNetworks.Linear(6, 1), device);
+        var policy = new Surgery(model, new Pruner(model, new Magnitude(), new Pooled()), 0.5, last: 9, seed: 1, (0, 1), _ => { });
+        Assert.That(Marks(1, [1, -1.2f, 0.95f, 0.8f, 0.2f, 1.05f]), Is.EqualTo((float[])[1, 1, 1, 0, 0, 1]));
+        Assert.That(Marks(2, [1, -1.2f, 0.95f, 1, 1.3f, 1.05f]), Is.EqualTo((float[])[1, 1, 1, 0, 1, 1]), "the fourth is between the borders");
+
+        float[] Marks(int step, float[] weights)
+        {
+            model.Parameters.Upload(0, ParameterSlot.Value, weights);
+            policy.BeforeStep(new StepPoint(0, step, 10, 1));
+            Assert.That(Workbench.Read(model.Parameters, 0, ParameterSlot.Value), Is.EqualTo(weights.Zip(Workbench.Read(model.Parameters, 0, ParameterSlot.Gate), (w, mark) => w * mark)));
+            policy.AfterBackward(new StepPoint(0, step, 10, 1));
+            return Workbench.Read(model.Parameters, 0, ParameterSlot.Gate);
+        }
+    }
+
     [TestCase(OptimizerKind.Sgd)]
     [TestCase(OptimizerKind.Nesterov)]
     [TestCase(OptimizerKind.Adam)]
@@ -140,7 +195,7 @@ public class MarkedWeightsTests
                 for (int i = 0; i < a.Length; i++)
                 {
                     Assert.That(a[i], Is.LessThanOrEqualTo(b[i]));
-                    if (b[i] == 0) Assert.That(after[k][i], Is.EqualTo(_before[k][i]));
+                    if (b[i] == 0) Assert.That(BitConverter.SingleToUInt32Bits(after[k][i]), Is.EqualTo(BitConverter.SingleToUInt32Bits(_before[k][i])));
                     else Assert.That(after[k][i], Is.Not.EqualTo(_before[k][i]), "the penalty moves it at least");
                 }
             }
