@@ -92,12 +92,24 @@ internal static class RunSettingList
             new("lr-steps", "epochs at which multistep multiplies the learning rate, such as 80,120", (r, t) => r with { Steps = [.. SettingText.Integers(t)] },
                 r => r.Steps.IsEmpty ? null : string.Join(',', r.Steps.Select(n => SettingText.Text(n))))
             {
-                Stretch = (r, factor) => r with { Steps = [.. r.Steps.Select(n => (int)Math.Round(n * factor))] },
+                Stretch = (r, factor) => r with { Steps = [.. Stretched(r.Steps, factor)] },
                 Needs = [multistep],
             },
             Number<LearningRate>("lr-gamma", "factor of multistep", r => r.Gamma, (r, v) => r with { Gamma = v }) with { Needs = [multistep] },
             Integer<LearningRate>("warmup", "epochs of linear warm-up before the policy", r => r.WarmupEpochs, (r, v) => r with { WarmupEpochs = v })
                 with { Stretch = (r, factor) => r with { WarmupEpochs = (int)Math.Round(r.WarmupEpochs * factor) } },
         ];
+    }
+
+    /// <summary>The epochs of a run that is shorter or longer; those of a very short one stay apart, where a run may end before the last.</summary>
+    private static IEnumerable<int> Stretched(IEnumerable<int> steps, double factor)
+    {
+        int before = 0, last = 0;
+        foreach (int step in steps)
+        {
+            int stretched = (int)Math.Round(step * factor);
+            yield return last = step > before ? Math.Max(stretched, last + 1) : stretched;
+            before = step;
+        }
     }
 }

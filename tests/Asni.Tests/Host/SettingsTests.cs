@@ -40,6 +40,24 @@ public class SettingsTests
         Assert.That(r.Validate, Throws.Nothing);
     }
 
+    [TestCase(10, 4, 8)]
+    [TestCase(2, 1, 2)]
+    [TestCase(1, 1, 2)]
+    public void Steps_of_the_rate_stay_apart_in_a_short_run(int epochs, int first, int second)
+    {
+        Recipe r = Over($"epochs: {epochs}\n").Resolve();
+        Assert.That(r.LearningRate.Steps, Is.EqualTo(new[] { first, second }));
+    }
+
+    [TestCase("40,20")]
+    [TestCase("0,20")]
+    [TestCase("20,20")]
+    public void Stretching_does_not_mend_steps_that_are_wrong(string steps)
+    {
+        SettingsLayer wrong = RecipeYaml.Parse($"epochs: 50\nlr-steps: {steps}\n", "r");
+        Assert.That(() => SettingsLayer.Apply(wrong, RecipeYaml.Parse("epochs: 1\n", "given")).Resolve(), Throws.InstanceOf<UsageException>());
+    }
+
     [Test]
     public void What_is_given_with_the_epochs_is_not_stretched()
     {
