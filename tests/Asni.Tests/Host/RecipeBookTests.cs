@@ -77,8 +77,7 @@ public class RecipeBookTests
     [TestCase("mobilenet_v2-ispasp-220m", 314e6, 220e6)]
     public void Recipes_of_structured_pruning_come_to_the_papers_FLOPs(string recipe, double dense, double pruned)
     {
-        string path = Path.Combine(ArchitectureTests.Root, "recipes", "imagenet", recipe + ".yaml");
-        Recipe r = SettingsLayer.Apply(RecipeYaml.Load(path)).Resolve();
+        Recipe r = SettingsLayer.Apply(Load(Path.Combine("imagenet", recipe + ".yaml"))).Resolve();
         Network network = NetworkZoo.Create(r.Network);
         Assert.That(Flops(network), Is.EqualTo(dense).Within(0.005 * dense));
         var units = PrunableGroups.Find(network).Groups.Where(g => g.StaysBecause is null).ToDictionary(g => g.Name, g => ((UnitPruning)r.Method).Options.Kept(g));
@@ -90,23 +89,52 @@ public class RecipeBookTests
     [Test]
     public void Every_recipe_file_is_sound([ValueSource(nameof(Files))] string file)
     {
-        Recipe r = SettingsLayer.Apply(RecipeYaml.Load(Path.Combine(ArchitectureTests.Root, "recipes", file))).Resolve();
-        Assert.That(NetworkZoo.Names, Does.Contain(r.Network));
+        Recipe r = Plan(Load(file));
+        Assert.That(Path.GetDirectoryName(file), Is.EqualTo(r.Data));
+        Assert.That(Path.GetFileName(file), Does.StartWith($"{r.Network}-{r.Method.Name}"));
     }
 
-    /// <summary>The network's own recipe lies under it, and its cosine would be stretched by that one's factor.</summary>
+    [TestCase("sparsty: 0.9", "unknown key 'sparsty'")]
+    [TestCase("sparsity: 1.5", "sparsity")]
+    [TestCase("alpha: 2", "alpha has no effect")]
+    [TestCase("cosine-stretch: 1", "cosine-stretch has no effect")]
+    [TestCase("pattern: 2:4", "sparsity has no effect")]
+    public void A_line_that_is_wrong_in_a_recipe_is_told(string line, string message)
+    {
+        string text = string.Join('\n', File.ReadLines(Path.Combine(Root, "mnist", "lenet300-gmp.yaml")).Where(l => !l.StartsWith(line.Split(':')[0] + ':', StringComparison.Ordinal)));
+        text = line.StartsWith("cosine", StringComparison.Ordinal) ? text.Replace("cosine", "constant", StringComparison.Ordinal) : text;
+        Assert.That(() => Plan(RecipeYaml.Parse($"{text}\n{line}\n", "r.yaml")), Throws.InstanceOf<UsageException>().With.Message.Contains(message));
+    }
+
+    /// <summary>What a run with this recipe checks before it opens data, and that each line of it counts.</summary>
+    private static Recipe Plan(SettingsLayer layer)
+    {
+        RunSettings settings = SettingsLayer.Apply(layer);
+        layer.RequireEffect(settings);
+        Recipe recipe = settings.Resolve();
+        Network network = NetworkZoo.Create(recipe.Network);
+        recipe.Method.Validate(network);
+        Assert.That(recipe.Method.Phases(recipe, given: false), Is.Not.Empty);
+        return recipe;
+    }
+
+    /// <summary>The network's own recipe lies under it, and must not add to it; a recipe without epochs is for a network that is given.</summary>
     [Test]
-    public void A_recipe_with_a_cosine_says_how_it_is_stretched([ValueSource(nameof(Files))] string file)
+    public void A_recipe_stands_alone([ValueSource(nameof(Files))] string file)
     {
-        SettingsLayer layer = RecipeYaml.Load(Path.Combine(ArchitectureTests.Root, "recipes", file));
-        if (layer["lr-policy"]?.Text == "cosine") Assert.That(layer["cosine-stretch"], Is.Not.Null);
+        SettingsLayer layer = Load(file);
+        RunSettings alone = SettingsLayer.Apply(layer);
+        RunSettings run = SettingsLayer.Apply(RecipeBook.Find(alone.Recipe.Network, alone.Recipe.Data)!.Layer, layer) with { Init = layer.Has("epochs") ? null : "trained.pt" };
+        IEnumerable<string> added = RunSettingList.ForMethod(run.Recipe.Method)
+            .Where(s => s.Key != "init" && s.Get(run) != s.Get(alone) && SettingsLayer.GetIdleReason(s.Key, run) is null).Select(s => s.Key);
+        Assert.That(added, Is.Empty);
     }
 
-    private static IEnumerable<string> Files()
-    {
-        string root = Path.Combine(ArchitectureTests.Root, "recipes");
-        return Directory.EnumerateFiles(root, "*.yaml", SearchOption.AllDirectories).Select(f => Path.GetRelativePath(root, f)).Order();
-    }
+    private static string Root => Path.Combine(ArchitectureTests.Root, "recipes");
+
+    private static SettingsLayer Load(string file) => RecipeYaml.Load(Path.Combine(Root, file));
+
+    private static IEnumerable<string> Files() => Directory.EnumerateFiles(Root, "*.yaml", SearchOption.AllDirectories).Select(f => Path.GetRelativePath(Root, f)).Order();
 
     [TestCase("conv6", null, ExpectedResult = "recipes/cifar10/conv6-asni.yaml")]
     [TestCase("conv6", "mnist", ExpectedResult = "recipes/mnist/conv6-asni.yaml")]

@@ -50,7 +50,7 @@ public sealed record UnitPruning : Method
 
     internal override void Validate(Network network) => _ = Options.Groups(network);
 
-    internal override string? Ignores(string setting, Recipe recipe, bool given) => given && setting is "epochs" or "lr" or "lr-policy" or "warmup"
+    internal override string? Ignores(string setting, Recipe recipe, bool given) => given && setting is "epochs" or "lr" or "lr-policy" or "cosine-stretch" or "lr-steps" or "lr-gamma" or "warmup"
         ? "the network that is given is not trained first; finetune-epochs and finetune-lr are for what is left of it" : null;
 
     private PhasePlan Finetuning => new(PhaseName, Options.FinetuneEpochs, new LearningRate { Kind = LearningRateKind.Cosine, Initial = Options.FinetuneRate });
