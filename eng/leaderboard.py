@@ -82,7 +82,10 @@ def result_of(folder):
     summary = json.loads(read(os.path.join(folder, "summary.json")))
     phases = {name: p for name, p in summary.items() if isinstance(p, dict) and "kept" in p and name not in CONTROLS}
     epochs = [e for e in map(json.loads, read(os.path.join(folder, "metrics.jsonl")).splitlines()) if e["phase"] in phases]
-    return {**list(phases.values())[-1], "weights": summary["weights"], "data": summary["data"], "test_images": summary["test_images"],
+    name, last = list(phases.items())[-1]
+    # Of the epochs that have no more weights than what was delivered.
+    best = max((e["test_top1"] for e in epochs if e["phase"] == name and e["kept"] <= last["kept"]), default=last["top1"])
+    return {**last, "best": best, "weights": summary["weights"], "data": summary["data"], "test_images": summary["test_images"],
             "all_seconds": sum(p["seconds"] for p in phases.values()), "epochs": len(epochs),
             # Over all of them, each with as many images.
             "images_per_second": len(epochs) / sum(1 / e["images_per_second"] for e in epochs)}
@@ -129,7 +132,7 @@ def rows_at(methods, sparsity, published):
     found = {method: by_sparsity[sparsity] for method, by_sparsity in methods.items() if sparsity in by_sparsity}
     for method, seeds in sorted(found.items(), key=lambda item: (-mean(item[1], "top1"), item[0])):
         yield [method, percent(mean(seeds, "sparsity")), percent(mean(seeds, "effective_sparsity")), f"{mean(seeds, 'live_macs'):,.0f}", accuracy_of(seeds),
-               published.get((method, sparsity), ""), ", ".join(map(str, sorted(seeds))), f"{mean(seeds, 'epochs'):.0f}",
+               percent(mean(seeds, "best")), published.get((method, sparsity), ""), ", ".join(map(str, sorted(seeds))), f"{mean(seeds, 'epochs'):.0f}",
                f"{mean(seeds, 'images_per_second'):,.0f}", f"{mean(seeds, 'all_seconds'):.0f}"]
 
 
@@ -173,7 +176,7 @@ def markdown(results, flags, plots, published):
         overview = list(overview_of(methods))
         lines += ["", f"**{title_of(net, methods)}**: mean top-1 by sparsity", "", *table(overview[0], overview[1:])]
         lines += ["", f"![Accuracy of {net} over sparsity]({plots[net]})"] if net in plots else []
-        head = ["method", ">sparsity", ">effective", ">MACs", ">top-1", "published", ">seeds", ">epochs", ">images/s", ">seconds"]
+        head = ["method", ">sparsity", ">effective", ">MACs", ">top-1", ">best epoch", "published", ">seeds", ">epochs", ">images/s", ">seconds"]
         for sparsity in sorted({s for by_sparsity in methods.values() for s in by_sparsity}):
             lines += ["", f"{net}, {100 * sparsity:.4g} % sparsity:" if sparsity else f"{net}, all weights:", "", *table(head, rows_at(methods, sparsity, beside))]
     lines += ["", "Published accuracies are of other networks' training, on the whole test set:", "", *(f"{i}. {source}" for i, source in enumerate(sources, 1))] if sources else []

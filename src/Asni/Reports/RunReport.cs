@@ -13,7 +13,7 @@ internal sealed class RunReport
 {
     private const int Colours = 6, PlanColour = 5;
 
-    private static readonly string[] s_phaseColumns = ["phase", "top-1", "top-5", "test loss", "sparsity", "effective sparsity", "kept", "MACs", "seconds", ""];
+    private static readonly string[] s_phaseColumns = ["phase", "top-1", "best epoch", "top-5", "test loss", "sparsity", "effective sparsity", "kept", "MACs", "seconds", ""];
     private static readonly string[] s_layerColumns = ["layer", "shape", "weights", "kept", "effective", "sparsity", "", "c+", "c-"];
     private static readonly string[] s_sizeColumns = ["", "bytes", "of dense"];
 
@@ -91,8 +91,8 @@ internal sealed class RunReport
         }
     }
 
-    private static IReadOnlyList<string> PhaseRow(PhaseResult p) =>
-        [p.Phase, Percent(p.Top1), Percent(p.Top5), double.IsFinite(p.TestLoss) ? Number(p.TestLoss, "0.0000") : "-", Percent(p.Sparsity),
+    private IReadOnlyList<string> PhaseRow(PhaseResult p) =>
+        [p.Phase, Percent(p.Top1), BestEpoch.Of(p, _run.Epochs) is { } best ? $"{Percent(best.Top1)} ({best.Epoch + 1})" : "-", Percent(p.Top5), double.IsFinite(p.TestLoss) ? Number(p.TestLoss, "0.0000") : "-", Percent(p.Sparsity),
             Percent(p.Paths.Sparsity), Number(p.Kept, "N0"), Number(p.Analysis.LiveMacs, "N0"), Number(p.Seconds, "0.0"), p.Complete ? "" : "cut short"];
 
     private void Layers(Markup page)

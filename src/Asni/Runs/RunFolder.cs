@@ -332,7 +332,7 @@ internal sealed class RunFolder : IDisposable
 
     private void WriteSummary(bool complete)
     {
-        AtomicFile.Write(In(Summary), stream => RunJson.WriteSummary(stream, _run, _phases, complete));
+        AtomicFile.Write(In(Summary), stream => RunJson.WriteSummary(stream, _run, _phases, _epochs, complete));
         if (ReportWriter is not { } writer) return;
         string recipe = File.Exists(In(Recipe)) ? File.ReadAllText(In(Recipe)) : "";
         var networks = new DirectoryInfo(Path).EnumerateFiles().Where(f => f.Extension is ".safetensors" or AsniFile.Extension)

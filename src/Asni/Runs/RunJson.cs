@@ -37,7 +37,7 @@ internal static class RunJson
         return System.Text.Encoding.UTF8.GetString(buffer.ToArray());
     }
 
-    public static void WriteSummary(Stream stream, RunDescription run, IReadOnlyList<PhaseResult> phases, bool complete)
+    public static void WriteSummary(Stream stream, RunDescription run, IReadOnlyList<PhaseResult> phases, IReadOnlyList<EpochRecord> epochs, bool complete)
     {
         using var json = new Utf8JsonWriter(stream, s_indented);
         json.WriteStartObject();
@@ -58,7 +58,7 @@ internal static class RunJson
         json.WriteNumber("seed", run.Seed);
         json.WriteNumber("parameters", run.Network.ParameterCount);
         json.WriteNumber("weights", run.Network.WeightCount);
-        foreach (PhaseResult phase in phases) WritePhase(json, phase);
+        foreach (PhaseResult phase in phases) WritePhase(json, phase, BestEpoch.Of(phase, epochs));
         json.WriteBoolean("complete", complete);
         json.WriteEndObject();
     }
@@ -77,12 +77,14 @@ internal static class RunJson
         json.WriteEndArray();
     }
 
-    private static void WritePhase(Utf8JsonWriter json, PhaseResult phase)
+    private static void WritePhase(Utf8JsonWriter json, PhaseResult phase, BestEpoch? best)
     {
         json.WriteStartObject(phase.Phase);
         Number(json, "top1", phase.Top1);
         Number(json, "top5", phase.Top5);
         Number(json, "test_loss", phase.TestLoss);
+        Number(json, "best_top1", best?.Top1);
+        Number(json, "best_epoch", best?.Epoch);
         Number(json, "sparsity", phase.Sparsity);
         json.WriteNumber("kept", phase.Kept);
         Number(json, "effective_sparsity", phase.Paths.Sparsity);

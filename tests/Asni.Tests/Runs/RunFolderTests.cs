@@ -95,6 +95,23 @@ public class RunFolderTests : FolderTest
     }
 
     [Test]
+    public void The_best_epoch_is_told_beside_the_last_and_has_no_more_weights()
+    {
+        TrainedNetwork model = TinyNetwork.TakeSnapshot();
+        using (var run = RunFolder.Create(_folder["r"], s_run))
+        {
+            foreach ((int epoch, double top1, long kept) in ((int, double, long)[])[(0, 0.99, 18), (1, 0.7, 10), (2, 0.95, 10), (3, 0.95, 10), (4, 0.9, 10)])
+                run.Append(new EpochRecord("gmp", epoch, 5, 0.1, 1, 1, top1, 1, 0, kept, null, 1, 1));
+            run.Append(new EpochRecord("other", 0, 1, 0.1, 1, 1, 0.98, 1, 0, 10, null, 1, 1));
+            run.Record(new PhaseResult("gmp", 0.9, 0.99, 0.4, 1 - 10.0 / 18, 10, 3.5, model, model));
+            run.Record(new PhaseResult("cut", 0.9, 0.99, 0.4, 1 - 10.0 / 18, 10, 3.5, model, model));
+        }
+        JsonElement phase = Json("summary.json").GetProperty("gmp");
+        Assert.That((phase.GetProperty("best_top1").GetDouble(), phase.GetProperty("best_epoch").GetInt32()), Is.EqualTo((0.95, 2)));
+        Assert.That(Json("summary.json").GetProperty("cut").GetProperty("best_top1").ValueKind, Is.EqualTo(JsonValueKind.Null));
+    }
+
+    [Test]
     public void What_is_live_in_vain_is_told()
     {
         TrainedNetwork model = TinyNetwork.TakeSnapshot();
