@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Trains every method at several sparsities, each in a run folder of its own, and writes a table and a plot of accuracy over sparsity for each network.
 
-    eng/leaderboard.sh [--net NAME,...] [--method NAME,...] [--sparsity S,...] [--seed N,...] [--runs DIR] [--write PAGE.md] [-- FLAGS OF asni]
+    eng/leaderboard.sh [--net NAME,...] [--method NAME,...] [--sparsity S,...] [--seed N,...] [--recipes DIR] [--runs DIR] [--write PAGE.md] [-- FLAGS OF asni]
 
 A run that is complete is not trained again, one that was stopped is resumed: the same call goes on where the last one ended, and a call with other methods,
 sparsities, networks or seeds adds to what is there. The flags after -- (data, epochs, threads, ...) belong to the folder of runs: other flags need another folder.
---write puts the tables between the page's <!-- leaderboard --> and <!-- /leaderboard -->, and the plots beside it as leaderboard-NET.svg; without it the tables are
+--recipes names a folder of recipes NET-METHOD.yaml, such as recipes/mnist: each method trains by its own, and those without one are left out.
+--write puts the tables between the page's <!-- leaderboard --> and <!-- /leaderboard --> (with recipes <!-- leaderboard-recipes --> and so on), and the plots beside it as leaderboard-NET.svg; without it the tables are
 printed. --published names the file of accuracies that others have published (default: published.tsv beside this file). Exit code 0: every run that was asked for is complete.
 """
 import argparse
@@ -29,6 +30,8 @@ NEED_A_START = ("ispasp", "retrain")
 # What a method cannot do without, or whose defaults are for SGD: flags that come after those of the call.
 SGD = ("--optimizer", "sgd", "--lr", "0.1")
 FLAGS_OF = {"str": ("--optimizer", "momentum", "--lr", "0.1"), "iht": SGD, "proximal": SGD, "lobster": SGD, "admm": SGD}
+# Have no sparsity to choose.
+WITHOUT_SPARSITY = ("dense", "srste")
 CONTROLS = ("ticket", "reinit", "shuffle", "invert", "initialsigns", "randomsigns", "layermagnitude", "networkmagnitude")
 
 
@@ -62,14 +65,21 @@ def run(command, log):
             raise
 
 
-def train(asni, folder, net, method, sparsity, seed, flags):
-    """Whether the run is complete afterwards."""
+def recipe_for(recipes, net, method):
+    return os.path.join(recipes, f"{net}-{method}.yaml")
+
+
+def train(asni, folder, what, seed, sparsity, flags):
+    """Whether the run is complete afterwards.
+
+    what: the arguments that say what is trained.
+    """
     if is_complete(folder):
         return True
     # Without networks or checkpoints nothing was reached; asni says so if there is something that it cannot continue.
     started = os.path.isdir(os.path.join(folder, "checkpoints"))
     command = [*asni, "--resume", folder] if started else [
-        *asni, "--net", net, "--method", method, "--seed", seed, *(["--sparsity", sparsity] if sparsity else []), *flags_for(method, flags), "--out", folder]
+        *asni, *what, "--seed", seed, *(["--sparsity", sparsity] if sparsity else []), *flags, "--out", folder]
     print(shlex.join(command), flush=True)
     os.makedirs(os.path.dirname(folder), exist_ok=True)
     with open(folder + ".log", "a", encoding="utf-8") as log:
@@ -166,9 +176,11 @@ def title_of(net, methods):
     return f"{net} on {some['data']}, {some['test_images']:,} test images"
 
 
-def markdown(results, flags, plots, published):
-    lines = [f"Flags beside method, sparsity and seed: `{shlex.join(flags)}`."] if flags else []
-    own = [f"`{shlex.join(FLAGS_OF[m])}` for `{m}`" for m in sorted({m for methods in results.values() for m in methods} & FLAGS_OF.keys()) if flags_for(m, flags) != flags]
+def markdown(results, settings, plots, published):
+    flags, recipes = settings["flags"], settings["recipes"]
+    lines = [f"Each method by its recipe in `{recipes}`."] if recipes else []
+    lines += [f"Flags beside {'recipe' if recipes else 'method'}, sparsity and seed: `{shlex.join(flags)}`."] if flags else []
+    own = [] if recipes else [f"`{shlex.join(FLAGS_OF[m])}` for `{m}`" for m in sorted({m for methods in results.values() for m in methods} & FLAGS_OF.keys()) if flags_for(m, flags) != flags]
     lines += ["", f"Of their own: {', '.join(own)}."] if own else []
     sources = []
     for net, methods in results.items():
@@ -183,29 +195,49 @@ def markdown(results, flags, plots, published):
     return "\n".join(lines).strip() + "\n"
 
 
-def write_page(page, results, flags, published):
-    plots = {net: f"leaderboard-{net}.svg" for net in results}
-    text, count = re.subn(r"(<!-- leaderboard -->\n).*?(<!-- /leaderboard -->)", lambda m: m[1] + markdown(results, flags, plots, published) + m[2], read(page), flags=re.S)
+def write_page(page, results, settings, published):
+    name = "leaderboard-recipes" if settings["recipes"] else "leaderboard"
+    plots = {net: f"{name}-{net}.svg" for net in results}
+    text, count = re.subn(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", lambda m: m[1] + markdown(results, settings, plots, published) + m[2], read(page), flags=re.S)
     if count != 1:
-        sys.exit(f"leaderboard.py: {page} needs one line <!-- leaderboard --> with a line <!-- /leaderboard --> after it.")
+        sys.exit(f"leaderboard.py: {page} needs one line <!-- {name} --> with a line <!-- /{name} --> after it.")
     for net, methods in results.items():
         plot = chart.draw_accuracy(f"Top-1 accuracy of {title_of(net, methods)}", lines_of(methods))
         replace(os.path.join(os.path.dirname(page), plots[net]), plot.encode())
     replace(page, text.encode())
 
 
-def keep_flags(runs, flags, keep):
-    """The flags that all runs of a folder share; those of the call must be these. They are kept with the first call that trains."""
-    path = os.path.join(runs, "flags.json")
+def keep_settings(runs, flags, recipes, keep):
+    """The flags and recipes that all runs of a folder share; those of the call must be these. They are kept with the first call that trains."""
+    path, given = os.path.join(runs, "settings.json"), {"flags": flags, "recipes": recipes}
     if os.path.exists(path):
         before = json.loads(read(path))
-        if flags and before != flags:
-            sys.exit(f"leaderboard.py: the runs in {runs} have the flags '{shlex.join(before)}'; give another folder for '{shlex.join(flags)}'.")
+        for what, was, now in ("flags", shlex.join(before["flags"]), shlex.join(flags)), ("recipes", before["recipes"], recipes):
+            if now and was != now:
+                sys.exit(f"leaderboard.py: the runs in {runs} have the {what} '{was or ''}'; give another folder for '{now}'.")
         return before
     if keep:
         os.makedirs(runs, exist_ok=True)
-        replace(path, json.dumps(flags).encode())
-    return flags
+        replace(path, json.dumps(given).encode())
+    return given
+
+
+def train_all(asni, runs, options, settings):
+    """The folders of the runs that are not complete afterwards."""
+    failed = []
+    # Seed by seed, so that a call that is stopped has every method.
+    for seed, net in ((s, n) for s in options.seed.split(",") for n in options.net.split(",")):
+        for method in options.method.split(",") if options.method else methods_of(asni):
+            recipe = settings["recipes"] and recipe_for(settings["recipes"], net, method)
+            if recipe and not os.path.exists(recipe):
+                continue
+            what = ["--recipe", recipe] if recipe else ["--net", net, "--method", method]
+            own_flags = settings["flags"] if recipe else flags_for(method, settings["flags"])
+            for sparsity in [None] if method in WITHOUT_SPARSITY else options.sparsity.split(","):
+                folder = os.path.join(runs, net, "-".join(filter(None, [method, sparsity, f"seed{seed}"])))
+                if not train(asni, folder, what, seed, sparsity, own_flags):
+                    failed.append(folder)
+    return failed
 
 
 def main():
@@ -215,6 +247,7 @@ def main():
     parser.add_argument("--method", help="methods (default: all that start from a new network)")
     parser.add_argument("--sparsity", default="0.9,0.95,0.98,0.99")
     parser.add_argument("--seed", default="1,2,3")
+    parser.add_argument("--recipes", help="a folder of recipes NET-METHOD.yaml: those methods, each by its own")
     parser.add_argument("--runs", default="runs/leaderboard", help="folder of the run folders")
     parser.add_argument("--write", help="page to put the tables into (default: print them)")
     parser.add_argument("--published", default=os.path.join(HERE, "published.tsv"), help="tab-separated: net, method, sparsity, top1 (fractions), source")
@@ -222,20 +255,13 @@ def main():
     own, flags = (sys.argv[1:], []) if "--" not in sys.argv else (sys.argv[1:sys.argv.index("--")], sys.argv[sys.argv.index("--") + 1:])
     options = parser.parse_args(own)
     asni, runs = shlex.split(options.asni), os.path.abspath(options.runs)
-    flags = keep_flags(runs, flags, keep=not options.only_write)
-    failed = []
-    # Seed by seed, so that a call that is stopped has every method.
-    for seed, net in [] if options.only_write else [(s, n) for s in options.seed.split(",") for n in options.net.split(",")]:
-        for method in options.method.split(",") if options.method else methods_of(asni):
-            for sparsity in [None] if method == "dense" else options.sparsity.split(","):
-                folder = os.path.join(runs, net, "-".join(filter(None, [method, sparsity, f"seed{seed}"])))
-                if not train(asni, folder, net, method, sparsity, seed, flags):
-                    failed.append(folder)
+    settings = keep_settings(runs, flags, options.recipes, keep=not options.only_write)
+    failed = [] if options.only_write else train_all(asni, runs, options, settings)
     results = results_in(runs)
     if options.write:
-        write_page(options.write, results, flags, options.published)
+        write_page(options.write, results, settings, options.published)
     else:
-        print(markdown(results, flags, {}, options.published))
+        print(markdown(results, settings, {}, options.published))
     for folder in failed:
         print(f"not complete: {folder} (see {folder}.log)", file=sys.stderr)
     sys.exit(1 if failed else 0)

@@ -72,6 +72,17 @@ class Leaderboard(unittest.TestCase):
         self.assertIn("give another folder", refused.stderr)
         self.assertEqual(refused.returncode, 1)
 
+    def test_each_method_by_its_own_recipe(self):
+        recipes = os.path.join(self.folder.name, "recipes")
+        os.makedirs(recipes)
+        with open(os.path.join(recipes, "lenet300-rigl.yaml"), "w", encoding="utf-8"):
+            pass
+        done = self.call("--sparsity", "0.9", "--seed", "1", "--recipes", recipes, "--", "--threads", "1")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual([call[:call.index(" --out")] for call in self.calls()], [f"--recipe {recipes}/lenet300-rigl.yaml --seed 1 --sparsity 0.9 --threads 1"])
+        self.assertIn(f"Each method by its recipe in `{recipes}`.", done.stdout)
+        self.assertIn("give another folder", self.call("--recipes", "others").stderr)
+
     def test_the_page_has_a_table_and_a_plot(self):
         page = os.path.join(self.folder.name, "page.md")
         with open(page, "w", encoding="utf-8") as file:

@@ -34,10 +34,13 @@ public class SettingsTests
     [TestCase(7, 49, 21, 3)]
     public void An_epoch_to_go_back_to_stays_before_the_end_and_after_the_start(int epoch, int of, int now, int expected)
     {
-        SettingsLayer published = RecipeYaml.Parse($"method: imp\nepochs: {of}\nrewind-epoch: {epoch}\n", "published");
-        Recipe r = SettingsLayer.Apply(published, RecipeYaml.Parse($"epochs: {now}\n", "given")).Resolve();
-        Assert.That(((Imp)r.Method).RewindEpoch, Is.EqualTo(expected));
-        Assert.That(r.Validate, Throws.Nothing);
+        foreach (string method in (string[])["imp", "cs"])
+        {
+            SettingsLayer published = RecipeYaml.Parse($"method: {method}\nepochs: {of}\nrewind-epoch: {epoch}\n", "published");
+            Recipe r = SettingsLayer.Apply(published, RecipeYaml.Parse($"epochs: {now}\n", "given")).Resolve();
+            Assert.That((r.Method as Imp)?.RewindEpoch ?? ((ContinuousSparsification)r.Method).RewindEpoch, Is.EqualTo(expected), method);
+            Assert.That(r.Validate, Throws.Nothing, method);
+        }
     }
 
     [TestCase(10, 4, 8)]

@@ -30,7 +30,8 @@ public sealed record ContinuousSparsification : Method
             SettingFactory.Number<ContinuousSparsification>("gate-init", "gates at first, s0; lower prunes more", m => m.Initial, (m, v) => m with { Initial = v }, "[-10, 10]"),
             SettingFactory.Number<ContinuousSparsification>("gate-penalty", "penalty on open gates, lambda", m => m.Penalty, (m, v) => m with { Penalty = v }, "[0, inf)"),
             SettingFactory.Number<ContinuousSparsification>("gate-hardness", "hardness of the gates at a round's end, B", m => m.Hardness, (m, v) => m with { Hardness = v }, "[1, 1000]"),
-            SettingFactory.Integer<ContinuousSparsification>("rewind-epoch", "epoch that weights go back to, k (default: 2, or the last but one of a shorter training)", m => m.RewindEpoch, (m, v) => m with { RewindEpoch = v }, "[0, inf)"),
+            SettingFactory.Integer<ContinuousSparsification>("rewind-epoch", "epoch that weights go back to, k (default: 2, or the last but one of a shorter training)", m => m.RewindEpoch, (m, v) => m with { RewindEpoch = v }, "[0, inf)")
+                with { Stretch = (m, factor) => m with { RewindEpoch = m.RewindEpoch is { } epoch ? Imp.Stretched(epoch, factor) : null } },
         ]),
         StartsDense = true,
     };

@@ -158,7 +158,7 @@ public sealed record Imp : Method
         : [.. Levels(total, Sparsity, RoundShare).Select(kept => 1 - (double)kept / total)];
 
     /// <summary>Rounded down, so that it stays before the end; but 0 is another method than an early epoch.</summary>
-    private static int Stretched(int epoch, double factor)
+    internal static int Stretched(int epoch, double factor)
     {
         // 3 of 10 epochs are 3 of 10, whatever the last digits of the factor.
         const double tolerance = 1e-9;
