@@ -16,21 +16,22 @@ internal class MethodDeviceTests(DeviceCase device) : DeviceTests
 {
     private static readonly Lazy<TrainedNetwork> s_dense = new(() => MethodTests.Run(new DenseTraining()).Result.Phases[0].Model);
 
-    private static IEnumerable<TestCaseData> Methods => Method.All.Select(m => new TestCaseData(m).SetArgDisplayNames(m.Name));
+    private static IEnumerable<TestCaseData> Methods => Method.All.Select(m => new TestCaseData(Small(m)).SetArgDisplayNames(m.Name));
 
     [TestCaseSource(nameof(Methods))]
     public void The_same_run_twice_has_the_same_bits_and_what_is_pruned_is_0(Method method)
     {
+        Recipe recipe = Short(method);
         (RunResult first, RunResult second) = (Run(), Run());
         Assert.That(second.Phases.Select(p => p.Model.ComputeSha256()), Is.EqualTo(first.Phases.Select(p => p.Model.ComputeSha256())));
         Assert.That(second.Phases.Select(p => p.TestLoss), Is.EqualTo(first.Phases.Select(p => p.TestLoss)));
         foreach (PhaseResult phase in first.Phases) AssertPrunedAre0(phase.Model, phase.Phase);
-        if (method.FinalSparsity(With(method), Net) is { } sparsity) Assert.That(first.Phases[^1].Kept, Is.EqualTo(Quota.At(sparsity, Net.WeightCount)));
+        if (method.FinalSparsity(recipe, Net) is { } sparsity) Assert.That(first.Phases[^1].Kept, Is.EqualTo(Quota.At(sparsity, Net.WeightCount)));
 
         RunResult Run()
         {
             using Workbench bench = device.Open();
-            return MethodRunner.Run(With(method) with { Epochs = 2 }, Net, MethodTests.Data, bench.Device, new RecordingObserver(), start: Start(method));
+            return MethodRunner.Run(recipe, Net, MethodTests.Data, bench.Device, new RecordingObserver(), start: Start(method));
         }
     }
 
@@ -41,7 +42,7 @@ internal class MethodDeviceTests(DeviceCase device) : DeviceTests
         using Workbench bench = device.Open();
         using var folder = new TemporaryFolder();
         var checkpoints = new CheckpointKeeper(folder["steps"], "run", keep: int.MaxValue, TimeSpan.Zero);
-        MethodRunner.Run(With(method) with { Epochs = 2 }, Net, MethodTests.Data, bench.Device, start: Start(method), checkpoints: checkpoints);
+        MethodRunner.Run(Short(method), Net, MethodTests.Data, bench.Device, start: Start(method), checkpoints: checkpoints);
         string[] files = Directory.Exists(folder["steps"]) ? Directory.GetFiles(folder["steps"]) : [];
         Assert.That(files, Has.Length.GreaterThanOrEqualTo(method is UnitPruning ? 0 : 24));
         foreach (string file in files)
@@ -61,11 +62,14 @@ internal class MethodDeviceTests(DeviceCase device) : DeviceTests
         using Workbench bench = device.Open();
         DatasetSplit data = BlobDataset.Split(512, network.Input, network.Classes);
         TrainedNetwork? start = method.Row.NeedsStart ? MethodRunner.CreateInitialWeights(network, 1) : null;
-        RunResult result = MethodRunner.Run(With(method) with { Epochs = 2 }, network, data, bench.Device, start: start);
+        Recipe recipe = Short(method) with { BatchSize = 128 };
+        RunResult result = MethodRunner.Run(recipe, network, data, bench.Device, start: start);
         Assert.That(result.Complete);
-        if (method.FinalSparsity(With(method), network) is { } sparsity) Assert.That(result.Phases[^1].Kept, Is.EqualTo(Quota.At(sparsity, network.WeightCount)));
+        if (method.FinalSparsity(recipe, network) is { } sparsity) Assert.That(result.Phases[^1].Kept, Is.EqualTo(Quota.At(sparsity, network.WeightCount)));
         foreach (PhaseResult phase in result.Phases) AssertPrunedAre0(phase.Model, phase.Phase);
     }
+
+    private static Recipe Short(Method method) => With(method) with { Epochs = 2 };
 
     private static TrainedNetwork? Start(Method method) => method.Row.NeedsStart ? s_dense.Value : null;
 

@@ -29,6 +29,20 @@ public class MethodTests
         LearningRate = new LearningRate { Initial = 0.02 },
     };
 
+    /// <summary>The method with fewer rounds, and fewer images that it scores by.</summary>
+    internal static Method Small(Method method)
+    {
+        var few = new CurvaturePruning { Gradients = 5, GradientImages = 4 };
+        return method switch
+        {
+            Obd obd => obd with { Pruning = few },
+            Obs obs => obs with { Pruning = few, Rounds = 2 },
+            Imp imp => imp with { Sparsity = 0.5 },
+            SynFlow flow => flow with { Rounds = 10 },
+            _ => method,
+        };
+    }
+
     internal static (RunResult Result, RecordingObserver Observer) Run(Method method, TrainedNetwork? start = null)
     {
         using var device = new CpuDevice(2);

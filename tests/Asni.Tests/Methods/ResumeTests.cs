@@ -80,7 +80,7 @@ public class ResumeTests : FolderTest
             },
             new("obs, gradual", linear.Network, linear.Data, recipe with { Method = new Obs { Pruning = new() { Gradual = true, Gradients = 4, GradientImages = 3 } } }) { IsStoppedAnywhere = false },
             new("earlybird, settles on the way", linear.Network, linear.Data, momentum with { Epochs = 10, Method = new EarlyBird { Sparsity = 0.8, Distance = 0.04 } }),
-            .. Method.All.Select(m => new Case(m.Name, linear.Network, linear.Data, momentum with { Method = WithFewImages(m) })
+            .. Method.All.Select(m => new Case(m.Name, linear.Network, linear.Data, momentum with { Method = MethodTests.Small(m) })
             {
                 IsStoppedAnywhere = false,
                 IsKilled = true,
@@ -88,18 +88,6 @@ public class ResumeTests : FolderTest
             }),
         ])
             yield return new TestCaseData(c);
-    }
-
-    /// <summary>A session is over after so many images, also those that weights are scored by each time anew.</summary>
-    private static Method WithFewImages(Method method)
-    {
-        var few = new CurvaturePruning { Gradients = 5, GradientImages = 4 };
-        return method switch
-        {
-            Obd obd => obd with { Pruning = few },
-            Obs obs => obs with { Pruning = few, Rounds = 2 },
-            _ => method,
-        };
     }
 
     [TestCaseSource(nameof(Cases))]
@@ -126,8 +114,8 @@ public class ResumeTests : FolderTest
         [
             (c with { Recipe = recipe with { Method = new Snip() } }, 0),
             (c with { Recipe = recipe with { Method = new Snip { Rounds = 5 } } }, 0),
-            (c with { Recipe = recipe with { Method = WithFewImages(new Obd()) } }, 1),
-            (c with { Recipe = recipe with { Method = WithFewImages(new Obs()) } }, 1),
+            (c with { Recipe = recipe with { Method = MethodTests.Small(new Obd()) } }, 1),
+            (c with { Recipe = recipe with { Method = MethodTests.Small(new Obs()) } }, 1),
         ])
         {
             string name = scored.Recipe.Method.Name + (scored.Recipe.Method as Snip)?.Rounds;
