@@ -29,7 +29,7 @@ from gpu_validate import read, replace, table
 NEED_A_START = ("ispasp", "retrain")
 # What a method cannot do without, or whose defaults are for SGD: flags that come after those of the call.
 SGD = ("--optimizer", "sgd", "--lr", "0.1")
-FLAGS_OF = {"str": ("--optimizer", "momentum", "--lr", "0.1"), "iht": SGD, "proximal": SGD, "lobster": SGD, "admm": SGD}
+FLAGS_OF = {"str": ("--optimizer", "momentum", "--lr", "0.01"), "iht": SGD, "proximal": SGD, "lobster": SGD, "admm": SGD}
 # Have no sparsity to choose.
 WITHOUT_SPARSITY = ("dense", "srste")
 CONTROLS = ("ticket", "reinit", "shuffle", "invert", "initialsigns", "randomsigns", "layermagnitude", "networkmagnitude")
