@@ -231,7 +231,9 @@ def train_all(asni, runs, options, settings):
             recipe = settings["recipes"] and recipe_for(settings["recipes"], net, method)
             if recipe and not os.path.exists(recipe):
                 continue
-            what = ["--recipe", recipe] if recipe else ["--net", net, "--method", method]
+            # At the sparsity that is asked for, also where the recipe learns one.
+            learned = ["--finish", "exact"] if recipe and re.search(r"^finish:\s*learned", read(recipe), flags=re.M) else []
+            what = ["--recipe", recipe, *learned] if recipe else ["--net", net, "--method", method]
             own_flags = settings["flags"] if recipe else flags_for(method, settings["flags"])
             for sparsity in [None] if method in WITHOUT_SPARSITY else options.sparsity.split(","):
                 folder = os.path.join(runs, net, "-".join(filter(None, [method, sparsity, f"seed{seed}"])))
