@@ -13,7 +13,7 @@ internal sealed class GradientPlan : IDisposable
     private readonly PlanStep[] _steps;
     private readonly DeviceBuffer _arena;
     private readonly DeviceTensor _input, _logits, _dlogits;
-    private readonly int[] _labels;
+    private readonly int[] _labels, _others;
     private readonly float[] _hostLogits, _hostGradient;
     private int _count, _masksVersion = -1;
 
@@ -26,6 +26,7 @@ internal sealed class GradientPlan : IDisposable
         using SingleCaller.Call call = model.Device.Caller.Enter();
         (_steps, _arena, _input, _logits, _dlogits) = new PlanBuilder(model, batch, training: true) { Frozen = true }.Build();
         _labels = new int[batch];
+        _others = [.. model.Network.Trained.Where(p => !p.IsWeight).Select(p => p.Index)];
         (_hostLogits, _hostGradient) = (new float[batch * model.Network.Classes], new float[batch * model.Network.Classes]);
     }
 
@@ -54,6 +55,9 @@ internal sealed class GradientPlan : IDisposable
         SetLabels(labels);
         _model.Device.Copy(from.Input, accumulate: false, _input.WithBatch(_count));
     }
+
+    /// <summary>Zeroes the gradients of all but weights: a step of training counts on 0 where it writes none itself, at biases before batch-norm.</summary>
+    public void ClearOthers() => _model.Parameters.Combine(_others, ElementFunction.Identity, ParameterSlot.Value, ParameterSlot.Gradient, a: 0);
 
     /// <summary>Forward and backward of the loaded batch: afterwards the model's gradients are those of the loss.</summary>
     /// <param name="dense">Those of pruned weights too; without it what stands there means nothing.</param>

@@ -73,7 +73,7 @@ public sealed record CurvaturePruning
     };
 
     /// <summary>Curvature is dear: where no number of steps is given, there are a few cuts.</summary>
-    private GradualPruning Gradually(long steps) => Cuts with { Sparsity = Sparsity, EverySteps = Cuts.EverySteps ?? (int)Math.Max(1, (long)(steps * (Cuts.End - Cuts.Begin)) / UsualCuts) };
+    private GradualPruning Gradually(long steps) => Cuts with { Sparsity = Sparsity, EverySteps = Cuts.EverySteps ?? (int)Math.Max(1, Math.Ceiling(steps * (Cuts.End - Cuts.Begin) / UsualCuts)) };
 
     /// <exception cref="UsageException">More images than can be counted, or cuts that end before they begin.</exception>
     internal void Validate()

@@ -32,7 +32,11 @@ internal sealed class LossGradient(Model model, ScoringImages images, int batchS
         foreach (IGradient batch in Batches) batch.AddTo(slot, parameters, factor);
     }
 
-    public void Dispose() => _plan.Dispose();
+    public void Dispose()
+    {
+        _plan.ClearOthers();
+        _plan.Dispose();
+    }
 
     private sealed class OfBatch(LossGradient whole, int batch) : IGradient
     {

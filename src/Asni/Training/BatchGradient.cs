@@ -12,7 +12,7 @@ internal sealed class BatchGradient : IDisposable
     private readonly Plan _training;
     private readonly BatchFeed _feed;
     private readonly GradientPlan _plan;
-    private readonly int[] _weights, _others;
+    private readonly int[] _weights;
 
     /// <param name="training">Loads and trains the batches.</param>
     /// <param name="feed">Of that plan.</param>
@@ -21,7 +21,6 @@ internal sealed class BatchGradient : IDisposable
         (_training, _feed) = (training, feed);
         _plan = new GradientPlan(training.Model, training.BatchSize);
         _weights = [.. training.Model.Network.Weights.Select(p => p.Index)];
-        _others = [.. training.Model.Network.Trained.Where(p => !p.IsWeight).Select(p => p.Index)];
     }
 
     /// <summary>Writes the gradient of the weights into a slot, before the step's own forward pass. Those of pruned weights become +0.</summary>
@@ -32,8 +31,7 @@ internal sealed class BatchGradient : IDisposable
         _plan.Load(_training, _feed.Labels());
         _plan.Run(of);
         parameters.Combine(_weights, ElementFunction.Identity, ParameterSlot.Gradient, slot);
-        // A step counts on what it does not write itself: 0 for biases before batch-norm.
-        parameters.Combine(_others, ElementFunction.Identity, ParameterSlot.Value, ParameterSlot.Gradient, a: 0);
+        _plan.ClearOthers();
     }
 
     public void Dispose() => _plan.Dispose();

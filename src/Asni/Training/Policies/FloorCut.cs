@@ -11,6 +11,7 @@ namespace Asni.Training.Policies;
 /// <param name="note">Told of layers close to empty.</param>
 internal sealed class FloorCut(Model model, float floor, long least, Action<TrainingNote> note)
 {
+    private readonly SparseLayerNotes _sparse = new();
     private readonly Parameter[] _weights = [.. model.Network.Weights];
     private readonly int[] _indices = [.. model.Network.Weights.Select(p => p.Index)];
 
@@ -23,8 +24,7 @@ internal sealed class FloorCut(Model model, float floor, long least, Action<Trai
         if (!(cut.Value <= floor)) cut = new Threshold(floor, KeepEqual: 0);
         var kept = new long[_indices.Length];
         parameters.ApplyThreshold(_indices, cut, kept);
-        var sparse = new SparseLayerNotes();
-        for (int k = 0; k < kept.Length; k++) sparse.Tell(_weights[k], kept[k], note);
+        for (int k = 0; k < kept.Length; k++) _sparse.Tell(_weights[k], kept[k], note);
         return new PruneOutcome(cut.Value, kept.Sum());
     }
 }
