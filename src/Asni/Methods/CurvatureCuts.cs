@@ -1,7 +1,6 @@
 using Asni.Devices;
 using Asni.Engine;
 using Asni.Networks;
-using Asni.Optimizers;
 using Asni.Pruning;
 using Asni.Tensors;
 using Asni.Training;
@@ -40,7 +39,7 @@ internal sealed class CurvatureCuts<TScore>(CurvaturePruning settings, MethodRun
     public PruneOutcome PruneWithin(StepPoint at, double sparsity)
     {
         if (Quota.At(sparsity, model.Network.WeightCount) >= model.Kept) return new PruneOutcome(null, model.Kept);
-        SlotState[] state = [.. StateSlots(run.Recipe.Optimizer.Kind).Select(slot => new SlotState(model, slot, $"{slot}", model.Network.Parameters.Where(p => p.IsTrained)))];
+        SlotState[] state = [.. run.Recipe.Optimizer.StateSlots.Select(slot => new SlotState(model, slot, $"{slot}", model.Network.Trained))];
         PolicyState[] before = [.. state.Select(s => s.Save())];
         PruneOutcome outcome = Prune([sparsity], SplitMix64.Fork(run.Recipe.Seed, Purpose, (ulong)at.Done).NextUInt64(), CancellationToken.None);
         foreach ((SlotState slot, PolicyState was) in state.Zip(before)) slot.Restore(was);
@@ -48,13 +47,6 @@ internal sealed class CurvatureCuts<TScore>(CurvaturePruning settings, MethodRun
         foreach (Parameter p in model.Network.Weights) model.Parameters.SetMask(p.Index, model.Parameters.GetMask(p.Index));
         return outcome;
     }
-
-    private static ParameterSlot[] StateSlots(OptimizerKind kind) => kind switch
-    {
-        OptimizerKind.Sgd => [],
-        OptimizerKind.Adam => [ParameterSlot.State0, ParameterSlot.State1],
-        _ => [ParameterSlot.State0],
-    };
 
     /// <summary>The score of the cut that is made, under one pruner: it tells of a sparse layer once.</summary>
     private sealed class Current : IScore

@@ -45,6 +45,9 @@ public sealed record CurvaturePruning
         .. Retraining.Settings.In<CurvaturePruning, Retraining>(m => m.Retraining, (m, v) => m with { Retraining = v }),
     ];
 
+    /// <summary>To the sparsity of the method.</summary>
+    private GradualPruning EffectiveCuts => Cuts with { Sparsity = Sparsity };
+
     internal PruningOptions Options => new() { Local = Local, MinimumKept = MinimumKept };
 
     /// <summary>Trains densely unless a network was given, prunes, and trains what stays; or prunes in that training.</summary>
@@ -61,7 +64,7 @@ public sealed record CurvaturePruning
         });
 
     internal Func<int, double>? PlannedSparsity(Recipe recipe, string name, string phase) =>
-        Gradual && phase == name ? (Cuts with { Sparsity = Sparsity }).PlannedSparsity(recipe with { Epochs = Retraining.Phase(name, recipe).Epochs }) : null;
+        Gradual && phase == name ? EffectiveCuts.PlannedSparsity(recipe with { Epochs = Retraining.Phase(name, recipe).Epochs }) : null;
 
     /// <summary>Why a setting changes nothing; null when it counts.</summary>
     /// <param name="given">The run starts from a network.</param>
@@ -73,7 +76,7 @@ public sealed record CurvaturePruning
     };
 
     /// <summary>Curvature is dear: where no number of steps is given, there are a few cuts.</summary>
-    private GradualPruning Gradually(long steps) => Cuts with { Sparsity = Sparsity, EverySteps = Cuts.EverySteps ?? (int)Math.Max(1, Math.Ceiling(steps * (Cuts.End - Cuts.Begin) / UsualCuts)) };
+    private GradualPruning Gradually(long steps) => EffectiveCuts with { EverySteps = Cuts.EverySteps ?? (int)Math.Max(1, Math.Ceiling(steps * (Cuts.End - Cuts.Begin) / UsualCuts)) };
 
     /// <exception cref="UsageException">More images than can be counted, or cuts that end before they begin.</exception>
     internal void Validate()

@@ -21,6 +21,14 @@ public sealed record OptimizerSettings
     /// <summary>Whether biases and batch-norm parameters decay too (PyTorch's default).</summary>
     public bool DecayVectors { get; init; } = true;
 
+    /// <summary>What it remembers of each parameter from step to step.</summary>
+    internal ParameterSlot[] StateSlots => Kind switch
+    {
+        OptimizerKind.Sgd => [],
+        OptimizerKind.Adam => [ParameterSlot.State0, ParameterSlot.State1],
+        _ => [ParameterSlot.State0],
+    };
+
     /// <summary>The device's rule for one step; <paramref name="step"/> counts from 1.</summary>
     internal UpdateRule At(double learningRate, long step) => new(
         Kind == OptimizerKind.Adam ? UpdateKind.Adam : UpdateKind.Sgd,

@@ -91,11 +91,11 @@ internal sealed record Checkpoint(CheckpointPosition Position, TrainedNetwork Mo
     /// <param name="optimizer">Tells which state there is.</param>
     public static Checkpoint Take(Model model, OptimizerSettings optimizer, CheckpointPosition position)
     {
-        bool adam = optimizer.Kind == OptimizerKind.Adam, momentum = adam || optimizer.Kind != OptimizerKind.Sgd;
-        return new Checkpoint(position, model.TakeSnapshot(), Read(ParameterSlot.State0, momentum), Read(ParameterSlot.State1, adam));
+        return new Checkpoint(position, model.TakeSnapshot(), Read(ParameterSlot.State0), Read(ParameterSlot.State1));
 
-        ImmutableArray<float[]?> Read(ParameterSlot slot, bool used)
+        ImmutableArray<float[]?> Read(ParameterSlot slot)
         {
+            bool used = optimizer.StateSlots.Contains(slot);
             var state = new float[]?[model.Network.Parameters.Length];
             foreach (Parameter p in model.Network.Parameters)
                 if (used && p.IsTrained) model.Parameters.Download(p.Index, slot, state[p.Index] = new float[p.Elements]);
