@@ -125,6 +125,38 @@ ASNI_KERNEL(map_gradients, MapArgs, chunk_threads) {
     }
 }
 
+struct GroupArgs {
+    Arena arena;
+    const Chunk* chunks;
+    const float* numbers;  // that rank
+    int is_signed;         // 0: by magnitude
+    float* gates;
+    int fan_in, positions;  // input j is channel j / positions of the filter, at position j % positions
+    int of, keep;
+};
+
+ASNI_DEVICE float group_rank(const GroupArgs& args, int64_t at) { return args.is_signed ? args.numbers[at] : fabsf(args.numbers[at]); }
+
+// Channels lie side by side, and a group never reaches from one filter, or from one place of a kernel, into the next.
+ASNI_KERNEL(mark_groups, GroupArgs, chunk_threads) {
+    const Arena& arena = args.arena;
+    Chunk chunk = args.chunks[blockIdx.x];
+    const Segment& segment = arena.segments[chunk.segment];
+    int channels = args.fan_in / args.positions;
+    for (int64_t i = chunk.first + threadIdx.x; i < segment.count && i < chunk.first + chunk_elements; i += chunk_threads) {
+        int64_t at = segment.offset + i;
+        int place = int(i % args.fan_in), input = place % channels * args.positions + place / channels;
+        int first = input - input % args.of, better = 0;
+        float own = group_rank(args, at);
+        for (int j = first; j < first + args.of; j++) {
+            int64_t other = at - place + j % args.positions * channels + j / args.positions;
+            float rank = group_rank(args, other);
+            if (lives(arena, other) && (rank > own || (rank == own && j < input))) better++;
+        }
+        args.gates[at] = lives(arena, at) && better < args.keep ? 1.0f : 0.0f;
+    }
+}
+
 struct GateArgs {
     Arena arena;
     const Chunk* chunks;

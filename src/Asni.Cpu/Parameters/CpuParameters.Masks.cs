@@ -118,6 +118,16 @@ internal static unsafe class MaskBits
     /// <summary>The bits of the elements from a place that is a multiple of the vector's length, lowest first; more follow than one vector has lanes.</summary>
     public static uint Read(ulong* masks, long element) => (uint)(masks[element >> 6] >> (int)(element & 63));
 
+    /// <summary>The bits of the elements from any place, lowest first; more follow than one vector has lanes.</summary>
+    public static uint ReadAnywhere(ulong* masks, long element)
+    {
+        int shift = (int)(element & 63);
+        ulong low = masks[element >> 6] >> shift;
+        return (uint)(shift > 32 ? low | masks[(element >> 6) + 1] << (64 - shift) : low);
+    }
+
+    public static bool Lives(ulong* masks, long element) => (masks[element >> 6] >> (int)(element & 63) & 1) != 0;
+
     /// <summary>All lanes' bits.</summary>
     public static uint All(int lanes) => (1u << lanes) - 1;
 

@@ -6,6 +6,7 @@ namespace Asni.Cpu;
 internal interface IRank
 {
     static abstract V Rank<L, V>(V x) where L : struct, ILanes<V> where V : struct;
+    static abstract float Rank(float x);
 
     /// <param name="bits">Of a float. What is no number has a key above infinity's.</param>
     static abstract uint Key(uint bits);
@@ -18,6 +19,7 @@ internal interface IRank
 internal readonly struct ByMagnitude : IRank
 {
     public static V Rank<L, V>(V x) where L : struct, ILanes<V> where V : struct => L.Abs(x);
+    public static float Rank(float x) => MathF.Abs(x);
     public static uint Key(uint bits) => bits << 1;
     public static float Number(uint key) => BitConverter.UInt32BitsToSingle(Math.Min(key, 0xFF00_0000) >> 1);
 }
@@ -28,6 +30,7 @@ internal readonly struct ByScore : IRank
     private const uint Sign = 0x8000_0000, Infinity = Sign | 0x7F80_0000, MinusInfinity = ~0xFF80_0000, MinusZero = ~Sign;
 
     public static V Rank<L, V>(V x) where L : struct, ILanes<V> where V : struct => x;
+    public static float Rank(float x) => x;
 
     public static uint Key(uint bits)
     {

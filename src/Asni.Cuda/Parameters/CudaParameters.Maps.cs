@@ -1,4 +1,5 @@
 using Asni.Devices;
+using Asni.Networks;
 
 namespace Asni.Cuda;
 
@@ -59,6 +60,33 @@ internal sealed partial class CudaParameters
         ChunkList list = List(parameters);
         var args = new GateArgs { Arena = _arena, Chunks = list.Pointer, Gates = Slot(ParameterSlot.Gate).Pointer, Below = below, Above = above };
         Launch("move_gates", list.Count, in args);
+    }
+
+    protected override void MarkGroupsCore(int parameter, int of, int keep, int positions, Ranking ranking)
+    {
+        ChunkList list = List([parameter]);
+        FilterShape filter = Parameters[parameter].Filter;
+        var args = new GroupArgs
+        {
+            Arena = _arena,
+            Chunks = list.Pointer,
+            Ranking = RankedBy(ranking),
+            Gates = Slot(ParameterSlot.Gate).Pointer,
+            FanIn = (int)filter.FanIn,
+            Positions = positions,
+            Of = of,
+            Keep = keep,
+        };
+        Launch("mark_groups", list.Count, in args);
+    }
+
+    private struct GroupArgs
+    {
+        public ArenaArgs Arena;
+        public ulong Chunks;
+        public RankingArgs Ranking;
+        public ulong Gates;
+        public int FanIn, Positions, Of, Keep;
     }
 
     private struct GateArgs

@@ -1,3 +1,5 @@
+using Asni.Networks;
+
 namespace Asni.Devices;
 
 internal abstract partial class DeviceParameters
@@ -49,6 +51,26 @@ internal abstract partial class DeviceParameters
 
     /// <inheritdoc cref="MarkLargest"/>
     protected abstract void MarkLargestCore(ReadOnlySpan<int> parameters, long keep, Ranking ranking);
+
+    /// <summary>
+    /// Of each <paramref name="of"/> neighbouring inputs of an output, at the same place of a kernel, makes the gates of the <paramref name="keep"/> live weights that rank highest 1, ties by input,
+    /// and those of the others 0. Masks stay. A NaN is marked, and leaves its neighbours the places that they would have without it.
+    /// </summary>
+    /// <param name="parameter">A weight whose inputs are a multiple of <paramref name="of"/>.</param>
+    public void MarkGroups(int parameter, int of, int keep, Ranking ranking = Ranking.Magnitude)
+    {
+        RequireTrained([parameter]);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(of);
+        ArgumentOutOfRangeException.ThrowIfNegative(keep);
+        Parameter p = Parameters[parameter];
+        if (p.Shape[1] % of != 0) throw new ArgumentException($"{p.Name} has {p.Shape[1]} inputs, no multiple of {of}", nameof(of));
+        // The inputs of a linear layer are the channels of its filter, position by position.
+        MarkGroupsCore(parameter, of, keep, p.Shape.Rank == 2 ? p.Filter.Height * p.Filter.Width : 1, ranking);
+    }
+
+    /// <inheritdoc cref="MarkGroups"/>
+    /// <param name="positions">Input j is channel j / positions, at position j % positions of the filter.</param>
+    protected abstract void MarkGroupsCore(int parameter, int of, int keep, int positions, Ranking ranking);
 
     /// <summary>Makes gates 0 where |w| is at most <paramref name="below"/> and 1 where it is above <paramref name="above"/>; the others stay.</summary>
     /// <param name="above">At least <paramref name="below"/>.</param>

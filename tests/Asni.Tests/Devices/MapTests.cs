@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Asni.Devices;
 using Asni.Networks;
 using Asni.Tensors;
@@ -186,6 +187,54 @@ internal class MapTests(DeviceCase device) : DeviceTests
         Assert.That(Workbench.Read(actual, 7, ParameterSlot.Value), Is.EqualTo(values));
         Assert.That(Workbench.MaskOf(actual, 7).Live, Is.EqualTo(masks[1].Live));
         Assert.That(() => actual.MarkLargest([0], actual.Live(0) + 1), Throws.TypeOf<ArgumentOutOfRangeException>());
+    }
+
+    [TestCase(4, 2, Ranking.Magnitude)]
+    [TestCase(4, 1, Ranking.Score)]
+    [TestCase(3, 2, Ranking.Magnitude)]
+    [TestCase(12, 5, Ranking.Magnitude)]
+    [TestCase(2, 2, Ranking.Magnitude)]
+    [TestCase(2, 0, Ranking.Magnitude)]
+    public void The_largest_of_each_group_are_marked(int of, int keep, Ranking ranking)
+    {
+        using Workbench reference = DeviceCase.OpenReference(), bench = device.Open();
+        // Two convolutions, and linear layers after one, after a single channel and after another linear layer.
+        ImmutableArray<Parameter> weights =
+        [
+            Weight(0, new Shape(37, 24, 3, 3), new FilterShape(37, 24, 3, 3)),
+            Weight(1, new Shape(70, 12, 1, 1), new FilterShape(70, 12, 1, 1)),
+            Weight(2, new Shape(40, 60), new FilterShape(40, 15, 2, 2)),
+            Weight(3, new Shape(19, 36), new FilterShape(19, 1, 6, 6)),
+            Weight(4, new Shape(5, 48), new FilterShape(5, 48, 1, 1)),
+        ];
+        var gates = new float[2][][];
+        foreach ((int i, Workbench b) in ((int, Workbench)[])[(0, reference), (1, bench)])
+        {
+            DeviceParameters p = b.Parameters(weights);
+            for (int k = 0; k < weights.Length; k++)
+            {
+                // Many are equal, also in magnitude; some parameters have pruned elements.
+                p.Upload(k, ranking.Slot(), [.. Values.Random(3 + (ulong)k, p.Parameters[k].Elements).Select(v => MathF.Round(8 * v) / 8)]);
+                if (k % 2 == 0) p.SetMask(k, Values.Mask(9 + (ulong)k, p.Parameters[k].Elements, 0.6));
+            }
+            for (int k = 0; k < weights.Length; k++) p.MarkGroups(k, of, keep, ranking);
+            gates[i] = [.. weights.Select((_, k) => Workbench.Read(p, k, ParameterSlot.Gate))];
+        }
+        for (int k = 0; k < weights.Length; k++) Assert.That(gates[1][k], Is.EqualTo(gates[0][k]), $"{k}");
+        Assert.That(gates[1][1].Sum(), Is.EqualTo(70 * 12 / of * keep), "exactly N of each M where all live");
+
+        static Parameter Weight(int index, Shape shape, FilterShape filter) => new(index, $"p{index}", ParameterKind.Weight, shape, filter);
+    }
+
+    [Test]
+    public void Groups_have_no_rest_and_a_NaN_is_marked()
+    {
+        using Workbench bench = device.Open();
+        DeviceParameters p = bench.Parameters((ParameterKind.Weight, new FilterShape(1, 8, 1, 1)));
+        p.Upload(0, ParameterSlot.Value, [1, -1, 1, 3, float.NaN, 2, -2, 1]);
+        p.MarkGroups(0, of: 4, keep: 2);
+        Assert.That(Workbench.Read(p, 0, ParameterSlot.Gate), Is.EqualTo((float[])[1, 0, 0, 1, 1, 1, 1, 0]));
+        Assert.That(() => p.MarkGroups(0, of: 3, keep: 1), Throws.ArgumentException);
     }
 
     [Test]

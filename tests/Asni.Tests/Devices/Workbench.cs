@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Asni.Devices;
 using Asni.Networks;
 using Asni.Tensors;
@@ -50,8 +51,10 @@ internal sealed class Workbench(Device device, Action? release = null) : IDispos
                 : new Shape(filter.Out);
             parameters.Add(new Parameter(parameters.Count, $"p{parameters.Count}", kind, shape, filter));
         }
-        return Own(Device.CreateParameters([.. parameters]));
+        return Parameters([.. parameters]);
     }
+
+    public DeviceParameters Parameters(ImmutableArray<Parameter> parameters) => Own(Device.CreateParameters(parameters));
 
     public float[] Read(DeviceTensor tensor)
     {

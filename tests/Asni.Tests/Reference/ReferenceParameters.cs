@@ -221,6 +221,20 @@ internal sealed class ReferenceParameters : DeviceParameters
             }
     }
 
+    protected override void MarkGroupsCore(int parameter, int of, int keep, int positions, Ranking ranking)
+    {
+        Span<double> gates = Doubles(parameter, ParameterSlot.Gate);
+        int inputs = Parameters[parameter].Shape[1], taps = gates.Length / Parameters[parameter].Shape[0] / inputs;
+        for (int i = 0; i < gates.Length; i++)
+        {
+            int input = i / taps % inputs, first = i - input % of * taps, better = 0;
+            float rank = Rank(parameter, i, ranking);
+            for (int other = first; other < first + of * taps; other += taps)
+                if (Lives(parameter, other) && (Rank(parameter, other, ranking) > rank || (Rank(parameter, other, ranking) == rank && other < i))) better++;
+            gates[i] = Lives(parameter, i) && better < keep ? 1 : 0;
+        }
+    }
+
     protected override void MoveGatesCore(ReadOnlySpan<int> parameters, float below, float above)
     {
         foreach (int p in parameters)

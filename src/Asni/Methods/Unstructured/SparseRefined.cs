@@ -12,7 +12,7 @@ public sealed record SparseRefined : Method
     private static readonly MethodRow s_row = new(PhaseName, "trains with N of each M weights, chosen anew at each step (SR-STE)", "Zhou et al. 2021, arXiv 2102.04010")
     {
         Formula = "the network computes with the N largest |w| of each M along a layer's inputs; all weights are updated by that gradient, with lambda w added for those left out; after a share of the run the mask stays",
-        Leaves = "srste.safetensors, in more than the time of one training: groups are chosen on the host at each step",
+        Leaves = "srste.safetensors, in little more than the time of one training",
         Example = [("net", "lenet300"), ("pattern", "2:4")],
         Settings = SettingFactory.As<Method, SparseRefined>(
         [

@@ -73,12 +73,20 @@ internal sealed record GroupPattern(int Kept, int Of) : WeightPattern
 
     private sealed class OfEachGroup(int of, DeviceParameters parameters, Ranking ranking) : PatternSelection(parameters, ranking)
     {
+        /// <summary>On the device, for methods that mark at each step.</summary>
+        public override void Mark(IReadOnlyCollection<Parameter> tensors, long kept)
+        {
+            Parameter tensor = tensors.Single();
+            (int size, int each) = kept >= Live(tensor) ? (1, 1) : (of, Each(tensor, kept));
+            Parameters.MarkGroups(tensor.Index, size, each, Ranking);
+        }
+
         protected override (IReadOnlyList<(Parameter Tensor, Mask Mask)> Masks, double? Cut) Find(IReadOnlyCollection<Parameter> tensors, long kept)
         {
             Parameter tensor = tensors.Single();
             Mask mask = MaskOf(tensor);
             float[] ranks = Ranks(tensor, mask);
-            int taps = ranks.Length / (tensor.Shape[0] * tensor.Shape[1]), each = (int)(kept * of / tensor.Elements);
+            int taps = ranks.Length / (tensor.Shape[0] * tensor.Shape[1]), each = Each(tensor, kept);
             var group = new int[of];
             double? cut = null;
             // M inputs of an output lie together, tap by tap, and hold a group for each tap.
@@ -98,5 +106,8 @@ internal sealed record GroupPattern(int Kept, int Of) : WeightPattern
 
             int BestFirst(int a, int b) => ranks[a] == ranks[b] ? a.CompareTo(b) : ranks[b].CompareTo(ranks[a]);
         }
+
+        /// <summary>How many of each group stay.</summary>
+        private int Each(Parameter tensor, long kept) => (int)(kept * of / tensor.Elements);
     }
 }

@@ -15,7 +15,7 @@ internal abstract class PatternSelection(DeviceParameters parameters, Ranking ra
         return cut;
     }
 
-    public sealed override void Mark(IReadOnlyCollection<Parameter> tensors, long kept)
+    public override void Mark(IReadOnlyCollection<Parameter> tensors, long kept)
     {
         foreach ((Parameter p, Mask mask) in Choose(tensors, kept))
         {
