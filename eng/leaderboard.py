@@ -1,16 +1,17 @@
 #!/usr/bin/env python3
 """Trains every method at several sparsities, each in a run folder of its own, and writes a table and a plot of accuracy over sparsity for each network.
 
-    eng/leaderboard.sh [--net NAME,...] [--method NAME,...] [--sparsity S,...] [--seed N,...] [--recipes DIR] [--runs DIR] [--write PAGE.md] [-- FLAGS OF asni]
+    eng/leaderboard.sh [--net NAME,...] [--method NAME,...] [--sparsity S,...] [--seed N,...] [--recipes DIR] [--runs DIR] [--write PAGE.md] [--name NAME] [-- FLAGS OF asni]
 
 A run that is complete is not trained again, one that was stopped is resumed: the same call goes on where the last one ended, and a call with other methods,
 sparsities, networks or seeds adds to what is there. The flags after -- (data, epochs, threads, ...) belong to the folder of runs: other flags need another folder.
 --recipes names a folder of recipes NET-METHOD.yaml, such as recipes/mnist: each method trains by its own, and those without one are left out.
---write puts the tables between the page's <!-- leaderboard --> and <!-- /leaderboard --> (with recipes <!-- leaderboard-recipes --> and so on), and the plots beside it as leaderboard-NET.svg; without it the tables are
-printed. --published names the file of accuracies that others have published (default: published.tsv beside this file). Exit code 0: every run that was asked for is complete.
+--write puts the tables between the page's <!-- NAME --> and <!-- /NAME -->, the plots beside it as NAME-NET.svg, and the numbers of every run into NAME.tsv there. What that file has of runs that are no longer in the folder
+stays in the tables. NAME is leaderboard, with recipes leaderboard-recipes, or what --name says. Without --write the tables are printed. --published names the file of accuracies that others have published (default: published.tsv beside this file). Exit code 0: every run that was asked for is complete.
 """
 import argparse
 import csv
+import io
 import json
 import math
 import os
@@ -25,6 +26,8 @@ sys.path.insert(0, os.path.join(HERE, "..", "bench", "peers"))
 import chart
 from gpu_validate import read, replace, table
 
+# What is known of a run, beside what it trained.
+NUMBERS = ("sparsity", "effective_sparsity", "live_macs", "top1", "best", "epochs", "images_per_second", "all_seconds", "test_images")
 # Start from a network that is given to them.
 NEED_A_START = ("ispasp", "retrain")
 # What a method cannot do without, or whose defaults are for SGD: flags that come after those of the call.
@@ -104,13 +107,48 @@ def result_of(folder):
 def results_in(runs):
     """{network: {method: {sparsity asked for, 0 for none: {seed: result}}}} of all complete runs in the folder."""
     found = {}
-    for net in sorted(os.listdir(runs)):
+    for net in sorted(os.listdir(runs)) if os.path.isdir(runs) else []:
         for name in sorted(os.listdir(os.path.join(runs, net))) if os.path.isdir(os.path.join(runs, net)) else []:
             parts = re.fullmatch(r"(\w+)-(?:([\d.e-]+)-)?seed(\d+)", name)
             folder = os.path.join(runs, net, name)
             if parts and is_complete(folder):
-                found.setdefault(net, {}).setdefault(parts[1], {}).setdefault(float(parts[2] or 0), {})[int(parts[3])] = result_of(folder)
+                add(found, net, parts[1], float(parts[2] or 0), int(parts[3]), result_of(folder))
     return found
+
+
+def add(found, net, method, asked, seed, result):
+    found.setdefault(net, {}).setdefault(method, {}).setdefault(asked, {})[seed] = result
+
+
+def load_table(path):
+    """The settings and the results that save_table wrote; None and nothing where there is no file."""
+    settings, found = None, {}
+    with open(path, encoding="utf-8", newline="") if os.path.exists(path) else io.StringIO() as file:
+        for row in csv.DictReader(file, delimiter="\t", strict=True):
+            settings = {"flags": shlex.split(row["flags"]), "recipes": row["recipes"] or None}
+            add(found, row["net"], row["method"], float(row["asked"]), int(row["seed"]), {"data": row["data"], **{key: float(row[key]) for key in NUMBERS}})
+    return settings, found
+
+
+def save_table(path, results, settings):
+    """Tab-separated, a row a run: asked is the sparsity that was asked for, 0 for none; sparsities, top1 and best are fractions, of the test set's images."""
+    rows = [["net", "method", "asked", "seed", *NUMBERS, "data", "recipes", "flags"]]
+    for net, methods in results.items():
+        for method in sorted(methods):
+            for asked in sorted(methods[method]):
+                for seed, run in sorted(methods[method][asked].items()):
+                    rows.append([net, method, f"{asked:g}", seed, *(f"{run[key]:.10g}" for key in NUMBERS), run["data"], settings["recipes"] or "", shlex.join(settings["flags"])])
+    replace(path, "".join("\t".join(map(str, row)) + "\n" for row in rows).encode())
+
+
+def merge(before, results):
+    """Adds the results to those of before."""
+    for net, methods in results.items():
+        for method, by_sparsity in methods.items():
+            for asked, seeds in by_sparsity.items():
+                for seed, result in seeds.items():
+                    add(before, net, method, asked, seed, result)
+    return {net: before[net] for net in sorted(before)}
 
 
 def percent(fraction):
@@ -173,7 +211,7 @@ def lines_of(methods):
 
 def title_of(net, methods):
     some = next(iter(next(iter(next(iter(methods.values())).values())).values()))
-    return f"{net} on {some['data']}, {some['test_images']:,} test images"
+    return f"{net} on {some['data']}, {some['test_images']:,.0f} test images"
 
 
 def markdown(results, settings, plots, published):
@@ -195,12 +233,17 @@ def markdown(results, settings, plots, published):
     return "\n".join(lines).strip() + "\n"
 
 
-def write_page(page, results, settings, published):
-    name = "leaderboard-recipes" if settings["recipes"] else "leaderboard"
+def table_beside(page, name):
+    return os.path.join(os.path.dirname(page), name + ".tsv")
+
+
+def write_page(page, name, results, settings, published):
+    """Tables, plots and the file of runs."""
     plots = {net: f"{name}-{net}.svg" for net in results}
     text, count = re.subn(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", lambda m: m[1] + markdown(results, settings, plots, published) + m[2], read(page), flags=re.S)
     if count != 1:
         sys.exit(f"leaderboard.py: {page} needs one line <!-- {name} --> with a line <!-- /{name} --> after it.")
+    save_table(table_beside(page, name), results, settings)
     for net, methods in results.items():
         plot = chart.draw_accuracy(f"Top-1 accuracy of {title_of(net, methods)}", lines_of(methods))
         replace(os.path.join(os.path.dirname(page), plots[net]), plot.encode())
@@ -252,16 +295,24 @@ def main():
     parser.add_argument("--recipes", help="a folder of recipes NET-METHOD.yaml: those methods, each by its own")
     parser.add_argument("--runs", default="runs/leaderboard", help="folder of the run folders")
     parser.add_argument("--write", help="page to put the tables into (default: print them)")
+    parser.add_argument("--name", help="of the tables in the page (default: leaderboard, or leaderboard-recipes)")
     parser.add_argument("--published", default=os.path.join(HERE, "published.tsv"), help="tab-separated: net, method, sparsity, top1 (fractions), source")
     parser.add_argument("--only-write", action="store_true", help="train nothing")
     own, flags = (sys.argv[1:], []) if "--" not in sys.argv else (sys.argv[1:sys.argv.index("--")], sys.argv[sys.argv.index("--") + 1:])
     options = parser.parse_args(own)
     asni, runs = shlex.split(options.asni), os.path.abspath(options.runs)
-    settings = keep_settings(runs, flags, options.recipes, keep=not options.only_write)
+    settings = keep_settings(runs, flags, options.recipes, keep=False)
+    name = options.name or ("leaderboard-recipes" if settings["recipes"] else "leaderboard")
+    before, known = load_table(table_beside(options.write, name)) if options.write else (None, {})
+    # Said before anything is trained.
+    if before and before != settings and (flags or os.path.exists(runs)):
+        sys.exit(f"leaderboard.py: {table_beside(options.write, name)} is of other flags or recipes; give another --name.")
+    if not options.only_write:
+        keep_settings(runs, flags, options.recipes, keep=True)
     failed = [] if options.only_write else train_all(asni, runs, options, settings)
-    results = results_in(runs)
+    results = merge(known, results_in(runs))
     if options.write:
-        write_page(options.write, results, settings, options.published)
+        write_page(options.write, name, results, before or settings, options.published)
     else:
         print(markdown(results, settings, {}, options.published))
     for folder in failed:

@@ -2,6 +2,7 @@
 import csv
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -49,9 +50,13 @@ class Leaderboard(unittest.TestCase):
         return subprocess.run([sys.executable, SCRIPT, "--asni", f"{sys.executable} {self.asni} {self.log}", "--runs", os.path.join(self.folder.name, "runs"), *arguments],
                               capture_output=True, text=True, check=False)
 
+    @staticmethod
+    def read(path):
+        with open(path, encoding="utf-8") as file:
+            return file.read()
+
     def calls(self):
-        with open(self.log, encoding="utf-8") as file:
-            return file.read().splitlines()
+        return self.read(self.log).splitlines()
 
     def test_what_is_complete_stays_and_what_was_stopped_is_resumed(self):
         first = self.call("--sparsity", "0.9,0.95", "--seed", "1", "--", "--epochs", "3")
@@ -89,14 +94,32 @@ class Leaderboard(unittest.TestCase):
             file.write("before\n<!-- leaderboard -->\nold\n<!-- /leaderboard -->\nafter\n")
         done = self.call("--method", "dense,rigl", "--sparsity", "0.9,0.95", "--seed", "1,2", "--write", page)
         self.assertEqual(done.returncode, 0, done.stderr)
-        with open(page, encoding="utf-8") as file:
-            text = file.read()
+        text = self.read(page)
         self.assertTrue(text.startswith("before\n") and text.endswith("after\n") and "old" not in text)
         self.assertIn("| rigl | 90.00 % | 95.00 % | 1,000 | 90.00 % (90.00, 90.00) | 99.50 % |  | 1, 2 | 2 | 150 | 2 |", text, "controls do not count")
         self.assertIn("| dense | 0.00 % | 50.00 % |", text)
         self.assertIn("| dense | 99.00 % |  |  |\n| rigl |  | 90.00 % | 89.50 % |", text)
         plot = xml.etree.ElementTree.parse(os.path.join(self.folder.name, "leaderboard-lenet300.svg"))
         self.assertIn("rigl", [e.text for e in plot.iter("{http://www.w3.org/2000/svg}text")])
+
+    def test_runs_that_are_gone_stay_in_the_tables(self):
+        page, runs = os.path.join(self.folder.name, "page.md"), os.path.join(self.folder.name, "runs")
+        with open(page, "w", encoding="utf-8") as file:
+            file.write("<!-- small -->\n<!-- /small -->\n")
+        write = ["--method", "rigl", "--sparsity", "0.9", "--name", "small", "--write", page]
+        self.call(*write, "--seed", "1", "--", "--epochs", "3")
+        shutil.rmtree(runs)
+        done = self.call(*write, "--seed", "2", "--", "--epochs", "3")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("| rigl | 90.00 % | 95.00 % | 1,000 | 90.00 % (90.00, 90.00) |", self.read(page))
+        shutil.rmtree(runs)
+        before = self.read(page)
+        self.assertEqual(self.call("--only-write", "--name", "small", "--write", page).returncode, 0)
+        self.assertEqual(self.read(page), before, "all of it from the file")
+        refused = self.call(*write, "--seed", "3", "--", "--epochs", "4")
+        self.assertIn("small.tsv is of other flags", refused.stderr)
+        self.assertEqual((refused.returncode, self.read(page), len(self.calls())), (1, before, 2), "and nothing was trained")
+        self.assertFalse(os.path.exists(runs))
 
     def test_published_accuracies_stand_at_the_nearest_sparsity_with_their_sources(self):
         rows = [("lenet300", "rigl", "0.95", "0.981"), ("lenet300", "rigl", "0.96", "0.98"),
