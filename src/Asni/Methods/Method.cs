@@ -56,7 +56,7 @@ public abstract record Method
 
     /// <summary>Checks whether it can work on a network.</summary>
     /// <exception cref="UsageException">It cannot.</exception>
-    internal virtual void Validate(Network network) => Parts?.Pattern.Validate(network);
+    internal virtual void Validate(Network network) => Parts?.Validate(network);
 
     /// <summary>Checks whether it can begin with a network, or with none.</summary>
     /// <exception cref="StartException">It cannot.</exception>

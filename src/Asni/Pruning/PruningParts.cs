@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Asni.Engine;
+using Asni.Networks;
 using Asni.Settings;
 
 namespace Asni.Pruning;
@@ -42,6 +43,9 @@ public sealed record PruningParts : PruningOptions
     public ScoreKind Score { get; init; }
     public AllocationKind Allocation { get; init; }
 
+    /// <summary>In place of the allocation: how dense each layer is beside the others; null: as the allocation has it.</summary>
+    public LayerDensities? LayerDensities { get; init; }
+
     /// <summary>Where the weights that stay may lie. N:M has a sparsity of its own, which takes the place of the method's.</summary>
     public WeightPattern Pattern { get; init; } = WeightPattern.Weight;
 
@@ -49,6 +53,8 @@ public sealed record PruningParts : PruningOptions
     [
         SettingFactory.Choice<PruningParts, ScoreKind>("score", "which weights stay: those of largest magnitude, or random ones", o => o.Score, (o, v) => o with { Score = v }),
         SettingFactory.Choice<PruningParts, AllocationKind>("allocation", "how many each layer keeps: pooled (one cut over all), normalized (one cut, |w| divided by the layer's norm), lamp (one cut over LAMP's scores), uniform (the same density), uniformplus (uniform, but the first convolution dense and 20 % of the last layer), er or erk", o => o.Allocation, (o, v) => o with { Allocation = v }) with { Needs = [s_sharedOut] },
+        new("layer-densities", "how dense each layer is beside the others, in the order of the network, scaled to the sparsity: 0.08,0.23,1 or the layers.csv of a run; in place of an allocation", (o, text) => o with { LayerDensities = LayerDensities.Parse(text) }, o => o.LayerDensities?.ToString())
+            { Values = LayerDensities.Values, Needs = [s_pooled, s_sharedOut] },
         new("pattern", "which weights go together: weight (each by itself), N:M (of each M along a layer's inputs N stay, which gives the sparsity), blockRxC (cells of R outputs by C inputs)", (o, text) => o with { Pattern = WeightPattern.Parse(text) }, o => o.Pattern.ToString())
             { Values = WeightPattern.Values },
         .. PruningOptions.Settings.In<PruningParts, PruningOptions>(o => o, (_, v) => (PruningParts)v).Select(s => s with { Needs = NeedsOf(s.Key) }),
@@ -58,6 +64,7 @@ public sealed record PruningParts : PruningOptions
     internal void Validate()
     {
         Pattern.Validate(this);
+        if (LayerDensities is not null && (Local || MinimumKept > 0 || Biases)) throw new UsageException("layer-densities says what each layer keeps: local, min-kept and prune-biases go without it.");
         if (Allocation == AllocationKind.Pooled) return;
         string name = SettingText.Name(Allocation);
         if (Local || MinimumKept > 0) throw new UsageException($"local and min-kept need the pooled allocation; this one is {name}.");
@@ -76,7 +83,14 @@ public sealed record PruningParts : PruningOptions
 
     internal override Pruner CreatePruner(Model model, IScore score) => new(model, score, NewAllocation(), Biases, Pattern);
 
-    internal override IAllocation NewAllocation() => Pattern.Allocation ?? Allocation switch
+    /// <exception cref="UsageException">They do not suit the network.</exception>
+    internal void Validate(Network network)
+    {
+        Pattern.Validate(network);
+        LayerDensities?.Validate(network);
+    }
+
+    internal override IAllocation NewAllocation() => Pattern.Allocation ?? LayerDensities?.Allocation ?? Allocation switch
     {
         AllocationKind.Pooled => base.NewAllocation(),
         AllocationKind.Uniform => new Uniform(),

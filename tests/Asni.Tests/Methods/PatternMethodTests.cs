@@ -24,7 +24,7 @@ public class PatternMethodTests
     /// <summary>srste has no masks before its end: MarkedWeightsTests.</summary>
     [Test]
     public void All_methods_that_have_parts_are_here() =>
-        Assert.That(With(new PruningParts()).Select(m => m.Name), Is.EquivalentTo(Method.All.Where(m => m is not SparseRefined && m.Parts is not null).Select(m => m.Name)));
+        Assert.That(With(new PruningParts()).Select(m => m.Name), Is.EquivalentTo(Method.All.Where(m => m is not SparseRefined && m.Row.Settings.Any(s => s.Key == "pattern")).Select(m => m.Name)));
 
     /// <summary>1,440 and 800 weights in groups, 80 in the last layer.</summary>
     [TestCase("2:4", 1120 + 80)]
@@ -108,6 +108,22 @@ public class PatternMethodTests
             // All layers have multiples of 4 outputs, and each number that is to stay is a multiple too.
             if (pattern == "block4x1") Assert.That(phase.Kept, Is.EqualTo(most), method.Name);
         }
+    }
+
+    [Test]
+    public void Layers_have_the_densities_that_are_given()
+    {
+        LayerDensities densities = LayerDensities.Parse("0.5,0.1,0.1"), fewer = LayerDensities.Parse("0.5,0.1");
+        long[][] kept = [.. Methods(densities).Select(m => Run(m).Result.Phases[^1].Model).Select(m => m.Network.Weights.Select(m.Live).ToArray())];
+        Assert.That(kept, Is.All.EqualTo(kept[0]));
+        Assert.That(kept[0].Sum(), Is.EqualTo(Quota.At(0.9, Net.WeightCount)));
+        double[] densest = [.. kept[0].Zip(Net.Weights, (k, p) => (double)k / p.Elements)];
+        Assert.That(densest[0], Is.EqualTo(5 * densest[1]).Within(0.05));
+        foreach (Method method in Methods(fewer))
+            Assert.That(() => Run(method), Throws.TypeOf<UsageException>().With.Message.EqualTo("layer-densities has 2 numbers, and tiny has 3 layers with weights."), method.Name);
+
+        static IEnumerable<Method> Methods(LayerDensities d) =>
+            [.. With(new PruningParts { LayerDensities = d }), new SparseEvolution { Start = new SparseStart { LayerDensities = d } }, new Rigl { Start = new SparseStart { LayerDensities = d } }];
     }
 
     [TestCase("2:4", AllocationKind.Uniform, false, 0, false, "the pattern 2:4 prunes the weights of every layer alike: allocation, local, min-kept and prune-biases go with other patterns.")]

@@ -111,6 +111,41 @@ public class AllocationTests
         Assert.That(parameters.Parameters.Select(selection.Live), Is.EqualTo(expected));
     }
 
+    /// <summary>Of lenet300's 235,200, 30,000 and 1,000 weights. For K = 26,620 the last is dense, and the others share 25,620 as 4,704 and 3,000.</summary>
+    [TestCase("0.02,0.1,0.4", 8104, new long[] { 4704, 3000, 400 })]
+    [TestCase("0.02,0.1,0.4", 4052, new long[] { 2352, 1500, 200 })]
+    [TestCase("0.02,0.1,0.4", 26620, new long[] { 15643, 9977, 1000 })]
+    [TestCase("0.1,0,1", 1000, new long[] { 959, 0, 41 })]
+    [TestCase("0,0,1", 1100, new long[] { 50, 50, 1000 }, Description = "more than those that may have some")]
+    [TestCase("1,1,1", 0, new long[] { 0, 0, 0 })]
+    public void Layers_keep_given_densities_scaled_to_K(string densities, long keep, long[] expected)
+    {
+        ImmutableArray<Parameter> weights = [Matrix(0, 300, 784), Matrix(1, 100, 300), Matrix(2, 10, 100)];
+        using DeviceParameters parameters = _device.CreateParameters(weights);
+        IEnumerable<Quota> quotas = LayerDensities.Parse(densities).Allocation.Quotas(weights, 1 - keep / 266_200.0, new Selection(parameters, Ranking.Magnitude));
+        Assert.That(quotas.Select(q => q.Kept), Is.EqualTo(expected));
+    }
+
+    [Test]
+    public void Densities_are_those_of_a_run()
+    {
+        using var folder = new TemporaryFolder();
+        string path = folder["layers.csv"];
+        File.WriteAllText(path, "layer,shape,weights,kept,sparsity,c_plus,c_minus,macs,live_macs,effective\n1.weight,2x4,8,2,0.75,,,8,2,1\n\"a, \"\"b\"\"\",2x2,4,1,0.75,0.5,-0.5,4,1,1\n");
+        Assert.That(LayerDensities.Parse(path), Is.EqualTo(LayerDensities.Parse("0.25,0.25")));
+        File.WriteAllText(path, "layer,shape,weights,kept,sparsity,c_plus,c_minus,macs,live_macs,effective\n1.weight,2x4,8\n");
+        Assert.That(() => LayerDensities.Parse(path), Throws.TypeOf<FormatException>(), "cut off");
+        Assert.That(() => LayerDensities.Parse(folder["none.csv"]), Throws.TypeOf<FormatException>());
+    }
+
+    [TestCase("")]
+    [TestCase("0,0")]
+    [TestCase("0.5,1.1")]
+    [TestCase("0.5,-0.1")]
+    [TestCase("0.5;0.1")]
+    [TestCase("NaN,0.1")]
+    public void What_is_no_density_is_refused(string text) => Assert.That(() => LayerDensities.Parse(text), Throws.TypeOf<FormatException>());
+
     [Test]
     public void Lamp_empties_no_layer()
     {

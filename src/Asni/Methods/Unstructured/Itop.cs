@@ -1,3 +1,4 @@
+using Asni.Pruning;
 using Asni.Settings;
 using Asni.Training.Policies;
 
@@ -42,6 +43,8 @@ public sealed record Itop : Method
     public ExchangeSettings Exchange { get; init; } = new() { Fraction = 0.5, End = 1 };
 
     internal override MethodRow Row => s_row;
+
+    internal override PruningParts Parts => Start.Parts;
 
     internal override IEnumerable<PhasePlan> Phases(Recipe recipe, bool given) => [new(PhaseName, recipe.Epochs, recipe.LearningRate)];
 

@@ -1,3 +1,4 @@
+using Asni.Pruning;
 using Asni.Settings;
 using Asni.Training.Policies;
 
@@ -31,6 +32,8 @@ public sealed record Rigl : Method
     public ExchangeSettings Exchange { get; init; } = new();
 
     internal override MethodRow Row => s_row;
+
+    internal override PruningParts Parts => Start.Parts;
 
     internal override IEnumerable<PhasePlan> Phases(Recipe recipe, bool given) => [new(PhaseName, recipe.Epochs, recipe.LearningRate)];
 

@@ -44,6 +44,8 @@ public sealed record Snfs : Method
 
     internal override MethodRow Row => s_row;
 
+    internal override PruningParts Parts => Start.Parts;
+
     internal override IEnumerable<PhasePlan> Phases(Recipe recipe, bool given) => [new(PhaseName, recipe.Epochs, recipe.LearningRate)];
 
     internal override IEnumerable<PhaseResult> Run(MethodRun run)

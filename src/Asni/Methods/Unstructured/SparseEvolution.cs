@@ -1,3 +1,4 @@
+using Asni.Pruning;
 using Asni.Settings;
 using Asni.Training.Policies;
 
@@ -30,6 +31,8 @@ public sealed record SparseEvolution : Method
     public double Fraction { get; init; } = 0.3;
 
     internal override MethodRow Row => s_row;
+
+    internal override PruningParts Parts => Start.Parts;
 
     internal override IEnumerable<PhasePlan> Phases(Recipe recipe, bool given) => [new(PhaseName, recipe.Epochs, recipe.LearningRate)];
 

@@ -11,6 +11,28 @@ internal static class Apportionment
     public static IEnumerable<Quota> Compute(long keep, ImmutableArray<Parameter> tensors, double[] shares, Selection selection) =>
         tensors.Zip(Round(keep, shares, [.. tensors.Select(selection.Live)]), (p, k) => new Quota([p], k));
 
+    /// <summary>Densities in proportion to the ratios with which K weights stay; a tensor that would be denser than dense is dense, and the others have another factor.</summary>
+    /// <param name="ratios">From 0 on.</param>
+    public static double[] Densities(long keep, ImmutableArray<Parameter> tensors, double[] ratios)
+    {
+        // From the largest ratio on: the first are dense.
+        int[] order = [.. Enumerable.Range(0, ratios.Length).OrderByDescending(i => ratios[i])];
+        var densities = new double[ratios.Length];
+        double rest = keep;
+        for (int dense = 0; dense < order.Length && ratios[order[dense]] > 0; dense++)
+        {
+            double factor = rest / order.Skip(dense).Sum(i => ratios[i] * tensors[i].Elements);
+            if (factor * ratios[order[dense]] <= 1)
+            {
+                foreach (int i in order.Skip(dense)) densities[i] = factor * ratios[i];
+                break;
+            }
+            densities[order[dense]] = 1;
+            rest -= tensors[order[dense]].Elements;
+        }
+        return densities;
+    }
+
     /// <summary>The shares rounded down, and what is left of the total to those with the largest fractions.</summary>
     /// <param name="shares">With the sum <paramref name="total"/>.</param>
     /// <param name="most">That each may be given.</param>

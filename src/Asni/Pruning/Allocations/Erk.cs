@@ -18,26 +18,8 @@ internal sealed class Erk(bool kernel = true) : IAllocation
     }
 
     /// <summary>Of each tensor, when <paramref name="keep"/> stay.</summary>
-    public static double[] Densities(ImmutableArray<Parameter> tensors, long keep, bool kernel = true)
-    {
-        double[] ratios = [.. tensors.Select(p => Ratio([.. kernel ? p.Shape.Dims : p.Shape.Dims.Take(2)]))];
-        // From the largest ratio on: the first are dense.
-        int[] order = [.. Enumerable.Range(0, ratios.Length).OrderByDescending(i => ratios[i])];
-        var densities = new double[ratios.Length];
-        double rest = keep;
-        for (int dense = 0; dense < order.Length; dense++)
-        {
-            double eps = rest / order.Skip(dense).Sum(i => ratios[i] * tensors[i].Elements);
-            if (eps * ratios[order[dense]] <= 1)
-            {
-                foreach (int i in order.Skip(dense)) densities[i] = eps * ratios[i];
-                break;
-            }
-            densities[order[dense]] = 1;
-            rest -= tensors[order[dense]].Elements;
-        }
-        return densities;
-    }
+    public static double[] Densities(ImmutableArray<Parameter> tensors, long keep, bool kernel = true) =>
+        Apportionment.Densities(keep, tensors, [.. tensors.Select(p => Ratio([.. kernel ? p.Shape.Dims : p.Shape.Dims.Take(2)]))]);
 
     private static double Ratio(double[] dimensions) => dimensions.Sum() / dimensions.Aggregate(1.0, (product, d) => product * d);
 }
