@@ -65,7 +65,7 @@ internal static class RunSettingList
 
     private static IEnumerable<Setting<Recipe>> Training() =>
     [
-        Integer<Recipe>("epochs", "epochs per phase; scale1, scale2, rest, rewind-epoch, lr-steps and warmup scale with it unless they are given", r => r.Epochs, (r, v) => r with { Epochs = v }),
+        Integer<Recipe>("epochs", "epochs per phase; scale1, scale2, rest, rewind-epoch, lr-steps, linear-from and warmup scale with it unless they are given", r => r.Epochs, (r, v) => r with { Epochs = v }),
         Integer<Recipe>("batch", "images per training step", r => r.BatchSize, (r, v) => r with { BatchSize = v }),
         Switch<Recipe>("augment", "augment images: random crop after padding by 4 (image files: random resized crop) and horizontal flip",
             r => r.Augmentation != Augmentation.None, (r, v) => r with { Augmentation = v ? s_augmentation : Augmentation.None }) with { OffSummary = "train without augmentation" },
@@ -86,7 +86,7 @@ internal static class RunSettingList
         return
         [
             Number<LearningRate>("lr", "initial learning rate", r => r.Initial, (r, v) => r with { Initial = v }),
-            Choice<LearningRate, LearningRateKind>("lr-policy", "learning-rate policy: constant, cosine, multistep", r => r.Kind, (r, v) => r with { Kind = v }),
+            Choice<LearningRate, LearningRateKind>("lr-policy", "learning-rate policy: constant, cosine, multistep, linear", r => r.Kind, (r, v) => r with { Kind = v }),
             Number<LearningRate>("cosine-stretch", "k in lr/2 (1 + cos(pi e / (k E)))", r => r.CosineStretch, (r, v) => r with { CosineStretch = v })
                 with { Needs = [new("lr-policy", "cosine", r => r.Kind == LearningRateKind.Cosine)] },
             new("lr-steps", "epochs at which multistep multiplies the learning rate, such as 80,120", (r, t) => r with { Steps = [.. SettingText.Integers(t)] },
@@ -96,6 +96,11 @@ internal static class RunSettingList
                 Needs = [multistep],
             },
             Number<LearningRate>("lr-gamma", "factor of multistep", r => r.Gamma, (r, v) => r with { Gamma = v }) with { Needs = [multistep] },
+            Integer<LearningRate>("linear-from", "epoch from which linear falls along a line to 0 at the end", r => r.LinearFrom, (r, v) => r with { LinearFrom = v }) with
+            {
+                Needs = [new("lr-policy", "linear", r => r.Kind == LearningRateKind.Linear)],
+                Stretch = (r, factor) => r with { LinearFrom = (int)Math.Round(r.LinearFrom * factor) },
+            },
             Integer<LearningRate>("warmup", "epochs of linear warm-up before the policy", r => r.WarmupEpochs, (r, v) => r with { WarmupEpochs = v })
                 with { Stretch = (r, factor) => r with { WarmupEpochs = (int)Math.Round(r.WarmupEpochs * factor) } },
         ];

@@ -32,6 +32,16 @@ public class LearningRateTests
         Assert.That(warm.GetRate(9, 14), Is.EqualTo(0.2).Within(1e-12));
     }
 
+    [TestCase(0, 0, new[] { 1, 0.75, 0.5, 0.25 })]
+    [TestCase(2, 0, new[] { 1, 1, 1, 0.5 })]
+    [TestCase(0, 2, new[] { 0.5, 1, 1, 0.5 })]
+    [TestCase(9, 0, new[] { 1, 1, 1, 1.0 }, Description = "never")]
+    public void A_line_falls_to_0_at_the_end(int from, int warmup, double[] expected)
+    {
+        var line = new LearningRate { Kind = LearningRateKind.Linear, Initial = 1, LinearFrom = from, WarmupEpochs = warmup };
+        Assert.That(Enumerable.Range(0, 4).Select(e => line.GetRate(e, 4)), Is.EqualTo(expected).Within(1e-12));
+    }
+
     [TestCase(120, 80)]
     [TestCase(80, 80)]
     [TestCase(0, 80)]
