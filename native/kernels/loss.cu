@@ -11,6 +11,7 @@ struct LossArgs {
     float* losses;        // a sample each
     int* hits;            // a sample each: bit 0 top-1, bit 1 top-5
     int samples, classes;
+    int of;               // samples that the mean is over
     float smoothing;
 };
 
@@ -47,7 +48,7 @@ ASNI_DEVICE void loss(const LossArgs& args) {
         args.hits[sample] = numbers ? (exceeding < 1 ? 1 : 0) | (exceeding < 5 ? 2 : 0) : 0;
     }
     if (args.gradient == nullptr) return;
-    float target = args.smoothing / float(args.classes), mean = 1.0f / float(args.samples);
+    float target = args.smoothing / float(args.classes), mean = 1.0f / float(args.of);
     for (int c = lane; c < args.classes; c += warp_size) {
         float p = expf(Storage<T>::load(x + c) - largest) / exponentials;
         float d = (p - target - (c == label ? 1.0f - args.smoothing : 0.0f)) * mean;

@@ -51,6 +51,7 @@ internal static class Remedies
         OutOfMemoryException => [new("; lower --batch or choose a smaller --input", "--batch")],
         DeviceMemoryException { FittingBatchSize: 0 } => [new("; choose a smaller --input", "--input")],
         DeviceMemoryException { BatchSize: not null, FittingBatchSize: null } => [new(" (--batch)", "--batch")],
+        DeviceMemoryException { FittingBatchSize: { } fits, FittingLanes: { } lanes } => [new($" (--batch {fits})", "--batch"), new($", and --lanes {lanes} keeps the batch", "--lanes")],
         DeviceMemoryException { FittingBatchSize: { } fits } => [new($" (--batch {fits})", "--batch")],
         DeviceUnavailableException => [s_device],
         DatasetNotFoundException { FolderExists: false } => [new("; name an existing one or leave --data-dir out", "--data-dir")],

@@ -37,6 +37,7 @@ internal sealed class SyntheticLength
         Set("limit", SettingText.Text(run.Images));
         Set("epochs", SettingText.Text(run.Epochs));
         Set("batch", SettingText.Text(run.BatchSize));
+        if (recipe.Lanes > 1) Set("lanes", "1");
         Set("lr", SettingText.Text(run.LearningRate));
         return new SyntheticLength(book, new SettingsLayer(values));
     }

@@ -8,14 +8,14 @@ internal sealed unsafe class CpuLoss(int batch, int classes, float labelSmoothin
     private readonly LossSums[] _partial = new LossSums[workers.Count];
     private LossSums _sums;
 
-    public override void Run(DeviceTensor logits, DeviceBuffer labels, DeviceTensor? dlogits)
+    public override void Run(DeviceTensor logits, DeviceBuffer labels, DeviceTensor? dlogits, int of)
     {
         int samples = logits.Batch;
         int* classOf = (int*)((CpuBuffer)labels).Pointer;
         RequireLabels(classOf, samples);
         Array.Clear(_partial);
         float* gradient = dlogits is { } d ? CpuBuffer.Floats(d) : null;
-        var body = new Body(CpuBuffer.Floats(logits), classOf, samples, Classes, LabelSmoothing, gradient, _partial);
+        var body = new Body(CpuBuffer.Floats(logits), classOf, samples, of, Classes, LabelSmoothing, gradient, _partial);
         workers.RunSized((long)samples * Classes * ElementCost, ref body);
         foreach (LossSums part in _partial) _sums = Sum(_sums, part);
     }
@@ -39,7 +39,7 @@ internal sealed unsafe class CpuLoss(int batch, int classes, float labelSmoothin
                     "use a network with as many classes as the dataset has");
     }
 
-    private readonly struct Body(float* logits, int* labels, int samples, int classes, float smoothing, float* gradient, LossSums[] partial)
+    private readonly struct Body(float* logits, int* labels, int samples, int of, int classes, float smoothing, float* gradient, LossSums[] partial)
         : IParallelBody
     {
         public void Execute(int worker, int workers)
@@ -84,7 +84,7 @@ internal sealed unsafe class CpuLoss(int batch, int classes, float labelSmoothin
         /// <param name="dx">Holds the exponentials.</param>
         private void Differentiate(int label, double exponentials, float* dx)
         {
-            double target = (double)smoothing / classes, mean = 1.0 / samples;
+            double target = (double)smoothing / classes, mean = 1.0 / of;
             for (int c = 0; c < classes; c++)
             {
                 double p = dx[c] / exponentials;

@@ -26,6 +26,13 @@ internal sealed unsafe partial class CpuParameters
         }
     }
 
+    /// <summary>Nothing is made of running statistics that would have to be made anew.</summary>
+    public override void CombineRunning(ParameterSlot x, ParameterSlot y, float a, float b)
+    {
+        List(_running);
+        Combine<Identical>(new Combination(Slot(x, write: true), Slot(y, write: true), a, b, dense: true));
+    }
+
     private static bool IsState(ParameterSlot slot) => slot is ParameterSlot.State0 or ParameterSlot.State1;
 
     private void Combine<F>(in Combination work) where F : struct, IElementFunction =>

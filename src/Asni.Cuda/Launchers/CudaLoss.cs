@@ -23,7 +23,7 @@ internal sealed class CudaLoss : LossOperation
         _sums = new CudaBuffer(runtime.Stream, SumBytes);
     }
 
-    public override void Run(DeviceTensor logits, DeviceBuffer labels, DeviceTensor? dlogits)
+    public override void Run(DeviceTensor logits, DeviceBuffer labels, DeviceTensor? dlogits, int of)
     {
         var args = new LossArgs
         {
@@ -34,6 +34,7 @@ internal sealed class CudaLoss : LossOperation
             Hits = _hits.Pointer,
             Samples = logits.Batch,
             Classes = Classes,
+            Of = of,
             Smoothing = LabelSmoothing,
         };
         _kernel.Launch(_runtime.Stream, Blocks(logits.Batch), Threads, 0, in args);
@@ -68,7 +69,7 @@ internal sealed class CudaLoss : LossOperation
     private struct LossArgs
     {
         public ulong Logits, Labels, Gradient, Losses, Hits;
-        public int Samples, Classes;
+        public int Samples, Classes, Of;
         public float Smoothing;
     }
 

@@ -92,7 +92,7 @@ internal sealed class TrainCommand
         RunStart start = Checkpointing.Start(directory);
         DeviceRequest request = _device.Parse(parsed, start.Device);
         string? dataDir = parsed.GetValue(_dataDir) ?? start.DataDir;
-        RunPlan plan = RunPlanner.Plan(RecipeYaml.Load(Path.Combine(directory, RunFolder.Recipe)), SettingsLayer.Empty, DatasetLocator.ForUser(dataDir), request.Threads);
+        RunPlan plan = RunPlanner.Plan(Checkpointing.Recipe(directory), SettingsLayer.Empty, DatasetLocator.ForUser(dataDir), request.Threads);
         using Device device = request.Open();
         CheckpointKeeper checkpoints = _checkpointing.Keeper(parsed, plan, directory);
         CheckpointPosition? at = checkpoints.FindNewest(plan.Network, _console.Note);
@@ -175,7 +175,7 @@ internal sealed class TrainCommand
         if (deviceNote is not null) _console.Line("            no GPU is used: " + deviceNote);
         PhasePlan first = plan.Phases.First();
         string sparsity = r.Method.FinalSparsity(r, plan.Network) is { } final ? text($", sparsity {final * 100:0.0#} %") : "";
-        _console.Line(text($"recipe      {r.Method.Name}, {first.Epochs} epochs, batch {r.BatchSize}, ")
+        _console.Line(text($"recipe      {r.Method.Name}, {first.Epochs} epochs, batch {r.BatchSize}{(r.Lanes > 1 ? $" in {r.Lanes} lanes" : "")}, ")
             + text($"{SettingText.Name(r.Optimizer.Kind)}, lr {first.LearningRate.Initial} {SettingText.Name(first.LearningRate.Kind)}{sparsity}, seed {r.Seed}"));
         _console.Line("run folder  " + folder.Path);
         _console.Line();

@@ -8,6 +8,9 @@ public sealed class DeviceMemoryException(string message) : AsniException(messag
 
     /// <summary>Samples of a smaller batch that fits; 0: not one sample does; null: not known.</summary>
     public int? FittingBatchSize { get; init; }
+
+    /// <summary>Lanes in which the same batch fits; null: not known, or none are.</summary>
+    public int? FittingLanes { get; init; }
 }
 
 /// <summary>This machine has no such device, or none that can be used. The message says why, and what would have to be there.</summary>

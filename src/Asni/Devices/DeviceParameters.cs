@@ -24,6 +24,13 @@ internal enum ParameterSlot
     GateState0,
     /// <summary>As <see cref="State1"/>, of the gate.</summary>
     GateState1,
+    /// <summary>Sums of the gradients of 1, 2, 4 ... 32 lanes of a step, and of what their running statistics became.</summary>
+    Lanes1,
+    Lanes2,
+    Lanes4,
+    Lanes8,
+    Lanes16,
+    Lanes32,
 }
 
 internal static class ParameterSlotExtensions
@@ -261,6 +268,9 @@ internal abstract partial class DeviceParameters(ImmutableArray<Parameter> param
         if (dense && y.FollowsMask()) throw new ArgumentException($"pruned elements are 0 in {y}", nameof(dense));
         CombineCore(parameters, function, x, y, a, b, dense);
     }
+
+    /// <summary>y = a x + b y of all running statistics, where <see cref="ParameterSlot.Gradient"/>, which they do not have, and the lanes' slots are memory beside their values.</summary>
+    public abstract void CombineRunning(ParameterSlot x, ParameterSlot y, float a = 1, float b = 0);
 
     /// <inheritdoc cref="Combine"/>
     protected abstract void CombineCore(ReadOnlySpan<int> parameters, ElementFunction function, ParameterSlot x, ParameterSlot y, float a, float b, bool dense);

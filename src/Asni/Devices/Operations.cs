@@ -130,8 +130,12 @@ internal abstract class LossOperation(int batch, int classes, float labelSmoothi
     public int Classes { get; } = classes;
     public float LabelSmoothing { get; } = labelSmoothing;
 
-    /// <summary>Adds the batch's loss and counts to the sums and, when asked, writes dlogits of the batch's mean loss.</summary>
-    public abstract void Run(DeviceTensor logits, DeviceBuffer labels, DeviceTensor? dlogits);
+    /// <summary>Adds the batch's loss and counts to the sums and, when asked, writes dlogits of its mean loss.</summary>
+    public void Run(DeviceTensor logits, DeviceBuffer labels, DeviceTensor? dlogits) => Run(logits, labels, dlogits, logits.Batch);
+
+    /// <inheritdoc cref="Run(DeviceTensor, DeviceBuffer, DeviceTensor?)"/>
+    /// <param name="of">Samples that the mean is over, where these are some of them.</param>
+    public abstract void Run(DeviceTensor logits, DeviceBuffer labels, DeviceTensor? dlogits, int of);
 
     /// <summary>True when reading the sums takes no time: there is nothing to wait for.</summary>
     public virtual bool IsAtHand => false;

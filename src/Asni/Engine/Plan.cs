@@ -23,6 +23,7 @@ internal sealed class Plan : IDisposable
     private RecordedWork _denseTraining;
     private readonly Device _device;
     private int _masksVersion = -1;
+    private int _meanOver;
     private bool _disposed;
 
     /// <param name="batch">Largest number of samples a run can hold.</param>
@@ -64,6 +65,9 @@ internal sealed class Plan : IDisposable
     public Model Model { get; }
     public int BatchSize { get; }
     public bool Training { get; }
+
+    /// <summary>Batches that the mean of a training step is over as a rule.</summary>
+    public int Lanes { get; init; } = 1;
 
     /// <summary>Samples loaded now.</summary>
     public int Count { get; private set; }
@@ -108,10 +112,12 @@ internal sealed class Plan : IDisposable
 
     /// <inheritdoc cref="RunTraining()"/>
     /// <param name="dense">Gradients of pruned weights are computed too; without it what stands there means nothing.</param>
-    public void RunTraining(bool dense)
+    /// <param name="meanOver">Samples that the mean is over, where the batch is some of them; null: the batch's.</param>
+    public void RunTraining(bool dense, int? meanOver = null)
     {
         if (!Training) throw new InvalidOperationException("the plan was made for inference");
-        Run(dense ? _denseTraining : _training);
+        _meanOver = meanOver ?? Count;
+        Run(dense ? _denseTraining : _training, isUsual: _meanOver == BatchSize * Lanes);
     }
 
     /// <summary>Forward and loss of the loaded batch.</summary>
@@ -156,11 +162,11 @@ internal sealed class Plan : IDisposable
     }
 
     /// <summary>Full batches, always the same calls, may be replayed from a recording.</summary>
-    private void Run(RecordedWork recorded)
+    private void Run(RecordedWork recorded, bool isUsual = true)
     {
         using SingleCaller.Call call = Enter();
         TakeChangedMasks();
-        if (Count == BatchSize) recorded.Run();
+        if (Count == BatchSize && isUsual) recorded.Run();
         else recorded.RunDirectly();
     }
 
@@ -189,7 +195,7 @@ internal sealed class Plan : IDisposable
     private void IssueTraining(bool dense)
     {
         IssueForward();
-        _loss.Run(_logits.WithBatch(Count), _labels, _dlogits.WithBatch(Count));
+        _loss.Run(_logits.WithBatch(Count), _labels, _dlogits.WithBatch(Count), _meanOver);
         for (int i = _steps.Length - 1; i >= 0; i--) _steps[i].Backward(Count, dense);
     }
 

@@ -118,7 +118,7 @@ internal sealed record InitialCut(MethodRun Run, InitialPruning Settings, bool I
         using var model = new Model(start.Network, Run.Device);
         Evaluator.RequireFit(model, Run.Data.Train);
         model.Load(start);
-        using var gradient = new LossGradient(model, images, Run.Recipe.BatchSize, temperature, dense: dense) { Cancellation = Run.Cancellation };
+        using var gradient = new LossGradient(model, images, Run.Recipe.BatchSize / Run.Recipe.Lanes, temperature, dense: dense) { Cancellation = Run.Cancellation };
         return Prune(model, score(gradient), rounds);
     }
 

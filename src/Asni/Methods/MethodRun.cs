@@ -55,7 +55,7 @@ internal sealed class MethodRun(Recipe recipe, Network network, DatasetSplit dat
 
     /// <summary>A trainer of a model of its own, as the recipe says; whoever asks for it disposes of it.</summary>
     public Trainer NewTrainer(Model of, CheckpointKeeper? checkpoints = null) =>
-        new(of, data, recipe.BatchSize, recipe.Augmentation, (float)recipe.LabelSmoothing, observer) { Checkpoints = checkpoints };
+        new(of, data, recipe.BatchSize, recipe.Augmentation, (float)recipe.LabelSmoothing, observer, recipe.Lanes) { Checkpoints = checkpoints };
 
     /// <inheritdoc cref="Trainer.NewBatchGradient"/>
     public BatchGradient NewBatchGradient() => Trainer.NewBatchGradient();

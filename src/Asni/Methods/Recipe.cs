@@ -1,5 +1,6 @@
 using Asni.Data;
 using Asni.Devices;
+using Asni.Engine;
 using Asni.Optimizers;
 using Asni.Tensors;
 using Asni.Training.Policies;
@@ -17,6 +18,12 @@ public sealed record Recipe
     public Method Method { get; init; } = new AsniII();
     public int Epochs { get; init; } = 50;
     public int BatchSize { get; init; } = 60;
+
+    /// <summary>
+    /// Equal parts of a batch that are computed one after another, with the memory of one: their gradients are added, and batch-norm normalizes within each. The mean over them of its running
+    /// statistics is kept.
+    /// </summary>
+    public int Lanes { get; init; } = 1;
     public OptimizerSettings Optimizer { get; init; } = new();
     public LearningRate LearningRate { get; init; } = new();
 
@@ -33,6 +40,8 @@ public sealed record Recipe
     {
         if (Epochs < 1) throw new UsageException($"{Epochs} epochs: at least 1 is needed.");
         if (BatchSize < 1) throw new UsageException($"a batch of {BatchSize}: at least 1 sample is needed.");
+        if (Lanes < 1 || BatchSize % Lanes != 0) throw new UsageException($"a batch of {BatchSize} has no {Lanes} equal lanes.");
+        if (Lanes > LaneTree.MaxLanes) throw new UsageException($"{Lanes} lanes: at most {LaneTree.MaxLanes} are possible.");
         if (!(LabelSmoothing is >= 0 and < 1)) throw new UsageException($"label smoothing {LabelSmoothing} is not in [0, 1).");
         Optimizer.Validate();
         LearningRate.Validate();

@@ -20,24 +20,29 @@ internal sealed class Trainer : IDisposable
     private readonly DatasetSplit _data;
     private readonly ITrainingObserver _observer;
     private readonly BatchFeed _feed;
+    private readonly LaneTree? _lanes;
     private EpochProgress _progress;
 
-    public Trainer(Model model, DatasetSplit data, int batchSize, Augmentation augmentation, float labelSmoothing, ITrainingObserver observer)
+    /// <param name="batchSize">Samples of a step.</param>
+    /// <param name="lanes">Equal parts of it that are computed one after another, each with batch-norm statistics of its own.</param>
+    public Trainer(Model model, DatasetSplit data, int batchSize, Augmentation augmentation, float labelSmoothing, ITrainingObserver observer, int lanes = 1)
     {
         Evaluator.RequireFit(model, data.Train);
         Model = model;
         _data = data;
         _observer = observer;
-        int batch = Math.Min(batchSize, data.Train.Count);
+        int batch = Math.Min(batchSize / lanes, data.Train.Count);
+        BatchSize = batch * lanes;
+        if (lanes > 1) _lanes = new LaneTree(model.Parameters);
         try
         {
-            _training = new Plan(model, batch, training: true, labelSmoothing);
+            _training = new Plan(model, batch, training: true, labelSmoothing) { Lanes = lanes };
             _evaluator = new Evaluator(model, data.Test, batch);
         }
         catch (Exception e)
         {
             _training?.Dispose();
-            if (e is DeviceMemoryException) throw TooLarge(model, batch);
+            if (e is DeviceMemoryException) throw TooLarge(model, batch, lanes);
             throw;
         }
         _feed = new BatchFeed(_training, data.Train, augmentation, shuffle: true);
@@ -48,7 +53,10 @@ internal sealed class Trainer : IDisposable
     /// <summary>Where state is saved; null when a run is not to be resumed.</summary>
     public CheckpointKeeper? Checkpoints { get; init; }
 
-    public int StepsPerEpoch => (_data.Train.Count + _training.BatchSize - 1) / _training.BatchSize;
+    public int StepsPerEpoch => (_data.Train.Count + BatchSize - 1) / BatchSize;
+
+    /// <summary>Samples of a step, of an epoch's last as many as are left.</summary>
+    private int BatchSize { get; }
 
     /// <summary>One pass over the training set in the order of (seed, epoch). Throws OperationCanceledException between steps.</summary>
     /// <exception cref="DivergenceException">
@@ -63,18 +71,26 @@ internal sealed class Trainer : IDisposable
         _training.StartLoss(from.Sums);
         var watch = Stopwatch.StartNew();
         TimeSpan told = TimeSpan.Zero;
-        int step = from.Step, images = 0;
-        foreach (int count in _feed.Epoch(epoch.Seed, epoch.Epoch, step))
+        int step = from.Step, images = 0, loaded = 0;
+        StepNeeds needs = default;
+        foreach (int count in _feed.Epoch(epoch.Seed, epoch.Epoch, step * _training.Lanes))
         {
-            cancellation.ThrowIfCancellationRequested();
-            StepNeeds needs = hooks.Before?.Invoke(step + 1) ?? default;
-            _training.RunTraining(needs.DenseGradient);
-            if (_training.IsLossAtHand) RequireFinite(_training.LossSoFar(), epoch, step);
+            int samples = Math.Min(BatchSize, _data.Train.Count - step * BatchSize);
+            if (loaded == 0)
+            {
+                cancellation.ThrowIfCancellationRequested();
+                needs = hooks.Before?.Invoke(step + 1) ?? default;
+                _lanes?.Begin();
+            }
+            loaded += count;
+            RunLane(samples, last: loaded == samples, needs.DenseGradient, epoch, step);
+            if (loaded < samples) continue;
             hooks.AfterBackward?.Invoke(step + 1);
             long optimizerStep = (long)epoch.Epoch * StepsPerEpoch + step + 1 - epoch.Begin;
             if (!needs.ReplacesUpdate) Model.Parameters.Update(epoch.Optimizer.At(epoch.LearningRate, optimizerStep));
             step++;
-            images += count;
+            images += samples;
+            loaded = 0;
             _progress = _progress with { Step = step, Seconds = from.Seconds + watch.Elapsed.TotalSeconds };
             hooks.After?.Invoke(step);
             if (watch.Elapsed - told < ProgressInterval) continue;
@@ -86,17 +102,28 @@ internal sealed class Trainer : IDisposable
         return Metrics.From(sums, from.Seconds + watch.Elapsed.TotalSeconds);
     }
 
+    /// <summary>Forward and backward of the part of a step that is loaded.</summary>
+    /// <param name="samples">Of the step.</param>
+    private void RunLane(int samples, bool last, bool dense, EpochPlan epoch, int step)
+    {
+        _training.RunTraining(dense, samples);
+        if (_training.IsLossAtHand) RequireFinite(_training.LossSoFar(), epoch, step);
+        _lanes?.Add(last, dense);
+    }
+
     /// <summary>Gradients of other functions of the logits on the batches that it trains, with activations of their own; to be disposed of before it.</summary>
     /// <exception cref="DeviceMemoryException">The device lacks the memory.</exception>
+    /// <exception cref="UsageException">Batches have lanes, of which no more than one is loaded.</exception>
     internal BatchGradient NewBatchGradient()
     {
+        if (_lanes is not null) throw new UsageException("a gradient of the logits is taken of whole batches: it needs lanes 1.");
         try
         {
             return new BatchGradient(_training, _feed);
         }
         catch (DeviceMemoryException)
         {
-            throw TooLarge(Model, _training.BatchSize);
+            throw TooLarge(Model, _training.BatchSize, _training.Lanes);
         }
     }
 
@@ -124,17 +151,19 @@ internal sealed class Trainer : IDisposable
     }
 
     /// <summary>Names the batch that would fit, by halves: with room beside the activations for what operations take themselves.</summary>
-    private static DeviceMemoryException TooLarge(Model model, int batch)
+    private static DeviceMemoryException TooLarge(Model model, int lane, int lanes)
     {
         long free = model.Device.FreeMemory ?? 0;
-        int fits = batch;
+        int fits = lane;
         while (fits > 0 && Bytes(fits) > free * 3 / 4) fits /= 2;
-        string gib = FormattableString.Invariant($"{Bytes(batch) / (double)(1 << 30):0.0} GiB of activations, and {free / (double)(1 << 30):0.0} GiB are free");
-        string smaller = fits == batch ? "use a smaller batch" : fits > 0 ? $"a batch of {fits} fits" : "not even one image fits";
-        return new DeviceMemoryException($"a batch of {batch} of {model.Network.Name} takes {gib} on {model.Device.Name}; {smaller}.")
+        string what = lanes == 1 ? $"a batch of {lane}" : $"a lane of {lane}";
+        string gib = FormattableString.Invariant($"{Bytes(lane) / (double)(1 << 30):0.0} GiB of activations, and {free / (double)(1 << 30):0.0} GiB are free");
+        string smaller = fits == lane ? "use a smaller batch" : fits > 0 ? $"{(lanes == 1 ? "a batch" : "one")} of {fits} fits" : "not even one image fits";
+        return new DeviceMemoryException($"{what} of {model.Network.Name} takes {gib} on {model.Device.Name}; {smaller}.")
         {
-            BatchSize = batch,
-            FittingBatchSize = fits == batch ? null : fits,
+            BatchSize = lane * lanes,
+            FittingBatchSize = fits == lane ? null : fits * lanes,
+            FittingLanes = fits == lane ? null : Enumerable.Range(lanes, LaneTree.MaxLanes + 1 - lanes).Where(n => lane * lanes % n == 0 && lane * lanes / n <= fits).Cast<int?>().FirstOrDefault(),
         };
 
         long Bytes(int n) => new PlanBuilder(model, n, training: true).Bytes();

@@ -69,6 +69,7 @@ public class CudaDeviceTests
             int batch = int.Parse(fits.Groups[1].ValueSpan, CultureInfo.InvariantCulture);
             Assert.That((e.BatchSize, e.FittingBatchSize), Is.EqualTo((512, batch)));
             Assert.That(batch, Is.GreaterThan(8));
+            Assert.That(512 / e.FittingLanes, Is.EqualTo(batch), "both are powers of 2");
             Assert.DoesNotThrow(() => Make(batch));
         }
         finally

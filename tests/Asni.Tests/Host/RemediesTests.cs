@@ -9,7 +9,7 @@ namespace Asni.Tests.Host;
 
 public class RemediesTests
 {
-    private static readonly string[] s_flags = ["--batch", "--input", "--device", "--data", "--data-dir", "--net", "--match", "--no-strict"];
+    private static readonly string[] s_flags = ["--batch", "--lanes", "--input", "--device", "--data", "--data-dir", "--net", "--match", "--no-strict"];
 
     private TemporaryFolder _folder = null!;
 
@@ -24,6 +24,8 @@ public class RemediesTests
     {
         Assert.That(Say(new DeviceMemoryException("a batch of 512 takes too much; a batch of 64 fits.") { BatchSize = 512, FittingBatchSize = 64 }),
             Is.EqualTo("a batch of 512 takes too much; a batch of 64 fits (--batch 64)."));
+        Assert.That(Say(new DeviceMemoryException("a batch of 512 takes too much; a batch of 64 fits.") { BatchSize = 512, FittingBatchSize = 64, FittingLanes = 8 }),
+            Is.EqualTo("a batch of 512 takes too much; a batch of 64 fits (--batch 64), and --lanes 8 keeps the batch."));
         Assert.That(Say(new DeviceMemoryException("not even one image fits.") { BatchSize = 8, FittingBatchSize = 0 }), Is.EqualTo("not even one image fits; choose a smaller --input."));
         Assert.That(Say(new DeviceMemoryException("use a smaller batch.")), Is.EqualTo("use a smaller batch."));
         Assert.That(Say(new OutOfMemoryException()), Is.EqualTo("not enough memory; lower --batch or choose a smaller --input."));

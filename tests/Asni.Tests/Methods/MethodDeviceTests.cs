@@ -69,6 +69,23 @@ internal class MethodDeviceTests(DeviceCase device) : DeviceTests
         foreach (PhaseResult phase in result.Phases) AssertPrunedAre0(phase.Model, phase.Phase);
     }
 
+    /// <summary>The network has no batch-norm: as many weights as in one lane.</summary>
+    [TestCaseSource(nameof(Methods))]
+    public void It_trains_in_lanes(Method method)
+    {
+        Recipe recipe = Short(method) with { Lanes = 2 };
+        RunResult result = Run(recipe);
+        if (method.FinalSparsity(recipe, Net) is { } sparsity) Assert.That(result.Phases[^1].Kept, Is.EqualTo(Quota.At(sparsity, Net.WeightCount)));
+        foreach (PhaseResult phase in result.Phases) AssertPrunedAre0(phase.Model, phase.Phase);
+        Assert.That(result.Phases[^1].Kept, Is.EqualTo(Run(recipe with { Lanes = 1 }).Phases[^1].Kept));
+
+        RunResult Run(Recipe r)
+        {
+            using Workbench bench = device.Open();
+            return MethodRunner.Run(r, Net, MethodTests.Data, bench.Device, start: Start(method));
+        }
+    }
+
     private static Recipe Short(Method method) => With(method) with { Epochs = 2 };
 
     private static TrainedNetwork? Start(Method method) => method.Row.NeedsStart ? s_dense.Value : null;

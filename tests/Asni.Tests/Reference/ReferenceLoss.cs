@@ -6,7 +6,7 @@ internal sealed class ReferenceLoss(int batch, int classes, float labelSmoothing
 {
     private LossSums _sums;
 
-    public override void Run(DeviceTensor logits, DeviceBuffer labels, DeviceTensor? dlogits)
+    public override void Run(DeviceTensor logits, DeviceBuffer labels, DeviceTensor? dlogits, int of)
     {
         for (int n = 0; n < logits.Batch; n++)
         {
@@ -21,7 +21,7 @@ internal sealed class ReferenceLoss(int batch, int classes, float labelSmoothing
                 double target = (1.0 - LabelSmoothing) * (k == label ? 1 : 0) + (double)LabelSmoothing / Classes;
                 loss -= target * (scores[k] - logOfSum);
                 if (dlogits is { } gradient)
-                    ReferenceBuffer.Doubles(gradient)[n * Classes + k] = (Math.Exp(scores[k] - logOfSum) - target) / logits.Batch;
+                    ReferenceBuffer.Doubles(gradient)[n * Classes + k] = (Math.Exp(scores[k] - logOfSum) - target) / of;
             }
 
             bool valid = !scores.Any(double.IsNaN);

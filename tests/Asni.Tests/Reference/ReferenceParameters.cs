@@ -158,6 +158,9 @@ internal sealed class ReferenceParameters : DeviceParameters
             if (Lives(parameter, i) && values[i] != pivot) values[i] = values[i] > pivot ? above : below;
     }
 
+    public override void CombineRunning(ParameterSlot x, ParameterSlot y, float a, float b) =>
+        CombineCore([.. Parameters.Where(p => !p.IsTrained).Select(p => p.Index)], ElementFunction.Identity, x, y, a, b, dense: true);
+
     protected override void CombineCore(ReadOnlySpan<int> parameters, ElementFunction function, ParameterSlot x, ParameterSlot y, float a, float b, bool dense)
     {
         foreach (int p in parameters)

@@ -1,0 +1,70 @@
+using Asni.Devices;
+
+namespace Asni.Engine;
+
+/// <summary>
+/// Adds up what the lanes of a step leave behind, in one binary tree over their numbers, whose sums are of 1, 2, 4 ... neighbouring lanes: the bits of the result depend on the number of lanes alone.
+/// Of gradients it is the sum; of running statistics, with which each lane begins as the step did, the mean.
+/// </summary>
+internal sealed class LaneTree
+{
+    /// <summary>As many as the slots for sums reach.</summary>
+    public const int MaxLanes = 2 << (ParameterSlot.Lanes32 - ParameterSlot.Lanes1);
+
+    private readonly DeviceParameters _parameters;
+    private readonly int[] _trained;
+    private readonly bool _runs;
+    private int _lanes;
+
+    public LaneTree(DeviceParameters parameters)
+    {
+        _parameters = parameters;
+        _trained = [.. parameters.Parameters.Where(p => p.IsTrained).Select(p => p.Index)];
+        _runs = _trained.Length < parameters.Parameters.Length;
+    }
+
+    /// <summary>Before the first lane of a step.</summary>
+    public void Begin()
+    {
+        _lanes = 0;
+        if (_runs) _parameters.CombineRunning(ParameterSlot.Value, ParameterSlot.Gradient);
+    }
+
+    /// <summary>After the backward pass of a lane.</summary>
+    /// <param name="last">Leaves the step's gradients and running statistics; else those of the next lane may be computed.</param>
+    /// <param name="dense">Gradients of pruned weights count too.</param>
+    public void Add(bool last, bool dense)
+    {
+        int level = 0;
+        for (; Has(level); level++) AddLevel(level, dense);
+        if (last) Finish(level + 1, dense);
+        else Keep(Slot(level), dense);
+        _lanes++;
+    }
+
+    /// <summary>What is left where the number of lanes is no power of 2.</summary>
+    private void Finish(int level, bool dense)
+    {
+        for (; _lanes >> level != 0; level++)
+            if (Has(level)) AddLevel(level, dense);
+        if (_runs && _lanes > 0) _parameters.CombineRunning(ParameterSlot.Value, ParameterSlot.Value, a: 1f / (_lanes + 1));
+    }
+
+    private void Keep(ParameterSlot slot, bool dense)
+    {
+        _parameters.Combine(_trained, ElementFunction.Identity, ParameterSlot.Gradient, slot, dense: dense);
+        if (!_runs) return;
+        _parameters.CombineRunning(ParameterSlot.Value, slot);
+        _parameters.CombineRunning(ParameterSlot.Gradient, ParameterSlot.Value);
+    }
+
+    private void AddLevel(int level, bool dense)
+    {
+        _parameters.Combine(_trained, ElementFunction.Identity, Slot(level), ParameterSlot.Gradient, b: 1, dense: dense);
+        if (_runs) _parameters.CombineRunning(Slot(level), ParameterSlot.Value, b: 1);
+    }
+
+    private bool Has(int level) => (_lanes >> level & 1) != 0;
+
+    private static ParameterSlot Slot(int level) => ParameterSlot.Lanes1 + level;
+}
