@@ -137,7 +137,7 @@ def save_table(path, results, settings):
         for method in sorted(methods):
             for asked in sorted(methods[method]):
                 for seed, run in sorted(methods[method][asked].items()):
-                    rows.append([net, method, f"{asked:g}", seed, *(f"{run[key]:.10g}" for key in NUMBERS), run["data"], settings["recipes"] or "", shlex.join(settings["flags"])])
+                    rows.append([net, method, f"{asked!r}", seed, *(f"{run[key]:.10g}" for key in NUMBERS), run["data"], settings["recipes"] or "", shlex.join(settings["flags"])])
     replace(path, "".join("\t".join(map(str, row)) + "\n" for row in rows).encode())
 
 
@@ -305,12 +305,14 @@ def main():
     name = options.name or ("leaderboard-recipes" if settings["recipes"] else "leaderboard")
     before, known = load_table(table_beside(options.write, name)) if options.write else (None, {})
     # Said before anything is trained.
-    if before and before != settings and (flags or os.path.exists(runs)):
+    if before and before != settings and (flags or os.path.exists(runs) or not options.only_write):
         sys.exit(f"leaderboard.py: {table_beside(options.write, name)} is of other flags or recipes; give another --name.")
     if not options.only_write:
         keep_settings(runs, flags, options.recipes, keep=True)
     failed = [] if options.only_write else train_all(asni, runs, options, settings)
     results = merge(known, results_in(runs))
+    if not results:
+        sys.exit(f"leaderboard.py: {runs} has no complete run.")
     if options.write:
         write_page(options.write, name, results, before or settings, options.published)
     else:

@@ -119,7 +119,11 @@ class Leaderboard(unittest.TestCase):
         refused = self.call(*write, "--seed", "3", "--", "--epochs", "4")
         self.assertIn("small.tsv is of other flags", refused.stderr)
         self.assertEqual((refused.returncode, self.read(page), len(self.calls())), (1, before, 2), "and nothing was trained")
+        self.assertIn("small.tsv is of other flags", self.call(*write, "--seed", "3").stderr, "no flags are others too")
         self.assertFalse(os.path.exists(runs))
+        missing = self.call("--only-write", "--name", "other", "--write", page)
+        self.assertIn("has no complete run", missing.stderr)
+        self.assertEqual((missing.returncode, self.read(page)), (1, before))
 
     def test_published_accuracies_stand_at_the_nearest_sparsity_with_their_sources(self):
         rows = [("lenet300", "rigl", "0.95", "0.981"), ("lenet300", "rigl", "0.96", "0.98"),

@@ -68,7 +68,8 @@ public abstract record Method
 
     /// <summary>Why a setting changes nothing in this run, where its needs do not say it; null when it counts.</summary>
     internal virtual string? Ignores(string setting, Recipe recipe, bool given) =>
-        setting == "sparsity" && Parts is { Pattern: { HasSparsity: true } pattern } ? $"the pattern {pattern} gives the sparsity" : null;
+        setting == "sparsity" && Parts is { Pattern: { HasSparsity: true } pattern } ? $"the pattern {pattern} gives the sparsity"
+        : setting == "allocation" && Parts?.LayerDensities is not null ? "layer-densities has it" : null;
 
     /// <summary>The same method with what follows from its other settings, or from the recipe's, filled in.</summary>
     internal virtual Method Explicit(Recipe recipe) => this;

@@ -64,6 +64,8 @@ public sealed record PruningParts : PruningOptions
     internal void Validate()
     {
         Pattern.Validate(this);
+        if (LayerDensities is not null && (Allocation != AllocationKind.Pooled || Pattern.HasSparsity))
+            throw new UsageException($"layer-densities says what each layer keeps, and so {(Pattern.HasSparsity ? $"does the pattern {Pattern}" : $"does the allocation {SettingText.Name(Allocation)}")}.");
         if (LayerDensities is not null && (Local || MinimumKept > 0 || Biases)) throw new UsageException("layer-densities says what each layer keeps: local, min-kept and prune-biases go without it.");
         if (Allocation == AllocationKind.Pooled) return;
         string name = SettingText.Name(Allocation);

@@ -122,6 +122,15 @@ public class PatternMethodTests
         foreach (Method method in Methods(fewer))
             Assert.That(() => Run(method), Throws.TypeOf<UsageException>().With.Message.EqualTo("layer-densities has 2 numbers, and tiny has 3 layers with weights."), method.Name);
 
+        Refused(new PruningParts { LayerDensities = densities, Allocation = AllocationKind.Erk }, "layer-densities says what each layer keeps, and so does the allocation erk.");
+        Refused(new PruningParts { LayerDensities = densities, Pattern = new GroupPattern(2, 4) }, "layer-densities says what each layer keeps, and so does the pattern 2:4.");
+        Refused(new PruningParts { LayerDensities = densities, Biases = true }, "layer-densities says what each layer keeps: local, min-kept and prune-biases go without it.");
+
+        static void Refused(PruningParts parts, string message)
+        {
+            foreach (Method method in With(parts)) Assert.That(() => MethodTests.With(method).Validate(), Throws.TypeOf<UsageException>().With.Message.EqualTo(message), method.Name);
+        }
+
         static IEnumerable<Method> Methods(LayerDensities d) =>
             [.. With(new PruningParts { LayerDensities = d }), new SparseEvolution { Start = new SparseStart { LayerDensities = d } }, new Rigl { Start = new SparseStart { LayerDensities = d } }];
     }
