@@ -48,9 +48,6 @@ internal sealed class Checkpointing
         return directory;
     }
 
-    /// <summary>The recipe of the run in a folder. Earlier versions had no lanes, and the recipe of the network, which lies under it, may have some.</summary>
-    public static SettingsLayer Recipe(string directory) => RecipeYaml.Load(Path.Combine(directory, RunFolder.Recipe)).Or("lanes", new SettingValue("1", "the default: lanes"));
-
     /// <summary>How the run in a folder was started.</summary>
     public static RunStart Start(string directory)
     {

@@ -36,8 +36,7 @@ internal sealed class SyntheticLength
         ShortRun run = ShortRun.For(network.Macs, network.Weights, recipe, threads, DataSource.MaxImages(data));
         Set("limit", SettingText.Text(run.Images));
         Set("epochs", SettingText.Text(run.Epochs));
-        Set("batch", SettingText.Text(run.BatchSize));
-        if (recipe.Lanes > 1) Set("lanes", "1");
+        Set("batch", SettingText.Text((run.BatchSize + recipe.Lanes - 1) / recipe.Lanes * recipe.Lanes));
         Set("lr", SettingText.Text(run.LearningRate));
         return new SyntheticLength(book, new SettingsLayer(values));
     }

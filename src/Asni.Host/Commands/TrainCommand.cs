@@ -92,7 +92,7 @@ internal sealed class TrainCommand
         RunStart start = Checkpointing.Start(directory);
         DeviceRequest request = _device.Parse(parsed, start.Device);
         string? dataDir = parsed.GetValue(_dataDir) ?? start.DataDir;
-        RunPlan plan = RunPlanner.Plan(Checkpointing.Recipe(directory), SettingsLayer.Empty, DatasetLocator.ForUser(dataDir), request.Threads);
+        RunPlan plan = RunPlanner.Plan(RecipeYaml.Load(Path.Combine(directory, RunFolder.Recipe)), SettingsLayer.Empty, DatasetLocator.ForUser(dataDir), request.Threads);
         using Device device = request.Open();
         CheckpointKeeper checkpoints = _checkpointing.Keeper(parsed, plan, directory);
         CheckpointPosition? at = checkpoints.FindNewest(plan.Network, _console.Note);

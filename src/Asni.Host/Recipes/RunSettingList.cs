@@ -67,7 +67,8 @@ internal static class RunSettingList
     [
         Integer<Recipe>("epochs", "epochs per phase; scale1, scale2, rest, rewind-epoch, lr-steps, linear-from and warmup scale with it unless they are given", r => r.Epochs, (r, v) => r with { Epochs = v }),
         Integer<Recipe>("batch", "images per training step", r => r.BatchSize, (r, v) => r with { BatchSize = v }),
-        Integer<Recipe>("lanes", "equal parts of a batch that are computed one after another, in the memory of one; batch-norm normalizes within each", r => r.Lanes, (r, v) => r with { Lanes = v }),
+        Integer<Recipe>("lanes", "equal parts of a batch that are computed one after another, in the memory of one; batch-norm normalizes within each (default: 1, where --batch is given)", r => r.Lanes, (r, v) => r with { Lanes = v })
+            with { YieldsTo = ("batch", r => r with { Lanes = 1 }) },
         Switch<Recipe>("augment", "augment images: random crop after padding by 4 (image files: random resized crop) and horizontal flip",
             r => r.Augmentation != Augmentation.None, (r, v) => r with { Augmentation = v ? s_augmentation : Augmentation.None }) with { OffSummary = "train without augmentation" },
         Number<Recipe>("label-smoothing", "share of the label that is spread over all classes", r => r.LabelSmoothing, (r, v) => r with { LabelSmoothing = v }),
@@ -97,7 +98,7 @@ internal static class RunSettingList
                 Needs = [multistep],
             },
             Number<LearningRate>("lr-gamma", "factor of multistep", r => r.Gamma, (r, v) => r with { Gamma = v }) with { Needs = [multistep] },
-            Integer<LearningRate>("linear-from", "epoch from which linear falls along a line to 0 at the end", r => r.LinearFrom, (r, v) => r with { LinearFrom = v }) with
+            Integer<LearningRate>("linear-from", "epoch from which linear falls along a line to 0 at the end; in a phase of fewer epochs the rate is constant", r => r.LinearFrom, (r, v) => r with { LinearFrom = v }) with
             {
                 Needs = [new("lr-policy", "linear", r => r.Kind == LearningRateKind.Linear)],
                 Stretch = (r, factor) => r with { LinearFrom = (int)Math.Round(r.LinearFrom * factor) },

@@ -13,9 +13,6 @@ internal sealed class SettingsLayer(IReadOnlyDictionary<string, SettingValue> va
 
     public SettingsLayer Without(string key) => new(values.Where(v => v.Key != key).ToDictionary());
 
-    /// <summary>With a value for a setting of which this layer says nothing.</summary>
-    public SettingsLayer Or(string key, SettingValue value) => Has(key) ? this : new(values.Append(KeyValuePair.Create(key, value)).ToDictionary());
-
     /// <summary>Refuses what this layer says and the finished settings ignore.</summary>
     /// <exception cref="UsageException">Names the first such setting, and what it needs.</exception>
     public void RequireEffect(RunSettings settings)

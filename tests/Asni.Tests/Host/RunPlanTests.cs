@@ -3,7 +3,6 @@ using Asni.Host;
 using Asni.Host.Recipes;
 using Asni.Methods;
 using Asni.Networks;
-using Asni.Runs;
 using Asni.Tests.Methods;
 using Asni.Tests.Reference;
 
@@ -11,14 +10,15 @@ namespace Asni.Tests.Host;
 
 public class RunPlanTests
 {
-    /// <summary>The recipe of the network lies under that of the run.</summary>
-    [TestCase("", 1)]
+    /// <summary>Lanes are a network's recipe's for its own batch: another batch, or a recipe of before there were lanes, has one.</summary>
+    [TestCase("", 4)]
+    [TestCase("batch: 50\n", 1)]
+    [TestCase("batch: 50\nlanes: 2\n", 2)]
     [TestCase("lanes: 2\n", 2)]
-    public void A_run_of_before_there_were_lanes_goes_on_without_them(string line, int expected)
+    public void Another_batch_has_no_lanes_unless_they_are_given(string yaml, int expected)
     {
-        using var folder = new TemporaryFolder();
-        folder.Write(RunFolder.Recipe, System.Text.Encoding.UTF8.GetBytes("net: resnet50\ndata: imagenet\nbatch: 820\n" + line));
-        Assert.That(SettingsLayer.Apply(RecipeBook.Find("resnet50", "imagenet")!.Layer, Checkpointing.Recipe(folder.Path)).Recipe.Lanes, Is.EqualTo(expected));
+        SettingsLayer book = RecipeBook.Find("resnet50", "imagenet")!.Layer;
+        Assert.That(SettingsLayer.Apply(book, RecipeYaml.Parse("net: resnet50\n" + yaml, "own")).Recipe.Lanes, Is.EqualTo(expected));
     }
 
     /// <summary>7 steps an epoch; a dense training of 6 epochs and two rounds.</summary>

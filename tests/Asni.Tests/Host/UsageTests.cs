@@ -49,6 +49,8 @@ public class UsageTests : FolderTest
     [TestCase("there is no method 'densse'; did you mean dense", "methods", "densse")]
     [TestCase("a batch of 0", "--batch", "0")]
     [TestCase("a batch of 50 has no 4 equal lanes.", "--batch", "50", "--lanes", "4")]
+    [TestCase("sensitivity logit takes the gradient of whole batches: it needs lanes 1.", "--method", "lobster", "--sensitivity", "logit", "--lanes", "2")]
+    [TestCase("--allocation has no effect: layer-densities has it", "--method", "rigl", "--allocation", "er", "--layer-densities", "0.1,0.2,1")]
     [TestCase("a batch of 60 has no 0 equal lanes.", "--lanes", "0")]
     [TestCase("65 lanes: at most 64 are possible.", "--batch", "130", "--lanes", "65")]
     [TestCase("0 epochs", "--epochs", "0")]

@@ -67,6 +67,7 @@ public sealed record Lobster : Method
     internal override void Validate(Recipe recipe)
     {
         if (Lambda > 1) throw new UsageException($"lambda {SettingText.Text(Lambda)} of lobster is above 1: weights would change their sign at every step.");
+        if (Sensitivity == SensitivityKind.Logit && recipe.Lanes > 1) throw new UsageException("sensitivity logit takes the gradient of whole batches: it needs lanes 1.");
     }
 
     internal override Method Explicit(Recipe recipe) => this with { Finish = Finish.Explicit(recipe) };
