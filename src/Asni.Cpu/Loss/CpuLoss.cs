@@ -17,7 +17,10 @@ internal sealed unsafe class CpuLoss(int batch, int classes, float labelSmoothin
         float* gradient = dlogits is { } d ? CpuBuffer.Floats(d) : null;
         var body = new Body(CpuBuffer.Floats(logits), classOf, samples, of, Classes, LabelSmoothing, gradient, _partial);
         workers.RunSized((long)samples * Classes * ElementCost, ref body);
-        foreach (LossSums part in _partial) _sums = Sum(_sums, part);
+        // By themselves first: the batch's sums are the same wherever it is computed.
+        LossSums sums = default;
+        foreach (LossSums part in _partial) sums += part;
+        _sums += sums;
     }
 
     public override bool IsAtHand => true;
@@ -28,8 +31,6 @@ internal sealed unsafe class CpuLoss(int batch, int classes, float labelSmoothin
 
     /// <summary>An exponential in double takes about as long as this many floats of a memory-bound pass.</summary>
     private const int ElementCost = 16;
-
-    private static LossSums Sum(LossSums a, LossSums b) => new(a.Loss + b.Loss, a.Top1 + b.Top1, a.Top5 + b.Top5, a.Samples + b.Samples);
 
     private void RequireLabels(int* labels, int samples)
     {
@@ -47,7 +48,7 @@ internal sealed unsafe class CpuLoss(int batch, int classes, float labelSmoothin
             (long n, long end) = Partition.Range(samples, worker, workers);
             LossSums sums = default;
             for (; n < end; n++)
-                sums = Sum(sums, Sample(logits + n * classes, labels[n], gradient == null ? null : gradient + n * classes));
+                sums += Sample(logits + n * classes, labels[n], gradient == null ? null : gradient + n * classes);
             partial[worker] = sums;
         }
 

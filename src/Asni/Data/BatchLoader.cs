@@ -53,11 +53,14 @@ internal sealed class BatchLoader
     /// <summary>Batches in an epoch, the last partial one included.</summary>
     public int BatchesPerEpoch { get; }
 
+    /// <summary>Which of them are filled; the others are other ranks'.</summary>
+    internal LaneShare Share { get; init; } = LaneShare.All(1);
+
     /// <summary>True when batches are filled on background threads.</summary>
     internal bool FillsAhead => _ahead;
 
     /// <summary>
-    /// The batches of an epoch, from <paramref name="firstBatch"/> on (to resume within an epoch). A batch is valid until the next one
+    /// The batches of the share in an epoch, from its <paramref name="firstBatch"/> on (to resume within an epoch). A batch is valid until the next one
     /// is asked for; an epoch allocates, a step does not unless it decodes images. Leaving the loop early stops the background threads.
     /// </summary>
     /// <exception cref="InvalidOperationException">Another epoch of this loader is still being enumerated.</exception>
@@ -77,16 +80,17 @@ internal sealed class BatchLoader
         {
             SampleDraw[] draws = _order.Epoch(epoch);
             ulong? parts = _parts ? _order.Parts(epoch) : null;
+            int batches = Share.CountOf(BatchesPerEpoch);
             if (_ahead)
             {
-                using var prefetcher = new BatchPrefetcher(_batches, _workers, firstBatch, BatchesPerEpoch, (index, _, batch) => Fill(draws, parts, index, batch));
+                using var prefetcher = new BatchPrefetcher(_batches, _workers, firstBatch, batches, (index, _, batch) => Fill(draws, parts, Share.Index(index), batch));
                 while (prefetcher.Next() is { } batch) yield return batch;
             }
             else
             {
-                for (int index = firstBatch; index < BatchesPerEpoch; index++)
+                for (int index = firstBatch; index < batches; index++)
                 {
-                    Fill(draws, parts, index, _batches[0]);
+                    Fill(draws, parts, Share.Index(index), _batches[0]);
                     yield return _batches[0];
                 }
             }

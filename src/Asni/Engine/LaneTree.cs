@@ -31,7 +31,7 @@ internal sealed class LaneTree
     }
 
     /// <summary>After the backward pass of a lane.</summary>
-    /// <param name="last">Leaves the step's gradients and running statistics; else those of the next lane may be computed.</param>
+    /// <param name="last">Leaves the sums; else those of the next lane may be computed.</param>
     /// <param name="dense">Gradients of pruned weights count too.</param>
     public void Add(bool last, bool dense)
     {
@@ -42,12 +42,18 @@ internal sealed class LaneTree
         _lanes++;
     }
 
+    /// <summary>After the last lane, here or on other ranks: sums of running statistics become means.</summary>
+    /// <param name="lanes">Of which they are sums.</param>
+    public void End(int lanes)
+    {
+        if (_runs && lanes > 1) _parameters.CombineRunning(ParameterSlot.Value, ParameterSlot.Value, a: 1f / lanes);
+    }
+
     /// <summary>What is left where the number of lanes is no power of 2.</summary>
     private void Finish(int level, bool dense)
     {
         for (; _lanes >> level != 0; level++)
             if (Has(level)) AddLevel(level, dense);
-        if (_runs && _lanes > 0) _parameters.CombineRunning(ParameterSlot.Value, ParameterSlot.Value, a: 1f / (_lanes + 1));
     }
 
     private void Keep(ParameterSlot slot, bool dense)

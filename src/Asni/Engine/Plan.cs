@@ -189,7 +189,7 @@ internal sealed class Plan : IDisposable
         _denseTraining = NewDenseTraining();
     }
 
-    /// <summary>Where masks move after each of its runs it is never recorded: a recording that is replayed once costs more than it saves.</summary>
+    /// <summary>Where masks move after each of its runs it is recorded in lanes alone, which run more than once with the same masks.</summary>
     private RecordedWork NewDenseTraining() => new(_device, () => IssueTraining(dense: true));
 
     private void IssueTraining(bool dense)

@@ -1,5 +1,6 @@
 using Asni.Data;
 using Asni.Devices;
+using Asni.Distributed;
 using Asni.Engine;
 using Asni.Networks;
 using Asni.Optimizers;
@@ -22,6 +23,9 @@ internal sealed class MethodRun(Recipe recipe, Network network, DatasetSplit dat
     public ITrainingObserver Observer => observer;
     public CheckpointKeeper? Checkpoints { get; init; }
     public CancellationToken Cancellation { get; init; }
+
+    /// <summary>Null: one process trains.</summary>
+    public RankSteps? Ranks { get; init; }
 
     /// <summary>What the run was told to start from; null for a fresh network.</summary>
     public TrainedNetwork? Given { get; init; }
@@ -55,7 +59,7 @@ internal sealed class MethodRun(Recipe recipe, Network network, DatasetSplit dat
 
     /// <summary>A trainer of a model of its own, as the recipe says; whoever asks for it disposes of it.</summary>
     public Trainer NewTrainer(Model of, CheckpointKeeper? checkpoints = null) =>
-        new(of, data, recipe.BatchSize, recipe.Augmentation, (float)recipe.LabelSmoothing, observer, recipe.Lanes) { Checkpoints = checkpoints };
+        new(of, data, recipe.BatchSize, recipe.Augmentation, (float)recipe.LabelSmoothing, observer, recipe.Lanes, Ranks) { Checkpoints = checkpoints };
 
     /// <inheritdoc cref="Trainer.NewBatchGradient"/>
     public BatchGradient NewBatchGradient() => Trainer.NewBatchGradient();

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Asni.Data;
 using Asni.Devices;
+using Asni.Distributed;
 using Asni.Networks;
 using Asni.Training;
 
@@ -18,20 +19,34 @@ public static class MethodRunner
     /// <exception cref="AsniException">The data does not fit the network, ...</exception>
     /// <exception cref="UsageException">The recipe makes no sense, or asks to prune a network that is pruned already.</exception>
     public static RunResult Run(Recipe recipe, Network network, DatasetSplit data, Device device, ITrainingObserver? observer = null,
+        Action<PhaseResult>? phaseCompleted = null, TrainedNetwork? start = null, CheckpointKeeper? checkpoints = null, CancellationToken cancellationToken = default) =>
+        Run(recipe, network, data, device, Communicator.Alone, observer, phaseCompleted, start, checkpoints, cancellationToken);
+
+    /// <inheritdoc cref="Run(Recipe, Network, DatasetSplit, Device, ITrainingObserver, Action{PhaseResult}, TrainedNetwork, CheckpointKeeper, CancellationToken)"/>
+    /// <param name="ranks">Each runs this, with the same recipe and data, and comes to the same result; cancelled on one, all end after the same step.</param>
+    internal static RunResult Run(Recipe recipe, Network network, DatasetSplit data, Device device, Communicator ranks, ITrainingObserver? observer = null,
         Action<PhaseResult>? phaseCompleted = null, TrainedNetwork? start = null, CheckpointKeeper? checkpoints = null, CancellationToken cancellationToken = default)
     {
         observer ??= new Silence();
         recipe.Validate();
         recipe.Method.Validate(network);
         recipe.Method.ValidateStart(start is not null, start?.IsPruned == true);
-        using var run = new MethodRun(recipe, network, data, device, observer) { Given = start, Checkpoints = checkpoints, Cancellation = cancellationToken };
+        using var stop = new CancellationTokenSource();
+        CancellationToken cancellation = ranks.Size == 1 ? cancellationToken : stop.Token;
+        using var run = new MethodRun(recipe, network, data, device, observer)
+        {
+            Given = start,
+            Checkpoints = checkpoints,
+            Cancellation = cancellation,
+            Ranks = ranks.Size == 1 ? null : new RankSteps(ranks, stop, cancellationToken),
+        };
         var phases = ImmutableArray.CreateBuilder<PhaseResult>();
         bool complete = false;
         try
         {
             complete = RunPhases(run, phases.Add, phaseCompleted);
         }
-        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        catch (OperationCanceledException) when (cancellation.IsCancellationRequested)
         {
             // Between two phases: there is nothing of the next one to keep.
         }

@@ -11,6 +11,7 @@ internal sealed class BatchFeed : IDisposable
     private readonly Dataset _data;
     private readonly Augmentation _augmentation;
     private readonly bool _shuffle;
+    private readonly LaneShare _share;
     private readonly DeviceDataset? _resident;
     private SampleOrder? _order;
     private BatchLoader? _loader;
@@ -20,9 +21,10 @@ internal sealed class BatchFeed : IDisposable
     private int _first;
     private ulong _seed;
 
-    public BatchFeed(Plan plan, Dataset data, Augmentation augmentation, bool shuffle)
+    /// <param name="share">Which batches are loaded; the others are other ranks'.</param>
+    public BatchFeed(Plan plan, Dataset data, Augmentation augmentation, bool shuffle, LaneShare share)
     {
-        (_plan, _data, _augmentation, _shuffle) = (plan, data, augmentation, shuffle);
+        (_plan, _data, _augmentation, _shuffle, _share) = (plan, data, augmentation, shuffle, share);
         _labels = new int[plan.BatchSize];
         if (data.Pixels.IsEmpty) return;
         int[] labels = [.. Enumerable.Range(0, data.Count).Select(data.GetLabel)];
@@ -30,7 +32,8 @@ internal sealed class BatchFeed : IDisposable
         _resident = plan.Model.Device.CreateDataset(data.Pixels, labels, data.Shape, data.Normalization);
     }
 
-    /// <summary>Loads the batches of an epoch from <paramref name="firstBatch"/> on, one each time the next is asked for.</summary>
+    /// <summary>Loads the batches of the share in an epoch from <paramref name="firstBatch"/> on, one each time the next is asked for.</summary>
+    /// <param name="firstBatch">Of the share.</param>
     /// <returns>Samples of each.</returns>
     public IEnumerable<int> Epoch(ulong seed, int epoch, int firstBatch = 0)
     {
@@ -52,8 +55,10 @@ internal sealed class BatchFeed : IDisposable
     {
         _order ??= new SampleOrder(_data.Count, _augmentation, _shuffle, _seed);
         data.SetOrder(_draws = _order.Epoch(epoch));
-        for (int first = firstBatch * _plan.BatchSize; first < _data.Count; first += _plan.BatchSize)
+        int batches = _share.CountOf((_data.Count + _plan.BatchSize - 1) / _plan.BatchSize);
+        for (int batch = firstBatch; batch < batches; batch++)
         {
+            int first = _share.Index(batch) * _plan.BatchSize;
             int count = Math.Min(_plan.BatchSize, _data.Count - first);
             _plan.Load(data, _first = first, count);
             yield return count;
@@ -62,8 +67,9 @@ internal sealed class BatchFeed : IDisposable
 
     private IEnumerable<int> Upload(int epoch, int firstBatch)
     {
-        _loader ??= new BatchLoader(_data, _plan.BatchSize, _augmentation, _shuffle, _seed);
-        foreach (Batch batch in _loader.Epoch(epoch, firstBatch))
+        _loader ??= new BatchLoader(_data, _plan.BatchSize, _augmentation, _shuffle, _seed) { Share = _share };
+        // Behind the last step of an epoch are batches that its last step did not have.
+        foreach (Batch batch in _loader.Epoch(epoch, Math.Min(firstBatch, _share.CountOf(_loader.BatchesPerEpoch))))
         {
             _plan.Load(_batch = batch, _data.Normalization);
             yield return batch.Count;

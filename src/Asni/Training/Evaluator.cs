@@ -1,6 +1,8 @@
 using System.Diagnostics;
+using System.Runtime.InteropServices;
 using Asni.Data;
 using Asni.Devices;
+using Asni.Distributed;
 using Asni.Engine;
 
 namespace Asni.Training;
@@ -20,18 +22,24 @@ public sealed class Evaluator : IDisposable
     private readonly Model _model;
     private readonly Plan _plan;
     private readonly BatchFeed _feed;
+    private readonly Communicator _ranks;
+    private readonly int _batches;
 
     /// <param name="batchSize">Images a batch at least: more are taken where that is faster and images are small.</param>
     /// <exception cref="UsageException">The network reads other images, or tells fewer classes apart.</exception>
     /// <exception cref="DeviceMemoryException">The device lacks the memory for a batch.</exception>
-    public Evaluator(Model model, Dataset data, int batchSize = 1)
+    public Evaluator(Model model, Dataset data, int batchSize = 1) : this(model, data, batchSize, Communicator.Alone) { }
+
+    /// <param name="ranks">Take turns with the batches.</param>
+    internal Evaluator(Model model, Dataset data, int batchSize, Communicator ranks)
     {
         RequireFit(model, data);
-        _model = model;
+        (_model, _ranks) = (model, ranks);
         _plan = new Plan(model, Math.Min(Math.Max(batchSize, Math.Min(FastBatch, InputsAtOnce / model.Network.Input.Elements)), data.Count), training: false);
+        _batches = (data.Count + _plan.BatchSize - 1) / _plan.BatchSize;
         try
         {
-            _feed = new BatchFeed(_plan, data, Augmentation.None, shuffle: false);
+            _feed = new BatchFeed(_plan, data, Augmentation.None, shuffle: false, new LaneShare(ranks.Size, ranks.Rank, ranks.Size));
         }
         catch
         {
@@ -45,12 +53,25 @@ public sealed class Evaluator : IDisposable
     {
         using SingleCaller.Call call = _model.Device.Caller.Enter();
         var watch = Stopwatch.StartNew();
+        var own = new List<LossSums>();
         foreach (int _ in _feed.Epoch(seed: 0, epoch: 0))
         {
             cancellationToken.ThrowIfCancellationRequested();
             _plan.RunEvaluation();
+            if (_ranks.Size > 1) own.Add(_plan.ReadLoss());
         }
-        return Metrics.From(_plan.ReadLoss(), watch.Elapsed.TotalSeconds);
+        return Metrics.From(_ranks.Size > 1 ? Gather(own) : _plan.ReadLoss(), watch.Elapsed.TotalSeconds);
+    }
+
+    /// <summary>The sums of all batches, in their order: to the last digit those of one rank.</summary>
+    private LossSums Gather(List<LossSums> own)
+    {
+        int each = (_batches + _ranks.Size - 1) / _ranks.Size;
+        var all = new LossSums[each * _ranks.Size];
+        _ranks.AllGather(MemoryMarshal.AsBytes<LossSums>([.. own, .. new LossSums[each - own.Count]]), MemoryMarshal.AsBytes(all.AsSpan()));
+        LossSums sums = default;
+        for (int batch = 0; batch < _batches; batch++) sums += all[batch % _ranks.Size * each + batch / _ranks.Size];
+        return sums;
     }
 
     /// <exception cref="InvalidOperationException">Another thread is using it.</exception>

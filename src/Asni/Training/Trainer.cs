@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Asni.Data;
 using Asni.Devices;
+using Asni.Distributed;
 using Asni.Engine;
 using Asni.Optimizers;
 using Asni.Training.Policies;
@@ -21,11 +22,16 @@ internal sealed class Trainer : IDisposable
     private readonly ITrainingObserver _observer;
     private readonly BatchFeed _feed;
     private readonly LaneTree? _lanes;
+    private readonly LaneShare _share;
+    private readonly RankSteps? _ranks;
+    private readonly GradientExchange? _exchange;
     private EpochProgress _progress;
 
     /// <param name="batchSize">Samples of a step.</param>
     /// <param name="lanes">Equal parts of it that are computed one after another, each with batch-norm statistics of its own.</param>
-    public Trainer(Model model, DatasetSplit data, int batchSize, Augmentation augmentation, float labelSmoothing, ITrainingObserver observer, int lanes = 1)
+    /// <param name="ranks">Share the lanes; null: one computes them all.</param>
+    /// <exception cref="UsageException">Lanes cannot be shared so, or data do not fit the network.</exception>
+    public Trainer(Model model, DatasetSplit data, int batchSize, Augmentation augmentation, float labelSmoothing, ITrainingObserver observer, int lanes = 1, RankSteps? ranks = null)
     {
         Evaluator.RequireFit(model, data.Train);
         Model = model;
@@ -33,19 +39,23 @@ internal sealed class Trainer : IDisposable
         _observer = observer;
         int batch = Math.Min(batchSize / lanes, data.Train.Count);
         BatchSize = batch * lanes;
+        Communicator all = ranks?.Ranks ?? Communicator.Alone;
+        _share = new LaneShare(lanes, all.Rank, all.Size);
+        _share.Validate();
         if (lanes > 1) _lanes = new LaneTree(model.Parameters);
+        if (ranks is not null) (_ranks, _exchange) = (ranks, new GradientExchange(model.Parameters, all));
         try
         {
             _training = new Plan(model, batch, training: true, labelSmoothing) { Lanes = lanes };
-            _evaluator = new Evaluator(model, data.Test, batch);
+            _evaluator = new Evaluator(model, data.Test, batch, all);
         }
         catch (Exception e)
         {
             _training?.Dispose();
-            if (e is DeviceMemoryException) throw TooLarge(model, batch, lanes);
+            if (e is DeviceMemoryException) throw TooLarge(model, batch, lanes, n => batchSize % n == 0 ? Math.Min(batchSize / n, data.Train.Count) : int.MaxValue);
             throw;
         }
-        _feed = new BatchFeed(_training, data.Train, augmentation, shuffle: true);
+        _feed = new BatchFeed(_training, data.Train, augmentation, shuffle: true, _share);
     }
 
     public Model Model { get; }
@@ -69,66 +79,74 @@ internal sealed class Trainer : IDisposable
         _progress = from;
         // Sums go on where they were, so that their last digits do not depend on where the epoch was cut.
         _training.StartLoss(from.Sums);
+        _ranks?.StartEpoch(from.Sums);
         var watch = Stopwatch.StartNew();
         TimeSpan told = TimeSpan.Zero;
-        int step = from.Step, images = 0, loaded = 0;
-        StepNeeds needs = default;
-        foreach (int count in _feed.Epoch(epoch.Seed, epoch.Epoch, step * _training.Lanes))
+        long images = 0;
+        using IEnumerator<int> feed = _feed.Epoch(epoch.Seed, epoch.Epoch, from.Step * _share.Own).GetEnumerator();
+        for (int step = from.Step; step < StepsPerEpoch; step++)
         {
             int samples = Math.Min(BatchSize, _data.Train.Count - step * BatchSize);
-            if (loaded == 0)
-            {
-                cancellation.ThrowIfCancellationRequested();
-                needs = hooks.Before?.Invoke(step + 1) ?? default;
-                _lanes?.Begin();
-            }
-            loaded += count;
-            RunLane(samples, last: loaded == samples, needs.DenseGradient, epoch, step);
-            if (loaded < samples) continue;
+            StepNeeds needs = RunLanes(samples, feed, hooks, epoch, step, cancellation);
             hooks.AfterBackward?.Invoke(step + 1);
             long optimizerStep = (long)epoch.Epoch * StepsPerEpoch + step + 1 - epoch.Begin;
             if (!needs.ReplacesUpdate) Model.Parameters.Update(epoch.Optimizer.At(epoch.LearningRate, optimizerStep));
-            step++;
             images += samples;
-            loaded = 0;
-            _progress = _progress with { Step = step, Seconds = from.Seconds + watch.Elapsed.TotalSeconds };
-            hooks.After?.Invoke(step);
+            _progress = _progress with { Step = step + 1, Seconds = from.Seconds + watch.Elapsed.TotalSeconds };
+            hooks.After?.Invoke(step + 1);
             if (watch.Elapsed - told < ProgressInterval) continue;
             told = watch.Elapsed;
-            _observer.OnStepCompleted(new StepProgress(epoch.Phase, epoch.Epoch, epoch.Epochs, step, StepsPerEpoch, images / told.TotalSeconds));
+            _observer.OnStepCompleted(new StepProgress(epoch.Phase, epoch.Epoch, epoch.Epochs, step + 1, StepsPerEpoch, images / told.TotalSeconds));
         }
         LossSums sums = Progress().Sums;
         RequireFinite(sums, epoch);
+        _ranks?.RequireEqual(Model, $"epoch {epoch.Epoch + 1} of {epoch.Phase}");
         return Metrics.From(sums, from.Seconds + watch.Elapsed.TotalSeconds);
     }
 
-    /// <summary>Forward and backward of the part of a step that is loaded.</summary>
-    /// <param name="samples">Of the step.</param>
-    private void RunLane(int samples, bool last, bool dense, EpochPlan epoch, int step)
+    /// <summary>Forward and backward of a step: afterwards the model's gradients are those of its mean loss.</summary>
+    private StepNeeds RunLanes(int samples, IEnumerator<int> feed, in StepHooks hooks, EpochPlan epoch, int step, CancellationToken cancellation)
     {
-        _training.RunTraining(dense, samples);
-        if (_training.IsLossAtHand) RequireFinite(_training.LossSoFar(), epoch, step);
-        _lanes?.Add(last, dense);
+        int lanes = (samples + _training.BatchSize - 1) / _training.BatchSize, own = _share.CountOf(lanes);
+        if (own > 0 && !feed.MoveNext()) throw new UnreachableException("the feed has as many batches as the steps");
+        cancellation.ThrowIfCancellationRequested();
+        StepNeeds needs = hooks.Before?.Invoke(step + 1) ?? default;
+        _lanes?.Begin();
+        for (int lane = 0; lane < own; lane++)
+        {
+            if (lane > 0 && !feed.MoveNext()) throw new UnreachableException("the feed has as many batches as the steps");
+            _training.RunTraining(needs.DenseGradient, samples);
+            _ranks?.AddLane(_training.ReadLoss());
+            if (_training.IsLossAtHand && _ranks is null) RequireFinite(_training.LossSoFar(), epoch, step);
+            _lanes?.Add(last: lane == own - 1, needs.DenseGradient);
+        }
+        if (_ranks is not null)
+        {
+            _ranks.Exchange(_share, lanes);
+            RequireFinite(_ranks.Sums, epoch, step);
+            _exchange!.Run(_share.RanksOf(lanes));
+        }
+        _lanes?.End(lanes);
+        return needs;
     }
 
     /// <summary>Gradients of other functions of the logits on the batches that it trains, with activations of their own; to be disposed of before it.</summary>
     /// <exception cref="DeviceMemoryException">The device lacks the memory.</exception>
-    /// <exception cref="UsageException">Batches have lanes, of which no more than one is loaded.</exception>
     internal BatchGradient NewBatchGradient()
     {
-        if (_lanes is not null) throw new UsageException("a gradient of the logits is taken of whole batches: it needs lanes 1.");
+        if (_lanes is not null) throw new InvalidOperationException("no more than one lane of a batch is loaded");
         try
         {
             return new BatchGradient(_training, _feed);
         }
         catch (DeviceMemoryException)
         {
-            throw TooLarge(Model, _training.BatchSize, _training.Lanes);
+            throw TooLarge(Model, _training.BatchSize, lanes: 1, _ => int.MaxValue);
         }
     }
 
     /// <summary>How far the epoch is that trains now or trained last. Waits for the device.</summary>
-    internal EpochProgress Progress() => _progress = _progress with { Sums = _training.LossSoFar() };
+    internal EpochProgress Progress() => _progress = _progress with { Sums = _ranks?.Sums ?? _training.LossSoFar() };
 
     /// <inheritdoc cref="Evaluator.Evaluate"/>
     public Metrics Evaluate(CancellationToken cancellation = default) => _evaluator.Evaluate(cancellation);
@@ -151,7 +169,8 @@ internal sealed class Trainer : IDisposable
     }
 
     /// <summary>Names the batch that would fit, by halves: with room beside the activations for what operations take themselves.</summary>
-    private static DeviceMemoryException TooLarge(Model model, int lane, int lanes)
+    /// <param name="laneOf">Samples of a lane where there are so many.</param>
+    private static DeviceMemoryException TooLarge(Model model, int lane, int lanes, Func<int, int> laneOf)
     {
         long free = model.Device.FreeMemory ?? 0;
         int fits = lane;
@@ -162,8 +181,8 @@ internal sealed class Trainer : IDisposable
         return new DeviceMemoryException($"{what} of {model.Network.Name} takes {gib} on {model.Device.Name}; {smaller}.")
         {
             BatchSize = lane * lanes,
-            FittingBatchSize = fits == lane ? null : fits * lanes,
-            FittingLanes = fits == lane ? null : Enumerable.Range(lanes, LaneTree.MaxLanes + 1 - lanes).Where(n => lane * lanes % n == 0 && lane * lanes / n <= fits).Cast<int?>().FirstOrDefault(),
+            FittingBatchSize = fits == lane ? null : fits,
+            FittingLanes = fits == lane ? null : Enumerable.Range(lanes, LaneTree.MaxLanes + 1 - lanes).Where(n => laneOf(n) <= fits).Cast<int?>().FirstOrDefault(),
         };
 
         long Bytes(int n) => new PlanBuilder(model, n, training: true).Bytes();

@@ -61,6 +61,7 @@ public class LaneTests(DeviceCase device)
                 Run(plan, lane, lane == lanes - 1 ? ofLast : Lane, samples, dense);
                 tree.Add(last: lane == lanes - 1, dense);
             }
+            tree.End(lanes);
             Assert.That(Gradients(model, dense), Is.EqualTo(sums.Peek().Gradients));
             float share = 1f / lanes;
             Assert.That(Read(model, p => !p.IsTrained, ParameterSlot.Value), Is.EqualTo(sums.Peek().Running.Select(r => r.Select(v => v * share))));

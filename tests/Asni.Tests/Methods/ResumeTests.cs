@@ -58,7 +58,7 @@ public class ResumeTests : FolderTest
             new("prunes every 2 steps", linear.Network, linear.Data, momentum with { Method = asni with { EverySteps = 2 } }),
             new("dense, sgd", linear.Network, linear.Data, recipe with { Method = new DenseTraining(), Optimizer = new OptimizerSettings { Kind = OptimizerKind.Sgd } }),
             new("batch-norm, momentum, crops", images.Network, images.Data, momentum with { BatchSize = 16, Augmentation = new Augmentation(2, true) }),
-            new("4 lanes, batch-norm, momentum, crops", images.Network, images.Data, momentum with { BatchSize = 16, Lanes = 4, Augmentation = new Augmentation(2, true) }) { IsStoppedAnywhere = false },
+            new("4 lanes, batch-norm, momentum, crops", images.Network, images.Data, momentum with { BatchSize = 16, Lanes = 4, Augmentation = new Augmentation(2, true) }),
             new("imp, rewinds to the middle of an epoch", images.Network, images.Data, momentum with { BatchSize = 16, Method = new Imp { Sparsity = 0.36, RewindStep = 6 } }) { IsStoppedAnywhere = false },
             new("imp, rewinds the rate, adam", linear.Network, linear.Data, recipe with { Method = new Imp { Sparsity = 0.36, Rewind = RewindKind.Rate, RewindEpoch = 1 } }) { IsStoppedAnywhere = false },
             new("signs and magnitudes", linear.Network, linear.Data, recipe with

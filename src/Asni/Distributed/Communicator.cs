@@ -1,0 +1,39 @@
+namespace Asni.Distributed;
+
+/// <summary>
+/// The processes that train one network together, as one of them sees them. Every rank makes the same calls in the same order, each of which returns when all have made it or fails.
+/// </summary>
+internal abstract class Communicator : IDisposable
+{
+    /// <summary>A process by itself.</summary>
+    public static Communicator Alone { get; } = new SingleProcess();
+
+    /// <summary>0 to <see cref="Size"/> - 1.</summary>
+    public abstract int Rank { get; }
+
+    public abstract int Size { get; }
+
+    /// <summary>Gives every rank the bytes of one.</summary>
+    public abstract void Broadcast(Span<byte> bytes, int root);
+
+    /// <summary>Gives every rank what each has, in the order of the ranks.</summary>
+    /// <param name="own">As many bytes on every rank.</param>
+    /// <param name="all">As many from each rank.</param>
+    public abstract void AllGather(ReadOnlySpan<byte> own, Span<byte> all);
+
+    /// <summary>Gives rank r the r-th part of what each has, in the order of the ranks that had it.</summary>
+    /// <param name="parts">Equal parts, one for each rank.</param>
+    /// <param name="received">As many bytes.</param>
+    public abstract void AllToAll(ReadOnlySpan<byte> parts, Span<byte> received);
+
+    public virtual void Dispose() => GC.SuppressFinalize(this);
+
+    private sealed class SingleProcess : Communicator
+    {
+        public override int Rank => 0;
+        public override int Size => 1;
+        public override void Broadcast(Span<byte> bytes, int root) { }
+        public override void AllGather(ReadOnlySpan<byte> own, Span<byte> all) => own.CopyTo(all);
+        public override void AllToAll(ReadOnlySpan<byte> parts, Span<byte> received) => parts.CopyTo(received);
+    }
+}
