@@ -65,13 +65,15 @@ internal sealed class Checkpointing
 
     /// <param name="plan">The run.</param>
     /// <param name="folder">Its folder.</param>
-    public CheckpointKeeper Keeper(ParseResult parsed, RunPlan plan, string folder)
+    /// <param name="saves">False: only reads what another rank saved.</param>
+    public CheckpointKeeper Keeper(ParseResult parsed, RunPlan plan, string folder, bool saves = true)
     {
         double minutes = Number(parsed.GetValue(_minutes), _minutes.Name, 10, 0, 1e6);
         int keep = (int)Number(parsed.GetValue(_keep), _keep.Name, 2, 1, 1e6);
         string identity = Identity(plan);
         return new CheckpointKeeper(Path.Combine(folder, RunFolder.CheckpointFolder), identity, keep, TimeSpan.FromMinutes(minutes))
         {
+            Saves = saves,
             IsSameRun = written => written == identity || InWordsOfToday(written) == identity,
             Inputs = Inputs(plan),
             ImageFiles = ImageFiles(plan),

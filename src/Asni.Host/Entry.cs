@@ -14,6 +14,15 @@ internal static class Entry
 
     public static int Run(string[] args, HostConsole console)
     {
+        int code = RunCommand(args, console);
+        // Where one of several fails the others would wait for it.
+        if (code is not (0 or Interrupted)) console.Ranks.Abort(code);
+        console.Ranks.Dispose();
+        return code;
+    }
+
+    private static int RunCommand(string[] args, HostConsole console)
+    {
         var verbose = new Option<bool>("--verbose") { Description = "show stack traces", Recursive = true };
         RootCommand root = Commands(console, verbose);
         ParseResult parsed = root.Parse(args);

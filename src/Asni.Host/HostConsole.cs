@@ -1,3 +1,4 @@
+using Asni.Distributed;
 using Spectre.Console;
 
 namespace Asni.Host;
@@ -12,7 +13,7 @@ internal sealed class HostConsole
     {
         Output = output;
         Error = error;
-        IsLive = isLive;
+        _isLive = isLive;
         Screen = AnsiConsole.Create(new AnsiConsoleSettings
         {
             Ansi = isLive ? AnsiSupport.Yes : AnsiSupport.No,
@@ -26,8 +27,11 @@ internal sealed class HostConsole
     public TextWriter Output { get; }
     public TextWriter Error { get; }
 
-    /// <summary>A terminal: progress may be redrawn in place.</summary>
-    public bool IsLive { get; }
+    /// <summary>A terminal: progress may be redrawn in place. Launchers mix the output of ranks line by line.</summary>
+    public bool IsLive => _isLive && Ranks.Size == 1;
+
+    /// <summary>Of which rank 0 alone prints, but for failures.</summary>
+    public Communicator Ranks { get; set; } = Communicator.Alone;
     public IAnsiConsole Screen { get; }
 
     public static HostConsole OfProcess()
@@ -50,6 +54,7 @@ internal sealed class HostConsole
     /// <summary>Why some of the output could not be written; null when all was.</summary>
     public Exception? OutputFailure => _lasting?.Failure;
 
+    private readonly bool _isLive;
     private LastingWriter? _lasting;
 
     /// <summary>Prints to the given writers, without colours or redrawing.</summary>
@@ -66,6 +71,7 @@ internal sealed class HostConsole
     /// <summary>One line, whatever the text holds.</summary>
     public void Line(string text = "")
     {
+        if (Ranks.Rank > 0) return;
         text = Printable.Line(text);
         if (IsLive) Screen.WriteLine(text);
         else Output.WriteLine(text);
@@ -78,12 +84,15 @@ internal sealed class HostConsole
         else Line("note: " + message);
     }
 
-    public void Fail(string message) => Error.WriteLine("asni: " + Printable.Line(message));
+    public void Fail(string message) => Error.WriteLine($"asni: {(Ranks.Size > 1 ? $"rank {Ranks.Rank} ({Environment.MachineName}): " : "")}{Printable.Line(message)}");
 
     /// <summary>A table with these columns; those in <paramref name="right"/> hold numbers.</summary>
     public ConsoleTable NewTable(IReadOnlyList<string> columns, params IReadOnlyList<int> right) => new(columns, right);
 
-    public void Write(ConsoleTable table) => table.Write(Screen, IsLive ? TableBorder.Rounded : TableBorder.Ascii2);
+    public void Write(ConsoleTable table)
+    {
+        if (Ranks.Rank == 0) table.Write(Screen, IsLive ? TableBorder.Rounded : TableBorder.Ascii2);
+    }
 
     /// <summary>Characters of a line.</summary>
     public int Width => Screen.Profile.Width;

@@ -2,7 +2,7 @@ using System.Runtime.InteropServices;
 
 namespace Asni.Host;
 
-/// <summary>Ctrl-C, SIGTERM and, when the terminal goes, SIGHUP: the first asks the work to stop after its step, the second ends the process as usual.</summary>
+/// <summary>Ctrl-C, SIGTERM, SIGUSR1 (which launchers of several ranks and schedulers pass on) and, when the terminal goes, SIGHUP: the first asks the work to stop after its step, the second ends the process as usual.</summary>
 internal sealed class Interrupt : IDisposable
 {
     private readonly CancellationTokenSource _source = new();
@@ -20,7 +20,8 @@ internal sealed class Interrupt : IDisposable
             _source.Cancel();
             requested();
         }
-        _signals = [.. ((PosixSignal[])[PosixSignal.SIGINT, PosixSignal.SIGTERM, PosixSignal.SIGHUP]).Select(s => PosixSignalRegistration.Create(s, Handle))];
+        PosixSignal[] user = OperatingSystem.IsWindows() ? [] : [(PosixSignal)(OperatingSystem.IsLinux() ? 10 : 30)];
+        _signals = [.. ((PosixSignal[])[PosixSignal.SIGINT, PosixSignal.SIGTERM, PosixSignal.SIGHUP, .. user]).Select(s => PosixSignalRegistration.Create(s, Handle))];
     }
 
     /// <summary>True once a signal came; <see cref="Stop"/> does not count.</summary>

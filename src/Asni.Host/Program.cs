@@ -1,1 +1,6 @@
-return Asni.Host.Entry.Run(args, Asni.Host.HostConsole.OfProcess());
+using Asni.Host;
+using Asni.Mpi;
+
+// Launchers give ranks a terminal, whose control codes would end in their logs.
+if (Launcher.Find(Environment.GetEnvironmentVariable) is not null) Environment.SetEnvironmentVariable("TERM", "dumb");
+return Entry.Run(args, HostConsole.OfProcess());

@@ -3,6 +3,7 @@ using System.CommandLine.Parsing;
 using System.Globalization;
 using Asni.Data;
 using Asni.Devices;
+using Asni.Distributed;
 using Asni.Host.Display;
 using Asni.Host.Recipes;
 using Asni.Methods;
@@ -26,6 +27,7 @@ internal sealed class TrainCommand
     };
     private readonly Option<string> _recipe = new("--recipe") { Description = "YAML file with settings; flags override it", HelpName = "file" };
     private readonly Option<string> _out = new("--out") { Description = "run folder, new or empty (default runs/NET-DATA-TIME)", HelpName = "dir" };
+    private readonly Option<bool> _orResume = new("--or-resume") { Description = "continue the run in --out where it holds one of these settings: for jobs that are started again" };
     private readonly DeviceChoice _device = new();
     private readonly Checkpointing _checkpointing = new();
 
@@ -47,6 +49,7 @@ internal sealed class TrainCommand
         command.Add(_dataDir);
         command.Add(_recipe);
         command.Add(_out);
+        command.Add(_orResume);
         _device.AddTo(command);
         _checkpointing.AddTo(command);
         command.SetAction(Run);
@@ -54,15 +57,19 @@ internal sealed class TrainCommand
 
     private int Run(ParseResult parsed)
     {
-        if (_checkpointing.Folder(parsed, [.. _settings.Values, .. _off.Values, _recipe, _out]) is { } resumed) return Resume(parsed, resumed);
+        _console.Ranks = RankAgreement.Open();
+        if (_checkpointing.Folder(parsed, [.. _settings.Values, .. _off.Values, _recipe, _out, _orResume]) is { } resumed) return Resume(parsed, resumed);
         SettingsLayer file = parsed.GetValue(_recipe) is { } path ? RecipeYaml.Load(path) : SettingsLayer.Empty;
-        DeviceRequest request = _device.Parse(parsed);
+        if (parsed.GetValue(_orResume) && Begun(parsed, file) is { } begun) return Resume(parsed, begun);
+        DeviceRequest request = _device.Parse(parsed, RankAgreement.Device(Ranks));
         string? dataDir = parsed.GetValue(_dataDir);
-        RunPlan plan = RunPlanner.Plan(file, Flags(parsed), DatasetLocator.ForUser(dataDir), request.Threads);
+        RunPlan plan = RankAgreement.WithLanes(RunPlanner.Plan(file, Flags(parsed), DatasetLocator.ForUser(dataDir), request.Threads), Ranks);
         using Device device = request.Open();
         RunDescription run = Describe(plan, device);
         // Before there is a folder: a signal never leaves one that cannot go on.
         using Interrupt interrupt = StopAfterStep();
+        RankAgreement.Require(Ranks, plan, device);
+        if (Ranks.Rank > 0) return Follow(plan, device, null, interrupt);
         using RunFolder folder = parsed.GetValue(_out) is { } directory ? RunFolder.Create(directory, run) : RunFolder.CreateNew(run.DefaultFolder(DateTime.Now), run);
         try
         {
@@ -80,11 +87,37 @@ internal sealed class TrainCommand
         }
     }
 
+    /// <summary>The folder of --out where it holds a run, which rank 0 sees for all; null where it does not.</summary>
+    /// <exception cref="UsageException">The run there was started with other settings.</exception>
+    private string? Begun(ParseResult parsed, SettingsLayer file)
+    {
+        string directory = parsed.GetValue(_out) ?? throw new UsageException("--or-resume needs --out, the folder that is continued where it holds a run.");
+        string recipe = Path.Combine(directory, RunFolder.Recipe);
+        Span<byte> begun = [File.Exists(recipe) ? (byte)1 : (byte)0];
+        Ranks.Broadcast(begun, root: 0);
+        if (begun[0] == 0) return null;
+        SettingsLayer flags = Flags(parsed), saved = RecipeYaml.Load(recipe);
+        RunSettings before = SettingsLayer.Apply(saved), now = SettingsLayer.Apply(saved, file, flags);
+        foreach (Setting<RunSettings> setting in RunSettingList.ForMethod(now.Recipe.Method).Where(s => flags.Has(s.Key) || file.Has(s.Key)))
+            if (setting.Get(before) != setting.Get(now))
+                throw new UsageException($"the run in {directory} has {setting.Key} {setting.Get(before) ?? "left out"}, not {setting.Get(now)}; give another --out.");
+        return directory;
+    }
+
+    /// <summary>Of which rank 0 alone keeps what comes of it.</summary>
+    private Communicator Ranks => _console.Ranks;
+
+    /// <summary>Trains as another rank than 0.</summary>
+    private int Follow(RunPlan plan, Device device, CheckpointKeeper? checkpoints, Interrupt interrupt) =>
+        MethodRunner.Run(plan.Recipe, plan.Network, plan.Data, device, Ranks, start: plan.Start, checkpoints: checkpoints, cancellationToken: interrupt.Token).Complete ? 0 : Entry.Interrupted;
+
     /// <summary>Goes on with the run in a folder from its newest checkpoint, or from its beginning when it was stopped before the first.</summary>
     private int Resume(ParseResult parsed, string directory)
     {
-        using RunLock? held = RunFolder.Take(directory);
-        if (held is null)
+        using RunLock? held = Ranks.Rank == 0 ? RunFolder.Take(directory) : null;
+        Span<byte> goesOn = [held is null ? (byte)0 : (byte)1];
+        Ranks.Broadcast(goesOn, root: 0);
+        if (goesOn[0] == 0)
         {
             _console.Line($"the run in {directory} is complete: there is nothing to resume.");
             return 0;
@@ -94,9 +127,12 @@ internal sealed class TrainCommand
         string? dataDir = parsed.GetValue(_dataDir) ?? start.DataDir;
         RunPlan plan = RunPlanner.Plan(RecipeYaml.Load(Path.Combine(directory, RunFolder.Recipe)), SettingsLayer.Empty, DatasetLocator.ForUser(dataDir), request.Threads);
         using Device device = request.Open();
-        CheckpointKeeper checkpoints = _checkpointing.Keeper(parsed, plan, directory);
+        CheckpointKeeper checkpoints = _checkpointing.Keeper(parsed, plan, directory, saves: Ranks.Rank == 0);
         CheckpointPosition? at = checkpoints.FindNewest(plan.Network, _console.Note);
         using Interrupt interrupt = StopAfterStep();
+        // All have read the folder before one writes to it.
+        RankAgreement.Require(Ranks, plan, device, at);
+        if (held is null) return Follow(plan, device, checkpoints, interrupt);
         using RunFolder folder = RunFolder.Reopen(held, Describe(plan, device), at is null ? [] : at.Epochs);
         Announce(plan, device, request.Note, folder);
         if (at is not null && at.Device != device.Description)
@@ -135,17 +171,16 @@ internal sealed class TrainCommand
         var display = TrainingDisplay.For(_console, plan.TrainedEpochs);
         var observer = new RunObserver(plan.Recipe.Method, folder, display, interrupt);
         RunResult? result = null;
-        display.Around(() => result = MethodRunner.Run(plan.Recipe, plan.Network, plan.Data, device, observer, folder.Record, plan.Start,
+        display.Around(() => result = MethodRunner.Run(plan.Recipe, plan.Network, plan.Data, device, Ranks, observer, folder.Record, plan.Start,
             checkpoints, interrupt.Token));
         if (observer.Failure is { } failure) throw failure;
-        if (!interrupt.Requested)
-        {
-            folder.Complete();
-        }
+        // Another rank may have been asked.
+        bool stopped = interrupt.Requested || !result!.Complete;
+        if (!stopped) folder.Complete();
         ResultTable.Write(_console, result!, folder);
         _console.Line($"run folder: {folder.Path}");
-        if (interrupt.Requested) _console.Line($"asni --resume {folder.Path} continues the run.");
-        return interrupt.Requested ? Entry.Interrupted : 0;
+        if (stopped) _console.Line($"asni --resume {folder.Path} continues the run.");
+        return stopped ? Entry.Interrupted : 0;
     }
 
     private SettingsLayer Flags(ParseResult parsed)
@@ -172,6 +207,7 @@ internal sealed class TrainCommand
         string part = plan.Settings.Limit is null || DataSource.IsSynthetic(r.Data) ? "" : text($"; the first {plan.Data.Train.Count:N0} of them");
         _console.Line("data        " + plan.Data.Source + part);
         _console.Line("device      " + device.Description);
+        if (Ranks.Size > 1) _console.Line(text($"ranks       {Ranks.Size}, with {r.Lanes / Ranks.Size} of {r.Lanes} lanes each"));
         if (deviceNote is not null) _console.Line("            no GPU is used: " + deviceNote);
         PhasePlan first = plan.Phases.First();
         string sparsity = r.Method.FinalSparsity(r, plan.Network) is { } final ? text($", sparsity {final * 100:0.0#} %") : "";

@@ -26,6 +26,10 @@ internal abstract class Communicator : IDisposable
     /// <param name="received">As many bytes.</param>
     public abstract void AllToAll(ReadOnlySpan<byte> parts, Span<byte> received);
 
+    /// <summary>Ends all ranks at once, those too that wait for this one.</summary>
+    /// <param name="code">Exit code of the whole.</param>
+    public virtual void Abort(int code) { }
+
     public virtual void Dispose() => GC.SuppressFinalize(this);
 
     private sealed class SingleProcess : Communicator

@@ -51,6 +51,9 @@ public sealed class CheckpointKeeper
     /// <summary>Fetches the network that a phase delivered, which later phases start from.</summary>
     public Func<string, TrainedNetwork>? Delivered { get; init; }
 
+    /// <summary>False: a rank that goes on from what another one saves.</summary>
+    internal bool Saves { get; init; } = true;
+
     /// <summary>The network of the checkpoint that was found, from which the run goes on; null before that and when there was none.</summary>
     public Network? Network { get; private set; }
 
@@ -144,6 +147,7 @@ public sealed class CheckpointKeeper
     /// <exception cref="AsniException">The disk is full, ...; earlier checkpoints are still there.</exception>
     internal void Save(Model model, OptimizerSettings optimizer, PolicyState? policy, string phase, Func<CheckpointPosition, CheckpointPosition> position)
     {
+        if (!Saves) return;
         var here = new CheckpointPosition { Run = _run, Inputs = Inputs, ImageFiles = ImageFiles, Device = model.Device.Description, Phase = phase, Done = [.. _done], Epochs = [.. _epochs] };
         Checkpoint state = Checkpoint.Take(model, optimizer, position(here)) with { RewindPoint = RewindPoint, Policy = policy };
         state.Model.RequireFinite(phase);

@@ -7,7 +7,7 @@ namespace Asni.Tests.Host;
 /// <summary>The program as a process of its own, to be sent signals.</summary>
 internal sealed class ProgramProcess : IDisposable
 {
-    private static readonly string s_program = Path.ChangeExtension(typeof(Entry).Assembly.Location, ".dll");
+    private static readonly string s_program = System.IO.Path.ChangeExtension(typeof(Entry).Assembly.Location, ".dll");
 
     private readonly Process _process;
     private readonly Task<string> _output, _error;
@@ -25,6 +25,12 @@ internal sealed class ProgramProcess : IDisposable
         _process = Process.Start(start)!;
         (_output, _error) = (_process.StandardOutput.ReadToEndAsync(), _process.StandardError.ReadToEndAsync());
     }
+
+    /// <summary>The program's file, for dotnet.</summary>
+    public static string Path => s_program;
+
+    /// <summary>Another program, which starts it.</summary>
+    public static ProgramProcess Of(string file, Dictionary<string, string> environment, string[] args) => new(file, environment, args);
 
     /// <summary>The same with its output redirected as a shell does it.</summary>
     public static ProgramProcess Redirected(string redirection, params string[] args) =>
@@ -60,7 +66,7 @@ internal sealed class ProgramProcess : IDisposable
     /// <summary>Its exit code, once it has stopped.</summary>
     public int ExitCode()
     {
-        Assert.That(_process.WaitForExit(60_000), "it stops");
+        Assert.That(_process.WaitForExit(120_000), "it stops");
         return _process.ExitCode;
     }
 

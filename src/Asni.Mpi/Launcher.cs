@@ -1,0 +1,31 @@
+using System.Globalization;
+
+namespace Asni.Mpi;
+
+/// <summary>What a launcher says of the processes that it started.</summary>
+/// <param name="Name">In words.</param>
+/// <param name="LocalSize">Processes on this machine.</param>
+internal sealed record Launcher(string Name, int Size, int Rank, int LocalSize)
+{
+    public const string Slurm = "srun";
+
+    private static readonly (string Name, string Size, string Rank, string LocalSize)[] s_known =
+    [
+        ("Open MPI's mpirun", "OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_LOCAL_SIZE"),
+        // Of a job step alone: what runs in the batch script itself is one process.
+        (Slurm, "SLURM_STEP_NUM_TASKS", "SLURM_PROCID", "SLURM_STEP_TASKS_PER_NODE"),
+        ("mpiexec", "PMI_SIZE", "PMI_RANK", "MPI_LOCALNRANKS"),
+    ];
+
+    /// <param name="variable">Of the environment.</param>
+    /// <returns>Null where this process is by itself.</returns>
+    public static Launcher? Find(Func<string, string?> variable)
+    {
+        foreach ((string name, string size, string rank, string localSize) in s_known)
+            if (Number(variable(size)) is > 1 and int processes) return new Launcher(name, processes, Number(variable(rank)) ?? 0, Number(variable(localSize)) ?? 1);
+        return null;
+    }
+
+    /// <summary>Slurm writes "4(x2)" for 4 on each of 2 nodes.</summary>
+    private static int? Number(string? text) => text is not null && int.TryParse(text.Split('(', ',')[0], NumberStyles.None, CultureInfo.InvariantCulture, out int number) ? number : null;
+}

@@ -1,0 +1,52 @@
+using System.Runtime.InteropServices;
+
+namespace Asni.Mpi;
+
+/// <summary>
+/// The MPI library of this machine. Libraries have one of three binary interfaces, which differ in what handles are: in Open MPI the addresses of exported objects, in MPICH and those that
+/// share its interface fixed integers, and others in that of the standard since MPI 5.0. Handles are <see cref="nint"/> here, which calling conventions of 64-bit machines allow where C has int.
+/// </summary>
+internal sealed unsafe class MpiLibrary
+{
+    /// <summary>Names the library, or is "none".</summary>
+    public const string Variable = "ASNI_MPI";
+
+    private static readonly string[] s_openMpi = ["libmpi.so.40"], s_others = ["libmpi_abi.so.0", "libmpich.so.12", "libmpi.so.12"];
+
+    private MpiLibrary(string name, nint handle)
+    {
+        Name = name;
+        if (NativeLibrary.TryGetExport(handle, "ompi_mpi_comm_world", out nint world))
+            (Kind, World, Byte, ErrorsReturn) = ("Open MPI", world, NativeLibrary.GetExport(handle, "ompi_mpi_byte"), NativeLibrary.GetExport(handle, "ompi_mpi_errors_return"));
+        else if (Path.GetFileName(name).StartsWith("libmpi_abi", StringComparison.Ordinal))
+            (Kind, World, Byte, ErrorsReturn) = ("MPI's standard interface", 0x101, 0x247, 0x142);
+        else
+            (Kind, World, Byte, ErrorsReturn) = ("MPICH", 0x44000000, 0x4c00010d, 0x54000001);
+    }
+
+    public string Name { get; }
+
+    /// <summary>Of the interface.</summary>
+    public string Kind { get; }
+
+    public nint World { get; }
+    public nint Byte { get; }
+    public nint ErrorsReturn { get; }
+
+    /// <param name="launcher">Whose library is looked for first.</param>
+    /// <exception cref="AsniException">None is there.</exception>
+    public static MpiLibrary Load(Launcher launcher)
+    {
+        // UCX, over which many of them send, would catch the signal by which .NET finds null references. Environment.SetEnvironmentVariable does not reach C.
+        if (!OperatingSystem.IsWindows()) _ = MpiFunctions.setenv("UCX_ERROR_SIGNALS", "", 1);
+        string? named = Environment.GetEnvironmentVariable(Variable);
+        string[] names = !string.IsNullOrEmpty(named) ? [named] : launcher.Name.StartsWith("Open MPI", StringComparison.Ordinal) ? [.. s_openMpi, .. s_others] : [.. s_others, .. s_openMpi];
+        foreach (string name in names)
+        {
+            if (!NativeLibrary.TryLoad(name, out nint handle)) continue;
+            NativeLibrary.SetDllImportResolver(typeof(MpiFunctions).Assembly, (wanted, _, _) => wanted == MpiFunctions.Library ? handle : 0);
+            return new MpiLibrary(name, handle);
+        }
+        throw new AsniException($"started as one of {launcher.Size} by {launcher.Name}, but no MPI library was found ({string.Join(", ", names)}); install one, such as libopenmpi3, or name it in {Variable}.");
+    }
+}
