@@ -10,7 +10,11 @@ using Asni.Training;
 namespace Asni.Host;
 
 /// <summary>How a run was started, besides its recipe: kept with its checkpoints, so that --resume needs no other flag.</summary>
-internal sealed record RunStart(DeviceWords Device, string? DataDir);
+internal sealed record RunStart(DeviceWords Device, string? DataDir)
+{
+    /// <summary>What recipe file and flags said, in their words; null: not kept.</summary>
+    public IReadOnlyDictionary<string, string>? Settings { get; init; }
+}
 
 /// <summary>--resume, --checkpoint-minutes and --keep-checkpoints.</summary>
 internal sealed class Checkpointing

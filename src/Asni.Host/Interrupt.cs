@@ -14,9 +14,10 @@ internal sealed class Interrupt : IDisposable
     {
         void Handle(PosixSignalContext context)
         {
+            // It may come twice: from the launcher, and from a scheduler to each rank.
+            context.Cancel = !_requested || (int)context.Signal > 0;
             if (_requested) return;
             _requested = true;
-            context.Cancel = true;
             _source.Cancel();
             requested();
         }

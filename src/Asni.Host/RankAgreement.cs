@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using System.Text;
 using Asni.Data;
@@ -18,15 +19,36 @@ internal static class RankAgreement
     /// <exception cref="AsniException">They cannot reach each other.</exception>
     public static Communicator Open() => MpiCommunicator.Open(Launcher.Find(Environment.GetEnvironmentVariable));
 
-    /// <summary>What --threads is where it is not given: the processors that this process may use, which the ranks of a machine share.</summary>
-    public static DeviceWords? Device(Communicator ranks) => ranks.Size == 1 ? null
-        : new DeviceWords(null, null, Math.Max(1, Environment.ProcessorCount / (Launcher.Find(Environment.GetEnvironmentVariable)?.LocalSize ?? 1)).ToString(CultureInfo.InvariantCulture));
-
-    /// <summary>A lane for each rank, where the recipe has none.</summary>
-    /// <exception cref="UsageException">The lanes cannot be shared by so many ranks.</exception>
-    public static RunPlan WithLanes(RunPlan plan, Communicator ranks)
+    /// <summary>
+    /// What --threads is where it is not given: the processors of a machine, shared by its ranks, or those that the launcher has bound a rank to; on all ranks the fewest that one has.
+    /// </summary>
+    public static DeviceWords? Device(Communicator ranks)
     {
-        int lanes = plan.Recipe.Lanes > 1 ? plan.Recipe.Lanes : ranks.Size;
+        if (ranks.Size == 1) return null;
+        int share = OnlineProcessors() / (Launcher.Find(Environment.GetEnvironmentVariable)?.LocalSize ?? 1);
+        var all = new int[ranks.Size];
+        ranks.AllGather(MemoryMarshal.AsBytes<int>([Math.Max(1, Math.Min(Environment.ProcessorCount, share))]), MemoryMarshal.AsBytes(all.AsSpan()));
+        return new DeviceWords(null, null, all.Min().ToString(CultureInfo.InvariantCulture));
+    }
+
+    /// <summary>Those of the machine: <see cref="Environment.ProcessorCount"/> is of those that this process is bound to.</summary>
+    private static int OnlineProcessors()
+    {
+        const string list = "/sys/devices/system/cpu/online";
+        if (!File.Exists(list)) return Environment.ProcessorCount;
+        // "0-3,6".
+        return File.ReadAllText(list).Trim().Split(',').Select(range => range.Split('-').Select(n => int.Parse(n, CultureInfo.InvariantCulture)).ToArray()).Sum(ends => ends[^1] - ends[0] + 1);
+    }
+
+    /// <summary>The end of a command: no rank leaves while another still has something to write.</summary>
+    public static void Meet(Communicator ranks) => ranks.AllGather([0], new byte[ranks.Size]);
+
+    /// <summary>A lane for each rank, where nobody says how many there are.</summary>
+    /// <param name="given">The user does.</param>
+    /// <exception cref="UsageException">The lanes cannot be shared by so many ranks.</exception>
+    public static RunPlan WithLanes(RunPlan plan, Communicator ranks, bool given)
+    {
+        int lanes = given || plan.Recipe.Lanes > 1 ? plan.Recipe.Lanes : ranks.Size;
         new LaneShare(lanes, ranks.Rank, ranks.Size).Validate();
         RunPlan shared = plan with
         {

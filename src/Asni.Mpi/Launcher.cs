@@ -11,10 +11,11 @@ internal sealed record Launcher(string Name, int Size, int Rank, int LocalSize)
 
     private static readonly (string Name, string Size, string Rank, string LocalSize)[] s_known =
     [
+        // Hydra starts its ranks on other nodes by srun, whose variables they then have too.
+        ("mpiexec", "PMI_SIZE", "PMI_RANK", "MPI_LOCALNRANKS"),
         ("Open MPI's mpirun", "OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_LOCAL_SIZE"),
         // Of a job step alone: what runs in the batch script itself is one process.
         (Slurm, "SLURM_STEP_NUM_TASKS", "SLURM_PROCID", "SLURM_STEP_TASKS_PER_NODE"),
-        ("mpiexec", "PMI_SIZE", "PMI_RANK", "MPI_LOCALNRANKS"),
     ];
 
     /// <param name="variable">Of the environment.</param>
@@ -22,7 +23,7 @@ internal sealed record Launcher(string Name, int Size, int Rank, int LocalSize)
     public static Launcher? Find(Func<string, string?> variable)
     {
         foreach ((string name, string size, string rank, string localSize) in s_known)
-            if (Number(variable(size)) is > 1 and int processes) return new Launcher(name, processes, Number(variable(rank)) ?? 0, Number(variable(localSize)) ?? 1);
+            if (Number(variable(size)) is > 1 and int processes && Number(variable(localSize)) is { } here) return new Launcher(name, processes, Number(variable(rank)) ?? 0, here);
         return null;
     }
 

@@ -7,8 +7,6 @@ namespace Asni.Mpi;
 /// <summary>Ranks over MPI. Calls come from one thread at a time.</summary>
 internal sealed unsafe class MpiCommunicator : Communicator
 {
-    private const int Serialized = 2;
-
     private readonly MpiLibrary _library;
     private bool _over;
 
@@ -25,12 +23,12 @@ internal sealed unsafe class MpiCommunicator : Communicator
     {
         if (launcher is null || Environment.GetEnvironmentVariable(MpiLibrary.Variable) == "none") return Alone;
         var library = MpiLibrary.Load(launcher);
-        Check(MPI_Init_thread(null, null, Serialized, out int provided));
+        Check(MPI_Init_thread(null, null, library.Serialized, out int provided));
         Check(MPI_Comm_set_errhandler(library.World, library.ErrorsReturn));
         Check(MPI_Comm_rank(library.World, out int rank));
         Check(MPI_Comm_size(library.World, out int size));
         if (size != launcher.Size) throw new AsniException(Strangers(launcher, library, size));
-        if (provided < Serialized) throw new AsniException($"{library.Name} was built without support for threads (MPI_THREAD_SERIALIZED); name another library in {MpiLibrary.Variable}.");
+        if (provided < library.Serialized) throw new AsniException($"{library.Name} was built without support for threads (MPI_THREAD_SERIALIZED); name another library in {MpiLibrary.Variable}.");
         return new MpiCommunicator(library, rank, size);
     }
 

@@ -11,7 +11,7 @@ internal sealed unsafe class MpiLibrary
     /// <summary>Names the library, or is "none".</summary>
     public const string Variable = "ASNI_MPI";
 
-    private static readonly string[] s_openMpi = ["libmpi.so.40"], s_others = ["libmpi_abi.so.0", "libmpich.so.12", "libmpi.so.12"];
+    private static readonly string[] s_openMpi = ["libmpi.so.40"], s_others = ["libmpich.so.12", "libmpi.so.12"], s_standard = ["libmpi_abi.so.0"];
 
     private MpiLibrary(string name, nint handle)
     {
@@ -19,7 +19,7 @@ internal sealed unsafe class MpiLibrary
         if (NativeLibrary.TryGetExport(handle, "ompi_mpi_comm_world", out nint world))
             (Kind, World, Byte, ErrorsReturn) = ("Open MPI", world, NativeLibrary.GetExport(handle, "ompi_mpi_byte"), NativeLibrary.GetExport(handle, "ompi_mpi_errors_return"));
         else if (Path.GetFileName(name).StartsWith("libmpi_abi", StringComparison.Ordinal))
-            (Kind, World, Byte, ErrorsReturn) = ("MPI's standard interface", 0x101, 0x247, 0x142);
+            (Kind, World, Byte, ErrorsReturn, Serialized) = ("MPI's standard interface", 0x101, 0x247, 0x143, 2048);
         else
             (Kind, World, Byte, ErrorsReturn) = ("MPICH", 0x44000000, 0x4c00010d, 0x54000001);
     }
@@ -33,6 +33,9 @@ internal sealed unsafe class MpiLibrary
     public nint Byte { get; }
     public nint ErrorsReturn { get; }
 
+    /// <summary>The level of support for calls from one thread at a time.</summary>
+    public int Serialized { get; } = 2;
+
     /// <param name="launcher">Whose library is looked for first.</param>
     /// <exception cref="AsniException">None is there.</exception>
     public static MpiLibrary Load(Launcher launcher)
@@ -40,7 +43,7 @@ internal sealed unsafe class MpiLibrary
         // UCX, over which many of them send, would catch the signal by which .NET finds null references. Environment.SetEnvironmentVariable does not reach C.
         if (!OperatingSystem.IsWindows()) _ = MpiFunctions.setenv("UCX_ERROR_SIGNALS", "", 1);
         string? named = Environment.GetEnvironmentVariable(Variable);
-        string[] names = !string.IsNullOrEmpty(named) ? [named] : launcher.Name.StartsWith("Open MPI", StringComparison.Ordinal) ? [.. s_openMpi, .. s_others] : [.. s_others, .. s_openMpi];
+        string[] names = !string.IsNullOrEmpty(named) ? [named] : launcher.Name.StartsWith("Open MPI", StringComparison.Ordinal) ? [.. s_openMpi, .. s_others, .. s_standard] : [.. s_others, .. s_openMpi, .. s_standard];
         foreach (string name in names)
         {
             if (!NativeLibrary.TryLoad(name, out nint handle)) continue;

@@ -70,7 +70,8 @@ internal sealed partial class CudaParameters
         {
             Arena = _arena,
             Chunks = list.Pointer,
-            Ranking = RankedBy(ranking),
+            Numbers = Slot(ranking.Slot()).Pointer,
+            IsSigned = ranking.IsSigned() ? 1 : 0,
             Gates = Slot(ParameterSlot.Gate).Pointer,
             FanIn = (int)filter.FanIn,
             Positions = positions,
@@ -83,8 +84,8 @@ internal sealed partial class CudaParameters
     private struct GroupArgs
     {
         public ArenaArgs Arena;
-        public ulong Chunks;
-        public RankingArgs Ranking;
+        public ulong Chunks, Numbers;
+        public int IsSigned;
         public ulong Gates;
         public int FanIn, Positions, Of, Keep;
     }

@@ -63,7 +63,8 @@ internal sealed class TrainCommand
         if (parsed.GetValue(_orResume) && Begun(parsed, file) is { } begun) return Resume(parsed, begun);
         DeviceRequest request = _device.Parse(parsed, RankAgreement.Device(Ranks));
         string? dataDir = parsed.GetValue(_dataDir);
-        RunPlan plan = RankAgreement.WithLanes(RunPlanner.Plan(file, Flags(parsed), DatasetLocator.ForUser(dataDir), request.Threads), Ranks);
+        SettingsLayer flags = Flags(parsed);
+        RunPlan plan = RankAgreement.WithLanes(RunPlanner.Plan(file, flags, DatasetLocator.ForUser(dataDir), request.Threads), Ranks, given: file.Has("lanes") || flags.Has("lanes"));
         using Device device = request.Open();
         RunDescription run = Describe(plan, device);
         // Before there is a folder: a signal never leaves one that cannot go on.
@@ -75,7 +76,7 @@ internal sealed class TrainCommand
         {
             CheckpointKeeper checkpoints = _checkpointing.Keeper(parsed, plan, folder.Path);
             // The recipe last: where there is one the run can be resumed, and then with the threads and data that it was started with.
-            Checkpointing.Write(folder, new RunStart(request.Words, dataDir is null ? null : Path.GetFullPath(dataDir)));
+            Checkpointing.Write(folder, new RunStart(request.Words, dataDir is null ? null : Path.GetFullPath(dataDir)) { Settings = file.Under(flags) });
             folder.WriteText(RunFolder.Recipe, RecipeYaml.Format(plan.Settings, "asni --recipe recipe.yaml repeats this run"));
             Announce(plan, device, request.Note, folder);
             return Train(plan, device, folder, checkpoints, interrupt);
@@ -96,20 +97,26 @@ internal sealed class TrainCommand
         Span<byte> begun = [File.Exists(recipe) ? (byte)1 : (byte)0];
         Ranks.Broadcast(begun, root: 0);
         if (begun[0] == 0) return null;
-        SettingsLayer flags = Flags(parsed), saved = RecipeYaml.Load(recipe);
-        RunSettings before = SettingsLayer.Apply(saved), now = SettingsLayer.Apply(saved, file, flags);
-        foreach (Setting<RunSettings> setting in RunSettingList.ForMethod(now.Recipe.Method).Where(s => flags.Has(s.Key) || file.Has(s.Key)))
-            if (setting.Get(before) != setting.Get(now))
-                throw new UsageException($"the run in {directory} has {setting.Key} {setting.Get(before) ?? "left out"}, not {setting.Get(now)}; give another --out.");
+        IReadOnlyDictionary<string, string> now = file.Under(Flags(parsed));
+        if (Checkpointing.Start(directory).Settings is not { } before) return directory;
+        foreach (string key in before.Keys.Union(now.Keys).Order())
+            if (before.GetValueOrDefault(key) != now.GetValueOrDefault(key))
+                throw new UsageException($"the run in {directory} was started with {Words(before, key)}, not {Words(now, key)}; give another --out.");
         return directory;
+
+        static string Words(IReadOnlyDictionary<string, string> settings, string key) => settings.TryGetValue(key, out string? text) ? $"{key} {text}" : $"no {key}";
     }
 
     /// <summary>Of which rank 0 alone keeps what comes of it.</summary>
     private Communicator Ranks => _console.Ranks;
 
     /// <summary>Trains as another rank than 0.</summary>
-    private int Follow(RunPlan plan, Device device, CheckpointKeeper? checkpoints, Interrupt interrupt) =>
-        MethodRunner.Run(plan.Recipe, plan.Network, plan.Data, device, Ranks, start: plan.Start, checkpoints: checkpoints, cancellationToken: interrupt.Token).Complete ? 0 : Entry.Interrupted;
+    private int Follow(RunPlan plan, Device device, CheckpointKeeper? checkpoints, Interrupt interrupt)
+    {
+        RunResult result = MethodRunner.Run(plan.Recipe, plan.Network, plan.Data, device, Ranks, start: plan.Start, checkpoints: checkpoints, cancellationToken: interrupt.Token);
+        RankAgreement.Meet(Ranks);
+        return result.Complete ? 0 : Entry.Interrupted;
+    }
 
     /// <summary>Goes on with the run in a folder from its newest checkpoint, or from its beginning when it was stopped before the first.</summary>
     private int Resume(ParseResult parsed, string directory)
@@ -125,7 +132,8 @@ internal sealed class TrainCommand
         RunStart start = Checkpointing.Start(directory);
         DeviceRequest request = _device.Parse(parsed, start.Device);
         string? dataDir = parsed.GetValue(_dataDir) ?? start.DataDir;
-        RunPlan plan = RunPlanner.Plan(RecipeYaml.Load(Path.Combine(directory, RunFolder.Recipe)), SettingsLayer.Empty, DatasetLocator.ForUser(dataDir), request.Threads);
+        SettingsLayer recipe = RecipeYaml.Load(Path.Combine(directory, RunFolder.Recipe));
+        RunPlan plan = RankAgreement.WithLanes(RunPlanner.Plan(recipe, SettingsLayer.Empty, DatasetLocator.ForUser(dataDir), request.Threads), Ranks, given: true);
         using Device device = request.Open();
         CheckpointKeeper checkpoints = _checkpointing.Keeper(parsed, plan, directory, saves: Ranks.Rank == 0);
         CheckpointPosition? at = checkpoints.FindNewest(plan.Network, _console.Note);
@@ -180,6 +188,7 @@ internal sealed class TrainCommand
         ResultTable.Write(_console, result!, folder);
         _console.Line($"run folder: {folder.Path}");
         if (stopped) _console.Line($"asni --resume {folder.Path} continues the run.");
+        RankAgreement.Meet(Ranks);
         return stopped ? Entry.Interrupted : 0;
     }
 

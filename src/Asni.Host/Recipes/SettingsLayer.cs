@@ -13,6 +13,10 @@ internal sealed class SettingsLayer(IReadOnlyDictionary<string, SettingValue> va
 
     public SettingsLayer Without(string key) => new(values.Where(v => v.Key != key).ToDictionary());
 
+    /// <summary>What this layer and one over it say, in their words.</summary>
+    public IReadOnlyDictionary<string, string> Under(SettingsLayer over) =>
+        RunSettingList.All.Select(s => (s.Key, Value: over[s.Key] ?? this[s.Key])).Where(s => s.Value is not null).ToDictionary(s => s.Key, s => s.Value!.Text);
+
     /// <summary>Refuses what this layer says and the finished settings ignore.</summary>
     /// <exception cref="UsageException">Names the first such setting, and what it needs.</exception>
     public void RequireEffect(RunSettings settings)

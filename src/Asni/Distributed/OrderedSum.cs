@@ -14,6 +14,7 @@ internal sealed class OrderedSum(Communicator ranks)
     /// <summary>Puts the sum over ranks 0 to <paramref name="count"/> - 1 in place of the numbers, on every rank.</summary>
     public void Run(Span<float> numbers, int count)
     {
+        if (numbers.Length > int.MaxValue / sizeof(float) - ranks.Size) throw new AsniException($"{numbers.Length} numbers are more than ranks can exchange at once.");
         int part = (numbers.Length + ranks.Size - 1) / ranks.Size, all = part * ranks.Size;
         if (_parts.Length < all) (_parts, _received) = (new float[all], new float[all]);
         Span<float> parts = _parts.AsSpan(0, all), received = _received.AsSpan(0, all);

@@ -61,10 +61,10 @@ public sealed class CheckpointKeeper
     internal TrainedNetwork? RewindPoint { get; set; }
 
     /// <summary>True when the last checkpoint is older than the interval.</summary>
-    internal bool IsDue => _sinceSave.Elapsed >= _interval;
+    internal bool IsDue => Saves && _sinceSave.Elapsed >= _interval;
 
     /// <summary>True when enough was done since the last checkpoint to save at the end of an epoch.</summary>
-    internal bool IsDueAfterEpoch => IsDue || _sinceSave.Elapsed >= ShortEpoch;
+    internal bool IsDueAfterEpoch => IsDue || Saves && _sinceSave.Elapsed >= ShortEpoch;
 
     /// <summary>Finds the newest checkpoint that is whole, from which the run then goes on; null when there is none at all.</summary>
     /// <param name="network">That the run trains; null for the one whose graph the checkpoint holds.</param>

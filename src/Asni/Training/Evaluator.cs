@@ -54,6 +54,8 @@ public sealed class Evaluator : IDisposable
         using SingleCaller.Call call = _model.Device.Caller.Enter();
         var watch = Stopwatch.StartNew();
         var own = new List<LossSums>();
+        // Before ranks part: one without a batch would wait for those that stop.
+        cancellationToken.ThrowIfCancellationRequested();
         foreach (int _ in _feed.Epoch(seed: 0, epoch: 0))
         {
             cancellationToken.ThrowIfCancellationRequested();

@@ -78,7 +78,7 @@ internal sealed class Trainer : IDisposable
         using SingleCaller.Call call = Model.Device.Caller.Enter();
         _progress = from;
         // Sums go on where they were, so that their last digits do not depend on where the epoch was cut.
-        _training.StartLoss(from.Sums);
+        _training.StartLoss(_ranks is null ? from.Sums : default);
         _ranks?.StartEpoch(from.Sums);
         var watch = Stopwatch.StartNew();
         TimeSpan told = TimeSpan.Zero;

@@ -91,6 +91,21 @@ public class RankTests
         Assert.That(ended.Select(e => e.Hash).Distinct(), Has.Exactly(1).Items);
     }
 
+    /// <summary>There is one batch to evaluate, and one step an epoch, so that the stop is heard of right before.</summary>
+    [Test]
+    public void Ranks_without_a_batch_to_evaluate_stop_with_the_others()
+    {
+        Case c = Cases().First(c => c.Name == "batch-norm, crops");
+        bool[] complete = ThreadRanks.Run(4, ranks =>
+        {
+            using var stop = new CancellationTokenSource();
+            var observer = new RecordingObserver { EpochCompleted = _ => stop.Cancel() };
+            using var device = new CpuDevice(1);
+            return MethodRunner.Run(c.Recipe with { BatchSize = 100 }, c.Network, c.Data, device, ranks, ranks.Rank == 0 ? observer : null, cancellationToken: stop.Token).Complete;
+        });
+        Assert.That(complete, Is.All.False);
+    }
+
     [Test]
     public void All_diverge_in_the_same_step()
     {
