@@ -25,7 +25,7 @@ internal static class RankAgreement
     public static DeviceWords? Device(Communicator ranks)
     {
         if (ranks.Size == 1) return null;
-        int share = OnlineProcessors() / (Launcher.Find(Environment.GetEnvironmentVariable)?.LocalSize ?? 1);
+        int share = OnlineProcessors() / ranks.LocalSize;
         var all = new int[ranks.Size];
         ranks.AllGather(MemoryMarshal.AsBytes<int>([Math.Max(1, Math.Min(Environment.ProcessorCount, share))]), MemoryMarshal.AsBytes(all.AsSpan()));
         return new DeviceWords(null, null, all.Min().ToString(CultureInfo.InvariantCulture));
@@ -62,6 +62,7 @@ internal static class RankAgreement
     /// <exception cref="AsniException">A rank is about to train something else than rank 0.</exception>
     public static void Require(Communicator ranks, RunPlan plan, Device device, CheckpointPosition? from = null)
     {
+        if (ranks.Size == 1) return;
         (string What, string Text)[] common =
         [
             ("another version of Asni", typeof(Recipe).Assembly.GetName().Version?.ToString() ?? ""),

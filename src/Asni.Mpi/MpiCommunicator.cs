@@ -10,11 +10,13 @@ internal sealed unsafe class MpiCommunicator : Communicator
     private readonly MpiLibrary _library;
     private bool _over;
 
-    private MpiCommunicator(MpiLibrary library, int rank, int size) => (_library, Rank, Size) = (library, rank, size);
+    private MpiCommunicator(MpiLibrary library, int rank, Launcher launcher) => (_library, Rank, Size, LocalSize) = (library, rank, launcher.Size, launcher.LocalSize);
 
     public override int Rank { get; }
 
     public override int Size { get; }
+
+    public override int LocalSize { get; }
 
     /// <summary>The processes that a launcher started this one with.</summary>
     /// <param name="launcher">Null: none did.</param>
@@ -29,7 +31,7 @@ internal sealed unsafe class MpiCommunicator : Communicator
         Check(MPI_Comm_size(library.World, out int size));
         if (size != launcher.Size) throw new AsniException(Strangers(launcher, library, size));
         if (provided < library.Serialized) throw new AsniException($"{library.Name} was built without support for threads (MPI_THREAD_SERIALIZED); name another library in {MpiLibrary.Variable}.");
-        return new MpiCommunicator(library, rank, size);
+        return new MpiCommunicator(library, rank, launcher);
     }
 
     public override void Broadcast(Span<byte> bytes, int root)

@@ -29,7 +29,7 @@ internal sealed unsafe partial class CpuParameters
     /// <summary>Nothing is made of running statistics that would have to be made anew.</summary>
     public override void CombineRunning(ParameterSlot x, ParameterSlot y, float a, float b)
     {
-        List(_running);
+        List(Running);
         Combine<Identical>(new Combination(Slot(x, write: true), Slot(y, write: true), a, b, dense: true));
     }
 

@@ -114,7 +114,7 @@ internal sealed unsafe partial class CpuParameters
         uint key = R.Key(BitConverter.SingleToUInt32Bits(value));
         for (long i = 0; i < segment.Count; i++)
         {
-            if (R.Key(bits[i]) == key && (words[i >> 6] >> (int)(i & 63) & 1) != 0) ties[output]++;
+            if (R.Key(bits[i]) == key && MaskBits.Lives(words, i)) ties[output]++;
             if (++output == outputs) output = 0;
         }
         for (output = 0; budget >= ties[output]; output++) budget -= ties[output];

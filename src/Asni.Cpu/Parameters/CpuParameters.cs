@@ -18,7 +18,6 @@ internal sealed unsafe partial class CpuParameters : DeviceParameters
     private readonly long[] _live;
     private readonly bool[] _masked;
     private readonly bool[] _chosen;
-    private readonly int[] _running;
     private readonly long _length;
     private readonly Segments _list;
     private readonly LiveIndices _liveIndices;
@@ -33,7 +32,6 @@ internal sealed unsafe partial class CpuParameters : DeviceParameters
         _live = new long[parameters.Length];
         _masked = new bool[parameters.Length];
         _chosen = new bool[parameters.Length];
-        _running = [.. parameters.Where(p => !p.IsTrained).Select(p => p.Index)];
         _list = new Segments(parameters.Length);
         _liveIndices = new LiveIndices(parameters.Length);
         _counts = new long[parameters.Length * workers.Count];

@@ -8,7 +8,7 @@ internal sealed partial class CudaParameters
         Combine(_arena, List(parameters), function, x, y, a, b, dense);
 
     public override void CombineRunning(ParameterSlot x, ParameterSlot y, float a, float b) =>
-        Combine(_arena, List([.. Parameters.Where(p => !p.IsTrained).Select(p => p.Index)]), ElementFunction.Identity, x, y, a, b, dense: true);
+        Combine(_arena, List(Running), ElementFunction.Identity, x, y, a, b, dense: true);
 
     /// <param name="arena">With the mask that counts.</param>
     private void Combine(in ArenaArgs arena, ChunkList list, ElementFunction function, ParameterSlot x, ParameterSlot y, float a, float b, bool dense)

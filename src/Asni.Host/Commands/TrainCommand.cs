@@ -60,10 +60,10 @@ internal sealed class TrainCommand
         _console.Ranks = RankAgreement.Open();
         if (_checkpointing.Folder(parsed, [.. _settings.Values, .. _off.Values, _recipe, _out, _orResume]) is { } resumed) return Resume(parsed, resumed);
         SettingsLayer file = parsed.GetValue(_recipe) is { } path ? RecipeYaml.Load(path) : SettingsLayer.Empty;
-        if (parsed.GetValue(_orResume) && Begun(parsed, file) is { } begun) return Resume(parsed, begun);
+        SettingsLayer flags = Flags(parsed);
+        if (parsed.GetValue(_orResume) && Begun(parsed.GetValue(_out), file.Under(flags)) is { } begun) return Resume(parsed, begun);
         DeviceRequest request = _device.Parse(parsed, RankAgreement.Device(Ranks));
         string? dataDir = parsed.GetValue(_dataDir);
-        SettingsLayer flags = Flags(parsed);
         RunPlan plan = RankAgreement.WithLanes(RunPlanner.Plan(file, flags, DatasetLocator.ForUser(dataDir), request.Threads), Ranks, given: file.Has("lanes") || flags.Has("lanes"));
         using Device device = request.Open();
         RunDescription run = Describe(plan, device);
@@ -90,14 +90,14 @@ internal sealed class TrainCommand
 
     /// <summary>The folder of --out where it holds a run, which rank 0 sees for all; null where it does not.</summary>
     /// <exception cref="UsageException">The run there was started with other settings.</exception>
-    private string? Begun(ParseResult parsed, SettingsLayer file)
+    /// <param name="now">What recipe file and flags say.</param>
+    private string? Begun(string? directory, IReadOnlyDictionary<string, string> now)
     {
-        string directory = parsed.GetValue(_out) ?? throw new UsageException("--or-resume needs --out, the folder that is continued where it holds a run.");
+        if (directory is null) throw new UsageException("--or-resume needs --out, the folder that is continued where it holds a run.");
         string recipe = Path.Combine(directory, RunFolder.Recipe);
         Span<byte> begun = [File.Exists(recipe) ? (byte)1 : (byte)0];
         Ranks.Broadcast(begun, root: 0);
         if (begun[0] == 0) return null;
-        IReadOnlyDictionary<string, string> now = file.Under(Flags(parsed));
         if (Checkpointing.Start(directory).Settings is not { } before) return directory;
         foreach (string key in before.Keys.Union(now.Keys).Order())
             if (before.GetValueOrDefault(key) != now.GetValueOrDefault(key))

@@ -269,6 +269,9 @@ internal abstract partial class DeviceParameters(ImmutableArray<Parameter> param
         CombineCore(parameters, function, x, y, a, b, dense);
     }
 
+    /// <summary>Running statistics.</summary>
+    protected int[] Running { get; } = [.. parameters.Where(p => !p.IsTrained).Select(p => p.Index)];
+
     /// <summary>y = a x + b y of all running statistics, where <see cref="ParameterSlot.Gradient"/>, which they do not have, and the lanes' slots are memory beside their values.</summary>
     public abstract void CombineRunning(ParameterSlot x, ParameterSlot y, float a = 1, float b = 0);
 

@@ -13,6 +13,9 @@ internal abstract class Communicator : IDisposable
 
     public abstract int Size { get; }
 
+    /// <summary>Of them, on this machine.</summary>
+    public virtual int LocalSize => Size;
+
     /// <summary>Gives every rank the bytes of one.</summary>
     public abstract void Broadcast(Span<byte> bytes, int root);
 

@@ -108,13 +108,13 @@ internal sealed class Trainer : IDisposable
     private StepNeeds RunLanes(int samples, IEnumerator<int> feed, in StepHooks hooks, EpochPlan epoch, int step, CancellationToken cancellation)
     {
         int lanes = (samples + _training.BatchSize - 1) / _training.BatchSize, own = _share.CountOf(lanes);
-        if (own > 0 && !feed.MoveNext()) throw new UnreachableException("the feed has as many batches as the steps");
+        if (own > 0) Load(feed);
         cancellation.ThrowIfCancellationRequested();
         StepNeeds needs = hooks.Before?.Invoke(step + 1) ?? default;
         _lanes?.Begin();
         for (int lane = 0; lane < own; lane++)
         {
-            if (lane > 0 && !feed.MoveNext()) throw new UnreachableException("the feed has as many batches as the steps");
+            if (lane > 0) Load(feed);
             _training.RunTraining(needs.DenseGradient, samples);
             _ranks?.AddLane(_training.ReadLoss());
             if (_training.IsLossAtHand && _ranks is null) RequireFinite(_training.LossSoFar(), epoch, step);
@@ -128,6 +128,11 @@ internal sealed class Trainer : IDisposable
         }
         _lanes?.End(lanes);
         return needs;
+    }
+
+    private static void Load(IEnumerator<int> feed)
+    {
+        if (!feed.MoveNext()) throw new UnreachableException("the feed has as many batches as the steps");
     }
 
     /// <summary>Gradients of other functions of the logits on the batches that it trains, with activations of their own; to be disposed of before it.</summary>

@@ -159,7 +159,7 @@ internal sealed class ReferenceParameters : DeviceParameters
     }
 
     public override void CombineRunning(ParameterSlot x, ParameterSlot y, float a, float b) =>
-        CombineCore([.. Parameters.Where(p => !p.IsTrained).Select(p => p.Index)], ElementFunction.Identity, x, y, a, b, dense: true);
+        CombineCore(Running, ElementFunction.Identity, x, y, a, b, dense: true);
 
     protected override void CombineCore(ReadOnlySpan<int> parameters, ElementFunction function, ParameterSlot x, ParameterSlot y, float a, float b, bool dense)
     {
