@@ -53,6 +53,8 @@ internal sealed unsafe class MpiCommunicator : Communicator
     public override void Abort(int code)
     {
         _over = true;
+        // Hydra drops what it has not read yet of what the ranks said.
+        Thread.Sleep(500);
         _ = MPI_Abort(_library.World, code);
     }
 
