@@ -122,11 +122,11 @@ internal static class Steps
     }
 
     /// <summary>A plan with random numbers as its batch, of the freshly initialized model.</summary>
-    public static Plan PlanOfRandomBatch(Model model, int batch, bool training)
+    public static Plan PlanOfRandomBatch(Model model, int batch, bool training, ulong seed = 1)
     {
         Initialize(model);
         var plan = new Plan(model, batch, training);
-        plan.Load(Answers.Random((long)batch * model.Network.Input.Elements, 1), [.. Enumerable.Range(0, batch).Select(i => i % model.Network.Classes)]);
+        plan.Load(Answers.Random((long)batch * model.Network.Input.Elements, seed), [.. Enumerable.Range(0, batch).Select(i => i % model.Network.Classes)]);
         return plan;
     }
 

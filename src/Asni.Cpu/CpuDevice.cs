@@ -38,6 +38,7 @@ public sealed unsafe class CpuDevice : Device
     internal Scratch Scratch => _scratch;
 
     public int Threads { get; }
+    internal override int HostThreads => Threads;
     public override string Name => "cpu";
     public override string Description => $"CPU, {Simd.Description}, {Threads} {(Threads == 1 ? "thread" : "threads")}";
 

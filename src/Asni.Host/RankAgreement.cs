@@ -25,19 +25,9 @@ internal static class RankAgreement
     public static DeviceWords? Device(Communicator ranks)
     {
         if (ranks.Size == 1) return null;
-        int share = OnlineProcessors() / ranks.LocalSize;
         var all = new int[ranks.Size];
-        ranks.AllGather(MemoryMarshal.AsBytes<int>([Math.Max(1, Math.Min(Environment.ProcessorCount, share))]), MemoryMarshal.AsBytes(all.AsSpan()));
+        ranks.AllGather(MemoryMarshal.AsBytes<int>([ranks.Processors]), MemoryMarshal.AsBytes(all.AsSpan()));
         return new DeviceWords(null, null, all.Min().ToString(CultureInfo.InvariantCulture));
-    }
-
-    /// <summary>Those of the machine: <see cref="Environment.ProcessorCount"/> is of those that this process is bound to.</summary>
-    private static int OnlineProcessors()
-    {
-        const string list = "/sys/devices/system/cpu/online";
-        if (!File.Exists(list)) return Environment.ProcessorCount;
-        // "0-3,6".
-        return File.ReadAllText(list).Trim().Split(',').Select(range => range.Split('-').Select(n => int.Parse(n, CultureInfo.InvariantCulture)).ToArray()).Sum(ends => ends[^1] - ends[0] + 1);
     }
 
     /// <summary>The end of a command: no rank leaves while another still has something to write.</summary>

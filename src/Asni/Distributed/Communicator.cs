@@ -16,6 +16,9 @@ internal abstract class Communicator : IDisposable
     /// <summary>Of them, on this machine.</summary>
     public virtual int LocalSize => Size;
 
+    /// <summary>Of this machine, for each of its ranks.</summary>
+    public virtual int Processors => Distributed.Processors.ShareOf(LocalSize);
+
     /// <summary>Gives every rank the bytes of one.</summary>
     public abstract void Broadcast(Span<byte> bytes, int root);
 

@@ -9,21 +9,23 @@ namespace Asni.Distributed;
 /// </summary>
 internal sealed class OrderedSum(Communicator ranks)
 {
-    private float[] _parts = [], _received = [];
+    private float[] _received = [];
+
+    /// <summary>A length that has equal parts for all ranks.</summary>
+    public long RoundUp(long length) => (length + ranks.Size - 1) / ranks.Size * ranks.Size;
 
     /// <summary>Puts the sum over ranks 0 to <paramref name="count"/> - 1 in place of the numbers, on every rank.</summary>
+    /// <param name="numbers">As many as <see cref="RoundUp"/> gives.</param>
     public void Run(Span<float> numbers, int count)
     {
-        if (numbers.Length > int.MaxValue / sizeof(float) - ranks.Size) throw new AsniException($"{numbers.Length} numbers are more than ranks can exchange at once.");
-        int part = (numbers.Length + ranks.Size - 1) / ranks.Size, all = part * ranks.Size;
-        if (_parts.Length < all) (_parts, _received) = (new float[all], new float[all]);
-        Span<float> parts = _parts.AsSpan(0, all), received = _received.AsSpan(0, all);
-        numbers.CopyTo(parts);
-        parts[numbers.Length..].Clear();
-        ranks.AllToAll(MemoryMarshal.AsBytes(parts), MemoryMarshal.AsBytes(received));
+        if (numbers.Length % ranks.Size != 0) throw new ArgumentException($"{numbers.Length} numbers have no {ranks.Size} equal parts", nameof(numbers));
+        if (numbers.Length > int.MaxValue / sizeof(float)) throw new AsniException($"{numbers.Length} numbers are more than ranks can exchange at once.");
+        if (_received.Length < numbers.Length) _received = new float[numbers.Length];
+        Span<float> received = _received.AsSpan(0, numbers.Length);
+        int part = numbers.Length / ranks.Size;
+        ranks.AllToAll(MemoryMarshal.AsBytes(numbers), MemoryMarshal.AsBytes(received));
         AddRows(received, part, count);
-        ranks.AllGather(MemoryMarshal.AsBytes(received[..part]), MemoryMarshal.AsBytes(parts));
-        parts[..numbers.Length].CopyTo(numbers);
+        ranks.AllGather(MemoryMarshal.AsBytes(received[..part]), MemoryMarshal.AsBytes(numbers));
     }
 
     /// <summary>Leaves the sum of the first rows in row 0: neighbours first, then sums of 2, of 4 and so on, as the lanes of one rank are added.</summary>

@@ -30,16 +30,41 @@ internal sealed class LaneTree
         if (_runs) _parameters.CombineRunning(ParameterSlot.Value, ParameterSlot.Gradient);
     }
 
-    /// <summary>After the backward pass of a lane.</summary>
-    /// <param name="last">Leaves the sums; else those of the next lane may be computed.</param>
+    /// <summary>After the backward pass of a lane that is not the last: those of the next may be computed.</summary>
     /// <param name="dense">Gradients of pruned weights count too.</param>
-    public void Add(bool last, bool dense)
+    public void Add(bool dense)
     {
         int level = 0;
-        for (; Has(level); level++) AddLevel(level, dense);
-        if (last) Finish(level + 1, dense);
-        else Keep(Slot(level), dense);
+        for (; Has(level); level++)
+        {
+            AddGradients(level, _trained, dense);
+            AddRunning(level);
+        }
+        Keep(Slot(level), dense);
         _lanes++;
+    }
+
+    /// <summary>After the backward pass of the last lane: the sums are left.</summary>
+    /// <inheritdoc cref="Add"/>
+    public void AddLast(bool dense)
+    {
+        AddLast(_trained, dense);
+        AddLastRunning();
+    }
+
+    /// <summary>Leaves the sums of these gradients alone, once the last lane's are there.</summary>
+    /// <inheritdoc cref="Add"/>
+    public void AddLast(ReadOnlySpan<int> trained, bool dense)
+    {
+        for (int level = 0; _lanes >> level != 0; level++)
+            if (Has(level)) AddGradients(level, trained, dense);
+    }
+
+    /// <summary>Leaves the sums of running statistics, after the last lane.</summary>
+    public void AddLastRunning()
+    {
+        for (int level = 0; _lanes >> level != 0; level++)
+            if (Has(level)) AddRunning(level);
     }
 
     /// <summary>After the last lane, here or on other ranks: sums of running statistics become means.</summary>
@@ -47,13 +72,6 @@ internal sealed class LaneTree
     public void End(int lanes)
     {
         if (_runs && lanes > 1) _parameters.CombineRunning(ParameterSlot.Value, ParameterSlot.Value, a: 1f / lanes);
-    }
-
-    /// <summary>What is left where the number of lanes is no power of 2.</summary>
-    private void Finish(int level, bool dense)
-    {
-        for (; _lanes >> level != 0; level++)
-            if (Has(level)) AddLevel(level, dense);
     }
 
     private void Keep(ParameterSlot slot, bool dense)
@@ -64,9 +82,11 @@ internal sealed class LaneTree
         _parameters.CombineRunning(ParameterSlot.Gradient, ParameterSlot.Value);
     }
 
-    private void AddLevel(int level, bool dense)
+    private void AddGradients(int level, ReadOnlySpan<int> trained, bool dense) =>
+        _parameters.Combine(trained, ElementFunction.Identity, Slot(level), ParameterSlot.Gradient, b: 1, dense: dense);
+
+    private void AddRunning(int level)
     {
-        _parameters.Combine(_trained, ElementFunction.Identity, Slot(level), ParameterSlot.Gradient, b: 1, dense: dense);
         if (_runs) _parameters.CombineRunning(Slot(level), ParameterSlot.Value, b: 1);
     }
 

@@ -24,6 +24,7 @@ internal sealed class Plan : IDisposable
     private readonly Device _device;
     private int _masksVersion = -1;
     private int _meanOver;
+    private Action<int>? _afterBackward;
     private bool _disposed;
 
     /// <param name="batch">Largest number of samples a run can hold.</param>
@@ -113,12 +114,18 @@ internal sealed class Plan : IDisposable
     /// <inheritdoc cref="RunTraining()"/>
     /// <param name="dense">Gradients of pruned weights are computed too; without it what stands there means nothing.</param>
     /// <param name="meanOver">Samples that the mean is over, where the batch is some of them; null: the batch's.</param>
-    public void RunTraining(bool dense, int? meanOver = null)
+    /// <param name="afterBackward">Called with the number of each step, counted down, whose gradients are there while those before it are yet to come; not called where the device computes later.</param>
+    public void RunTraining(bool dense, int? meanOver = null, Action<int>? afterBackward = null)
     {
         if (!Training) throw new InvalidOperationException("the plan was made for inference");
         _meanOver = meanOver ?? Count;
+        _afterBackward = IsLossAtHand ? afterBackward : null;
         Run(dense ? _denseTraining : _training, isUsual: _meanOver == BatchSize * Lanes);
+        _afterBackward = null;
     }
+
+    /// <summary>The step in whose backward pass the parameter's gradients come to be; -1: none.</summary>
+    internal int StepOf(int parameter) => Array.FindIndex(_steps, s => s.Trains.Contains(parameter));
 
     /// <summary>Forward and loss of the loaded batch.</summary>
     public void RunEvaluation() => Run(_evaluation);
@@ -196,7 +203,11 @@ internal sealed class Plan : IDisposable
     {
         IssueForward();
         _loss.Run(_logits.WithBatch(Count), _labels, _dlogits.WithBatch(Count), _meanOver);
-        for (int i = _steps.Length - 1; i >= 0; i--) _steps[i].Backward(Count, dense);
+        for (int i = _steps.Length - 1; i >= 0; i--)
+        {
+            _steps[i].Backward(Count, dense);
+            _afterBackward?.Invoke(i);
+        }
     }
 
     private void IssueEvaluation()

@@ -21,6 +21,9 @@ internal abstract class PlanStep : IDisposable
     /// <summary>Another consumer of X has already written Dx in this backward pass.</summary>
     public bool AccumulateDx { get; init; }
 
+    /// <summary>Indices of the parameters whose gradients <see cref="Backward"/> leaves.</summary>
+    public virtual IEnumerable<int> Trains => [];
+
     public abstract void Forward(int batch, bool training);
     /// <param name="dense">Weight gradients are defined at pruned positions too.</param>
     public abstract void Backward(int batch, bool dense);
@@ -41,6 +44,8 @@ internal sealed class ConvolutionStep : PlanStep
     public ParameterTensor? BiasGradient { get; set; }
 
     private int _maskVersion = -1;
+
+    public override IEnumerable<int> Trains => Bias is { } bias ? [Weight.Parameter.Index, bias.Parameter.Index] : [Weight.Parameter.Index];
 
     public override void Forward(int batch, bool training) => Operation.Forward(X.WithBatch(batch), Weight, Bias, Y.WithBatch(batch));
 
@@ -73,6 +78,8 @@ internal sealed class BatchNormStep : PlanStep
     public ParameterTensor BiasGradient { get; init; }
     public DeviceTensor? SkipGradient { get; init; }
     public bool AccumulateSkip { get; init; }
+
+    public override IEnumerable<int> Trains => [Parameters.Weight.Parameter.Index, Parameters.Bias.Parameter.Index];
 
     public override void Forward(int batch, bool training)
     {

@@ -43,7 +43,7 @@ internal sealed class Trainer : IDisposable
         _share = new LaneShare(lanes, all.Rank, all.Size);
         _share.Validate();
         if (lanes > 1) _lanes = new LaneTree(model.Parameters);
-        if (ranks is not null) (_ranks, _exchange) = (ranks, new GradientExchange(model.Parameters, all));
+        _ranks = ranks;
         try
         {
             _training = new Plan(model, batch, training: true, labelSmoothing) { Lanes = lanes };
@@ -55,6 +55,7 @@ internal sealed class Trainer : IDisposable
             if (e is DeviceMemoryException) throw TooLarge(model, batch, lanes, n => batchSize % n == 0 ? Math.Min(batchSize / n, data.Train.Count) : int.MaxValue);
             throw;
         }
+        if (ranks is not null) _exchange = new GradientExchange(model, _training, all, _lanes);
         _feed = new BatchFeed(_training, data.Train, augmentation, shuffle: true, _share);
     }
 
@@ -112,19 +113,22 @@ internal sealed class Trainer : IDisposable
         cancellation.ThrowIfCancellationRequested();
         StepNeeds needs = hooks.Before?.Invoke(step + 1) ?? default;
         _lanes?.Begin();
+        _exchange?.Begin(_share.RanksOf(lanes), needs.DenseGradient);
         for (int lane = 0; lane < own; lane++)
         {
             if (lane > 0) Load(feed);
-            _training.RunTraining(needs.DenseGradient, samples);
+            bool last = lane == own - 1;
+            _training.RunTraining(needs.DenseGradient, samples, last ? _exchange?.DuringBackward : null);
             _ranks?.AddLane(_training.ReadLoss());
             if (_training.IsLossAtHand && _ranks is null) RequireFinite(_training.LossSoFar(), epoch, step);
-            _lanes?.Add(last: lane == own - 1, needs.DenseGradient);
+            if (!last) _lanes?.Add(needs.DenseGradient);
+            else if (_exchange is null) _lanes?.AddLast(needs.DenseGradient);
         }
         if (_ranks is not null)
         {
+            _exchange!.Finish();
             _ranks.Exchange(_share, lanes);
             RequireFinite(_ranks.Sums, epoch, step);
-            _exchange!.Run(_share.RanksOf(lanes));
         }
         _lanes?.End(lanes);
         return needs;
@@ -160,6 +164,7 @@ internal sealed class Trainer : IDisposable
     public void Dispose()
     {
         using SingleCaller.Call call = Model.Device.Caller.Enter();
+        _exchange?.Dispose();
         _feed.Dispose();
         _training.Dispose();
         _evaluator.Dispose();

@@ -59,7 +59,8 @@ public class LaneTests(DeviceCase device)
             for (int lane = 0; lane < lanes; lane++)
             {
                 Run(plan, lane, lane == lanes - 1 ? ofLast : Lane, samples, dense);
-                tree.Add(last: lane == lanes - 1, dense);
+                if (lane < lanes - 1) tree.Add(dense);
+                else tree.AddLast(dense);
             }
             tree.End(lanes);
             Assert.That(Gradients(model, dense), Is.EqualTo(sums.Peek().Gradients));

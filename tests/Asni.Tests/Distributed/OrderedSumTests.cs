@@ -21,10 +21,10 @@ public class OrderedSumTests
         {
             var sum = new OrderedSum(ranks);
             // Buffers of more numbers are there already.
-            sum.Run(new float[2 * length], size);
-            float[] own = [.. numbers[ranks.Rank]];
+            sum.Run(new float[2 * sum.RoundUp(length)], size);
+            float[] own = [.. numbers[ranks.Rank], .. new float[sum.RoundUp(length) - length]];
             sum.Run(own, count);
-            return own;
+            return own[..length];
         });
         Assert.That(sums, Is.All.EqualTo(expected));
     }

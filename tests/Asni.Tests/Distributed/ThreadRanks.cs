@@ -55,6 +55,9 @@ internal static class ThreadRanks
         public override int Rank => rank;
         public override int Size => world.Slots.Length;
 
+        /// <summary>One to spare beside a device of one thread: gradients leave during the backward pass.</summary>
+        public override int Processors => 2;
+
         public override void Broadcast(Span<byte> bytes, int root)
         {
             byte[] copy = bytes.ToArray();
