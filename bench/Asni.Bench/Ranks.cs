@@ -27,12 +27,28 @@ internal static class Ranks
     {
         StepOptions o = StepOptions.Parse(args);
         using Communicator ranks = MpiCommunicator.Open(Launcher.Find(Environment.GetEnvironmentVariable));
+        try
+        {
+            return Measure(o, ranks);
+        }
+        catch (Exception e)
+        {
+            Console.Error.WriteLine(e.Message);
+            // The others would wait for this one.
+            ranks.Abort(1);
+            return 1;
+        }
+    }
+
+    private static int Measure(StepOptions o, Communicator ranks)
+    {
         using var device = new CpuDevice(o.Threads);
         using var model = new Model(NetworkZoo.Create(o.Net, o.Input, o.Classes), device);
         using Plan plan = Bench.Steps.PlanOfRandomBatch(model, o.Batch, training: true, seed: (ulong)ranks.Rank + 1);
         Bench.Steps.Prune(model, o);
         TrainedNetwork start = model.TakeSnapshot();
-        using var exchange = new GradientExchange(model, plan, ranks, null);
+        using var after = new GradientExchange(model, plan, ranks, null, beside: false);
+        using var beside = new GradientExchange(model, plan, ranks, null, beside: true);
         var times = s_ways.Select(_ => new List<double>()).ToArray();
         var hashes = new string[s_ways.Length];
         var bytes = new long[s_ways.Length];
@@ -47,20 +63,22 @@ internal static class Ranks
                     double ms = Step(s_ways[w], step);
                     if (step > Bench.Steps.WarmUp) times[w].Add(ms);
                 }
-                (hashes[w], bytes[w]) = (model.TakeSnapshot().ComputeSha256(), s_ways[w].Exchanges ? exchange.Length * sizeof(float) : 0);
+                (hashes[w], bytes[w]) = (model.TakeSnapshot().ComputeSha256(), s_ways[w].Exchanges ? Of(s_ways[w]).Length * sizeof(float) : 0);
             }
         }
         if (ranks.Rank == 0)
             for (int w = 0; w < s_ways.Length; w++) Print(o, model, ranks, s_ways[w], bytes[w], times[w], hashes[w] == hashes[1]);
         return 0;
 
+        GradientExchange Of(Way way) => way.Beside ? beside : after;
+
         double Step(Way way, int step)
         {
             ranks.AllGather([0], new byte[ranks.Size]);
             long began = Stopwatch.GetTimestamp();
-            if (way.Exchanges) exchange.Begin(ranks.Size, way.All);
-            plan.RunTraining(dense: false, meanOver: o.Batch * ranks.Size, way.Beside ? exchange.AfterBackward : null);
-            if (way.Exchanges) exchange.Finish();
+            if (way.Exchanges) Of(way).Begin(ranks.Size, way.All);
+            plan.RunTraining(dense: false, meanOver: o.Batch * ranks.Size, way.Exchanges ? Of(way).DuringBackward : null);
+            if (way.Exchanges) Of(way).Finish();
             model.Parameters.Update(new OptimizerSettings { Kind = o.Optimizer }.At(1e-4, step));
             return Stopwatch.GetElapsedTime(began).TotalMilliseconds;
         }

@@ -4,7 +4,7 @@ using static Asni.Mpi.MpiFunctions;
 
 namespace Asni.Mpi;
 
-/// <summary>Ranks over MPI. Calls come from one thread at a time.</summary>
+/// <summary>Ranks over MPI. Calls come from one thread at a time, but for <see cref="Abort"/>, which Open MPI and MPICH take from any.</summary>
 internal sealed unsafe class MpiCommunicator : Communicator
 {
     private readonly MpiLibrary _library;

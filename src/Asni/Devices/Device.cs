@@ -29,7 +29,7 @@ public abstract class Device : IDisposable
     /// <summary>True when products are of numbers with fewer bits than fp32: differences of nearly equal weights are lost.</summary>
     internal virtual bool HasReducedPrecision => false;
 
-    /// <summary>Of the host, that compute while the device does.</summary>
+    /// <summary>Threads of the host that are busy while the device computes.</summary>
     internal virtual int HostThreads => 1;
 
     /// <summary>Bytes that can still be allocated; null when the device cannot tell.</summary>

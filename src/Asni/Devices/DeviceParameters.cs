@@ -142,31 +142,6 @@ internal abstract partial class DeviceParameters(ImmutableArray<Parameter> param
         return numbers[..live];
     }
 
-    /// <summary>
-    /// Copies a slot's numbers of the live elements, all of them with <paramref name="dense"/>, in an order of the device's own: the same wherever device and mask are.
-    /// </summary>
-    /// <param name="to">As many as are live, or all.</param>
-    public virtual void Pack(int parameter, ParameterSlot slot, bool dense, Span<float> to)
-    {
-        if (dense || GetMask(parameter) is null) Download(parameter, slot, to);
-        else DownloadLive(parameter, slot).CopyTo(to);
-    }
-
-    /// <summary>Puts numbers back where <see cref="Pack"/> took them from. What pruned elements then have is undefined, unless it is a slot that masks are kept in.</summary>
-    public virtual void Unpack(int parameter, ParameterSlot slot, bool dense, ReadOnlySpan<float> from)
-    {
-        if (dense || GetMask(parameter) is not { } mask)
-        {
-            Upload(parameter, slot, from);
-            return;
-        }
-        var numbers = new float[Parameters[parameter].Elements];
-        int live = 0;
-        for (int i = 0; i < numbers.Length; i++)
-            if (mask[i]) numbers[i] = from[live++];
-        Upload(parameter, slot, numbers);
-    }
-
     /// <summary>Sets or (null) removes a mask. Values and optimizer state of pruned elements become +0 at once; elements that live again start from +0.</summary>
     /// <exception cref="ArgumentException">The mask has another length than the parameter.</exception>
     public void SetMask(int parameter, Mask? mask)

@@ -3,22 +3,21 @@ using System.Runtime.ExceptionServices;
 
 namespace Asni.Distributed;
 
-/// <summary>Sums over ranks, one after another in the order in which they are sent, beside whoever sends them. Until all are received nobody else calls the communicator.</summary>
+/// <summary>
+/// Sums over ranks, one after another in the order in which they are sent, on a thread of its own. Until all are received nobody else calls the communicator, but for ending all ranks.
+/// </summary>
 internal sealed class BucketQueue : IDisposable
 {
     private readonly OrderedSum _sum;
     private readonly BlockingCollection<(Memory<float> Numbers, int Having)> _sent = [];
     private readonly BlockingCollection<ExceptionDispatchInfo?> _done = [];
 
-    public BucketQueue(Communicator ranks)
+    public BucketQueue(OrderedSum sum)
     {
-        _sum = new OrderedSum(ranks);
-        // In the background: a rank that fails while this one waits for others in a call of theirs ends with it.
+        _sum = sum;
+        // A background thread, so that a process can end while it waits for another rank.
         new Thread(Work) { IsBackground = true, Name = "exchange between ranks" }.Start();
     }
-
-    /// <inheritdoc cref="OrderedSum.RoundUp"/>
-    public long RoundUp(long length) => _sum.RoundUp(length);
 
     /// <summary>Has the sum over the first ranks put in place of the numbers, on every rank.</summary>
     /// <inheritdoc cref="OrderedSum.Run"/>

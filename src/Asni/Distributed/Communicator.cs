@@ -16,7 +16,7 @@ internal abstract class Communicator : IDisposable
     /// <summary>Of them, on this machine.</summary>
     public virtual int LocalSize => Size;
 
-    /// <summary>Of this machine, for each of its ranks.</summary>
+    /// <summary>Processors of this machine that each of its ranks may use.</summary>
     public virtual int Processors => Distributed.Processors.ShareOf(LocalSize);
 
     /// <summary>Gives every rank the bytes of one.</summary>
@@ -32,7 +32,7 @@ internal abstract class Communicator : IDisposable
     /// <param name="received">As many bytes.</param>
     public abstract void AllToAll(ReadOnlySpan<byte> parts, Span<byte> received);
 
-    /// <summary>Ends all ranks at once, those too that wait for this one.</summary>
+    /// <summary>Ends all ranks at once, those too that wait for this one. May be called while another thread of this rank is in a call.</summary>
     /// <param name="code">Exit code of the whole.</param>
     public virtual void Abort(int code) { }
 

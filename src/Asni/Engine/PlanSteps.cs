@@ -21,7 +21,7 @@ internal abstract class PlanStep : IDisposable
     /// <summary>Another consumer of X has already written Dx in this backward pass.</summary>
     public bool AccumulateDx { get; init; }
 
-    /// <summary>Indices of the parameters whose gradients <see cref="Backward"/> leaves.</summary>
+    /// <summary>Indices of the parameters whose gradients <see cref="Backward"/> writes.</summary>
     public virtual IEnumerable<int> Trains => [];
 
     public abstract void Forward(int batch, bool training);

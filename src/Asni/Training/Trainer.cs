@@ -55,8 +55,8 @@ internal sealed class Trainer : IDisposable
             if (e is DeviceMemoryException) throw TooLarge(model, batch, lanes, n => batchSize % n == 0 ? Math.Min(batchSize / n, data.Train.Count) : int.MaxValue);
             throw;
         }
-        if (ranks is not null) _exchange = new GradientExchange(model, _training, all, _lanes);
         _feed = new BatchFeed(_training, data.Train, augmentation, shuffle: true, _share);
+        if (ranks is not null) _exchange = new GradientExchange(model, _training, all, _lanes);
     }
 
     public Model Model { get; }

@@ -29,6 +29,26 @@ public class PackTests(DeviceCase device) : DeviceTests
         }
     }
 
+    /// <summary>Large enough for several workers, each of which begins in the middle of the packed numbers.</summary>
+    [TestCase(0.05)]
+    [TestCase(0.9)]
+    public void Workers_share_a_parameter(double density)
+    {
+        using Workbench bench = device.Open(), other = device.Open();
+        (ParameterKind, FilterShape) shape = (ParameterKind.Weight, new FilterShape(1031, 151, 1, 1));
+        DeviceParameters from = bench.Parameters(shape), to = other.Parameters(shape);
+        Mask mask = Values.Mask(3, from.Parameters[0].Elements, density);
+        float[] numbers = Values.Random(4, mask.Length), packed = new float[mask.Live];
+        from.SetMask(0, mask);
+        to.SetMask(0, mask);
+        from.Upload(0, ParameterSlot.Gradient, numbers);
+        from.Pack(0, ParameterSlot.Gradient, dense: false, packed);
+        Assert.That(packed.Order(), Is.EqualTo(numbers.Where((_, i) => mask[i]).Order()));
+        to.Unpack(0, ParameterSlot.Gradient, dense: false, packed);
+        float[] have = Workbench.Read(to, 0, ParameterSlot.Gradient);
+        Assert.That(have.Where((_, i) => mask[i]), Is.EqualTo(numbers.Where((_, i) => mask[i])));
+    }
+
     [Test]
     public void Running_statistics_leave_and_come_back()
     {
