@@ -49,12 +49,22 @@ internal sealed class RunPlanner
     public static RunPlan Plan(SettingsLayer file, SettingsLayer flags, DatasetLocator locator, int threads) =>
         new RunPlanner(file, flags, locator, threads).Plan();
 
-    private RunPlan Plan()
+    /// <summary>Tells mistakes in the settings, without the data.</summary>
+    /// <inheritdoc cref="Plan(SettingsLayer, SettingsLayer, DatasetLocator, int)"/>
+    public static void Check(SettingsLayer file, SettingsLayer flags) => new RunPlanner(file, flags, DatasetLocator.ForUser(null), threads: 1).Check();
+
+    private RunSettings Check()
     {
-        // Mistakes in the settings are told before any data is opened.
         RunSettings asked = Apply(_named ?? _book.Data, SettingsLayer.Empty);
         _flags.RequireEffect(asked);
         asked.Resolve();
+        return asked;
+    }
+
+    private RunPlan Plan()
+    {
+        // Mistakes in the settings are told before any data is opened.
+        RunSettings asked = Check();
 
         string data = _named ?? (IsThere(_book.Data) ? _book.Data : DataSource.Substitute(_book.Data));
         RunSettings settings = DataSource.IsSynthetic(data) ? Shorten(data) : asked;

@@ -57,7 +57,8 @@ internal sealed class TrainCommand
 
     private int Run(ParseResult parsed)
     {
-        _console.Ranks = RankAgreement.Open();
+        // Runs of a sweep come one after another.
+        if (_console.Ranks.Size == 1) _console.Ranks = RankAgreement.Open();
         if (_checkpointing.Folder(parsed, [.. _settings.Values, .. _off.Values, _recipe, _out, _orResume]) is { } resumed) return Resume(parsed, resumed);
         SettingsLayer file = parsed.GetValue(_recipe) is { } path ? RecipeYaml.Load(path) : SettingsLayer.Empty;
         SettingsLayer flags = Flags(parsed);

@@ -6,20 +6,31 @@ using YamlDotNet.Core.Events;
 
 namespace Asni.Host.Recipes;
 
+/// <summary>Values of a setting, in words, one of which each run of a sweep has.</summary>
+/// <param name="Origin">Where they were given.</param>
+internal sealed record GridAxis(string Key, string Origin, IReadOnlyList<string> Values);
+
 /// <summary>Recipes as YAML: one flat mapping whose keys are the flags without their dashes.</summary>
 internal static class RecipeYaml
 {
     /// <summary>Of a recipe in characters: many times what all settings take.</summary>
     private const int Longest = 1 << 20;
 
+    /// <summary>Of the values to choose from, in the file of a sweep.</summary>
+    private const string GridKey = "grid";
+
     /// <param name="name">For messages: the file's name.</param>
     /// <exception cref="UsageException">Names the line and what is wrong there.</exception>
-    public static SettingsLayer Parse(string text, string name)
+    public static SettingsLayer Parse(string text, string name) => Parse(text, name, null);
+
+    /// <summary>A recipe that may have values to choose from, in a mapping of the key <see cref="GridKey"/>.</summary>
+    /// <param name="grid">Receives them; null: such a key is none.</param>
+    private static SettingsLayer Parse(string text, string name, List<GridAxis>? grid)
     {
         var parser = new Parser(new StringReader(text));
         try
         {
-            return Parse(parser, name);
+            return Parse(parser, name, grid);
         }
         catch (Exception e) when (e is YamlException or ArgumentException or InvalidOperationException)
         {
@@ -30,7 +41,7 @@ internal static class RecipeYaml
     }
 
     /// <summary>Event by event: what is nested is refused where it begins, however deep it goes.</summary>
-    private static SettingsLayer Parse(Parser parser, string name)
+    private static SettingsLayer Parse(Parser parser, string name, List<GridAxis>? grid)
     {
         var values = new Dictionary<string, SettingValue>();
         parser.Consume<StreamStart>();
@@ -41,14 +52,44 @@ internal static class RecipeYaml
             long line = parser.Current!.Start.Line;
             string where = $"{name} line {line}";
             if (!parser.TryConsume<Scalar>(out var key)) throw new UsageException($"{where}: a key was expected, one word.");
-            if (RunSettingList.Find(key.Value) is null)
-                throw new UsageException($"{where}: unknown key '{key.Value}'{Suggestion.For(key.Value, RunSettingList.All.Select(s => s.Key))}.");
+            if (grid is { Count: 0 } && key.Value == GridKey)
+            {
+                ParseGrid(parser, name, grid);
+                continue;
+            }
+            RequireKnown(key, where);
             string origin = $"{where}: {key.Value}";
             if (!values.TryAdd(key.Value, new SettingValue(Value(parser, origin), origin))) throw new UsageException($"{origin} is there twice.");
         }
         parser.Consume<DocumentEnd>();
         if (!parser.TryConsume<StreamEnd>(out _)) throw new UsageException($"{name} line {parser.Current!.Start.Line}: a second document begins; a recipe is one.");
         return new SettingsLayer(values);
+    }
+
+    private static void RequireKnown(Scalar key, string where)
+    {
+        if (RunSettingList.Find(key.Value) is null)
+            throw new UsageException($"{where}: unknown key '{key.Value}'{Suggestion.For(key.Value, RunSettingList.All.Select(s => s.Key))}.");
+    }
+
+    /// <summary>Lines of the form "key: [value, value]".</summary>
+    private static void ParseGrid(Parser parser, string name, List<GridAxis> grid)
+    {
+        if (!parser.TryConsume<MappingStart>(out _)) throw new UsageException($"{name} line {parser.Current!.Start.Line}: {GridKey} needs lines of the form 'key: [value, value]', further in than itself.");
+        while (!parser.TryConsume<MappingEnd>(out _))
+        {
+            string where = $"{name} line {parser.Current!.Start.Line}";
+            if (!parser.TryConsume<Scalar>(out var key)) throw new UsageException($"{where}: a key was expected, one word.");
+            RequireKnown(key, where);
+            string origin = $"{where}: {key.Value}";
+            if (grid.Exists(a => a.Key == key.Value)) throw new UsageException($"{origin} is there twice.");
+            List<string> values = [];
+            if (parser.TryConsume<Scalar>(out var one)) values.Add(one.Value);
+            else if (parser.TryConsume<SequenceStart>(out _))
+                while (!parser.TryConsume<SequenceEnd>(out _)) values.Add(Value(parser, origin));
+            else throw new UsageException($"{origin} needs a list of values.");
+            grid.Add(new GridAxis(key.Value, origin, values));
+        }
     }
 
     /// <summary>A value; those of a list with commas between them.</summary>
@@ -66,7 +107,18 @@ internal static class RecipeYaml
 
     /// <summary>Reads a recipe file.</summary>
     /// <exception cref="UsageException">It does not exist, or is no recipe.</exception>
-    public static SettingsLayer Load(string path)
+    public static SettingsLayer Load(string path) => Load(path, null);
+
+    /// <summary>Reads the file of a sweep: a recipe with a mapping of the key <see cref="GridKey"/>.</summary>
+    /// <exception cref="UsageException">It does not exist, or is none.</exception>
+    public static (SettingsLayer Common, IReadOnlyList<GridAxis> Grid) LoadGrid(string path)
+    {
+        var grid = new List<GridAxis>();
+        SettingsLayer common = Load(path, grid);
+        return grid.Count > 0 ? (common, grid) : throw new UsageException($"{path} is not a sweep: it has no '{GridKey}:' with lines of the form 'key: [value, value]' under it.");
+    }
+
+    private static SettingsLayer Load(string path, List<GridAxis>? grid)
     {
         if (Directory.Exists(path)) throw new UsageException($"the recipe {path} is a folder; a file was expected.");
         try
@@ -74,7 +126,7 @@ internal static class RecipeYaml
             using var reader = new StreamReader(path);
             var text = new char[Longest + 1];
             int length = reader.ReadBlock(text);
-            return length <= Longest ? Parse(new string(text, 0, length), path)
+            return length <= Longest ? Parse(new string(text, 0, length), path, grid)
                 : throw new UsageException($"{path} is not a recipe: it has more than {Longest:N0} characters.");
         }
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
@@ -94,6 +146,15 @@ internal static class RecipeYaml
         text.Append("# ").Append(comment).Append('\n');
         foreach (Setting<RunSettings> setting in RunSettingList.ForMethod(settings.Recipe.Method))
             if (setting.Get(settings) is { } value) text.Append(setting.Key).Append(": ").Append(Quoted(value)).Append('\n');
+        return text.ToString();
+    }
+
+    /// <summary>What a layer says, as a file that gives it back exactly.</summary>
+    public static string Format(SettingsLayer layer, string comment)
+    {
+        var text = new StringBuilder();
+        text.Append("# ").Append(comment).Append('\n');
+        foreach ((string key, string value) in layer.Under(SettingsLayer.Empty)) text.Append(key).Append(": ").Append(Quoted(value)).Append('\n');
         return text.ToString();
     }
 

@@ -6,16 +6,21 @@ namespace Asni.Host.Recipes;
 /// <summary>Settings from one place: a recipe file, the flags. A later layer overrides an earlier one key by key.</summary>
 internal sealed class SettingsLayer(IReadOnlyDictionary<string, SettingValue> values)
 {
+    private readonly IReadOnlyDictionary<string, SettingValue> _values = values;
+
     public static SettingsLayer Empty { get; } = new(new Dictionary<string, SettingValue>());
 
-    public bool Has(string key) => values.ContainsKey(key);
-    public SettingValue? this[string key] => values.GetValueOrDefault(key);
+    public bool Has(string key) => _values.ContainsKey(key);
+    public SettingValue? this[string key] => _values.GetValueOrDefault(key);
 
-    public SettingsLayer Without(string key) => new(values.Where(v => v.Key != key).ToDictionary());
+    /// <summary>This layer with another's values over its own.</summary>
+    public SettingsLayer With(SettingsLayer over) => new(RunSettingList.All.Select(s => (s.Key, Value: over[s.Key] ?? this[s.Key])).Where(s => s.Value is not null).ToDictionary(s => s.Key, s => s.Value!));
+
+    public SettingsLayer Without(string key) => new(_values.Where(v => v.Key != key).ToDictionary());
 
     /// <summary>What this layer and one over it say, in their words.</summary>
     public IReadOnlyDictionary<string, string> Under(SettingsLayer over) =>
-        RunSettingList.All.Select(s => (s.Key, Value: over[s.Key] ?? this[s.Key])).Where(s => s.Value is not null).ToDictionary(s => s.Key, s => s.Value!.Text);
+        With(over)._values.ToDictionary(v => v.Key, v => v.Value.Text);
 
     /// <summary>Refuses what this layer says and the finished settings ignore.</summary>
     /// <exception cref="UsageException">Names the first such setting, and what it needs.</exception>
