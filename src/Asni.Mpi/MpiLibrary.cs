@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using System.Text.RegularExpressions;
 
 namespace Asni.Mpi;
 
@@ -36,12 +37,42 @@ internal sealed unsafe class MpiLibrary
     /// <summary>The level of support for calls from one thread at a time.</summary>
     public int Serialized { get; } = 2;
 
+    /// <summary>The libraries that are there, in words, with their versions.</summary>
+    public static string Describe()
+    {
+        string? named = Environment.GetEnvironmentVariable(Variable);
+        if (named == "none") return $"{Variable}=none: each process is a run of its own";
+        LeaveSignals();
+        string[] names = !string.IsNullOrEmpty(named) ? [named] : [.. s_openMpi, .. s_others, .. s_standard];
+        var found = new List<string>();
+        foreach (string name in names)
+        {
+            if (!NativeLibrary.TryLoad(name, out nint handle) || !NativeLibrary.TryGetExport(handle, "MPI_Get_library_version", out nint version)) continue;
+            found.Add($"{new MpiLibrary(name, handle).Kind} {VersionOf((delegate* unmanaged<byte*, int*, int>)version)} ({name})");
+        }
+        return found.Count > 0 ? string.Join(", ", found.Distinct()) : $"none found ({string.Join(", ", names)}); apt-get install openmpi-bin, or name one in {Variable}";
+    }
+
+    /// <summary>The number in what a library says of itself, which may be asked before MPI is initialized.</summary>
+    private static string VersionOf(delegate* unmanaged<byte*, int*, int> ask)
+    {
+        byte* text = stackalloc byte[8192];
+        int length = 0;
+        if (ask(text, &length) != 0) return "";
+        return Regex.Match(Marshal.PtrToStringUTF8((nint)text, length), @"\d+(\.\d+)+").Value;
+    }
+
+    /// <summary>UCX, over which many libraries send, would catch the signal by which .NET finds null references. Environment.SetEnvironmentVariable does not reach C.</summary>
+    private static void LeaveSignals()
+    {
+        if (!OperatingSystem.IsWindows()) _ = MpiFunctions.setenv("UCX_ERROR_SIGNALS", "", 1);
+    }
+
     /// <param name="launcher">Whose library is looked for first.</param>
     /// <exception cref="AsniException">None is there.</exception>
     public static MpiLibrary Load(Launcher launcher)
     {
-        // UCX, over which many of them send, would catch the signal by which .NET finds null references. Environment.SetEnvironmentVariable does not reach C.
-        if (!OperatingSystem.IsWindows()) _ = MpiFunctions.setenv("UCX_ERROR_SIGNALS", "", 1);
+        LeaveSignals();
         string? named = Environment.GetEnvironmentVariable(Variable);
         string[] names = !string.IsNullOrEmpty(named) ? [named] : launcher.Name.StartsWith("Open MPI", StringComparison.Ordinal) ? [.. s_openMpi, .. s_others, .. s_standard] : [.. s_others, .. s_openMpi, .. s_standard];
         foreach (string name in names)

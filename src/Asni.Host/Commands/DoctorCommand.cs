@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Runtime.InteropServices;
 using Asni.Data;
 using Asni.Devices;
+using Asni.Mpi;
 
 namespace Asni.Host.Commands;
 
@@ -10,13 +11,18 @@ internal static class DoctorCommand
 {
     private static readonly string[] s_columns = ["what", "found"];
 
+    /// <summary>Programs that start ranks.</summary>
+    private static readonly string[] s_launchers = ["mpirun", "mpiexec.hydra", "srun"];
+
     public static Command Create(HostConsole console)
     {
         var dataDir = new Option<string>("--data-dir") { Description = "folder to look for datasets in", HelpName = "dir" };
-        var command = new Command("doctor", "show the runtime, devices, memory and datasets of this machine") { dataDir };
+        var command = new Command("doctor", "show the runtime, devices, memory and datasets of this machine; as several ranks, each of them and how fast they exchange numbers") { dataDir };
         command.SetAction(parsed =>
         {
-            Write(console, DatasetLocator.ForUser(parsed.GetValue(dataDir)));
+            console.Ranks = RankAgreement.Open();
+            if (console.Ranks.Size > 1) RankDiagnosis.Write(console);
+            else Write(console, DatasetLocator.ForUser(parsed.GetValue(dataDir)));
             return 0;
         });
         return command;
@@ -31,6 +37,8 @@ internal static class DoctorCommand
         table.AddRow("memory", Format.Bytes(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes) + " for this process");
         foreach (IDeviceProvider provider in DeviceProviders.All)
             foreach ((string what, string found) in provider.Describe()) table.AddRow(what, found);
+        table.AddRow("MPI", MpiLibrary.Describe());
+        table.AddRow("launchers", string.Join(", ", s_launchers.Where(IsOnPath).DefaultIfEmpty("none found")));
         foreach (DatasetStatus data in Datasets.List(locator))
             table.AddRow("data " + data.Name, data.Synthetic
                 ? "synthetic, always available"
@@ -38,4 +46,7 @@ internal static class DoctorCommand
         table.AddRow("data folders", string.Join(", ", locator.Folders));
         console.Write(table);
     }
+
+    private static bool IsOnPath(string program) =>
+        Environment.GetEnvironmentVariable("PATH")?.Split(Path.PathSeparator).Any(folder => File.Exists(Path.Combine(folder, program))) == true;
 }

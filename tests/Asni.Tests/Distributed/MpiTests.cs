@@ -107,6 +107,24 @@ public class MpiTests(string launcher)
     }
 
     [Test]
+    public void Doctor_shows_the_ranks_and_times_their_exchange()
+    {
+        using ProgramProcess doctor = Start(2, ["doctor"]);
+        Assert.That(doctor.ExitCode(), Is.Zero, doctor.Error);
+        string[] lines = doctor.Output.Split('\n');
+        Assert.That(lines.Count(l => l.Contains($" {Environment.MachineName}, one of 2 ranks there; bound to ", StringComparison.Ordinal)), Is.EqualTo(2), doctor.Output);
+        Assert.That(lines.Where(l => l.StartsWith("sum of ", StringComparison.Ordinal)).Select(l => l.Split(" on ")[0]), Is.EqualTo((string[])["sum of 100 MB", "sum of 5 MB", "sum of 0.1 MB"]));
+    }
+
+    [Test]
+    public void Doctor_names_the_library()
+    {
+        using var doctor = new ProgramProcess("doctor");
+        Assert.That(doctor.ExitCode(), Is.Zero, doctor.Error);
+        Assert.That(doctor.Output, Does.Match(launcher == "mpirun.openmpi" ? @"\| MPI .*Open MPI \d+\.\d+\.\d+ \(libmpi\.so\.40\)" : @"\| MPI .*MPICH \d+\.\d+\.\d+ \(libmpich\.so\.12\)"));
+    }
+
+    [Test]
     public void No_library_at_all_is_told() =>
         Refused("but no MPI library was found (libnone.so)", 1, ["-np", "2", .. Program, .. s_run, "--out", _folder["x"]], new() { ["ASNI_MPI"] = "libnone.so" });
 

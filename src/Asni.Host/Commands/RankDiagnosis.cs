@@ -1,0 +1,68 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Text;
+using Asni.Cpu;
+using Asni.Distributed;
+
+namespace Asni.Host.Commands;
+
+/// <summary>What asni doctor says where a launcher started several of it.</summary>
+internal static class RankDiagnosis
+{
+    /// <summary>Bytes of what a rank says of itself.</summary>
+    private const int Length = 512;
+
+    /// <summary>Numbers that are added up over the ranks: gradients of large, middling and very sparse networks.</summary>
+    private static readonly int[] s_lengths = [25_000_000, 1_250_000, 25_000];
+
+    public static void Write(HostConsole console)
+    {
+        Communicator ranks = console.Ranks;
+        string[] all = Gather(ranks, Own(ranks));
+        (double Milliseconds, int Length)[] times = [.. s_lengths.Select(length => (Time(ranks, length), length))];
+        if (ranks.Rank == 0)
+        {
+            ConsoleTable table = console.NewTable(["rank", "machine"]);
+            for (int rank = 0; rank < ranks.Size; rank++) table.AddRow(rank.ToString(CultureInfo.InvariantCulture), all[rank]);
+            console.Write(table);
+            foreach ((double ms, int length) in times)
+                console.Line(string.Create(CultureInfo.InvariantCulture, $"sum of {length * 4 / 1e6:0.#} MB on each rank: {ms:0.0##} ms, {Traffic(ranks, length) / ms / 1e6:0.00} GB/s out of a rank and as many in"));
+        }
+        RankAgreement.Meet(ranks);
+    }
+
+    private static string Own(Communicator ranks)
+    {
+        using var device = new CpuDevice(ranks.Processors);
+        return string.Create(CultureInfo.InvariantCulture, $"{Environment.MachineName}, one of {ranks.LocalSize} ranks there; bound to {Environment.ProcessorCount} {(Environment.ProcessorCount == 1 ? "processor" : "processors")}; {device.Description}");
+    }
+
+    private static string[] Gather(Communicator ranks, string own)
+    {
+        byte[] text = new byte[Length], all = new byte[Length * ranks.Size];
+        Encoding.UTF8.GetEncoder().Convert(own, text, flush: true, out _, out _, out _);
+        ranks.AllGather(text, all);
+        return [.. all.Chunk(Length).Select(chunk => Encoding.UTF8.GetString(chunk).TrimEnd('\0'))];
+    }
+
+    /// <summary>Median milliseconds of a sum, as long as the slowest rank takes.</summary>
+    private static double Time(Communicator ranks, int length)
+    {
+        var sum = new OrderedSum(ranks);
+        var numbers = new float[sum.RoundUp(length)];
+        var times = new double[5];
+        sum.Run(numbers, ranks.Size);
+        for (int i = 0; i < times.Length; i++)
+        {
+            RankAgreement.Meet(ranks);
+            long start = Stopwatch.GetTimestamp();
+            sum.Run(numbers, ranks.Size);
+            RankAgreement.Meet(ranks);
+            times[i] = Stopwatch.GetElapsedTime(start).TotalMilliseconds;
+        }
+        return times.Order().ElementAt(times.Length / 2);
+    }
+
+    /// <summary>Bytes that leave each rank: its numbers twice, but for its own part.</summary>
+    private static double Traffic(Communicator ranks, int length) => 2.0 * (ranks.Size - 1) / ranks.Size * length * sizeof(float);
+}
