@@ -104,21 +104,23 @@ def kill_one(work, launcher, arguments, seconds):
     time.sleep(random.uniform(0.1, 1.2) * seconds)
     victims = processes_of(folder)
     if run.poll() is not None or not victims:
-        run.wait()
-        return False, None
-    os.kill(random.choice(victims), signal.SIGKILL)
+        # It was over before its time, as random moments have it, or never began.
+        return False, f"exit status {run.returncode} of {launcher} without a kill" if run.wait() else None
+    try:
+        os.kill(random.choice(victims), signal.SIGKILL)
+    except ProcessLookupError:
+        return False, f"exit status {run.returncode} of {launcher} without a kill" if run.wait() else None
     try:
         status = run.wait(WITHIN)
     except subprocess.TimeoutExpired:
         run.kill()
-        for pid in processes_of(folder):
-            os.kill(pid, signal.SIGKILL)
+        subprocess.run(["kill", "-KILL", *map(str, processes_of(folder))], stderr=subprocess.DEVNULL)
         return True, f"{launcher}'s {ranks} ranks did not end within {WITHIN} s"
     if left := processes_of(folder):
         return True, f"{len(left)} of {launcher}'s {ranks} ranks outlived their launcher"
     # A rank that was done already can be killed without harm.
     with open(os.path.join(work, "log"), encoding="utf-8") as log:
-        if status == 0 and not re.search("^run folder", log.read(), re.M):
+        if status == 0 and not re.search("^run folder: ", log.read(), re.M):
             return True, f"exit status 0 of {launcher} after a kill"
     return True, None
 
@@ -139,6 +141,8 @@ def kills(work, launchers, count):
         folder = os.path.join(work, "killed")
         was, problem = kill_one(work, random.choice(launchers), [*base, folder], expected[net][1])
         if not was:
+            if problem:
+                sys.exit(problem)
             shutil.rmtree(folder, ignore_errors=True)
             continue
         killed += 1

@@ -1,3 +1,4 @@
+using Asni.Cuda.Driver;
 using Asni.Devices;
 
 namespace Asni.Cuda;
@@ -7,6 +8,7 @@ public sealed class CudaDeviceProvider : IDeviceProvider
 {
     public string Name => "cuda";
     public bool SupportsOrdinal => true;
+    public int Count => CudaContext.DeviceCount();
 
     public IReadOnlyList<string> Precisions { get; } = [.. Enum.GetValues<CudaPrecision>().Select(p => p.ToString().ToLowerInvariant())];
 

@@ -3,6 +3,7 @@ using System.Globalization;
 using Asni.Cpu;
 using Asni.Cuda;
 using Asni.Devices;
+using Asni.Distributed;
 
 namespace Asni.Host;
 
@@ -15,10 +16,17 @@ internal static class DeviceProviders
 /// <summary>A device as asked for. <paramref name="Note"/>: why auto took none that comes before it; null when it did, or another was asked for.</summary>
 internal sealed record DeviceRequest(IDeviceProvider Provider, DeviceOptions Options, string? Note)
 {
+    /// <summary>Its number is the rank's and not the run's.</summary>
+    private bool IsByRank { get; init; }
+
+    /// <summary>Ranks of one machine take its devices of this kind in turn, unless one was named by its number.</summary>
+    public DeviceRequest For(Communicator ranks) => ranks.Size == 1 || !Provider.SupportsOrdinal ? this
+        : this with { Options = Options with { Ordinal = ranks.LocalRank % Math.Max(1, Provider.Count) }, IsByRank = true };
+
     public int Threads => Options.Threads;
 
     /// <summary>The flags that ask for the same device again.</summary>
-    public DeviceWords Words => new(Provider.SupportsOrdinal ? string.Create(CultureInfo.InvariantCulture, $"{Provider.Name}:{Options.Ordinal}") : Provider.Name,
+    public DeviceWords Words => new(Provider.SupportsOrdinal && !IsByRank ? string.Create(CultureInfo.InvariantCulture, $"{Provider.Name}:{Options.Ordinal}") : Provider.Name,
         Options.Precision ?? Provider.Precisions[0], Threads.ToString(CultureInfo.InvariantCulture));
 
     /// <exception cref="AsniException">This machine has no such device, or one that cannot be used.</exception>
@@ -61,6 +69,15 @@ internal sealed class DeviceChoice
 
     /// <exception cref="UsageException">No such device, precision, or number of threads.</exception>
     /// <param name="before">Stands in for flags that are not given.</param>
+    /// <param name="among">Of which this process is one.</param>
+    public DeviceRequest Parse(ParseResult parsed, DeviceWords? before, Communicator among)
+    {
+        string? given = parsed.GetValue(_device);
+        DeviceRequest request = Parse(parsed, before);
+        return given?.Contains(':') == true ? request : request.For(among);
+    }
+
+    /// <inheritdoc cref="Parse(ParseResult, DeviceWords?, Communicator)"/>
     public DeviceRequest Parse(ParseResult parsed, DeviceWords? before = null)
     {
         string asked = parsed.GetValue(_device) ?? before?.Device ?? Auto;
@@ -82,7 +99,7 @@ internal sealed class DeviceChoice
     }
 
     /// <summary>The first kind of device that this machine has; the note says what is against those before it.</summary>
-    private static DeviceRequest Best(DeviceOptions options)
+    public static DeviceRequest Best(DeviceOptions options)
     {
         string? note = null;
         foreach (IDeviceProvider provider in DeviceProviders.All)

@@ -66,7 +66,7 @@ internal static class Entry
         root.Add(ExportCommand.Create(console));
         root.Add(VerifyCommand.Create(console));
         root.Add(CompareCommand.Create(console));
-        root.Add(SweepCommand.Create(console, arguments => RunCommand([TrainVerb, .. arguments], console)));
+        root.Add(SweepCommand.Create(console, verbose, arguments => RunCommand([TrainVerb, .. arguments], console)));
         root.Add(CompactCommand.Create(console));
         root.Add(DataCommand.Create(console));
         root.Add(DoctorCommand.Create(console));

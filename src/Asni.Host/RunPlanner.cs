@@ -49,9 +49,10 @@ internal sealed class RunPlanner
     public static RunPlan Plan(SettingsLayer file, SettingsLayer flags, DatasetLocator locator, int threads) =>
         new RunPlanner(file, flags, locator, threads).Plan();
 
-    /// <summary>Tells mistakes in the settings, without the data.</summary>
+    /// <summary>Tells mistakes in the settings of a recipe file, without the data.</summary>
+    /// <param name="needed">Those of them that must have an effect.</param>
     /// <inheritdoc cref="Plan(SettingsLayer, SettingsLayer, DatasetLocator, int)"/>
-    public static void Check(SettingsLayer file, SettingsLayer flags) => new RunPlanner(file, flags, DatasetLocator.ForUser(null), threads: 1).Check();
+    public static void Check(SettingsLayer file, SettingsLayer needed) => needed.RequireEffect(new RunPlanner(file, SettingsLayer.Empty, DatasetLocator.ForUser(null), threads: 1).Check());
 
     private RunSettings Check()
     {

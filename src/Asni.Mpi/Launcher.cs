@@ -5,25 +5,27 @@ namespace Asni.Mpi;
 /// <summary>What a launcher says of the processes that it started.</summary>
 /// <param name="Name">In words.</param>
 /// <param name="LocalSize">Processes on this machine.</param>
-internal sealed record Launcher(string Name, int Size, int Rank, int LocalSize)
+/// <param name="LocalRank">Among them.</param>
+internal sealed record Launcher(string Name, int Size, int Rank, int LocalSize, int LocalRank)
 {
     public const string Slurm = "srun";
 
-    private static readonly (string Name, string Size, string Rank, string LocalSize)[] s_known =
+    private static readonly (string Name, string Size, string Rank, string LocalSize, string LocalRank)[] s_known =
     [
         // Hydra starts its ranks on other nodes by srun, whose variables they then have too.
-        ("mpiexec", "PMI_SIZE", "PMI_RANK", "MPI_LOCALNRANKS"),
-        ("Open MPI's mpirun", "OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_LOCAL_SIZE"),
+        ("mpiexec", "PMI_SIZE", "PMI_RANK", "MPI_LOCALNRANKS", "MPI_LOCALRANKID"),
+        ("Open MPI's mpirun", "OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_LOCAL_SIZE", "OMPI_COMM_WORLD_LOCAL_RANK"),
         // Of a job step alone: what runs in the batch script itself is one process.
-        (Slurm, "SLURM_STEP_NUM_TASKS", "SLURM_PROCID", "SLURM_STEP_TASKS_PER_NODE"),
+        (Slurm, "SLURM_STEP_NUM_TASKS", "SLURM_PROCID", "SLURM_STEP_TASKS_PER_NODE", "SLURM_LOCALID"),
     ];
 
     /// <param name="variable">Of the environment.</param>
     /// <returns>Null where this process is by itself.</returns>
     public static Launcher? Find(Func<string, string?> variable)
     {
-        foreach ((string name, string size, string rank, string localSize) in s_known)
-            if (Number(variable(size)) is > 1 and int processes && Number(variable(localSize)) is { } here) return new Launcher(name, processes, Number(variable(rank)) ?? 0, here);
+        foreach ((string name, string size, string rank, string localSize, string localRank) in s_known)
+            if (Number(variable(size)) is > 1 and int processes && Number(variable(localSize)) is { } here)
+                return new Launcher(name, processes, Number(variable(rank)) ?? 0, here, Number(variable(localRank)) ?? 0);
         return null;
     }
 

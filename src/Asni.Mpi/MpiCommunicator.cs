@@ -10,13 +10,15 @@ internal sealed unsafe class MpiCommunicator : Communicator
     private readonly MpiLibrary _library;
     private bool _over;
 
-    private MpiCommunicator(MpiLibrary library, int rank, Launcher launcher) => (_library, Rank, Size, LocalSize) = (library, rank, launcher.Size, launcher.LocalSize);
+    private MpiCommunicator(MpiLibrary library, int rank, Launcher launcher) => (_library, Rank, Size, LocalSize, LocalRank) = (library, rank, launcher.Size, launcher.LocalSize, launcher.LocalRank);
 
     public override int Rank { get; }
 
     public override int Size { get; }
 
     public override int LocalSize { get; }
+
+    public override int LocalRank { get; }
 
     /// <summary>The processes that a launcher started this one with.</summary>
     /// <param name="launcher">Null: none did.</param>

@@ -50,7 +50,7 @@ internal sealed unsafe class MpiLibrary
             if (!NativeLibrary.TryLoad(name, out nint handle) || !NativeLibrary.TryGetExport(handle, "MPI_Get_library_version", out nint version)) continue;
             found.Add($"{new MpiLibrary(name, handle).Kind} {VersionOf((delegate* unmanaged<byte*, int*, int>)version)} ({name})");
         }
-        return found.Count > 0 ? string.Join(", ", found.Distinct()) : $"none found ({string.Join(", ", names)}); apt-get install openmpi-bin, or name one in {Variable}";
+        return found.Count > 0 ? string.Join(", ", found) : $"none found ({string.Join(", ", names)}); install Open MPI or MPICH, or name a library in {Variable}";
     }
 
     /// <summary>The number in what a library says of itself, which may be asked before MPI is initialized.</summary>

@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Text;
-using Asni.Cpu;
+using Asni.Devices;
 using Asni.Distributed;
 
 namespace Asni.Host.Commands;
@@ -13,7 +13,7 @@ internal static class RankDiagnosis
     private const int Length = 512;
 
     /// <summary>Numbers that are added up over the ranks: gradients of large, middling and very sparse networks.</summary>
-    private static readonly int[] s_lengths = [25_000_000, 1_250_000, 25_000];
+    private static readonly int[] s_lengths = [6_250_000, 250_000, 25_000];
 
     public static void Write(HostConsole console)
     {
@@ -33,7 +33,7 @@ internal static class RankDiagnosis
 
     private static string Own(Communicator ranks)
     {
-        using var device = new CpuDevice(ranks.Processors);
+        using Device device = DeviceChoice.Best(new DeviceOptions { Threads = ranks.Processors }).For(ranks).Open();
         return string.Create(CultureInfo.InvariantCulture, $"{Environment.MachineName}, one of {ranks.LocalSize} ranks there; bound to {Environment.ProcessorCount} {(Environment.ProcessorCount == 1 ? "processor" : "processors")}; {device.Description}");
     }
 

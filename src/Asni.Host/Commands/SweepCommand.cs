@@ -2,6 +2,8 @@ using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Globalization;
 using Asni.Host.Sweeps;
+using Asni.Methods;
+using Asni.Mpi;
 using Asni.Reports;
 using Asni.Runs;
 
@@ -16,7 +18,8 @@ internal static class SweepCommand
     private static readonly string[] s_indices = ["SLURM_ARRAY_TASK_ID", "JOB_COMPLETION_INDEX", "PBS_ARRAY_INDEX", "AWS_BATCH_JOB_ARRAY_INDEX"];
 
     /// <param name="train">Runs the program with the arguments of a training and gives its exit code.</param>
-    public static Command Create(HostConsole console, Func<string[], int> train)
+    /// <param name="verbose">The program's flag, which trainings get too.</param>
+    public static Command Create(HostConsole console, Option<bool> verbose, Func<string[], int> train)
     {
         var file = new Argument<string>("file") { Description = "a recipe with a mapping 'grid:' of settings and their values" };
         var output = new Option<string>("--out") { Description = "folder of the sweep, new or empty", HelpName = "dir", Required = true };
@@ -36,12 +39,12 @@ internal static class SweepCommand
             console.Line($"asni sweep run {parsed.GetValue(output)} runs those that are not complete, one after another; with --index N one of them.");
             return 0;
         });
-        command.Add(Run(console, train));
+        command.Add(Run(console, verbose, train));
         command.Add(Status(console));
         return command;
     }
 
-    private static Command Run(HostConsole console, Func<string[], int> train)
+    private static Command Run(HostConsole console, Option<bool> verbose, Func<string[], int> train)
     {
         Argument<string> directory = Directory();
         Argument<string[]> flags = Flags();
@@ -54,7 +57,7 @@ internal static class SweepCommand
         command.SetAction(parsed =>
         {
             var sweep = SweepFolder.Open(parsed.GetValue(directory)!);
-            string[] given = parsed.GetValue(flags)!;
+            string[] given = [.. parsed.GetValue(flags)!, .. parsed.GetValue(verbose) ? [verbose.Name] : Array.Empty<string>()];
             return Index(parsed.GetValue(index)) is { } one ? train(Arguments(sweep, Number(one, sweep.Count), given)) : RunAll(console, sweep, given, train);
         });
         return command;
@@ -63,14 +66,19 @@ internal static class SweepCommand
     /// <summary>Each in turn; one that fails does not keep the others from running.</summary>
     private static int RunAll(HostConsole console, SweepFolder sweep, string[] flags, Func<string[], int> train)
     {
+        if (Launcher.Find(Environment.GetEnvironmentVariable) is not null) throw new UsageException("several ranks train one run at a time: --index names it.");
         var failed = new List<string>();
         for (int i = 0; i < sweep.Count; i++)
         {
             if (sweep.StateOf(i) == MemberState.Complete) continue;
+            if (RunFolder.IsHeld(sweep.RunOf(i)))
+            {
+                console.Note($"another process works on {sweep.NameOf(i)}.");
+                continue;
+            }
             console.Line($"run         {sweep.NameOf(i)}");
             int code = train(Arguments(sweep, i, flags));
-            // Of several ranks the others may still be in the run that failed here.
-            if (code == Entry.Interrupted || (code != 0 && console.Ranks.Size > 1)) return code;
+            if (code == Entry.Interrupted) return code;
             if (code != 0) failed.Add(sweep.NameOf(i));
             console.Line();
         }
@@ -89,7 +97,7 @@ internal static class SweepCommand
             ConsoleTable table = console.NewTable(s_columns, 2, 3);
             MemberState[] states = [.. Enumerable.Range(0, sweep.Count).Select(sweep.StateOf)];
             for (int i = 0; i < sweep.Count; i++)
-                table.AddRow(sweep.NameOf(i), Words(states[i]), states[i] == MemberState.Waiting ? "" : Format.Count(Epochs(sweep.RunOf(i))), states[i] == MemberState.Complete ? Top1(sweep.RunOf(i)) : "");
+                table.AddRow(sweep.NameOf(i), Words(states[i]), states[i] == MemberState.Waiting ? "" : Epochs(sweep.RunOf(i)), states[i] == MemberState.Complete ? Top1(sweep.RunOf(i)) : "");
             console.Write(table);
             console.Line(string.Create(CultureInfo.InvariantCulture, $"{sweep.Count:N0} runs: {Count(MemberState.Complete):N0} complete, {Count(MemberState.Begun):N0} begun, {Count(MemberState.Waiting):N0} not begun"));
             return 0;
@@ -101,9 +109,34 @@ internal static class SweepCommand
 
     private static string Words(MemberState state) => state switch { MemberState.Complete => "complete", MemberState.Begun => "begun", _ => "not begun" };
 
-    private static long Epochs(string run) => File.Exists(Path.Combine(run, RunFolder.Metrics)) ? File.ReadLines(Path.Combine(run, RunFolder.Metrics)).LongCount() : 0;
+    /// <summary>Epochs that a run has written, which may be writing now.</summary>
+    private static string Epochs(string run)
+    {
+        try
+        {
+            using var reader = new StreamReader(new FileStream(Path.Combine(run, RunFolder.Metrics), FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete));
+            long lines = 0;
+            while (reader.ReadLine() is not null) lines++;
+            return Format.Count(lines);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return "";
+        }
+    }
 
-    private static string Top1(string run) => RunSummary.Read(run).Phases is [.., { Top1: { } top1 }] ? Format.Percent(top1) : "";
+    /// <summary>Of the last phase that is no control.</summary>
+    private static string Top1(string run)
+    {
+        try
+        {
+            return RunSummary.Read(run).Phases.LastOrDefault(p => !Controls.IsControl(p.Phase))?.Top1 is { } top1 ? Format.Percent(top1) : "";
+        }
+        catch (AsniException)
+        {
+            return "damaged";
+        }
+    }
 
     /// <summary>What --index or the scheduler says; null: neither does.</summary>
     private static (string Text, string Origin)? Index(string? given)

@@ -57,13 +57,12 @@ internal sealed class TrainCommand
 
     private int Run(ParseResult parsed)
     {
-        // Runs of a sweep come one after another.
-        if (_console.Ranks.Size == 1) _console.Ranks = RankAgreement.Open();
+        _console.Ranks = RankAgreement.Open();
         if (_checkpointing.Folder(parsed, [.. _settings.Values, .. _off.Values, _recipe, _out, _orResume]) is { } resumed) return Resume(parsed, resumed);
         SettingsLayer file = parsed.GetValue(_recipe) is { } path ? RecipeYaml.Load(path) : SettingsLayer.Empty;
         SettingsLayer flags = Flags(parsed);
         if (parsed.GetValue(_orResume) && Begun(parsed.GetValue(_out), file.Under(flags)) is { } begun) return Resume(parsed, begun);
-        DeviceRequest request = _device.Parse(parsed, RankAgreement.Device(Ranks));
+        DeviceRequest request = _device.Parse(parsed, RankAgreement.Device(Ranks), Ranks);
         string? dataDir = parsed.GetValue(_dataDir);
         RunPlan plan = RankAgreement.WithLanes(RunPlanner.Plan(file, flags, DatasetLocator.ForUser(dataDir), request.Threads), Ranks, given: file.Has("lanes") || flags.Has("lanes"));
         using Device device = request.Open();
@@ -72,6 +71,7 @@ internal sealed class TrainCommand
         using Interrupt interrupt = StopAfterStep();
         RankAgreement.Require(Ranks, plan, device);
         if (Ranks.Rank > 0) return Follow(plan, device, null, interrupt);
+        if (parsed.GetValue(_orResume)) RunFolder.ClearUnbegun(parsed.GetValue(_out)!);
         using RunFolder folder = parsed.GetValue(_out) is { } directory ? RunFolder.Create(directory, run) : RunFolder.CreateNew(run.DefaultFolder(DateTime.Now), run);
         try
         {
@@ -131,7 +131,7 @@ internal sealed class TrainCommand
             return 0;
         }
         RunStart start = Checkpointing.Start(directory);
-        DeviceRequest request = _device.Parse(parsed, start.Device);
+        DeviceRequest request = _device.Parse(parsed, start.Device, Ranks);
         string? dataDir = parsed.GetValue(_dataDir) ?? start.DataDir;
         SettingsLayer recipe = RecipeYaml.Load(Path.Combine(directory, RunFolder.Recipe));
         RunPlan plan = RankAgreement.WithLanes(RunPlanner.Plan(recipe, SettingsLayer.Empty, DatasetLocator.ForUser(dataDir), request.Threads), Ranks, given: true);

@@ -52,8 +52,9 @@ internal static class RecipeYaml
             long line = parser.Current!.Start.Line;
             string where = $"{name} line {line}";
             if (!parser.TryConsume<Scalar>(out var key)) throw new UsageException($"{where}: a key was expected, one word.");
-            if (grid is { Count: 0 } && key.Value == GridKey)
+            if (grid is not null && key.Value == GridKey)
             {
+                if (grid.Count > 0) throw new UsageException($"{where}: {GridKey} is there twice.");
                 ParseGrid(parser, name, grid);
                 continue;
             }
@@ -84,10 +85,10 @@ internal static class RecipeYaml
             string origin = $"{where}: {key.Value}";
             if (grid.Exists(a => a.Key == key.Value)) throw new UsageException($"{origin} is there twice.");
             List<string> values = [];
-            if (parser.TryConsume<Scalar>(out var one)) values.Add(one.Value);
-            else if (parser.TryConsume<SequenceStart>(out _))
+            if (parser.Accept<MappingStart>(out _)) throw new UsageException($"{origin} needs a list of values.");
+            if (!parser.TryConsume<SequenceStart>(out _)) values.Add(Value(parser, origin));
+            else
                 while (!parser.TryConsume<SequenceEnd>(out _)) values.Add(Value(parser, origin));
-            else throw new UsageException($"{origin} needs a list of values.");
             grid.Add(new GridAxis(key.Value, origin, values));
         }
     }

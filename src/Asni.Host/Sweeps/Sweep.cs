@@ -1,5 +1,6 @@
 using System.Globalization;
 using Asni.Host.Recipes;
+using Asni.Settings;
 
 namespace Asni.Host.Sweeps;
 
@@ -32,17 +33,29 @@ internal sealed class Sweep
         {
             SettingValue[] chosen = Choose(axes, i);
             var own = new SettingsLayer(grid.Zip(chosen).ToDictionary(c => c.First.Key, c => c.Second));
+            SettingsLayer settings = common.With(own);
             try
             {
-                RunPlanner.Check(common, own);
+                RunPlanner.Check(settings, own);
+                settings = Resolve(settings);
             }
             catch (UsageException e)
             {
                 throw new UsageException($"run {i} of the sweep ({string.Join(", ", grid.Zip(chosen, (axis, value) => $"{axis.Key} {value.Text}"))}) makes no sense: {e.Message}", e);
             }
-            members[i] = new SweepMember(i, NameOf(i, digits, grid, chosen), common.With(own));
+            members[i] = new SweepMember(i, NameOf(i, digits, grid, chosen), settings);
         }
         return new Sweep(members);
+    }
+
+    /// <summary>Names of files hold wherever a run is started; lists that files have are written out.</summary>
+    private static SettingsLayer Resolve(SettingsLayer settings)
+    {
+        RunSettings meant = SettingsLayer.Apply(settings);
+        var files = new Dictionary<string, SettingValue>();
+        foreach (Setting<RunSettings> setting in RunSettingList.ForMethod(meant.Recipe.Method))
+            if (settings[setting.Key] is { } value && File.Exists(value.Text) && setting.Get(meant) is { } text) files[setting.Key] = value with { Text = text };
+        return settings.With(new SettingsLayer(files));
     }
 
     /// <summary>A setting's values; seeds may be given as a range, "1-5".</summary>

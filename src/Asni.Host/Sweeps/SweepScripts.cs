@@ -16,32 +16,44 @@ internal static class SweepScripts
             ["kubernetes"] = (count, folder, flags) => ("sweep-job.yaml", Kubernetes(count, folder, flags)),
         };
 
+    /// <summary>Members of an array, where MaxArraySize is as Slurm comes.</summary>
+    private const int SlurmArray = 1001;
+
     private static string Shell(int count, string folder, string[] flags) => Lines(
         "#!/bin/sh",
-        $"# Runs a sweep of {Number(count)} runs, JOBS of them at once (1 unless given). Started again it finishes what is missing.",
+        $"# Runs a sweep of {Number(count)} runs, JOBS of them at once (1 unless given; each takes all processors but for --threads). Started again it finishes what is missing.",
+        $"cd {Quoted(Environment.CurrentDirectory)} || exit 1",
         $"seq 0 {Number(count - 1)} | xargs -P \"${{JOBS:-1}}\" -I{{}} {Program()} sweep run {Quoted(folder)} --index {{}}{Flags(flags)}");
 
     /// <summary>Slurm sends the signal to the steps, which save a checkpoint and end with 130; the job then puts itself back in the queue.</summary>
     private static string Slurm(int count, string folder, string[] flags) => Lines(
+    [
         "#!/bin/bash",
         $"#SBATCH --job-name={Word(folder)}",
         $"#SBATCH --array=0-{Number(count - 1)}",
         "#SBATCH --signal=USR1@120",
         "#SBATCH --requeue",
         "#SBATCH --open-mode=append",
-        $"#SBATCH --output={folder}/%a.log",
+        "#SBATCH --ntasks=1",
+        $"#SBATCH --output=\"{folder.Replace("\\", "\\\\").Replace("\"", "\\\"").Replace("%", "%%")}/%a.log\"",
         "# sbatch's own flags name partition, time, processors and GPUs: sbatch --time=4:00:00 --cpus-per-task=8 sweep.sbatch. Submitted again it finishes what is missing.",
-        $"srun {Program()} sweep run {Quoted(folder)}{Flags(flags)}",
+        "# scancel without --signal stops a run for good: one that SIGUSR1 stops goes back into the queue.",
+        .. count > SlurmArray ? [$"# More than {Number(SlurmArray)} runs need a larger MaxArraySize than Slurm has by itself, or parts: sbatch --array=0-999 sweep.sbatch."] : Array.Empty<string>(),
+        $"cd {Quoted(Environment.CurrentDirectory)} || exit 1",
+        // Slurm 22.05 to 23.02 do not hand these on themselves.
+        $"srun ${{SLURM_CPUS_PER_TASK:+--cpus-per-task=$SLURM_CPUS_PER_TASK}} {Program()} sweep run {Quoted(folder)}{Flags(flags)}",
         "status=$?",
         "[ $status -ne 130 ] || scontrol requeue \"${SLURM_ARRAY_JOB_ID}_${SLURM_ARRAY_TASK_ID}\"",
-        "exit $status");
+        "exit $status",
+    ]);
 
     private static string Kubernetes(int count, string folder, string[] flags) => Lines(
-        $"# kubectl apply -f sweep-job.yaml. Three things are the cluster's: an image that has asni, the claim of a volume that holds the sweep as {folder}, and how many runs go on at once.",
+        "# kubectl apply -f sweep-job.yaml (Kubernetes 1.29 or later). The cluster's own: an image that has asni; the claim of a volume whose root is the folder of this file, which all pods may write",
+        "# (ReadWriteMany); a volume with the data, where they are not in the image; processors, memory and GPUs of a run (resources); how many go on at once (parallelism).",
         "apiVersion: batch/v1",
         "kind: Job",
         "metadata:",
-        $"  name: {Word(folder)}",
+        $"  name: '{Word(folder)}'",
         "spec:",
         "  completionMode: Indexed",
         $"  completions: {Number(count)}",
@@ -82,10 +94,11 @@ internal static class SweepScripts
     private static string Word(string folder)
     {
         string word = string.Concat(Path.GetFileName(folder).ToLowerInvariant().Select(c => char.IsAsciiLetterOrDigit(c) ? c : '-')).Trim('-');
-        return word.Length == 0 || !char.IsAsciiLetter(word[0]) ? $"sweep-{word}".TrimEnd('-') : word[..Math.Min(word.Length, 50)].TrimEnd('-');
+        if (word.Length == 0 || !char.IsAsciiLetter(word[0])) word = "sweep-" + word;
+        return word[..Math.Min(word.Length, 50)].TrimEnd('-');
     }
 
     private static string Number(int n) => n.ToString(CultureInfo.InvariantCulture);
 
-    private static string Lines(params string[] lines) => new StringBuilder().AppendJoin('\n', lines).Append('\n').ToString();
+    private static string Lines(params IEnumerable<string> lines) => new StringBuilder().AppendJoin('\n', lines).Append('\n').ToString();
 }

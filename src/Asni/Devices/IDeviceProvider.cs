@@ -22,6 +22,9 @@ public interface IDeviceProvider
     /// <summary>Whether a machine may have several, told apart by their number.</summary>
     bool SupportsOrdinal { get; }
 
+    /// <summary>Devices of this kind on this machine, where it has one that can be used.</summary>
+    int Count => 1;
+
     /// <summary>Precisions of activations and products: "fp32", "bf16". The first is taken when none is asked for.</summary>
     IReadOnlyList<string> Precisions { get; }
 

@@ -16,6 +16,9 @@ internal abstract class Communicator : IDisposable
     /// <summary>Of them, on this machine.</summary>
     public virtual int LocalSize => Size;
 
+    /// <summary>0 to <see cref="LocalSize"/> - 1.</summary>
+    public virtual int LocalRank => Rank;
+
     /// <summary>Processors of this machine that each of its ranks may use.</summary>
     public virtual int Processors => Distributed.Processors.ShareOf(LocalSize);
 

@@ -143,6 +143,36 @@ internal sealed class RunFolder : IDisposable
         }
     }
 
+    /// <summary>
+    /// Empties the folder of a run that ended before it had a recipe to be continued by. A folder with anything else in it stays as it is.
+    /// </summary>
+    /// <exception cref="AsniException">Another process works in it, or it cannot be written.</exception>
+    public static void ClearUnbegun(string directory)
+    {
+        if (!File.Exists(System.IO.Path.Combine(directory, RunLock.FileName))) return;
+        using RunLock held = RunLock.Take(directory);
+        string start = System.IO.Path.Combine(directory, StartFile), metrics = System.IO.Path.Combine(directory, Metrics);
+        string[] files = [.. Directory.EnumerateFiles(directory, "*", SearchOption.AllDirectories).Where(f => System.IO.Path.GetFileName(f) != RunLock.FileName)];
+        if (!files.All(f => f == start || (f == metrics && new FileInfo(f).Length == 0) || f.EndsWith(AtomicFile.Aside, StringComparison.Ordinal))) return;
+        foreach (string file in files) AtomicFile.TryDelete(file);
+        RemoveIfEmpty(System.IO.Path.Combine(directory, CheckpointFolder));
+        held.Remove();
+    }
+
+    /// <summary>Whether another process works in the folder of a run.</summary>
+    public static bool IsHeld(string directory)
+    {
+        try
+        {
+            if (File.Exists(System.IO.Path.Combine(directory, RunLock.FileName))) RunLock.Take(directory).Dispose();
+            return false;
+        }
+        catch (UsageException)
+        {
+            return true;
+        }
+    }
+
     /// <summary>Takes the folder of a run to go on with it; null when the run is complete, and nothing is left to do.</summary>
     /// <exception cref="AsniException">Another process works in it, it cannot be written, or it holds results but nothing to go on from.</exception>
     public static RunLock? Take(string directory)

@@ -34,9 +34,9 @@ public class PackTests(DeviceCase device) : DeviceTests
     [TestCase(0.9)]
     public void Workers_share_a_parameter(double density)
     {
-        using Workbench bench = device.Open(), other = device.Open();
+        using Workbench bench = device.Open(), second = device.Open();
         (ParameterKind, FilterShape) shape = (ParameterKind.Weight, new FilterShape(1031, 151, 1, 1));
-        DeviceParameters from = bench.Parameters(shape), to = other.Parameters(shape);
+        DeviceParameters from = bench.Parameters(shape), to = second.Parameters(shape);
         Mask mask = Values.Mask(3, from.Parameters[0].Elements, density);
         float[] numbers = Values.Random(4, mask.Length), packed = new float[mask.Live];
         from.SetMask(0, mask);
@@ -47,6 +47,12 @@ public class PackTests(DeviceCase device) : DeviceTests
         to.Unpack(0, ParameterSlot.Gradient, dense: false, packed);
         float[] have = Workbench.Read(to, 0, ParameterSlot.Gradient);
         Assert.That(have.Where((_, i) => mask[i]), Is.EqualTo(numbers.Where((_, i) => mask[i])));
+
+        Mask other = Values.Mask(5, mask.Length, density / 2);
+        from.SetMask(0, other);
+        packed = new float[other.Live];
+        from.Pack(0, ParameterSlot.Gradient, dense: false, packed);
+        Assert.That(packed.Order(), Is.EqualTo(numbers.Where((_, i) => other[i]).Order()), "of the mask as it is now");
     }
 
     [Test]

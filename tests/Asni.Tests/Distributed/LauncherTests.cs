@@ -4,13 +4,13 @@ namespace Asni.Tests.Distributed;
 
 public class LauncherTests
 {
-    [TestCase("OMPI_COMM_WORLD_SIZE=4 OMPI_COMM_WORLD_RANK=3 OMPI_COMM_WORLD_LOCAL_SIZE=2", "Open MPI's mpirun", 4, 3, 2)]
-    [TestCase("PMI_SIZE=2 PMI_RANK=1 MPI_LOCALNRANKS=2", "mpiexec", 2, 1, 2)]
-    [TestCase("SLURM_STEP_NUM_TASKS=8 SLURM_PROCID=5 SLURM_STEP_TASKS_PER_NODE=4(x2)", "srun", 8, 5, 4)]
-    [TestCase("SLURM_STEP_NUM_TASKS=8 SLURM_PROCID=5 SLURM_STEP_TASKS_PER_NODE=4(x2) PMI_SIZE=8 PMI_RANK=5", "srun", 8, 5, 4, Description = "--mpi=pmi2")]
-    [TestCase("SLURM_STEP_NUM_TASKS=2 SLURM_PROCID=1 SLURM_STEP_TASKS_PER_NODE=1(x2) PMI_SIZE=8 PMI_RANK=5 MPI_LOCALNRANKS=4", "mpiexec", 8, 5, 4, Description = "hydra over srun")]
-    public void What_started_the_ranks_is_told_by_their_environment(string variables, string name, int size, int rank, int localSize) =>
-        Assert.That(Find(variables), Is.EqualTo(new Launcher(name, size, rank, localSize)));
+    [TestCase("OMPI_COMM_WORLD_SIZE=4 OMPI_COMM_WORLD_RANK=3 OMPI_COMM_WORLD_LOCAL_SIZE=2 OMPI_COMM_WORLD_LOCAL_RANK=1", "Open MPI's mpirun", 4, 3, 2, 1)]
+    [TestCase("PMI_SIZE=2 PMI_RANK=1 MPI_LOCALNRANKS=2 MPI_LOCALRANKID=1", "mpiexec", 2, 1, 2, 1)]
+    [TestCase("SLURM_STEP_NUM_TASKS=8 SLURM_PROCID=5 SLURM_STEP_TASKS_PER_NODE=4(x2) SLURM_LOCALID=1", "srun", 8, 5, 4, 1)]
+    [TestCase("SLURM_STEP_NUM_TASKS=8 SLURM_PROCID=5 SLURM_STEP_TASKS_PER_NODE=4(x2) PMI_SIZE=8 PMI_RANK=5 SLURM_LOCALID=2", "srun", 8, 5, 4, 2, Description = "--mpi=pmi2")]
+    [TestCase("SLURM_STEP_NUM_TASKS=2 SLURM_PROCID=1 SLURM_STEP_TASKS_PER_NODE=1(x2) PMI_SIZE=8 PMI_RANK=5 MPI_LOCALNRANKS=4 MPI_LOCALRANKID=3", "mpiexec", 8, 5, 4, 3, Description = "hydra over srun")]
+    public void What_started_the_ranks_is_told_by_their_environment(string variables, string name, int size, int rank, int localSize, int localRank) =>
+        Assert.That(Find(variables), Is.EqualTo(new Launcher(name, size, rank, localSize, localRank)));
 
     [TestCase("")]
     [TestCase("SLURM_NTASKS=8 SLURM_PROCID=0", Description = "a batch script itself")]

@@ -181,6 +181,25 @@ public partial class ResumeTests : FolderTest
         Assert.That(program.ExitCode(), Is.EqualTo(Entry.Interrupted), program.Error);
     }
 
+    /// <summary>A job that is started again may find what it left before there was anything to go on from.</summary>
+    [TestCase(false)]
+    [TestCase(true)]
+    public void What_a_run_left_before_its_recipe_is_no_obstacle_to_the_same_line(bool other)
+    {
+        foreach (string name in (string[])["run.lock", "metrics.jsonl", "recipe.yaml.part", "checkpoints/start.json", .. other ? ["notes.txt"] : Array.Empty<string>()]) _folder.Write($"a/{name}", []);
+        string[] line = [.. s_run, "--out", _folder["a"], "--or-resume"];
+        if (other)
+        {
+            CommandLine.ExpectFailure(2, "exists and is not empty", line);
+            Assert.That(File.Exists(_folder["a/checkpoints/start.json"]));
+            return;
+        }
+        using (File.Open(_folder["a/run.lock"], FileMode.Open, FileAccess.Write, FileShare.None)) CommandLine.ExpectFailure(2, "another process works on the run in", line);
+        CommandLine.Outcome outcome = CommandLine.Run(line);
+        Assert.That(outcome.ExitCode, Is.Zero, outcome.Error);
+        AssertSame(Whole, _folder["a"]);
+    }
+
     private static void Copy(string from, string to)
     {
         foreach (string file in Directory.EnumerateFiles(from, "*", SearchOption.AllDirectories))

@@ -15,13 +15,22 @@ public class SweepTests
     private TemporaryFolder _folder = null!;
 
     [SetUp]
-    public void Create() => _folder = new TemporaryFolder();
+    public void Create()
+    {
+        _folder = new TemporaryFolder();
+        Clear();
+    }
 
     [TearDown]
     public void Delete()
     {
-        foreach (string name in s_indices) Environment.SetEnvironmentVariable(name, null);
+        Clear();
         _folder.Dispose();
+    }
+
+    private static void Clear()
+    {
+        foreach (string name in s_indices) Environment.SetEnvironmentVariable(name, null);
     }
 
     [Test]
@@ -59,6 +68,9 @@ public class SweepTests
         yield return Case("grid:\n  seed: 1-99999\n  lr: [0.1, 0.2]\n", "has more than 100,000 runs");
         yield return Case("grid:\n  method: [rigl]\n  sparsity: [0.9, 1.5]\n", "run 1 of the sweep (method rigl, sparsity 1.5) makes no sense: ");
         yield return Case("grid:\n  method: [rigl, gmp]\n  exchange-every: [50]\n", "run 1 of the sweep (method gmp, exchange-every 50) makes no sense: ");
+        yield return Case("method: asni\nmag1: 0.98\ngrid:\n  sparsity: [0.9]\n", "run 0 of the sweep (sparsity 0.9) makes no sense: ");
+        yield return Case("grid:\n  seed: [1]\ngrid:\n  lr: [1]\n", "line 8: grid is there twice");
+        yield return Case("grid:\n  seed: *a\n", "line 7: ");
         yield return Case("grid:\n  net: [lenet301]\n", "run 0 of the sweep (net lenet301) makes no sense: ");
 
         static TestCaseData Case(string text, string message) => new TestCaseData(text, message).SetArgDisplayNames(text.ReplaceLineEndings(" "));
@@ -92,6 +104,39 @@ public class SweepTests
         Assert.That(alone.ExitCode, Is.Zero, alone.Error);
         Assert.That(File.ReadAllBytes(_folder["s/runs/0003-rigl-seed2/rigl.safetensors"]), Is.EqualTo(File.ReadAllBytes(_folder["alone/rigl.safetensors"])), "what the flags say is the same run");
         Assert.That(CommandLine.Run(["compare", .. Directory.GetDirectories(_folder["s/runs"])]).Output, Does.Contain("1,2"));
+    }
+
+    [Test]
+    public void Recipes_hold_wherever_their_runs_are_started()
+    {
+        CommandLine.Outcome run = CommandLine.Run("--net", "lenet300", "--data", "digits", "--limit", "120", "--batch", "60", "--epochs", "1", "--method", "set", "--threads", "1", "--out", _folder["set"]);
+        Assert.That(run.ExitCode, Is.Zero, run.Error);
+        string weights = Path.GetRelativePath(Environment.CurrentDirectory, _folder["set/set.safetensors"]);
+        Start($"grid:\n  method: [set, gmp]\n  layer-densities: ['{Path.GetRelativePath(Environment.CurrentDirectory, _folder["set/layers.csv"])}']\ninit: '{weights}'\n");
+        string[] lines = File.ReadAllLines(Directory.GetFiles(_folder["s/recipes"]).Order().First());
+        Assert.That(lines.Single(l => l.StartsWith("layer-densities: ", StringComparison.Ordinal)).Split(','), Has.Length.EqualTo(3));
+        Assert.That(lines.Single(l => l.StartsWith("init: ", StringComparison.Ordinal)), Does.Contain(_folder["set/set.safetensors"]));
+    }
+
+    [Test]
+    public void A_run_that_another_process_has_is_left_to_it()
+    {
+        Start("grid:\n  seed: 1-2\n");
+        Directory.CreateDirectory(_folder["s/runs/0000-seed1"]);
+        using (new FileStream(_folder["s/runs/0000-seed1/run.lock"], FileMode.Create, FileAccess.Write, FileShare.None))
+            Assert.That(Sweep("run", _folder["s"], "--", "--threads", "1"), Does.Contain("another process works on 0000-seed1."));
+        Assert.That(Status(), Is.EqualTo("2 runs: 1 complete, 0 begun, 1 not begun"));
+        Sweep("run", _folder["s"], "--", "--threads", "1");
+        Assert.That(Status(), Is.EqualTo("2 runs: 2 complete, 0 begun, 0 not begun"), "what is left of a process that was killed right at the beginning is no obstacle");
+    }
+
+    [Test]
+    public void A_damaged_summary_does_not_hide_the_other_runs()
+    {
+        Start("grid:\n  seed: 1-2\n");
+        Sweep("run", _folder["s"], "--", "--threads", "1");
+        File.WriteAllText(_folder["s/runs/0000-seed1/summary.json"], "{\"complete\": true}");
+        Assert.That(Sweep("status", _folder["s"]), Does.Contain("damaged").And.Contain("0001-seed2"));
     }
 
     [Test]
@@ -146,6 +191,7 @@ public class SweepTests
         Start("grid:\n  seed: 1-3\n", "--for", "slurm", "--", "--device", "cuda", "--data-dir", "it's here");
         string[] lines = File.ReadAllLines(_folder["s/sweep.sbatch"]);
         Assert.That(lines[0], Is.EqualTo("#!/bin/bash"));
+        Assert.That(lines, Does.Contain($"#SBATCH --output=\"{_folder["s"]}/%a.log\""));
         Assert.That(lines, Does.Contain("#SBATCH --array=0-2").And.Contain("#SBATCH --signal=USR1@120").And.Contain("#SBATCH --requeue"));
         Assert.That(lines.Single(l => l.StartsWith("srun ", StringComparison.Ordinal)), Does.EndWith($" sweep run '{_folder["s"]}' -- '--device' 'cuda' '--data-dir' 'it'\\''s here'"));
     }
