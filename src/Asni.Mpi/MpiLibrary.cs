@@ -62,6 +62,10 @@ internal sealed unsafe class MpiLibrary
         return Regex.Match(Marshal.PtrToStringUTF8((nint)text, length), @"\d+(\.\d+)+").Value;
     }
 
+    /// <summary>Slurm's --mpi=pmix is Open MPI's way to its ranks, --mpi=pmi2 MPICH's.</summary>
+    private static bool IsOpenMpis(Launcher launcher) =>
+        launcher.Name.StartsWith("Open MPI", StringComparison.Ordinal) || (launcher.Name == Launcher.Slurm && Environment.GetEnvironmentVariable("PMIX_NAMESPACE") is not null);
+
     /// <summary>UCX, over which many libraries send, would catch the signal by which .NET finds null references. Environment.SetEnvironmentVariable does not reach C.</summary>
     private static void LeaveSignals()
     {
@@ -74,7 +78,7 @@ internal sealed unsafe class MpiLibrary
     {
         LeaveSignals();
         string? named = Environment.GetEnvironmentVariable(Variable);
-        string[] names = !string.IsNullOrEmpty(named) ? [named] : launcher.Name.StartsWith("Open MPI", StringComparison.Ordinal) ? [.. s_openMpi, .. s_others, .. s_standard] : [.. s_others, .. s_openMpi, .. s_standard];
+        string[] names = !string.IsNullOrEmpty(named) ? [named] : IsOpenMpis(launcher) ? [.. s_openMpi, .. s_others, .. s_standard] : [.. s_others, .. s_openMpi, .. s_standard];
         foreach (string name in names)
         {
             if (!NativeLibrary.TryLoad(name, out nint handle)) continue;
