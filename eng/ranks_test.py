@@ -10,7 +10,6 @@ First networks, optimizers and methods on 2 and 4 ranks of each launcher. Then r
 import argparse
 import hashlib
 import itertools
-import json
 import os
 import random
 import re
@@ -20,6 +19,8 @@ import subprocess
 import sys
 import tempfile
 import time
+
+import same_bits
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 HOST = os.path.join(ROOT, "src", "Asni.Host", "bin", "Release", "net10.0", "Asni.Host.dll")
@@ -50,8 +51,7 @@ def content(folder):
         if name.endswith((".safetensors", ".asni", ".csv")):
             with open(path, "rb") as f:
                 found[name] = hashlib.sha256(f.read()).hexdigest()
-    with open(os.path.join(folder, "metrics.jsonl"), encoding="utf-8") as f:
-        found["metrics"] = [{k: v for k, v in json.loads(line).items() if k not in ("seconds", "images_per_second")} for line in f]
+    found["metrics"] = same_bits.numbers(os.path.join(folder, "metrics.jsonl"))
     return found
 
 

@@ -74,7 +74,7 @@ internal static class Ranks
 
         double Step(Way way, int step)
         {
-            ranks.AllGather([0], new byte[ranks.Size]);
+            ranks.Meet();
             long began = Stopwatch.GetTimestamp();
             if (way.Exchanges) Of(way).Begin(ranks.Size, way.All);
             plan.RunTraining(dense: false, meanOver: o.Batch * ranks.Size, way.Exchanges ? Of(way).DuringBackward : null);

@@ -30,8 +30,13 @@ internal static class RankAgreement
         return new DeviceWords(null, null, all.Min().ToString(CultureInfo.InvariantCulture));
     }
 
-    /// <summary>The end of a command: no rank leaves while another still has something to write.</summary>
-    public static void Meet(Communicator ranks) => ranks.AllGather([0], new byte[ranks.Size]);
+    /// <summary>What rank 0 sees, for all.</summary>
+    public static bool OfRank0(Communicator ranks, bool own)
+    {
+        Span<byte> seen = [own ? (byte)1 : (byte)0];
+        ranks.Broadcast(seen, root: 0);
+        return seen[0] != 0;
+    }
 
     /// <summary>A lane for each rank, where nobody says how many there are.</summary>
     /// <param name="given">The user does.</param>

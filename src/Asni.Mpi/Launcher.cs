@@ -29,6 +29,10 @@ internal sealed record Launcher(string Name, int Size, int Rank, int LocalSize, 
         return null;
     }
 
+    /// <summary>Whether the folders of PATH have a program that starts ranks.</summary>
+    public static bool IsInstalled(string program) =>
+        Environment.GetEnvironmentVariable("PATH")?.Split(Path.PathSeparator).Any(folder => File.Exists(Path.Combine(folder, program))) == true;
+
     /// <summary>Slurm writes "4(x2)" for 4 on each of 2 nodes.</summary>
     private static int? Number(string? text) => text is not null && int.TryParse(text.Split('(', ',')[0], NumberStyles.None, CultureInfo.InvariantCulture, out int number) ? number : null;
 }

@@ -38,7 +38,7 @@ internal static class DoctorCommand
         foreach (IDeviceProvider provider in DeviceProviders.All)
             foreach ((string what, string found) in provider.Describe()) table.AddRow(what, found);
         table.AddRow("MPI", MpiLibrary.Describe());
-        table.AddRow("launchers", string.Join(", ", s_launchers.Where(IsOnPath).DefaultIfEmpty("none found")));
+        table.AddRow("launchers", string.Join(", ", s_launchers.Where(Launcher.IsInstalled).DefaultIfEmpty("none found")));
         foreach (DatasetStatus data in Datasets.List(locator))
             table.AddRow("data " + data.Name, data.Synthetic
                 ? "synthetic, always available"
@@ -46,7 +46,4 @@ internal static class DoctorCommand
         table.AddRow("data folders", string.Join(", ", locator.Folders));
         console.Write(table);
     }
-
-    private static bool IsOnPath(string program) =>
-        Environment.GetEnvironmentVariable("PATH")?.Split(Path.PathSeparator).Any(folder => File.Exists(Path.Combine(folder, program))) == true;
 }

@@ -28,7 +28,7 @@ internal static class RankDiagnosis
             foreach ((double ms, int length) in times)
                 console.Line(string.Create(CultureInfo.InvariantCulture, $"sum of {length * 4 / 1e6:0.#} MB on each rank: {ms:0.0##} ms, {Traffic(ranks, length) / ms / 1e6:0.00} GB/s out of a rank and as many in"));
         }
-        RankAgreement.Meet(ranks);
+        ranks.Meet();
     }
 
     private static string Own(Communicator ranks)
@@ -54,10 +54,10 @@ internal static class RankDiagnosis
         sum.Run(numbers, ranks.Size);
         for (int i = 0; i < times.Length; i++)
         {
-            RankAgreement.Meet(ranks);
+            ranks.Meet();
             long start = Stopwatch.GetTimestamp();
             sum.Run(numbers, ranks.Size);
-            RankAgreement.Meet(ranks);
+            ranks.Meet();
             times[i] = Stopwatch.GetElapsedTime(start).TotalMilliseconds;
         }
         return times.Order().ElementAt(times.Length / 2);

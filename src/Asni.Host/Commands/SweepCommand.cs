@@ -142,7 +142,9 @@ internal static class SweepCommand
     private static (string Text, string Origin)? Index(string? given)
     {
         if (given is not null) return (given, "--index");
-        return s_indices.Select(name => (Text: Environment.GetEnvironmentVariable(name), Origin: name)).Where(v => v.Text is { Length: > 0 }).Select(v => ((string, string)?)(v.Text!, v.Origin)).FirstOrDefault();
+        foreach (string name in s_indices)
+            if (Environment.GetEnvironmentVariable(name) is { Length: > 0 } text) return (text, name);
+        return null;
     }
 
     private static int Number((string Text, string Origin) index, int count) =>

@@ -96,9 +96,7 @@ internal sealed class TrainCommand
     {
         if (directory is null) throw new UsageException("--or-resume needs --out, the folder that is continued where it holds a run.");
         string recipe = Path.Combine(directory, RunFolder.Recipe);
-        Span<byte> begun = [File.Exists(recipe) ? (byte)1 : (byte)0];
-        Ranks.Broadcast(begun, root: 0);
-        if (begun[0] == 0) return null;
+        if (!RankAgreement.OfRank0(Ranks, File.Exists(recipe))) return null;
         if (Checkpointing.Start(directory).Settings is not { } before) return directory;
         foreach (string key in before.Keys.Union(now.Keys).Order())
             if (before.GetValueOrDefault(key) != now.GetValueOrDefault(key))
@@ -115,7 +113,7 @@ internal sealed class TrainCommand
     private int Follow(RunPlan plan, Device device, CheckpointKeeper? checkpoints, Interrupt interrupt)
     {
         RunResult result = MethodRunner.Run(plan.Recipe, plan.Network, plan.Data, device, Ranks, start: plan.Start, checkpoints: checkpoints, cancellationToken: interrupt.Token);
-        RankAgreement.Meet(Ranks);
+        Ranks.Meet();
         return result.Complete ? 0 : Entry.Interrupted;
     }
 
@@ -123,9 +121,7 @@ internal sealed class TrainCommand
     private int Resume(ParseResult parsed, string directory)
     {
         using RunLock? held = Ranks.Rank == 0 ? RunFolder.Take(directory) : null;
-        Span<byte> goesOn = [held is null ? (byte)0 : (byte)1];
-        Ranks.Broadcast(goesOn, root: 0);
-        if (goesOn[0] == 0)
+        if (!RankAgreement.OfRank0(Ranks, held is not null))
         {
             _console.Line($"the run in {directory} is complete: there is nothing to resume.");
             return 0;
@@ -189,7 +185,8 @@ internal sealed class TrainCommand
         ResultTable.Write(_console, result!, folder);
         _console.Line($"run folder: {folder.Path}");
         if (stopped) _console.Line($"asni --resume {folder.Path} continues the run.");
-        RankAgreement.Meet(Ranks);
+        // No rank leaves while another still has something to write.
+        Ranks.Meet();
         return stopped ? Entry.Interrupted : 0;
     }
 

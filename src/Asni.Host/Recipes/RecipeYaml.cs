@@ -49,17 +49,14 @@ internal static class RecipeYaml
         if (!parser.TryConsume<MappingStart>(out _)) throw new UsageException($"{name} is not a recipe: lines of the form 'key: value' were expected.");
         while (!parser.TryConsume<MappingEnd>(out _))
         {
-            long line = parser.Current!.Start.Line;
-            string where = $"{name} line {line}";
-            if (!parser.TryConsume<Scalar>(out var key)) throw new UsageException($"{where}: a key was expected, one word.");
+            (string where, Scalar key) = Key(parser, name);
             if (grid is not null && key.Value == GridKey)
             {
                 if (grid.Count > 0) throw new UsageException($"{where}: {GridKey} is there twice.");
                 ParseGrid(parser, name, grid);
                 continue;
             }
-            RequireKnown(key, where);
-            string origin = $"{where}: {key.Value}";
+            string origin = Origin(key, where);
             if (!values.TryAdd(key.Value, new SettingValue(Value(parser, origin), origin))) throw new UsageException($"{origin} is there twice.");
         }
         parser.Consume<DocumentEnd>();
@@ -67,11 +64,16 @@ internal static class RecipeYaml
         return new SettingsLayer(values);
     }
 
-    private static void RequireKnown(Scalar key, string where)
+    /// <summary>The key that is next, and where it stands.</summary>
+    private static (string Where, Scalar Key) Key(Parser parser, string name)
     {
-        if (RunSettingList.Find(key.Value) is null)
-            throw new UsageException($"{where}: unknown key '{key.Value}'{Suggestion.For(key.Value, RunSettingList.All.Select(s => s.Key))}.");
+        string where = $"{name} line {parser.Current!.Start.Line}";
+        return parser.TryConsume<Scalar>(out var key) ? (where, key) : throw new UsageException($"{where}: a key was expected, one word.");
     }
+
+    /// <summary>What messages call a value of this key, which is to be a setting's.</summary>
+    private static string Origin(Scalar key, string where) => RunSettingList.Find(key.Value) is not null ? $"{where}: {key.Value}"
+        : throw new UsageException($"{where}: unknown key '{key.Value}'{Suggestion.For(key.Value, RunSettingList.All.Select(s => s.Key))}.");
 
     /// <summary>Lines of the form "key: [value, value]".</summary>
     private static void ParseGrid(Parser parser, string name, List<GridAxis> grid)
@@ -79,10 +81,8 @@ internal static class RecipeYaml
         if (!parser.TryConsume<MappingStart>(out _)) throw new UsageException($"{name} line {parser.Current!.Start.Line}: {GridKey} needs lines of the form 'key: [value, value]', further in than itself.");
         while (!parser.TryConsume<MappingEnd>(out _))
         {
-            string where = $"{name} line {parser.Current!.Start.Line}";
-            if (!parser.TryConsume<Scalar>(out var key)) throw new UsageException($"{where}: a key was expected, one word.");
-            RequireKnown(key, where);
-            string origin = $"{where}: {key.Value}";
+            (string where, Scalar key) = Key(parser, name);
+            string origin = Origin(key, where);
             if (grid.Exists(a => a.Key == key.Value)) throw new UsageException($"{origin} is there twice.");
             List<string> values = [];
             if (parser.Accept<MappingStart>(out _)) throw new UsageException($"{origin} needs a list of values.");
@@ -141,21 +141,17 @@ internal static class RecipeYaml
     }
 
     /// <summary>The settings as a file that gives them back exactly.</summary>
-    public static string Format(RunSettings settings, string comment)
-    {
-        var text = new StringBuilder();
-        text.Append("# ").Append(comment).Append('\n');
-        foreach (Setting<RunSettings> setting in RunSettingList.ForMethod(settings.Recipe.Method))
-            if (setting.Get(settings) is { } value) text.Append(setting.Key).Append(": ").Append(Quoted(value)).Append('\n');
-        return text.ToString();
-    }
+    public static string Format(RunSettings settings, string comment) => Format(comment, RunSettingList.ForMethod(settings.Recipe.Method).Select(s => (s.Key, s.Get(settings))));
 
     /// <summary>What a layer says, as a file that gives it back exactly.</summary>
-    public static string Format(SettingsLayer layer, string comment)
+    public static string Format(SettingsLayer layer, string comment) => Format(comment, layer.Under(SettingsLayer.Empty).Select(s => (s.Key, (string?)s.Value)));
+
+    private static string Format(string comment, IEnumerable<(string Key, string? Value)> settings)
     {
         var text = new StringBuilder();
         text.Append("# ").Append(comment).Append('\n');
-        foreach ((string key, string value) in layer.Under(SettingsLayer.Empty)) text.Append(key).Append(": ").Append(Quoted(value)).Append('\n');
+        foreach ((string key, string? given) in settings)
+            if (given is { } value) text.Append(key).Append(": ").Append(Quoted(value)).Append('\n');
         return text.ToString();
     }
 

@@ -13,16 +13,8 @@ internal abstract partial class DeviceParameters
     /// <param name="to">As many as are live, or all.</param>
     public virtual void Pack(int parameter, ParameterSlot slot, bool dense, Span<float> to)
     {
-        if (dense || KnownMask(parameter) is not { } mask)
-        {
-            Download(parameter, slot, to);
-            return;
-        }
-        var numbers = new float[mask.Length];
-        Download(parameter, slot, numbers);
-        int live = 0;
-        for (int i = 0; i < mask.Words.Length; i++)
-            for (ulong word = mask.Words[i]; word != 0; word &= word - 1) to[live++] = numbers[i * 64 + BitOperations.TrailingZeroCount(word)];
+        if (dense || KnownMask(parameter) is null) Download(parameter, slot, to);
+        else DownloadLive(parameter, slot).CopyTo(to);
     }
 
     /// <summary>Puts numbers back where <see cref="Pack"/> took them from. What pruned elements then have is undefined, unless it is a slot that follows the mask.</summary>

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Numerics;
 using Asni.Networks;
 using Asni.Tensors;
 
@@ -135,10 +136,10 @@ internal abstract partial class DeviceParameters(ImmutableArray<Parameter> param
     {
         var numbers = new float[Parameters[parameter].Elements];
         Download(parameter, slot, numbers);
-        if (GetMask(parameter) is not { } mask) return numbers;
+        if (KnownMask(parameter) is not { } mask) return numbers;
         int live = 0;
-        for (int i = 0; i < numbers.Length; i++)
-            if (mask[i]) numbers[live++] = numbers[i];
+        for (int i = 0; i < mask.Words.Length; i++)
+            for (ulong word = mask.Words[i]; word != 0; word &= word - 1) numbers[live++] = numbers[i * 64 + BitOperations.TrailingZeroCount(word)];
         return numbers[..live];
     }
 

@@ -35,6 +35,20 @@ internal abstract class Communicator : IDisposable
     /// <param name="received">As many bytes.</param>
     public abstract void AllToAll(ReadOnlySpan<byte> parts, Span<byte> received);
 
+    /// <summary>Returns when every rank has come here.</summary>
+    public void Meet() => AllGather([0], new byte[Size]);
+
+    /// <summary>The first rank whose bytes are not rank 0's; null: all are equal.</summary>
+    /// <param name="own">As many bytes on every rank.</param>
+    public int? FindDifferent(ReadOnlySpan<byte> own)
+    {
+        var all = new byte[own.Length * Size];
+        AllGather(own, all);
+        for (int rank = 1; rank < Size; rank++)
+            if (!all.AsSpan(rank * own.Length, own.Length).SequenceEqual(all.AsSpan(0, own.Length))) return rank;
+        return null;
+    }
+
     /// <summary>Ends all ranks at once, those too that wait for this one. May be called while another thread of this rank is in a call.</summary>
     /// <param name="code">Exit code of the whole.</param>
     public virtual void Abort(int code) { }

@@ -9,14 +9,12 @@ namespace Asni.Distributed;
 /// <param name="step">Of the plan: all gradients are there after its backward pass. -1: after the whole.</param>
 internal sealed class GradientBucket(DeviceParameters device, Parameter[] parameters, int[] lengths, bool dense, int step)
 {
-    private readonly int _length = lengths.Sum();
-
     public int Step => step;
 
     /// <summary>Where the ranks exchange them; longer by what makes its parts equal.</summary>
     public Memory<float> Numbers { get; set; }
 
-    public int Length => _length;
+    public int Length { get; } = lengths.Sum();
 
     /// <summary>Of trained parameters.</summary>
     public int[] Trained { get; } = [.. parameters.Where(p => p.IsTrained).Select(p => p.Index)];

@@ -138,11 +138,7 @@ internal sealed class GradientExchange : IDisposable
     /// <summary>With other lengths on two ranks the exchange would hang, or add numbers that do not belong together.</summary>
     private void RequireEqual(int[] lengths)
     {
-        ReadOnlySpan<byte> own = MemoryMarshal.AsBytes(lengths.AsSpan());
-        var all = new byte[own.Length * _ranks.Size];
-        _ranks.AllGather(own, all);
-        for (int rank = 1; rank < _ranks.Size; rank++)
-            if (!all.AsSpan(rank * own.Length, own.Length).SequenceEqual(all.AsSpan(0, own.Length)))
-                throw new AsniException($"pruning masks of rank {rank} differ from rank 0's: a fault of memory or a mixed cluster; resume from the checkpoint.");
+        if (_ranks.FindDifferent(MemoryMarshal.AsBytes(lengths.AsSpan())) is { } rank)
+            throw new AsniException($"pruning masks of rank {rank} differ from rank 0's: a fault of memory or a mixed cluster; resume from the checkpoint.");
     }
 }

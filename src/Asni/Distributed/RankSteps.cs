@@ -42,11 +42,7 @@ internal sealed class RankSteps(Communicator ranks, CancellationTokenSource stop
     /// <exception cref="AsniException">Ranks that computed the same have come to different weights.</exception>
     public void RequireEqual(Model model, string where)
     {
-        byte[] own = Convert.FromHexString(model.TakeSnapshot().ComputeSha256());
-        var all = new byte[own.Length * ranks.Size];
-        ranks.AllGather(own, all);
-        for (int rank = 1; rank < ranks.Size; rank++)
-            if (!all.AsSpan(rank * own.Length, own.Length).SequenceEqual(all.AsSpan(0, own.Length)))
-                throw new AsniException($"weights of rank {rank} differ from rank 0's after {where}: a fault of memory or a mixed cluster; resume from the checkpoint.");
+        if (ranks.FindDifferent(Convert.FromHexString(model.TakeSnapshot().ComputeSha256())) is { } rank)
+            throw new AsniException($"weights of rank {rank} differ from rank 0's after {where}: a fault of memory or a mixed cluster; resume from the checkpoint.");
     }
 }

@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Security.Cryptography;
 using System.Text.Json.Nodes;
 using Asni.Cuda;
+using Asni.Mpi;
 using Asni.Tests.Host;
 
 namespace Asni.Tests.Distributed;
@@ -21,7 +22,7 @@ public class MpiTests(string launcher)
     [OneTimeSetUp]
     public void RequireLauncher()
     {
-        if (!IsInstalled(launcher)) Assert.Ignore($"{launcher} is not installed (apt-get install {(launcher.EndsWith("openmpi", StringComparison.Ordinal) ? "openmpi-bin" : "mpich")})");
+        if (!Launcher.IsInstalled(launcher)) Assert.Ignore($"{launcher} is not installed (apt-get install {(launcher.EndsWith("openmpi", StringComparison.Ordinal) ? "openmpi-bin" : "mpich")})");
     }
 
     [SetUp]
@@ -115,7 +116,7 @@ public class MpiTests(string launcher)
     public void The_library_of_another_launcher_is_told()
     {
         (string other, string library) = launcher == "mpirun.openmpi" ? ("mpiexec.hydra", "libmpich.so.12") : ("mpirun.openmpi", "libmpi.so.40");
-        if (!IsInstalled(other)) Assert.Ignore($"{other} is not installed");
+        if (!Launcher.IsInstalled(other)) Assert.Ignore($"{other} is not installed");
         Refused("sees one", 1, ["-np", "2", .. Program, .. s_run, "--out", _folder["x"]], new() { ["ASNI_MPI"] = library });
     }
 
@@ -140,9 +141,6 @@ public class MpiTests(string launcher)
     [Test]
     public void No_library_at_all_is_told() =>
         Refused("but no MPI library was found (libnone.so)", 1, ["-np", "2", .. Program, .. s_run, "--out", _folder["x"]], new() { ["ASNI_MPI"] = "libnone.so" });
-
-    private static bool IsInstalled(string program) =>
-        Environment.GetEnvironmentVariable("PATH")?.Split(Path.PathSeparator).Any(folder => File.Exists(Path.Combine(folder, program))) == true;
 
     private void Refused(string message, int code, string[] arguments, Dictionary<string, string>? environment = null)
     {
