@@ -33,6 +33,9 @@ NEED_A_START = ("ispasp", "retrain")
 # What a method cannot do without, or whose defaults are for SGD: flags that come after those of the call.
 SGD = ("--optimizer", "sgd", "--lr", "0.1")
 FLAGS_OF = {"str": ("--optimizer", "momentum", "--lr", "0.01"), "iht": SGD, "proximal": SGD, "lobster": SGD, "admm": SGD}
+# Without batch-norm, a deep network that starts sparse must be drawn for its live inputs, or its logits and gradients vanish.
+WITHOUT_NORM = ("conv6",)
+START_SPARSE = ("set", "rigl", "itop", "snfs", "granet")
 # Have no sparsity to choose.
 WITHOUT_SPARSITY = ("dense", "srste")
 CONTROLS = ("ticket", "reinit", "shuffle", "invert", "initialsigns", "randomsigns", "layermagnitude", "networkmagnitude")
@@ -53,9 +56,11 @@ def is_complete(folder):
         return False
 
 
-def flags_for(method, flags):
-    """The call's flags, and the method's own where the call says nothing of optimizer and rate."""
-    return [*flags, *(() if {"--optimizer", "--lr"} & set(flags) else FLAGS_OF.get(method, ()))]
+def flags_for(net, method, flags):
+    """The call's flags, and where the call says nothing of them the method's own optimizer and rate, and what it needs on this network."""
+    rate = () if {"--optimizer", "--lr"} & set(flags) else FLAGS_OF.get(method, ())
+    start = ("--fan-in", "live") if net in WITHOUT_NORM and method in START_SPARSE and "--fan-in" not in flags else ()
+    return [*flags, *rate, *start]
 
 
 def run(command, log):
@@ -214,12 +219,23 @@ def title_of(net, methods):
     return f"{net} on {some['data']}, {some['test_images']:,.0f} test images"
 
 
+def methods_by_own_flags(results, flags):
+    """{what methods had beside the call's flags: which methods, with the network where others did without}."""
+    found = {}
+    for net, methods in results.items():
+        for method in sorted(methods):
+            rate, all_ = (shlex.join(flags_for(n, method, flags)[len(flags):]) for n in (None, net))
+            if all_:
+                found.setdefault(all_, {})[f"`{method}`" if all_ == rate else f"`{method}` on {net}"] = None
+    return {own: ", ".join(names) for own, names in found.items()}
+
+
 def markdown(results, settings, plots, published):
     flags, recipes = settings["flags"], settings["recipes"]
     lines = [f"Each method by its recipe in `{recipes}`."] if recipes else []
     lines += [f"Flags beside {'recipe' if recipes else 'method'}, sparsity and seed: `{shlex.join(flags)}`."] if flags else []
-    own = [] if recipes else [f"`{shlex.join(FLAGS_OF[m])}` for `{m}`" for m in sorted({m for methods in results.values() for m in methods} & FLAGS_OF.keys()) if flags_for(m, flags) != flags]
-    lines += ["", f"Of their own: {', '.join(own)}."] if own else []
+    own = {} if recipes else methods_by_own_flags(results, flags)
+    lines += ["", f"Of their own: {'; '.join(f'`{words}` for {names}' for words, names in own.items())}."] if own else []
     sources = []
     for net, methods in results.items():
         beside = published_for(net, methods, published, sources)
@@ -277,7 +293,7 @@ def train_all(asni, runs, options, settings):
             # At the sparsity that is asked for, also where the recipe learns one.
             learned = ["--finish", "exact"] if recipe and re.search(r"^finish:\s*learned", read(recipe), flags=re.M) else []
             what = ["--recipe", recipe, *learned] if recipe else ["--net", net, "--method", method]
-            own_flags = settings["flags"] if recipe else flags_for(method, settings["flags"])
+            own_flags = settings["flags"] if recipe else flags_for(net, method, settings["flags"])
             for sparsity in [None] if method in WITHOUT_SPARSITY else options.sparsity.split(","):
                 folder = os.path.join(runs, net, "-".join(filter(None, [method, sparsity, f"seed{seed}"])))
                 if not train(asni, folder, what, seed, sparsity, own_flags):

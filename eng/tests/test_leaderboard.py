@@ -88,6 +88,13 @@ class Leaderboard(unittest.TestCase):
         self.assertIn(f"Each method by its recipe in `{recipes}`.", done.stdout)
         self.assertIn("give another folder", self.call("--recipes", "others").stderr)
 
+    def test_flags_that_a_method_needs_on_a_network_are_given_and_told(self):
+        done = self.call("--net", "conv6,vgg16", "--method", "rigl", "--sparsity", "0.98", "--seed", "1")
+        self.assertEqual((done.returncode, ["--fan-in live" in call for call in self.calls()]), (0, [True, False]), done.stderr)
+        self.assertIn("Of their own: `--fan-in live` for `rigl` on conv6.", done.stdout)
+        self.call("--net", "conv6", "--method", "rigl", "--sparsity", "0.9", "--seed", "1", "--runs", os.path.join(self.folder.name, "other"), "--", "--fan-in", "all")
+        self.assertNotIn("--fan-in live", self.calls()[-1], "the call says otherwise")
+
     def test_the_page_has_a_table_and_a_plot(self):
         page = os.path.join(self.folder.name, "page.md")
         with open(page, "w", encoding="utf-8") as file:

@@ -38,6 +38,27 @@ public class ExchangeMethodTests
     }
 
     [Test]
+    public void A_fan_in_of_live_draws_each_units_weights_for_its_live_inputs()
+    {
+        TrainedNetwork all = Initial(FanIn.All), live = Initial(FanIn.Live);
+        foreach (Parameter p in Net.Parameters)
+        {
+            var expected = (float[])all.Values[p.Index].Clone();
+            if (all.Masks[p.Index] is { } mask)
+            {
+                int inputs = p.Filter.FanIn;
+                for (int i = 0; i < expected.Length; i++)
+                    expected[i] *= mask[i] ? MathF.Sqrt((float)inputs / Enumerable.Range(i - i % inputs, inputs).Count(k => mask[k])) : 1;
+                Assert.That(live.Masks[p.Index]!.Words.SequenceEqual(mask.Words), p.Name);
+                Assert.That(expected, Is.Not.EqualTo(all.Values[p.Index]), p.Name);
+            }
+            Assert.That(live.Values[p.Index], Is.EqualTo(expected).Within(1e-6), p.Name);
+        }
+
+        static TrainedNetwork Initial(FanIn fanIn) => Run(new SparseEvolution { Start = new SparseStart { Sparsity = 0.7, FanIn = fanIn } }).Result.Phases.Single().Initial;
+    }
+
+    [Test]
     public void Snfs_moves_weights_between_layers_and_keeps_the_number_of_all()
     {
         (RunResult result, RecordingObserver observer) = Run(new Snfs { Start = new SparseStart { Sparsity = 0.7, Allocation = AllocationKind.Uniform } });
