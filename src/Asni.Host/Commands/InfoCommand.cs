@@ -74,7 +74,7 @@ internal static class InfoCommand
         PrunableGroups found = PrunableGroups.Find(network);
         ConsoleTable table = console.NewTable(["layer", "units", "read by", "by default"], 1);
         foreach (PrunableGroup group in found.Groups)
-            table.AddRow(group.Name, Count(group.Units), group.Consumer.Name, group.StaysBecause is { } why ? "stays: " + why : "is pruned");
+            table.AddRow(string.Join(", ", group.Producers.Select(p => p.Name)), Count(group.Units), string.Join(", ", group.Consumers.Select(c => c.Name)), group.StaysBecause is { } why ? "stays: " + why : "is pruned");
         foreach ((string layer, string reason) in found.Fixed) table.AddRow(layer, "", "", "cannot be: " + reason);
         console.Write(table);
     }

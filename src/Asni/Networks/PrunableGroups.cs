@@ -3,20 +3,29 @@ using System.Collections.Immutable;
 namespace Asni.Networks;
 
 /// <summary>
-/// Units (channels, or outputs of a linear layer) that one layer makes and one layer reads, so that any of them can be taken out: a
-/// layer, what stands between, and its consumer.
+/// Units (channels, or outputs of linear layers) that the graph ties together, so that each can only be taken out of all these layers at once: the layers that make
+/// them, what stands between, and the layers that read them. Sums tie the units of their branches (Fang et al. 2023, arXiv 2301.12900: dependency graphs).
 /// </summary>
-/// <param name="Producer">The layer that makes the units; the group has its name.</param>
-/// <param name="Members">Nodes whose channels are the units, in order: the producer, batch-norms, activations, pools, depthwise convolutions.</param>
-/// <param name="Consumer">The one layer that reads them.</param>
-/// <param name="Norm">The batch-norm behind the consumer, when it reads nothing else.</param>
-/// <param name="StaysBecause">Why the group is left as it is unless asked for; null: it is not.</param>
-internal sealed record PrunableGroup(WeightedNode Producer, ImmutableArray<Node> Members, WeightedNode Consumer, BatchNormNode? Norm, string? StaysBecause)
+/// <param name="Producers">The layers that make the units, in the order of the network; the group has the name of the first.</param>
+/// <param name="Members">Nodes whose channels are the units, in the order of the network: producers, batch-norms, activations, pools, depthwise convolutions, sums.</param>
+/// <param name="Consumers">The layers that read them.</param>
+/// <param name="Norm">The batch-norm behind the consumer of a hidden group, when it reads nothing else.</param>
+/// <param name="StaysBecause">Why i-SpaSP leaves the group as it is unless asked; null: it does not.</param>
+internal sealed record PrunableGroup(ImmutableArray<WeightedNode> Producers, ImmutableArray<Node> Members, ImmutableArray<WeightedNode> Consumers, BatchNormNode? Norm, string? StaysBecause)
 {
-    public string Name => Producer.Name;
-    public int Units => Producer.Output.Channels;
+    public string Name => Producers[0].Name;
+    public int Units => Producers[0].Output.Channels;
 
-    /// <summary>The node that the consumer reads: hidden activations, behind the nonlinearity.</summary>
+    /// <summary>One layer makes its units and one other reads them.</summary>
+    public bool IsHidden => Producers.Length == 1 && Consumers.Length == 1 && !Members.Any(m => m.Units == UnitFlow.Adds);
+
+    /// <summary>Of a hidden group.</summary>
+    public WeightedNode Producer => Producers.Single();
+
+    /// <inheritdoc cref="Producer"/>
+    public WeightedNode Consumer => Consumers.Single();
+
+    /// <summary>The node that the consumer of a hidden group reads: activations behind the nonlinearity.</summary>
     public Node Hidden => Members[^1];
 }
 
@@ -25,54 +34,71 @@ internal sealed record PrunableGroup(WeightedNode Producer, ImmutableArray<Node>
 /// <param name="Fixed">The other layers, with the reason.</param>
 internal sealed record PrunableGroups(ImmutableArray<PrunableGroup> Groups, ImmutableArray<(string Layer, string Reason)> Fixed)
 {
+    /// <summary>Those between one layer and one other.</summary>
+    public IEnumerable<PrunableGroup> Hidden => Groups.Where(g => g.IsHidden);
+
     public static PrunableGroups Find(Network network)
     {
         var groups = ImmutableArray.CreateBuilder<PrunableGroup>();
         var others = ImmutableArray.CreateBuilder<(string, string)>();
         ILookup<int, Node> readersOf = network.Nodes.SelectMany(n => n.Inputs.Distinct().Select(i => (Source: i, Reader: n))).ToLookup(p => p.Source, p => p.Reader);
         var blocks = new ResidualBlocks(network, readersOf);
-        foreach (Node node in network.Nodes)
+        foreach (Node[] members in Tied(network))
         {
-            if (node is not WeightedNode { Units: UnitFlow.Ends } layer) continue;
-            if (Follow(node, readersOf, out ImmutableArray<Node> members, out WeightedNode? consumer) is { } reason)
+            ImmutableArray<WeightedNode> producers = [.. members.OfType<WeightedNode>().Where(n => n.Units is UnitFlow.Ends or UnitFlow.Splits)];
+            Node[] readers = [.. members.SelectMany(m => readersOf[m.Id]).Distinct().Where(r => r.Units is UnitFlow.Ends or UnitFlow.Splits).OrderBy(r => r.Id)];
+            if (GetFixedReason(members, readers, readersOf) is { } reason)
             {
-                others.Add((node.Name, reason));
+                others.AddRange(producers.Select(p => (p.Name, reason)));
                 continue;
             }
-            var norm = readersOf[consumer!.Id].ToArray() is [BatchNormNode only] ? only : null;
-            groups.Add(new PrunableGroup(layer, members, consumer, norm, blocks.GetUnprunedReason(consumer) ?? (members.OfType<ActivationNode>().Any() ? null : "no activation follows it")));
+            var group = new PrunableGroup(producers, [.. members], [.. readers.Cast<WeightedNode>()], null, null);
+            groups.Add(!group.IsHidden ? group with { StaysBecause = DescribeShared(group) } : group with
+            {
+                Norm = readersOf[group.Consumer.Id].ToArray() is [BatchNormNode only] ? only : null,
+                StaysBecause = blocks.GetUnprunedReason(group.Consumer) ?? (members.OfType<ActivationNode>().Any() ? null : "no activation follows it"),
+            });
         }
         return new PrunableGroups(groups.ToImmutable(), others.ToImmutable());
     }
 
-    /// <summary>Walks from a layer to the one that reads its units; a reason when there is none such.</summary>
-    private static string? Follow(Node producer, ILookup<int, Node> readersOf, out ImmutableArray<Node> members, out WeightedNode? consumer)
+    /// <summary>The nodes whose outputs have the same units, set after set in the order of their first layers, each in the order of the network.</summary>
+    private static IEnumerable<Node[]> Tied(Network network)
     {
-        var found = ImmutableArray.CreateBuilder<Node>();
-        (members, consumer) = ([], null);
-        for (Node at = producer; ;)
+        // Each node's representative: the first node of its set, found through those of the nodes it passes units of.
+        var first = new int[network.Nodes.Length];
+        foreach (Node node in network.Nodes)
         {
-            found.Add(at);
-            Node[] readers = [.. readersOf[at.Id]];
-            if (readers.Length == 0) return "it gives the logits";
-            if (readers.Length > 1) return $"its units are read by {readers.Length} layers";
-            switch (readers[0].Units)
-            {
-                case UnitFlow.Passes:
-                    at = readers[0];
-                    continue;
-                case UnitFlow.Ends:
-                    (members, consumer) = (found.ToImmutable(), (WeightedNode)readers[0]);
-                    return null;
-                case UnitFlow.Adds:
-                    return "its units are added to those of another branch";
-                case UnitFlow.Splits:
-                    return $"they are read by {readers[0].Name}, a convolution in groups";
-                default:
-                    throw new NotSupportedException($"'{readers[0].Name}' says nothing of the units that it reads");
-            }
+            first[node.Id] = node.Id;
+            if (node.Units is UnitFlow.Passes or UnitFlow.Adds)
+                foreach (int input in node.Inputs) Unite(node.Id, input);
+        }
+        return network.Nodes.GroupBy(n => Find(n.Id)).Select(g => g.ToArray());
+
+        int Find(int id) => first[id] == id ? id : first[id] = Find(first[id]);
+
+        void Unite(int a, int b)
+        {
+            (a, b) = (Find(a), Find(b));
+            first[Math.Max(a, b)] = Math.Min(a, b);
         }
     }
+
+    /// <summary>Why none of the units can go; null when they can.</summary>
+    private static string? GetFixedReason(Node[] members, Node[] readers, ILookup<int, Node> readersOf)
+    {
+        if (members.FirstOrDefault(m => m.Units is UnitFlow.Splits) is { } split) return $"{split.Name} makes them, a convolution in groups";
+        if (members.Any(m => m.Units == UnitFlow.None)) return "its units are added to the image's channels";
+        if (members.Any(m => !readersOf[m.Id].Any())) return "it gives the logits";
+        return readers.FirstOrDefault(r => r.Units == UnitFlow.Splits) is { } reader ? $"they are read by {reader.Name}, a convolution in groups" : null;
+    }
+
+    private static string DescribeShared(PrunableGroup group) => (group.Producers.Length, group.Consumers.Length) switch
+    {
+        (1, 1) => "its units are added to each other",
+        (1, var readers) => $"{readers} layers read its units",
+        var (makers, _) => $"{makers} layers make its units",
+    };
 
     /// <summary>What the residual blocks of a network are, as far as it matters which of them are pruned by default.</summary>
     private sealed class ResidualBlocks

@@ -16,7 +16,7 @@ internal static class DeadUnits
         for (bool changed = true; changed;)
         {
             changed = false;
-            foreach (string name in PrunableGroups.Find(model.Network).Groups.Select(g => g.Name).ToArray())
+            foreach (string name in PrunableGroups.Find(model.Network).Hidden.Select(g => g.Name).ToArray())
             {
                 PrunableGroup group = PrunableGroups.Find(model.Network).Groups.First(g => g.Name == name);
                 int[] dead = [.. Enumerable.Range(0, group.Units).Where(u => IsDead(model, group, u))];

@@ -73,7 +73,7 @@ public sealed record UnitPruningOptions
     /// <exception cref="UsageException">A ratio is for layers that are not there, or nothing would be taken out.</exception>
     internal ImmutableArray<PrunableGroup> Groups(Network network)
     {
-        ImmutableArray<PrunableGroup> all = PrunableGroups.Find(network).Groups;
+        ImmutableArray<PrunableGroup> all = [.. PrunableGroups.Find(network).Hidden];
         if (Ratios.Keys.FirstOrDefault(k => !all.Any(g => g.Name.StartsWith(k, StringComparison.Ordinal))) is { } unknown)
             throw new UsageException($"a ratio is given for '{unknown}', but no layer of {network.Name} whose units can be taken out begins so; these can: {Names(all)}.");
         ImmutableArray<PrunableGroup> taken = [.. all.Where(g => (g.StaysBecause is null || AllBlocks) && Kept(g) < g.Units)];

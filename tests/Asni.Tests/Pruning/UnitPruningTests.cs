@@ -32,8 +32,7 @@ public class UnitPruningTests
         Assert.That(resnet.Groups.Where(g => g.StaysBecause is null).Select(g => g.Name),
             Is.EqualTo(new[] { "layer1.0.conv1", "layer1.1.conv1", "layer2.1.conv1", "layer3.1.conv1" }));
         Assert.That(resnet.Groups.First(g => g.Name == "layer2.0.conv1").StaysBecause, Does.Contain("downsample"));
-        Assert.That(resnet.Fixed.First(f => f.Layer == "layer1.0.conv2").Reason, Does.Contain("another branch"));
-        ImmutableArray<PrunableGroup> mobile = PrunableGroups.Find(NetworkZoo.Create("mobilenet_v2")).Groups;
+        PrunableGroup[] mobile = [.. PrunableGroups.Find(NetworkZoo.Create("mobilenet_v2")).Hidden];
         Assert.That(mobile.Where(g => g.StaysBecause is not null).Select(g => (g.Name, g.StaysBecause)), Is.EqualTo(new[]
         {
             ("features.1.conv.1", "no activation follows it"), ("features.17.conv.2", "no activation follows it"),
@@ -43,7 +42,7 @@ public class UnitPruningTests
         Assert.That(inverted.Consumer.Name, Is.EqualTo("features.2.conv.2"));
         Assert.That(inverted.Norm, Is.Not.Null);
         Assert.That(Names("resnet50").Length, Is.EqualTo(32), "two in each of 16 blocks");
-        string[] Names(string name) => [.. PrunableGroups.Find(name == "resnet50" ? NetworkZoo.Create(name) : Net(name)).Groups.Select(g => g.Name)];
+        string[] Names(string name) => [.. PrunableGroups.Find(name == "resnet50" ? NetworkZoo.Create(name) : Net(name)).Hidden.Select(g => g.Name)];
     }
 
     /// <summary>Units that are cut off at the consumer, against units that are not there: the same logits to the bit but for the order of sums.</summary>
@@ -82,7 +81,7 @@ public class UnitPruningTests
     {
         using var folder = new TemporaryFolder();
         Network network = Net("resnet20");
-        TrainedNetwork small = NarrowNetwork.Keep(Trained(network), PrunableGroups.Find(network).Groups[0], [0, 3, 5]);
+        TrainedNetwork small = NarrowNetwork.Keep(Trained(network), PrunableGroups.Find(network).Hidden.First(), [0, 3, 5]);
         small = NarrowNetwork.Keep(small, PrunableGroups.Find(small.Network).Groups.First(g => g.Name == "layer2.1.conv1"), [.. Enumerable.Range(0, 7)]);
         Assert.That(small.Network.Name, Is.EqualTo("resnet20[layer1.0.conv1=3,layer2.1.conv1=7]"));
         NetworkFile.Write(folder["a.safetensors"], small, "ispasp");
@@ -91,7 +90,7 @@ public class UnitPruningTests
         var logits = new float[10];
         model.Run(Values.Random(4, 2 * network.Input.Elements), logits);
         Outputs.AssertClose(Logits(small), logits, 1e-4, 1e-4, "folded");
-        Assert.That(() => NetworkZoo.Create("resnet20[layer1.0.conv2=3]"), Throws.TypeOf<UsageException>().With.Message.Contains("added to those of another branch"));
+        Assert.That(() => NetworkZoo.Create("resnet20[layer1.0.conv2=3]"), Throws.TypeOf<UsageException>().With.Message.Contains("with those of conv1"));
         Assert.That(() => NetworkZoo.Create("resnet20[layer1.0.conv1=300]"), Throws.TypeOf<UsageException>().With.Message.Contains("16 units"));
         Assert.That(() => NetworkZoo.Create("resnet20[layer1.0.conv1]"), Throws.TypeOf<UsageException>().With.Message.Contains("layer=units"));
     }
@@ -213,7 +212,7 @@ public class UnitPruningTests
     {
         Network network = Net(name);
         TrainedNetwork model = Trained(network);
-        PrunableGroup group = PrunableGroups.Find(network).Groups[^1];
+        PrunableGroup group = PrunableGroups.Find(network).Hidden.Last();
         Parameter producer = group.Producer.Weight, consumer = group.Consumer.Weight;
         // Unit 1 is not read; unit 2 is not fed, and puts out 0; unit 3 is not fed, but puts out something, which goes where nothing is padded.
         int plane = consumer.Filter.Height * consumer.Filter.Width;
@@ -224,7 +223,7 @@ public class UnitPruningTests
         float[] offsets = [.. model.Values[offset.Index].Select((v, i) => i == 2 ? -9 : i == 3 ? 9 : v)];
         model = model with { Values = model.Values.SetItem(offset.Index, offsets) };
         TrainedNetwork small = DeadUnits.Remove(model);
-        Assert.That(PrunableGroups.Find(small.Network).Groups[^1].Units, Is.EqualTo(group.Units - (name == "resnet20" ? 2 : 3)));
+        Assert.That(PrunableGroups.Find(small.Network).Hidden.Last().Units, Is.EqualTo(group.Units - (name == "resnet20" ? 2 : 3)));
         Outputs.AssertClose(Logits(model), Logits(small), 1e-5, 1e-5, name);
     }
 

@@ -23,7 +23,10 @@ internal static class NarrowNetwork
     /// <summary>The network with only these units in a group: physically smaller, with the kept rows, columns and batch-norm numbers as they were.</summary>
     /// <param name="kept">Ascending.</param>
     public static TrainedNetwork Keep(TrainedNetwork trained, PrunableGroup group, IEnumerable<int> kept) =>
-        Keep(trained.Network, new Dictionary<string, ImmutableArray<int>> { [group.Name] = [.. kept] }).Carry(trained);
+        Keep(trained, new Dictionary<string, ImmutableArray<int>> { [group.Name] = [.. kept] });
+
+    /// <summary>The same of several groups at once, by their names.</summary>
+    public static TrainedNetwork Keep(TrainedNetwork trained, IReadOnlyDictionary<string, ImmutableArray<int>> kept) => Keep(trained.Network, kept).Carry(trained);
 
     private static RewrittenNetwork Keep(Network network, IReadOnlyDictionary<string, ImmutableArray<int>> kept)
     {
@@ -35,7 +38,7 @@ internal static class NarrowNetwork
         {
             PrunableGroup group = Group(network, all, name, units.Length);
             foreach (Node member in group.Members) outputs[member.Id] = units;
-            inputs[group.Consumer.Id] = units;
+            foreach (Node consumer in group.Consumers) inputs[consumer.Id] = units;
         }
         var rewriter = new GraphRewriter();
         foreach (Node node in network.Nodes)
@@ -106,6 +109,8 @@ internal static class NarrowNetwork
     {
         foreach ((string layer, string reason) in all.Fixed)
             if (layer == name) return $"units of {name} cannot be taken out of {network.Name}: {reason}.";
+        if (all.Groups.FirstOrDefault(g => g.Producers.Any(p => p.Name == name)) is { } group)
+            return $"units of {name} can only be taken out of {network.Name} with those of {group.Name}: use that name.";
         return $"{network.Name} has no layer '{name}' with units that can be taken out{Suggestion.For(name, all.Groups.Select(g => g.Name))}.";
     }
 }
