@@ -81,7 +81,7 @@ internal sealed class Checkpointing
             IsSameRun = written => written == identity || InWordsOfToday(written) == identity,
             Inputs = Inputs(plan),
             ImageFiles = ImageFiles(plan),
-            Delivered = phase => RunFolder.Load(Path.Combine(folder, RunFolder.NetworkFileName(phase)), plan.Network),
+            Delivered = phase => Path.Combine(folder, RunFolder.NetworkFileName(phase)) is var file && plan.Recipe.Method.ChangesNetwork ? NetworkFormats.Read(file).Trained : RunFolder.Load(file, plan.Network),
         };
     }
 

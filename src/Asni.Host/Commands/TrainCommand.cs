@@ -133,7 +133,7 @@ internal sealed class TrainCommand
         RunPlan plan = RankAgreement.WithLanes(RunPlanner.Plan(recipe, SettingsLayer.Empty, DatasetLocator.ForUser(dataDir), request.Threads), Ranks, given: true);
         using Device device = request.Open();
         CheckpointKeeper checkpoints = _checkpointing.Keeper(parsed, plan, directory, saves: Ranks.Rank == 0);
-        CheckpointPosition? at = checkpoints.FindNewest(plan.Network, _console.Note);
+        CheckpointPosition? at = checkpoints.FindNewest(plan.Recipe.Method.ChangesNetwork ? null : plan.Network, _console.Note);
         using Interrupt interrupt = StopAfterStep();
         // All have read the folder before one writes to it.
         RankAgreement.Require(Ranks, plan, device, at);

@@ -43,7 +43,7 @@ internal static class Controls
     private static readonly string[] s_names = [.. s_each.Select(c => SettingText.Name(c))];
 
     /// <summary>True for phases that show what others are worth: their networks are not what a run is for.</summary>
-    public static bool IsControl(string phase) => s_names.Contains(phase) || InitialPruning.ControlNames.Contains(phase);
+    public static bool IsControl(string phase) => s_names.Contains(phase) || InitialPruning.ControlNames.Contains(phase) || phase == StructuredPruning.ScratchName;
 
     /// <summary>The names of the phases, in order.</summary>
     public static IEnumerable<string> Names(ControlRuns controls) => s_each.Where(c => controls.HasFlag(c)).Select(c => SettingText.Name(c));

@@ -35,6 +35,9 @@ public abstract record Method
     /// <summary>Runs them; the run stops after one that is not complete.</summary>
     internal abstract IEnumerable<PhaseResult> Run(MethodRun run);
 
+    /// <summary>Phases of it train other networks than the recipe's: smaller ones.</summary>
+    internal virtual bool ChangesNetwork => false;
+
     /// <summary>How it chooses the weights that stay; null when it has no such settings.</summary>
     internal virtual PruningParts? Parts => null;
 

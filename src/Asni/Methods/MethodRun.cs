@@ -13,6 +13,7 @@ namespace Asni.Methods;
 /// <summary>What a method works with: the recipe, the data, a device, and a model that its phases train one after the other.</summary>
 internal sealed class MethodRun(Recipe recipe, Network network, DatasetSplit data, Device device, ITrainingObserver observer) : IDisposable
 {
+    private Network? _continued;
     private Model? _model;
     private Trainer? _trainer;
     private TrainedNetwork? _rewindPoint;
@@ -49,7 +50,7 @@ internal sealed class MethodRun(Recipe recipe, Network network, DatasetSplit dat
 
     public int StepsPerEpoch => Trainer.StepsPerEpoch;
 
-    private Trainer Trainer => _trainer ?? Open();
+    private Trainer Trainer => _trainer ?? Open(Initial);
 
     /// <summary>Trains the model for a phase and says what came of it. A phase that ended before the run was resumed is read back.</summary>
     /// <param name="policy">Changes masks in between; null: they stay.</param>
@@ -75,13 +76,21 @@ internal sealed class MethodRun(Recipe recipe, Network network, DatasetSplit dat
         (_trainer, _model) = (null, null);
     }
 
+    /// <summary>Gives the model's place to another network's, which later phases train.</summary>
+    public void Continue(TrainedNetwork with)
+    {
+        Release();
+        _continued = with.Network;
+        Open(with);
+    }
+
     public void Dispose() => Release();
 
-    private Trainer Open()
+    private Trainer Open(TrainedNetwork with)
     {
-        _model = new Model(network, device);
+        _model = new Model(_continued ?? network, device);
         _trainer = NewTrainer(_model, Checkpoints);
-        _model.Load(Initial);
+        _model.Load(with);
         return _trainer;
     }
 

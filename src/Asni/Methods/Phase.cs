@@ -64,6 +64,7 @@ internal sealed class Phase(string name, ulong stream, Recipe recipe, Trainer tr
                 progress = default;
                 if (_checkpoints is { IsDueAfterEpoch: true } || epoch == epochs - 1) Save(epoch + 1, progress);
             }
+            if (epochs == 0) test = trainer.Evaluate(cancellation);
         }
         catch (OperationCanceledException)
         {

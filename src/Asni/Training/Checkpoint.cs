@@ -104,8 +104,11 @@ internal sealed record Checkpoint(CheckpointPosition Position, TrainedNetwork Mo
     }
 
     /// <summary>Gives a model of the same network this state.</summary>
+    /// <exception cref="AsniException">It is of another one.</exception>
     public void Restore(Model model)
     {
+        if (!model.Network.Parameters.Select(p => (p.Name, p.Shape)).SequenceEqual(Model.Network.Parameters.Select(p => (p.Name, p.Shape))))
+            throw new AsniException($"the checkpoint holds {Model.Network.Name}, and the run now comes to {model.Network.Name}: it was written by another version or device; start a new run.");
         model.Load(Model);
         foreach (Parameter p in model.Network.Parameters)
         {

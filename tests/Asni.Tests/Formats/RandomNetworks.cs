@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Runtime.InteropServices;
 using Asni.Cpu;
+using Asni.Devices;
 using Asni.Engine;
 using Asni.Formats;
 using Asni.Methods;
@@ -42,6 +43,12 @@ internal static class RandomNetworks
     public static float[] Logits(TrainedNetwork network, float[] images, int count)
     {
         using var device = new CpuDevice(1);
+        return Logits(network, images, count, device);
+    }
+
+    /// <summary>What a device says.</summary>
+    public static float[] Logits(TrainedNetwork network, float[] images, int count, Device device)
+    {
         using var model = new Model(network.Network, device);
         model.Load(network);
         using var plan = new Plan(model, count, training: false);

@@ -33,7 +33,7 @@ public class MethodsTests : FolderTest
         string wanted = name == "retrain" ? "asni1" : "dense";
         if (needs) Assert.That(CommandLine.Run([.. shortened, "--method", wanted, "--out", first]).ExitCode, Is.Zero);
         var flags = row.Example.Where(e => e.Key != "net").SelectMany(e => (string[])["--" + e.Key, e.Key == "init" ? Path.Combine(first, wanted + ".safetensors") : e.Value]);
-        string[] run = name == "ispasp" ? [.. shortened.Where(s => s is not ("--epochs" or "3")), "--finetune-epochs", "1"] : shortened;
+        string[] run = name is "ispasp" or "structured" ? [.. shortened.Where(s => s is not ("--epochs" or "3")), "--finetune-epochs", "1"] : shortened;
         CommandLine.Outcome outcome = CommandLine.Run([.. run, "--method", name, .. flags, "--out", _folder["run"]]);
         Assert.That(outcome.ExitCode, Is.Zero, outcome.Error);
     }

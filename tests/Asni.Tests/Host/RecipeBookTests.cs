@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Asni.Data;
 using Asni.Host.Recipes;
 using Asni.Methods;
@@ -5,6 +6,7 @@ using Asni.Networks;
 using Asni.Networks.Rewriting;
 using Asni.Optimizers;
 using Asni.Pruning;
+using Asni.Pruning.Units;
 
 namespace Asni.Tests.Host;
 
@@ -80,8 +82,11 @@ public class RecipeBookTests
         Recipe r = SettingsLayer.Apply(Load(Path.Combine("imagenet", recipe + ".yaml"))).Resolve();
         Network network = NetworkZoo.Create(r.Network);
         Assert.That(Flops(network), Is.EqualTo(dense).Within(0.005 * dense));
-        var units = PrunableGroups.Find(network).Groups.Where(g => g.StaysBecause is null).ToDictionary(g => g.Name, g => ((UnitPruning)r.Method).Options.Kept(g));
-        Assert.That(Flops(NarrowNetwork.Create(network, units)), Is.EqualTo(pruned).Within(0.005 * pruned));
+        var method = (UnitPruning)r.Method;
+        Assert.That(method.Target.Macs, Is.Not.Null, "by its budget");
+        ImmutableArray<string> groups = [.. method.Groups(network).Select(g => g.Name)];
+        int[] kept = new UnitCounts(method.Target, network, groups).Kept(network, () => []);
+        Assert.That(Flops(NarrowNetwork.Create(network, groups.Zip(kept).ToDictionary(g => g.First, g => g.Second))), Is.EqualTo(pruned).Within(0.002 * pruned));
 
         static double Flops(Network n) => NetworkAnalysis.Analyze(n).Macs + 2.0 * n.Nodes.OfType<BatchNormNode>().Sum(b => (long)b.Output.Elements);
     }

@@ -1,6 +1,7 @@
 using Asni.Host.Recipes;
 using Asni.Methods;
 using Asni.Pruning;
+using Asni.Pruning.Units;
 
 namespace Asni.Tests.Host;
 
@@ -175,10 +176,10 @@ public class SettingsTests
         string yaml = RecipeYaml.Format(settings, "test");
         RunSettings again = SettingsLayer.Apply(RecipeYaml.Parse(yaml, "saved"));
         Assert.That(RecipeYaml.Format(again, "test"), Is.EqualTo(yaml));
-        UnitPruningOptions o = ((UnitPruning)again.Resolve().Method).Options;
-        Assert.That((o.Ratio, o.Criterion, o.Iterations, o.CalibrationBatches, o.CalibrationBatchSize, o.BlockEpochs, o.FinetuneEpochs, o.FinetuneRate, o.AllBlocks),
+        var o = (UnitPruning)again.Resolve().Method;
+        Assert.That((o.Target.Ratio, o.Selection.Criterion, o.Selection.Iterations, o.Selection.CalibrationBatches, o.Selection.CalibrationBatchSize, o.BlockEpochs, o.Finetuning.Epochs, o.Finetuning.Rate, o.AllBlocks),
             Is.EqualTo((0.3, UnitCriterion.BnScale, 7, 3, 64, 2, 9, 0.002, true)));
-        Assert.That(o.Ratios, Is.EquivalentTo(new Dictionary<string, double> { ["layer1"] = 0.4, ["layer4"] = 1 }));
+        Assert.That(o.Target.Ratios, Is.EquivalentTo(new Dictionary<string, double> { ["layer1"] = 0.4, ["layer4"] = 1 }));
     }
 
     [Test]

@@ -31,6 +31,30 @@ public class UnitPruningCommandTests
         Assert.That(Run("verify", folder["again/ispasp.compact.safetensors"]), Does.Contain("sound: all"));
     }
 
+    /// <summary>Channels of residual streams too, in two rounds, then the same small network from new weights.</summary>
+    [Test]
+    public void A_network_without_channels_of_its_streams_goes_through_every_command()
+    {
+        using var folder = new TemporaryFolder();
+        Run(["train", "--net", "resnet20", "--method", "structured", "--keep-macs", "0.4", "--criterion", "l2", "--rounds", "2", "--finetune-epochs", "1", "--scratch",
+            "--out", folder["units"], "--data", "digits", "--limit", "120", "--device", "cpu", "--threads", "1", "--epochs", "1"]);
+        string file = folder["units/structured.safetensors"];
+        string report = File.ReadAllText(folder["units/report.html"]);
+        foreach (string phase in (string[])["structured1", "structured", "scratch"]) Assert.That(report, Does.Contain(phase));
+        Assert.That(Run("verify", file), Does.Contain("sound: all"));
+        Assert.That(Run("info", file), Does.Match(@"resnet20\[conv1=\d+,layer1\.0\.conv1=\d+"));
+        Assert.That(Run("info", folder["units/scratch.safetensors"]), Does.Contain("resnet20[conv1="));
+        Assert.That(Run("eval", "--run", folder["units"]), Does.Contain("structured"));
+        Assert.That(Run("compare", folder["units"]), Does.Contain("structured"));
+        foreach (string format in new[] { "onnx", "asni" }) Run("export", "--run", folder["units"], "--to", format);
+        Assert.That(Run("compact", file), Does.Contain("compact.safetensors"));
+        CommandLine.ExpectFailure(2, "keep-macs says how much stays", ["train", "--net", "resnet20", "--method", "structured", "--keep-macs", "0.4", "--ratio", "0.3", .. s_small]);
+        CommandLine.ExpectFailure(2, "unit-allocation pooled needs another one", ["train", "--net", "resnet20", "--method", "structured", "--criterion", "ispasp", "--unit-allocation", "pooled", .. s_small]);
+        CommandLine.ExpectFailure(2, "for hidden units", ["train", "--net", "resnet20", "--method", "structured", "--criterion", "greedy", .. s_small]);
+        CommandLine.ExpectFailure(2, "cannot keep as little as", ["train", "--net", "resnet20", "--method", "structured", "--keep-params", "0.0001", .. s_small]);
+        CommandLine.ExpectFailure(2, "round-epochs", ["train", "--net", "resnet20", "--method", "structured", "--round-epochs", "3", .. s_small]);
+    }
+
     [Test]
     public void Requests_that_make_no_sense_are_one_sentence()
     {

@@ -38,6 +38,7 @@ public class MethodTests
             Obd obd => obd with { Pruning = few },
             Obs obs => obs with { Pruning = few, Rounds = 2 },
             Imp imp => imp with { Sparsity = 0.5 },
+            StructuredPruning structured => structured with { Rounds = 2, Scratch = true, Finetuning = new UnitFinetuning { Epochs = 2 } },
             SynFlow flow => flow with { Rounds = 10 },
             _ => method,
         };

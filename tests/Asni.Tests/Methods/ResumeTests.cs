@@ -9,6 +9,7 @@ using Asni.Methods;
 using Asni.Networks;
 using Asni.Optimizers;
 using Asni.Pruning;
+using Asni.Pruning.Units;
 using Asni.Tensors;
 using Asni.Tests.Devices;
 using Asni.Tests.Engine;
@@ -81,6 +82,19 @@ public class ResumeTests : FolderTest
             },
             new("obs, gradual", linear.Network, linear.Data, recipe with { Method = new Obs { Pruning = new() { Gradual = true, Gradients = 4, GradientImages = 3 } } }) { IsStoppedAnywhere = false },
             new("earlybird, settles on the way", linear.Network, linear.Data, momentum with { Epochs = 10, Method = new EarlyBird { Sparsity = 0.8, Distance = 0.04 } }),
+            new("structured in rounds, pooled by taylor, from scratch too", images.Network, images.Data, momentum with
+            {
+                BatchSize = 16,
+                Method = new StructuredPruning
+                {
+                    Target = new UnitTarget { Macs = 0.4, Allocation = UnitAllocation.Pooled },
+                    Selection = new UnitSelection { Criterion = UnitCriterion.Taylor, CalibrationBatches = 2, CalibrationBatchSize = 16 },
+                    Rounds = 3,
+                    RoundEpochs = 2,
+                    Finetuning = new UnitFinetuning { Epochs = 2 },
+                    Scratch = true,
+                },
+            }),
             .. Method.All.Select(m => new Case(m.Name, linear.Network, linear.Data, momentum with { Method = MethodTests.Small(m) })
             {
                 IsStoppedAnywhere = false,
@@ -366,7 +380,7 @@ public class ResumeTests : FolderTest
     {
         delivered ??= [];
         CheckpointKeeper keeper = Keeper(directory, delivered);
-        CheckpointPosition? at = keeper.FindNewest(c.Network, m => (notes ?? []).Add(m));
+        CheckpointPosition? at = keeper.FindNewest(c.Recipe.Method.ChangesNetwork ? null : c.Network, m => (notes ?? []).Add(m));
         using var stop = new CancellationTokenSource();
         using Device opened = device?.Create() ?? new CpuDevice(2);
         var observer = new RecordingObserver();

@@ -1,7 +1,10 @@
 using System.Collections.Immutable;
+using Asni.Cpu;
+using Asni.Devices;
 using Asni.Networks;
 using Asni.Networks.Rewriting;
 using Asni.Tensors;
+using Asni.Tests.Devices;
 using Asni.Tests.Formats;
 
 namespace Asni.Tests.Pruning;
@@ -39,16 +42,37 @@ public class CoupledUnitTests
 
     private static IEnumerable<string> Zoo => NetworkZoo.Entries.Select(e => e.Name);
 
-    /// <summary>Units that nobody reads any more, against units that are not there, a third of each group, in all groups together.</summary>
     [TestCaseSource(nameof(Zoo))]
     public void A_network_without_units_of_every_group_computes_what_the_larger_one_does_without_them(string name)
+    {
+        (Network network, TrainedNetwork zeroed, TrainedNetwork small) = WithoutThird(name);
+        using var device = new CpuDevice(1);
+        AssertSameLogits(zeroed, small, device);
+        Assert.That(PrunableGroups.Find(network).Fixed.Select(f => f.Reason), Is.EqualTo(new[] { "it gives the logits" }));
+        Network again = NetworkZoo.Create(small.Network.Name, network.Input, network.Classes);
+        Assert.That(again.Parameters.Select(p => (p.Name, p.Shape)), Is.EqualTo(small.Network.Parameters.Select(p => (p.Name, p.Shape))), "built again by its name");
+        Assert.That(NetworkAnalysis.Analyze(small.Network).Macs, Is.LessThan(0.7 * NetworkAnalysis.Analyze(network).Macs));
+    }
+
+    [TestCaseSource(typeof(DeviceCase), nameof(DeviceCase.All))]
+    public void So_it_does_on_every_device(DeviceCase on)
+    {
+        using Device device = on.Create();
+        foreach (string name in (string[])["mlp300", "conv2", "resnet20"])
+        {
+            (_, TrainedNetwork zeroed, TrainedNetwork small) = WithoutThird(name);
+            AssertSameLogits(zeroed, small, device);
+        }
+    }
+
+    /// <summary>A third of each group: units that nobody reads any more, and the network that does not have them.</summary>
+    private static (Network, TrainedNetwork Zeroed, TrainedNetwork Small) WithoutThird(string name)
     {
         ZooEntry entry = NetworkZoo.Entries.Single(e => e.Name == name);
         Network network = NetworkZoo.Create(name, entry.Input.Height > 32 ? new Chw(3, 32, 32) : entry.Input, 5);
         TrainedNetwork model = RandomNetworks.Weights(network, 0), zeroed = model;
-        PrunableGroups found = PrunableGroups.Find(network);
         var kept = new Dictionary<string, ImmutableArray<int>>();
-        foreach (PrunableGroup group in found.Groups)
+        foreach (PrunableGroup group in PrunableGroups.Find(network).Groups)
         {
             kept[group.Name] = [.. Enumerable.Range(0, group.Units).Where(u => u % 3 != 1)];
             foreach (Parameter weight in group.Consumers.Select(c => c.Weight))
@@ -58,15 +82,15 @@ public class CoupledUnitTests
                 zeroed = zeroed with { Values = zeroed.Values.SetItem(weight.Index, cut) };
             }
         }
-        TrainedNetwork small = NarrowNetwork.Keep(model, kept);
-        float[] images = RandomNetworks.Images(network, 2), expected = RandomNetworks.Logits(zeroed, images, 2), actual = RandomNetworks.Logits(small, images, 2);
+        return (network, zeroed, NarrowNetwork.Keep(model, kept));
+    }
+
+    private static void AssertSameLogits(TrainedNetwork zeroed, TrainedNetwork small, Device device)
+    {
+        float[] images = RandomNetworks.Images(zeroed.Network, 2);
+        float[] expected = RandomNetworks.Logits(zeroed, images, 2, device), actual = RandomNetworks.Logits(small, images, 2, device);
         float scale = expected.Max(Math.Abs);
         Assert.That(scale, Is.GreaterThan(1e-3));
-        for (int i = 0; i < expected.Length; i++) Assert.That(actual[i], Is.EqualTo(expected[i]).Within(1e-5 * scale));
-        Assert.That(found.Fixed.Select(f => f.Reason), Is.EqualTo(new[] { "it gives the logits" }));
-
-        Network again = NetworkZoo.Create(small.Network.Name, network.Input, network.Classes);
-        Assert.That(again.Parameters.Select(p => (p.Name, p.Shape)), Is.EqualTo(small.Network.Parameters.Select(p => (p.Name, p.Shape))), "built again by its name");
-        Assert.That(NetworkAnalysis.Analyze(small.Network).Macs, Is.LessThan(0.7 * NetworkAnalysis.Analyze(network).Macs));
+        for (int i = 0; i < expected.Length; i++) Assert.That(actual[i], Is.EqualTo(expected[i]).Within(1e-5 * scale), small.Network.Name);
     }
 }

@@ -8,6 +8,7 @@ using Asni.Methods;
 using Asni.Networks;
 using Asni.Networks.Rewriting;
 using Asni.Pruning;
+using Asni.Pruning.Units;
 using Asni.Tensors;
 using Asni.Tests.Devices;
 using Asni.Tests.Methods;
@@ -192,7 +193,9 @@ public class UnitPruningTests
             BatchSize = 50,
             Method = new UnitPruning
             {
-                Options = new UnitPruningOptions { Criterion = criterion, Ratio = 0.25, FinetuneEpochs = 2, FinetuneRate = 1e-3, CalibrationBatches = 2, CalibrationBatchSize = 64 },
+                Target = new UnitTarget { Ratio = 0.25 },
+                Selection = new UnitSelection { Criterion = criterion, CalibrationBatches = 2, CalibrationBatchSize = 64 },
+                Finetuning = new UnitFinetuning { Epochs = 2, Rate = 1e-3 },
             },
         };
         using var device = new CpuDevice(2);

@@ -1,9 +1,11 @@
+using System.Collections.Immutable;
 using System.Diagnostics;
 using Asni.Engine;
 using Asni.Networks;
 using Asni.Networks.Rewriting;
 using Asni.Optimizers;
 using Asni.Pruning;
+using Asni.Pruning.Units;
 using Asni.Settings;
 using Asni.Tensors;
 using Asni.Training;
@@ -26,14 +28,29 @@ public sealed record UnitPruning : Method
             """,
         Leaves = "ispasp.safetensors, a smaller network; without a network to start from, dense.safetensors first",
         Example = [("net", "resnet20"), ("init", "runs/dense/dense.safetensors"), ("ratio", "0.5")],
-        Settings = UnitPruningOptions.Settings.In<UnitPruning, UnitPruningOptions>(m => m.Options, (m, v) => m with { Options = v }).As<Method, UnitPruning>(),
+        Settings = SettingFactory.As<Method, UnitPruning>(
+        [
+            .. UnitTarget.Settings.In<UnitPruning, UnitTarget>(m => m.Target, (m, v) => m with { Target = v }),
+            .. UnitSelection.Settings.In<UnitPruning, UnitSelection>(m => m.Selection, (m, v) => m with { Selection = v }),
+            SettingFactory.Integer<UnitPruning>("block-epochs", "epochs of fine-tuning after each group", m => m.BlockEpochs, (m, v) => m with { BlockEpochs = v }, "[0, inf)"),
+            .. UnitFinetuning.Settings.In<UnitPruning, UnitFinetuning>(m => m.Finetuning, (m, v) => m with { Finetuning = v }),
+            SettingFactory.Switch<UnitPruning>("all-blocks", "also blocks with a downsample branch and the last of each stage", m => m.AllBlocks, (m, v) => m with { AllBlocks = v }),
+        ]),
     };
 
-    public UnitPruningOptions Options { get; init; } = new();
+    public UnitTarget Target { get; init; } = new();
+    public UnitSelection Selection { get; init; } = new();
+    public UnitFinetuning Finetuning { get; init; } = new();
+
+    /// <summary>Epochs of fine-tuning after each group, at the rate that the last one begins with.</summary>
+    public int BlockEpochs { get; init; } = 1;
+
+    /// <summary>Also groups that stay by default: blocks with a downsample branch, the last of each stage.</summary>
+    public bool AllBlocks { get; init; }
 
     internal override MethodRow Row => s_row;
 
-    internal override IEnumerable<PhasePlan> Phases(Recipe recipe, bool given) => given ? [Finetuning] : [DenseTraining.Phase(recipe), Finetuning];
+    internal override IEnumerable<PhasePlan> Phases(Recipe recipe, bool given) => given ? [Finetuning.Phase(PhaseName)] : [DenseTraining.Phase(recipe), Finetuning.Phase(PhaseName)];
 
     internal override IEnumerable<PhaseResult> Run(MethodRun run)
     {
@@ -45,38 +62,51 @@ public sealed record UnitPruning : Method
             start = dense.Model;
             run.Release();
         }
-        yield return new UnitRemoval(Options, Finetuning, run).Run(start);
+        yield return new UnitRemoval(this, run).Run(start);
     }
 
-    internal override void Validate(Network network) => _ = Options.Groups(network);
+    internal override void Validate(Network network)
+    {
+        ImmutableArray<PrunableGroup> groups = Groups(network);
+        Selection.Validate(groups);
+        new UnitCounts(Target, network, [.. groups.Select(g => g.Name)]).Validate();
+    }
 
-    internal override string? Ignores(string setting, Recipe recipe, bool given) => given && setting is "epochs" or "lr" or "lr-policy" or "cosine-stretch" or "lr-steps" or "lr-gamma" or "warmup"
-        ? "the network that is given is not trained first; finetune-epochs and finetune-lr are for what is left of it" : null;
+    internal override string? Ignores(string setting, Recipe recipe, bool given) => Target.Ignores(setting) ?? UnitFinetuning.Ignores(setting, given);
 
-    private PhasePlan Finetuning => new(PhaseName, Options.FinetuneEpochs, new LearningRate { Kind = LearningRateKind.Cosine, Initial = Options.FinetuneRate });
+    /// <summary>The groups that lose units, in the order of the network.</summary>
+    /// <inheritdoc cref="UnitTarget.Of" path="/exception"/>
+    internal ImmutableArray<PrunableGroup> Groups(Network network)
+    {
+        ImmutableArray<PrunableGroup> hidden = [.. PrunableGroups.Find(network).Hidden];
+        return Target.Of(network, hidden.Where(g => g.StaysBecause is null || AllBlocks), hidden);
+    }
 }
 
 /// <summary>A run of it.</summary>
-internal sealed class UnitRemoval(UnitPruningOptions options, PhasePlan finetuning, MethodRun run)
+internal sealed class UnitRemoval(UnitPruning method, MethodRun run)
 {
     private const ulong Stream = 8;
+
+    private readonly PhasePlan _finetuning = method.Finetuning.Phase(UnitPruning.PhaseName);
 
     public PhaseResult Run(TrainedNetwork start)
     {
         var watch = Stopwatch.StartNew();
         TrainedNetwork model = start;
-        string[] names = [.. options.Groups(start.Network).Select(g => g.Name)];
-        ulong seed = SplitMix64.Fork(run.Recipe.Seed, Stream, 1).NextUInt64();
+        ImmutableArray<PrunableGroup> groups = method.Groups(start.Network);
+        int[] kept = new UnitCounts(method.Target, start.Network, [.. groups.Select(g => g.Name)]).Kept(start.Network, () => []);
+        var calibration = new Calibration(run.Data.Train, method.Selection.CalibrationBatches, method.Selection.CalibrationBatchSize,
+            SplitMix64.Fork(run.Recipe.Seed, Stream, 1).NextUInt64(), run.Device, run.Cancellation);
         try
         {
-            foreach (string name in names)
+            for (int g = 0; g < groups.Length; g++)
             {
-                PrunableGroup group = PrunableGroups.Find(model.Network).Groups.First(g => g.Name == name);
-                int keep = options.Kept(group);
-                int[] kept = UnitChoice.Select(model, group, keep, options, run.Data.Train, seed, run.Device, run.Cancellation);
-                model = NarrowNetwork.Keep(model, group, kept);
-                run.Observer.OnNote($"{name}: {keep} of {group.Units} units stay");
-                if (options.BlockEpochs > 0) model = Finetune(model, name);
+                string name = groups[g].Name;
+                ImmutableArray<PrunableGroup> group = UnitCounts.GroupsOf(model.Network, [name]);
+                model = NarrowNetwork.Keep(model, method.Selection.Select(model, group, [kept[g]], calibration));
+                run.Observer.OnNote($"{name}: {kept[g]} of {group[0].Units} units stay");
+                if (method.BlockEpochs > 0) model = Finetune(model, name);
                 run.Cancellation.ThrowIfCancellationRequested();
             }
         }
@@ -96,8 +126,8 @@ internal sealed class UnitRemoval(UnitPruningOptions options, PhasePlan finetuni
         ulong seed = SplitMix64.Fork(run.Recipe.Seed, Stream, 2, (ulong)start.Network.Name.Length).NextUInt64();
         try
         {
-            for (int epoch = 0; epoch < options.BlockEpochs; epoch++)
-                trainer.TrainEpoch(new EpochPlan(group, epoch, options.BlockEpochs, options.FinetuneRate, run.Recipe.Optimizer, seed), cancellation: run.Cancellation);
+            for (int epoch = 0; epoch < method.BlockEpochs; epoch++)
+                trainer.TrainEpoch(new EpochPlan(group, epoch, method.BlockEpochs, method.Finetuning.Rate, run.Recipe.Optimizer, seed), cancellation: run.Cancellation);
         }
         catch (OperationCanceledException)
         {
@@ -108,19 +138,17 @@ internal sealed class UnitRemoval(UnitPruningOptions options, PhasePlan finetuni
 
     private PhaseResult Final(TrainedNetwork start, TrainedNetwork pruned, Stopwatch watch)
     {
-        NetworkAnalysis before = NetworkAnalysis.Analyze(start.Network), after = NetworkAnalysis.Analyze(pruned.Network);
-        run.Observer.OnNote(string.Create(System.Globalization.CultureInfo.InvariantCulture,
-            $"{start.Network.ParameterCount:N0} parameters became {pruned.Network.ParameterCount:N0}, {before.Macs / 1e6:N1} M multiply-accumulates {after.Macs / 1e6:N1} M"));
+        run.Observer.OnNote(new(UnitFinetuning.DescribeSizes(start.Network, pruned.Network)));
         using var model = new Model(pruned.Network, run.Device);
         using Trainer trainer = run.NewTrainer(model);
         model.Load(pruned);
-        if (options.FinetuneEpochs == 0 || run.Cancellation.IsCancellationRequested)
+        if (method.Finetuning.Epochs == 0 || run.Cancellation.IsCancellationRequested)
         {
             Metrics test = trainer.Evaluate(CancellationToken.None);
-            return new PhaseResult(finetuning.Name, test.Top1, test.Top5, test.Loss, model.Sparsity, model.Kept, watch.Elapsed.TotalSeconds, pruned, model.TakeSnapshot())
+            return new PhaseResult(_finetuning.Name, test.Top1, test.Top5, test.Loss, model.Sparsity, model.Kept, watch.Elapsed.TotalSeconds, pruned, model.TakeSnapshot())
             { Complete = !run.Cancellation.IsCancellationRequested };
         }
-        PhaseResult result = new Phase(finetuning.Name, Stream, run.Recipe, trainer, run.Observer).Run(finetuning.Epochs, finetuning.LearningRate, run.Cancellation);
+        PhaseResult result = new Phase(_finetuning.Name, Stream, run.Recipe, trainer, run.Observer).Run(_finetuning.Epochs, _finetuning.LearningRate, run.Cancellation);
         return result with { Seconds = watch.Elapsed.TotalSeconds };
     }
 }

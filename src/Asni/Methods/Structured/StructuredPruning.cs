@@ -1,0 +1,142 @@
+using System.Collections.Immutable;
+using Asni.Networks;
+using Asni.Networks.Rewriting;
+using Asni.Pruning;
+using Asni.Pruning.Units;
+using Asni.Settings;
+using Asni.Tensors;
+
+namespace Asni.Methods;
+
+/// <summary>Which groups of units may lose some.</summary>
+public enum UnitScope
+{
+    /// <summary>All, also those that layers share through sums (residual streams) or as several readers.</summary>
+    All,
+    /// <summary>Units between one layer and one other.</summary>
+    Hidden,
+    /// <summary>These, but for blocks with a downsample branch, the last of each stage, and units that no activation follows: i-SpaSP's.</summary>
+    Blocks,
+}
+
+/// <summary>
+/// Structured pruning of a trained network by a score of its units (channels, filters, neurons), all groups at once, in rounds with fine-tuning after each. Groups are those that the graph ties
+/// together (Fang et al. 2023, arXiv 2301.12900). What it delivers is a smaller dense network.
+/// </summary>
+public sealed record StructuredPruning : Method
+{
+    internal const string PhaseName = "structured", ScratchName = "scratch";
+
+    private const ulong Stream = 11;
+
+    private static readonly MethodRow s_row = new(PhaseName, "takes channels, filters and neurons out of a trained network, also those that residual streams share, by a score and to a budget",
+        "Fang et al. 2023, arXiv 2301.12900; scores: Li et al. 2017, He et al. 2019, Liu et al. 2017, Molchanov et al. 2019")
+    {
+        Formula = """
+            l1, l2: the norm of a unit's filter;  fpgm: the sum of its distances to the layer's other filters;  bnscale: |gamma|;  taylor: (sum of w dL/dw of the weights that read it)^2, averaged over batches
+            the units of smallest score go, in each group of layers that share units, or by score / group mean (/ what the unit costs) over all groups, until the share or the budget holds
+            """,
+        Leaves = "structured.safetensors, a smaller network, with rounds structured1.safetensors, ... of each before the last; without a network to start from, dense.safetensors first; scratch.safetensors of the control",
+        Example = [("net", "resnet20"), ("init", "runs/dense/dense.safetensors"), ("keep-macs", "0.5")],
+        Settings = SettingFactory.As<Method, StructuredPruning>(
+        [
+            .. UnitTarget.Settings.In<StructuredPruning, UnitTarget>(m => m.Target, (m, v) => m with { Target = v }),
+            UnitTarget.AllocationSetting.In<StructuredPruning>(m => m.Target, (m, v) => m with { Target = v }),
+            .. UnitSelection.Settings.In<StructuredPruning, UnitSelection>(m => m.Selection, (m, v) => m with { Selection = v }),
+            SettingFactory.Choice<StructuredPruning, UnitScope>("unit-scope", "which units may go: all, hidden (between one layer and one other) or blocks (hidden, but for blocks with a downsample branch and the last of each stage)", m => m.Scope, (m, v) => m with { Scope = v }),
+            SettingFactory.Integer<StructuredPruning>("rounds", "how many times units are taken out, an equal share each time", m => m.Rounds, (m, v) => m with { Rounds = v }, "[1, inf)"),
+            SettingFactory.Integer<StructuredPruning>("round-epochs", "epochs of fine-tuning after each round but the last", m => m.RoundEpochs, (m, v) => m with { RoundEpochs = v }, "[1, inf)") with
+            {
+                Needs = [new("rounds", "2 or more", m => m.Rounds > 1)],
+            },
+            .. UnitFinetuning.Settings.In<StructuredPruning, UnitFinetuning>(m => m.Finetuning, (m, v) => m with { Finetuning = v }),
+            SettingFactory.Switch<StructuredPruning>("scratch", "a control run after it: the same small network trained from new weights (Liu et al. 2019, arXiv 1810.05270)", m => m.Scratch, (m, v) => m with { Scratch = v }),
+        ]),
+    };
+
+    public UnitTarget Target { get; init; } = new();
+    public UnitSelection Selection { get; init; } = new() { Criterion = UnitCriterion.L1 };
+    public UnitFinetuning Finetuning { get; init; } = new();
+    public UnitScope Scope { get; init; }
+    public int Rounds { get; init; } = 1;
+    public int RoundEpochs { get; init; } = 1;
+
+    /// <summary>The small network is trained from new weights too.</summary>
+    public bool Scratch { get; init; }
+
+    internal override MethodRow Row => s_row;
+
+    internal override bool ChangesNetwork => true;
+
+    internal override IEnumerable<PhasePlan> Phases(Recipe recipe, bool given)
+    {
+        if (!given) yield return DenseTraining.Phase(recipe);
+        for (int round = 1; round <= Rounds; round++) yield return RoundPhase(round);
+        if (Scratch) yield return ScratchPhase(recipe);
+    }
+
+    internal override IEnumerable<PhaseResult> Run(MethodRun run)
+    {
+        TrainedNetwork? model = run.Given;
+        if (model is null)
+        {
+            PhaseResult dense = DenseTraining.Train(run);
+            yield return dense;
+            model = dense.Model;
+        }
+        Network original = model.Network;
+        ImmutableArray<string> names = [.. Groups(original).Select(g => g.Name)];
+        for (int round = 1; round <= Rounds; round++)
+        {
+            // Scoring may need a model of its own: both need not fit on the device.
+            run.Release();
+            run.Continue(Cut(run, model, original, names, round));
+            PhaseResult result = run.Train(RoundPhase(round));
+            yield return result;
+            model = result.Model;
+        }
+        if (!Scratch) yield break;
+        run.Continue(MethodRunner.CreateInitialWeights(model.Network, run.Recipe.Seed));
+        yield return run.Train(ScratchPhase(run.Recipe), stream: DenseTraining.Stream);
+    }
+
+    internal override void Validate(Network network)
+    {
+        ImmutableArray<PrunableGroup> groups = Groups(network);
+        Selection.Validate(groups);
+        new UnitCounts(Target, network, [.. groups.Select(g => g.Name)]).Validate();
+    }
+
+    internal override void Validate(Recipe recipe)
+    {
+        if (Target.Allocation != UnitAllocation.Uniform && !Selection.HasScores)
+            throw new UsageException($"the criterion {SettingText.Name(Selection.Criterion)} compares units of one group only: unit-allocation {SettingText.Name(Target.Allocation)} needs another one.");
+    }
+
+    internal override string? Ignores(string setting, Recipe recipe, bool given) =>
+        Target.Ignores(setting) ?? UnitFinetuning.Ignores(setting, given && !Scratch);
+
+    /// <summary>The groups that lose units, in the order of the network.</summary>
+    /// <inheritdoc cref="UnitTarget.Of" path="/exception"/>
+    private ImmutableArray<PrunableGroup> Groups(Network network)
+    {
+        ImmutableArray<PrunableGroup> all = PrunableGroups.Find(network).Groups;
+        return Target.Of(network, all.Where(g => Scope == UnitScope.All || g.IsHidden && (Scope == UnitScope.Hidden || g.StaysBecause is null)), all);
+    }
+
+    private TrainedNetwork Cut(MethodRun run, TrainedNetwork model, Network original, ImmutableArray<string> names, int round)
+    {
+        ImmutableArray<PrunableGroup> groups = UnitCounts.GroupsOf(model.Network, names);
+        var calibration = new Calibration(run.Data.Train, Selection.CalibrationBatches, Selection.CalibrationBatchSize,
+            SplitMix64.Fork(run.Recipe.Seed, Stream, (ulong)round).NextUInt64(), run.Device, run.Cancellation);
+        double[][]? scores = Selection.HasScores ? Selection.Score(model, groups, calibration) : null;
+        int[] kept = new UnitCounts(Target, original, names).Kept(model.Network, () => scores!, (double)round / Rounds);
+        TrainedNetwork smaller = NarrowNetwork.Keep(model, Selection.Select(model, groups, kept, calibration, scores));
+        run.Observer.OnNote(new(UnitFinetuning.DescribeSizes(original, smaller.Network)));
+        return smaller;
+    }
+
+    private PhasePlan RoundPhase(int round) => round < Rounds ? Finetuning.Phase($"{PhaseName}{round}", RoundEpochs) : Finetuning.Phase(PhaseName);
+
+    private static PhasePlan ScratchPhase(Recipe recipe) => new(ScratchName, recipe.Epochs, recipe.LearningRate);
+}

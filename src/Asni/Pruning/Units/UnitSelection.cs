@@ -1,0 +1,100 @@
+using System.Collections.Immutable;
+using Asni.Networks;
+using Asni.Settings;
+
+namespace Asni.Pruning.Units;
+
+/// <summary>How the units that stay are chosen.</summary>
+public enum UnitCriterion
+{
+    /// <summary>Sparse signal recovery, with data; hidden units only.</summary>
+    ISpaSP,
+    /// <summary>Largest sum of magnitudes of the weights that make the unit.</summary>
+    L1,
+    /// <summary>Largest norm of them.</summary>
+    L2,
+    /// <summary>Farthest from the other units of the layer, as the sum of distances between their weights.</summary>
+    Fpgm,
+    /// <summary>Largest magnitude of the batch-norm weight behind the layer.</summary>
+    BnScale,
+    /// <summary>Largest squared first-order change of the loss without the unit, with data.</summary>
+    Taylor,
+    /// <summary>Any.</summary>
+    Random,
+    /// <summary>Greedy forward selection: again and again the unit that leaves the least error of the block's output, with data; hidden units only.</summary>
+    Greedy,
+}
+
+/// <summary>Which units of a group stay.</summary>
+public sealed record UnitSelection
+{
+    private const string CalibrationWords = "batches x images, such as 5x256";
+
+    public UnitCriterion Criterion { get; init; } = UnitCriterion.ISpaSP;
+
+    /// <summary>T of i-SpaSP.</summary>
+    public int Iterations { get; init; } = 20;
+    public int CalibrationBatches { get; init; } = 5;
+    public int CalibrationBatchSize { get; init; } = 256;
+
+    internal static ImmutableArray<Setting<UnitSelection>> Settings { get; } =
+    [
+        SettingFactory.Choice<UnitSelection, UnitCriterion>("criterion", "which units stay: ispasp, l1, l2, fpgm, bnscale, taylor, greedy, random", o => o.Criterion, (o, v) => o with { Criterion = v }),
+        SettingFactory.Integer<UnitSelection>("iterations", "iterations of the selection", o => o.Iterations, (o, v) => o with { Iterations = v }, "[1, inf)"),
+        new("calibration", "batches x images that the selection sees: 5x256", (o, t) => o.WithCalibration(t),
+            o => $"{SettingText.Text(o.CalibrationBatches)}x{SettingText.Text(o.CalibrationBatchSize)}") { Values = CalibrationWords },
+    ];
+
+    /// <summary>It gives each unit a number, by which units of several groups can be compared.</summary>
+    internal bool HasScores => Criterion is not (UnitCriterion.ISpaSP or UnitCriterion.Greedy);
+
+    /// <summary>The number of each unit of each group: those with the largest stay.</summary>
+    internal double[][] Score(TrainedNetwork model, ImmutableArray<PrunableGroup> groups, Calibration calibration) => NewScore().Score(model, groups, calibration);
+
+    /// <summary>The units that stay, ascending, by name of the group.</summary>
+    /// <param name="kept">How many of each group.</param>
+    /// <param name="scores">Of <see cref="Score"/>, where they are known.</param>
+    internal Dictionary<string, ImmutableArray<int>> Select(TrainedNetwork model, ImmutableArray<PrunableGroup> groups, int[] kept, Calibration calibration, double[][]? scores = null)
+    {
+        if (HasScores) scores ??= Score(model, groups, calibration);
+        return groups.Select((group, g) => (group.Name, Units: scores is null ? Recover(model, group, kept[g], calibration) : Largest(scores[g], kept[g])))
+            .ToDictionary(s => s.Name, s => s.Units.ToImmutableArray());
+    }
+
+    /// <exception cref="UsageException">The criterion cannot say anything of a group.</exception>
+    internal void Validate(IEnumerable<PrunableGroup> groups)
+    {
+        foreach (PrunableGroup group in groups)
+        {
+            if (!HasScores && !group.IsHidden)
+                throw new UsageException($"the criterion {SettingText.Name(Criterion)} is for hidden units, and {group.StaysBecause} with {group.Name}: take another criterion, or unit-scope hidden.");
+            if (Criterion == UnitCriterion.BnScale) _ = BatchNormScale.NormsOf(group);
+        }
+    }
+
+    private static int[] Largest(double[] scores, int keep) => [.. Enumerable.Range(0, scores.Length).OrderByDescending(u => scores[u]).ThenBy(u => u).Take(keep).Order()];
+
+    private int[] Recover(TrainedNetwork model, PrunableGroup group, int keep, Calibration calibration)
+    {
+        if (Criterion == UnitCriterion.Greedy) return new GreedySelection(model, group, calibration.Device).Select(keep, calibration);
+        using var method = new ISpaSP(model, group, HiddenSums.Measure(calibration, model, group.Hidden), calibration.Device);
+        return method.Select(keep, Iterations);
+    }
+
+    private IUnitScore NewScore() => Criterion switch
+    {
+        UnitCriterion.L1 => new FilterNorm(w => Math.Abs((double)w), sum => sum),
+        UnitCriterion.L2 => new FilterNorm(w => (double)w * w, Math.Sqrt),
+        UnitCriterion.Fpgm => new GeometricMedian(),
+        UnitCriterion.BnScale => new BatchNormScale(),
+        UnitCriterion.Taylor => new TaylorExpansion(),
+        UnitCriterion.Random => new RandomUnits(),
+        _ => throw new InvalidOperationException($"{Criterion} gives no scores"),
+    };
+
+    private UnitSelection WithCalibration(string text)
+    {
+        int[] parts = [.. text.Split('x').Select(SettingText.Integer)];
+        return parts is [>= 1, >= 1] ? this with { CalibrationBatches = parts[0], CalibrationBatchSize = parts[1] } : throw new FormatException(CalibrationWords);
+    }
+}

@@ -1,0 +1,95 @@
+using System.Collections.Immutable;
+using Asni.Networks;
+using Asni.Networks.Rewriting;
+using Asni.Pruning.Units;
+using Asni.Tensors;
+using Asni.Tests.Formats;
+
+namespace Asni.Tests.Pruning.Units;
+
+/// <summary>How many units of each group stay.</summary>
+public class UnitCountTests
+{
+    [Test]
+    public void A_budget_holds_and_one_unit_more_would_break_it([Values("lenet300", "resnet20", "mobilenet_v2", "vgg11")] string name, [Values] UnitAllocation allocation, [Values] bool parameters)
+    {
+        Network network = NetworkZoo.Create(name);
+        var target = new UnitTarget { Macs = parameters ? null : 0.4, Parameters = parameters ? 0.4 : null, Allocation = allocation };
+        (ImmutableArray<PrunableGroup> groups, int[] kept) = Kept(network, target);
+        Assert.That(Enumerable.Range(0, kept.Length), Is.All.Matches<int>(g => kept[g] >= 1 && kept[g] <= groups[g].Units));
+        long budget = (long)(0.4 * Cost(network)), cost = Cost(Narrow(kept));
+        Assert.That(cost, Is.LessThanOrEqualTo(budget));
+        Assert.That(Enumerable.Range(0, kept.Length).Where(g => kept[g] < groups[g].Units).Max(g => Cost(Narrow([.. kept.Select((k, i) => i == g ? k + 1 : k)]))), Is.GreaterThan(budget));
+        double[] shares = [.. kept.Select((k, g) => (double)k / groups[g].Units)];
+        if (allocation == UnitAllocation.Uniform) Assert.That(shares.Max() - shares.Min(), Is.LessThan(1.0 / groups.Min(g => g.Units) + 1e-9));
+        else Assert.That(shares.Max() - shares.Min(), Is.GreaterThan(0.05), "the scores decide");
+
+        Network Narrow(int[] units) => NarrowNetwork.Create(network, groups.Zip(units).ToDictionary(g => g.First.Name, g => g.Second));
+        long Cost(Network n) => NetworkAnalysis.Analyze(n) is var a && parameters ? a.Parameters : a.Macs;
+    }
+
+    [Test]
+    public void A_multiple_is_kept_or_all()
+    {
+        (ImmutableArray<PrunableGroup> groups, int[] kept) = Kept(NetworkZoo.Create("mobilenet_v2"), new UnitTarget { Macs = 0.6, Multiple = 8, Allocation = UnitAllocation.Pooled });
+        Assert.That(Enumerable.Range(0, kept.Length), Is.All.Matches<int>(g => kept[g] % 8 == 0 || kept[g] == groups[g].Units));
+        Assert.That(kept, Is.Not.EqualTo(groups.Select(g => g.Units)));
+        Assert.That(Kept(NetworkZoo.Create("lenet300"), new UnitTarget { Ratio = 0.3, Multiple = 8 }).Kept, Is.EqualTo(new[] { 88, 32 }), "90 and 30");
+    }
+
+    [Test]
+    public void Rounds_take_an_equal_share_each_and_end_where_one_would()
+    {
+        Network network = NetworkZoo.Create("resnet20");
+        var target = new UnitTarget { Macs = 0.4 };
+        ImmutableArray<string> names = [.. PrunableGroups.Find(network).Groups.Select(g => g.Name)];
+        Network current = network;
+        foreach ((double progress, double share) in new[] { (1 / 3.0, 0.8), (2 / 3.0, 0.6), (1, 0.4) })
+        {
+            int[] kept = new UnitCounts(target, network, names).Kept(current, () => [], progress);
+            current = NarrowNetwork.Create(current, names.Zip(kept).ToDictionary(g => g.First, g => g.Second));
+            Assert.That((double)NetworkAnalysis.Analyze(current).Macs / NetworkAnalysis.Analyze(network).Macs, Is.InRange(share - 0.03, share));
+        }
+        int[] halves = new UnitCounts(new UnitTarget { Ratio = 0.5 }, network, names).Kept(network, () => [], 0.5);
+        Assert.That(halves.Take(3), Is.EqualTo(new[] { 12, 12, 12 }), "of 16");
+    }
+
+    /// <summary>Scores over their group's mean: 0.2, 1.8 and 0.5, 1.5, then by cost.</summary>
+    [Test]
+    public void Pooled_scores_are_compared_over_their_groups_means()
+    {
+        Network network = new NetworkBuilder("n", new Chw(10, 1, 1)).Linear("a", 2).Relu("r").Linear("b", 4).Relu("s").Linear("c", 2).Build();
+        double[][] scores = [[20, 180], [0.5, 1.5, 0.6, 1.4]];
+        Assert.That(Left(UnitAllocation.Pooled, 5.0 / 6), Is.EqualTo(new[] { 1, 4 }));
+        Assert.That(Left(UnitAllocation.Pooled, 3.0 / 6), Is.EqualTo(new[] { 1, 2 }));
+        // A unit of a saves 10 + 4 of 36 products, one of b 2 + 2: 0.2 / 14 is still the least, then b's.
+        Assert.That(Left(UnitAllocation.PerCost, 5.0 / 6), Is.EqualTo(new[] { 1, 4 }));
+        scores = [[0.9, 1.1], [0.5, 1.5, 0.6, 1.4]];
+        Assert.That(Left(UnitAllocation.Pooled, 5.0 / 6), Is.EqualTo(new[] { 2, 3 }));
+        Assert.That(Left(UnitAllocation.PerCost, 5.0 / 6), Is.EqualTo(new[] { 1, 4 }), "0.9 / 14 against 0.5 / 4");
+
+        int[] Left(UnitAllocation by, double ratio) => new UnitCounts(new UnitTarget { Ratio = ratio, Allocation = by }, network, ["a", "b"]).Kept(network, () => scores);
+    }
+
+    [Test]
+    public void A_budget_that_cannot_be_met_is_one_sentence()
+    {
+        Network network = NetworkZoo.Create("lenet300");
+        Assert.That(() => new UnitCounts(new UnitTarget { Macs = 0.001 }, network, ["1", "3"]).Validate(), Throws.TypeOf<UsageException>().With.Message
+            .EqualTo("lenet300 cannot keep as little as 0.1000 % of its multiply-accumulates: with one unit in each group that can lose some it has 0.2986 % of them."));
+        Assert.That(() => new UnitTarget { Macs = 0.5, Ratios = new Dictionary<string, double> { ["1"] = 0.5 } }.Of(network, PrunableGroups.Find(network).Groups, PrunableGroups.Find(network).Groups),
+            Throws.TypeOf<UsageException>().With.Message.Contains("give one of them"));
+        Assert.That(new UnitTarget { Macs = 0.5, Ratios = new Dictionary<string, double> { ["1"] = 1 } }.Of(network, PrunableGroups.Find(network).Groups, PrunableGroups.Find(network).Groups).Select(g => g.Name),
+            Is.EqualTo(new[] { "3" }));
+    }
+
+    private static (ImmutableArray<PrunableGroup> Groups, int[] Kept) Kept(Network network, UnitTarget target)
+    {
+        ImmutableArray<PrunableGroup> groups = PrunableGroups.Find(network).Groups;
+        double[][] scores = new UnitSelection { Criterion = UnitCriterion.L1 }.Score(RandomNetworks.Weights(network, 0), groups, null!);
+        // As after training: some groups hold on to all of theirs, others to few.
+        for (int g = 0; g < scores.Length; g++)
+            for (int u = 0; u < scores[g].Length; u++) scores[g][u] *= g % 2 == 0 ? 1 : Math.Exp(-4.0 * u / scores[g].Length);
+        return (groups, new UnitCounts(target, network, [.. groups.Select(g => g.Name)]).Kept(network, () => scores));
+    }
+}
