@@ -11,6 +11,9 @@ internal sealed record Calibration(Dataset Data, int Batches, int BatchSize, ulo
 {
     public delegate void Reader(ReadOnlySpan<float> activations, int images);
 
+    /// <summary>As many images at random, without augmentation; all when there are fewer.</summary>
+    public ScoringImages Draw() => ScoringImages.Draw(Data, Batches * BatchSize, Seed);
+
     /// <summary>Pushes them through the front of a network.</summary>
     /// <param name="read">Gets the node's values of each batch, (image, channel, y, x).</param>
     public void Push(TrainedNetwork model, Node node, Reader read)

@@ -50,6 +50,38 @@ internal sealed class GreedySelection
         return [.. Enumerable.Range(0, units).Except(rest)];
     }
 
+    /// <summary>
+    /// The same from the other end, one unit after another that goes: the one after which those that are gone have added least to the output, in squares (Luo, Wu, Lin 2017, arXiv 1707.06342:
+    /// ThiNet). Those that stay are then scaled so that their sum is nearest to that of all.
+    /// </summary>
+    /// <returns>The kept units, ascending, and their scales.</returns>
+    public (int[] Units, double[] Scales) SelectByRemoval(int keep, Calibration calibration)
+    {
+        double[] products = Products(calibration);
+        int units = _group.Units;
+        // Of each unit, its products with those that are gone.
+        var row = new double[units];
+        var kept = Enumerable.Range(0, units).ToList();
+        while (kept.Count > keep)
+        {
+            int gone = kept.MinBy(u => 2 * row[u] + products[u * units + u]);
+            kept.Remove(gone);
+            foreach (int u in kept) row[u] += products[u * units + gone];
+        }
+        return ([.. kept], LeastSquares(products, units, kept));
+    }
+
+    /// <summary>s with the least |sum over kept units of s_u x_u - sum of all x|^2, from the products of every two x: K_SS s = K_S 1.</summary>
+    private static double[] LeastSquares(double[] products, int units, List<int> kept)
+    {
+        // Units that put out nothing, or the same as others, have no scale of their own: they stay near 1.
+        double ridge = 1e-6 * kept.Average(u => products[u * units + u]);
+        if (!(ridge > 0)) return [.. kept.Select(_ => 1.0)];
+        double[] scales = [.. kept.Select(u => ridge + Enumerable.Range(0, units).Sum(v => products[u * units + v]))];
+        new SymmetricMatrix([.. kept.SelectMany(u => kept.Select(v => products[u * units + v]))], ridge).Solve(scales);
+        return scales;
+    }
+
     /// <summary>K of every two units.</summary>
     public double[] Products(Calibration calibration)
     {

@@ -11,6 +11,7 @@ using Asni.Pruning;
 using Asni.Pruning.Units;
 using Asni.Tensors;
 using Asni.Tests.Devices;
+using Asni.Tests.Formats;
 using Asni.Tests.Methods;
 
 namespace Asni.Tests.Pruning;
@@ -141,7 +142,7 @@ public class UnitPruningTests
     public void Greedy_selection_takes_the_unit_that_leaves_the_least_error(DeviceCase on)
     {
         Network network = NetworkZoo.Create("resnet20", new Chw(3, 4, 4), 5);
-        TrainedNetwork model = Trained(network);
+        TrainedNetwork model = RandomNetworks.Weights(network, 0);
         PrunableGroup group = PrunableGroups.Find(network).Groups.First(g => g.Name == "layer3.1.conv1");
         using Device device = on.Create();
         var calibration = new Calibration(BlobDataset.Split(64, network.Input, 5).Train, 2, 8, 3, device, CancellationToken.None);
@@ -151,12 +152,71 @@ public class UnitPruningTests
             foreach (float[] h in values.ToArray().Chunk(group.Units).Take(images)) hidden.Add([.. h.Select(v => (double)v)]);
         });
         Assert.That(hidden, Has.Count.EqualTo(16));
+        Assert.That(hidden.Min(h => h.Count(v => v > 0)), Is.GreaterThan(20));
         var chosen = new HashSet<int>();
         for (int n = 0; n < 3; n++)
             chosen.Add(Enumerable.Range(0, group.Units).Except(chosen).MinBy(u => hidden.Sum(h => Error(h, [.. chosen, u]))));
         Assert.That(new GreedySelection(model, group, device).Select(3, calibration), Is.EqualTo(chosen.Order()));
 
         double Error(double[] h, int[] kept) => Block(model, group, [.. h.Select((v, u) => kept.Contains(u) ? 0 : v)], offset: false).Sum(v => v * v);
+    }
+
+    /// <summary>One output position, so that all sites are sampled: removal after removal by definition, and the least squares by trying other scales.</summary>
+    [TestCaseSource(typeof(DeviceCase), nameof(DeviceCase.All))]
+    public void ThiNet_removes_the_unit_that_adds_least_with_those_removed_and_scales_the_others(DeviceCase on)
+    {
+        Network network = NetworkZoo.Create("resnet20", new Chw(3, 4, 4), 5);
+        TrainedNetwork model = RandomNetworks.Weights(network, 0);
+        PrunableGroup group = PrunableGroups.Find(network).Groups.First(g => g.Name == "layer3.1.conv1");
+        using Device device = on.Create();
+        var calibration = new Calibration(BlobDataset.Split(64, network.Input, 5).Train, 2, 8, 3, device, CancellationToken.None);
+        var hidden = new List<double[]>();
+        calibration.Push(model, group.Hidden, (values, images) =>
+        {
+            foreach (float[] h in values.ToArray().Chunk(group.Units).Take(images)) hidden.Add([.. h.Select(v => (double)v)]);
+        });
+        // Of each image and unit, what it adds to the outputs.
+        double[][][] adds = [.. hidden.Select(h => Enumerable.Range(0, group.Units).Select(u => Block(model, group, [.. h.Select((v, k) => k == u ? v : 0)], offset: false)).ToArray())];
+        const int keep = 12;
+        var gone = new HashSet<int>();
+        while (gone.Count < group.Units - keep)
+            gone.Add(Enumerable.Range(0, group.Units).Except(gone).MinBy(u => Squares(v => v == u || gone.Contains(v) ? 1 : 0)));
+        (int[] units, double[] scales) = new GreedySelection(model, group, device).SelectByRemoval(keep, calibration);
+        Assert.That(units, Is.EqualTo(Enumerable.Range(0, group.Units).Except(gone)));
+
+        double least = Error(scales), unscaled = Error([.. scales.Select(_ => 1.0)]);
+        Assert.That(least, Is.LessThan(0.9 * unscaled).And.GreaterThan(0));
+        for (int u = 0; u < keep; u++)
+            foreach (double step in (double[])[-0.05, 0.05])
+                Assert.That(Error([.. scales.Select((s, k) => k == u ? s + step : s)]), Is.GreaterThan(least * (1 - 1e-6)), $"scale {u}");
+
+        // Squares of the difference to what all units put out.
+        double Error(double[] with) => Squares(u => Array.IndexOf(units, u) is >= 0 and var at ? 1 - with[at] : 1);
+
+        double Squares(Func<int, double> factor)
+        {
+            double[] factors = [.. Enumerable.Range(0, group.Units).Select(factor)];
+            return adds.Sum(image => Enumerable.Range(0, image[0].Length).Sum(o => Math.Pow(image.Select((unit, u) => factors[u] * unit[o]).Sum(), 2)));
+        }
+    }
+
+    [Test]
+    public void What_ThiNet_scales_is_in_the_smaller_network()
+    {
+        Network network = NetworkZoo.Create("resnet20", new Chw(3, 8, 8), 5);
+        TrainedNetwork model = Trained(network);
+        ImmutableArray<PrunableGroup> groups = [PrunableGroups.Find(network).Groups.First(g => g.Name == "layer3.1.conv1")];
+        using var device = new CpuDevice(1);
+        var calibration = new Calibration(BlobDataset.Split(64, network.Input, 5).Train, 2, 16, 3, device, CancellationToken.None);
+        TrainedNetwork small = new UnitSelection { Criterion = UnitCriterion.ThiNet }.Prune(model, groups, [20], calibration);
+        (int[] units, double[] scales) = new GreedySelection(model, groups[0], device).SelectByRemoval(20, calibration);
+        float[] whole = model.Values[groups[0].Consumer.Weight.Index], narrow = small.Values[groups[0].Consumer.Weight.Index];
+        int plane = 9;
+        for (int i = 0; i < narrow.Length; i++)
+        {
+            (int o, int u, int k) = (i / (20 * plane), i / plane % 20, i % plane);
+            Assert.That(narrow[i], Is.EqualTo(whole[(o * 64 + units[u]) * plane + k] * scales[u]).Within(1e-6));
+        }
     }
 
     [Test]

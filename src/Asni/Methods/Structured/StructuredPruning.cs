@@ -1,6 +1,5 @@
 using System.Collections.Immutable;
 using Asni.Networks;
-using Asni.Networks.Rewriting;
 using Asni.Pruning;
 using Asni.Pruning.Units;
 using Asni.Settings;
@@ -30,10 +29,11 @@ public sealed record StructuredPruning : Method
     private const ulong Stream = 11;
 
     private static readonly MethodRow s_row = new(PhaseName, "takes channels, filters and neurons out of a trained network, also those that residual streams share, by a score and to a budget",
-        "Fang et al. 2023, arXiv 2301.12900; scores: Li et al. 2017, He et al. 2019, Liu et al. 2017, Molchanov et al. 2019")
+        "Fang et al. 2023, arXiv 2301.12900; scores: Li et al. 2017, He et al. 2019, Liu et al. 2017, Molchanov et al. 2017, 2019, Nonnenmacher et al. 2022, Lin et al. 2020")
     {
         Formula = """
-            l1, l2: the norm of a unit's filter;  fpgm: the sum of its distances to the layer's other filters;  bnscale: |gamma|;  taylor: (sum of w dL/dw of the weights that read it)^2, averaged over batches
+            l1, l2: the norm of a unit's filter;  fpgm: the sum of its distances to the layer's other filters;  bnscale: |gamma|;  hrank: mean rank of its maps
+            taylor: (sum of w dL/dw of the weights that read it)^2, averaged over batches (taylor16: |sum| over images);  sosp: |w'g| + |w'Hv| / 2 of the weights that make it
             the units of smallest score go, in each group of layers that share units, or by score / group mean (/ what the unit costs) over all groups, until the share or the budget holds
             """,
         Leaves = "structured.safetensors, a smaller network, with rounds structured1.safetensors, ... of each before the last; without a network to start from, dense.safetensors first; scratch.safetensors of the control",
@@ -131,7 +131,7 @@ public sealed record StructuredPruning : Method
             SplitMix64.Fork(run.Recipe.Seed, Stream, (ulong)round).NextUInt64(), run.Device, run.Cancellation);
         double[][]? scores = Selection.HasScores ? Selection.Score(model, groups, calibration) : null;
         int[] kept = new UnitCounts(Target, original, names).Kept(model.Network, () => scores!, (double)round / Rounds);
-        TrainedNetwork smaller = NarrowNetwork.Keep(model, Selection.Select(model, groups, kept, calibration, scores));
+        TrainedNetwork smaller = Selection.Prune(model, groups, kept, calibration, scores);
         run.Observer.OnNote(new(UnitFinetuning.DescribeSizes(original, smaller.Network)));
         return smaller;
     }

@@ -2,7 +2,6 @@ using System.Collections.Immutable;
 using System.Diagnostics;
 using Asni.Engine;
 using Asni.Networks;
-using Asni.Networks.Rewriting;
 using Asni.Optimizers;
 using Asni.Pruning;
 using Asni.Pruning.Units;
@@ -104,7 +103,7 @@ internal sealed class UnitRemoval(UnitPruning method, MethodRun run)
             {
                 string name = groups[g].Name;
                 ImmutableArray<PrunableGroup> group = UnitCounts.GroupsOf(model.Network, [name]);
-                model = NarrowNetwork.Keep(model, method.Selection.Select(model, group, [kept[g]], calibration));
+                model = method.Selection.Prune(model, group, [kept[g]], calibration);
                 run.Observer.OnNote($"{name}: {kept[g]} of {group[0].Units} units stay");
                 if (method.BlockEpochs > 0) model = Finetune(model, name);
                 run.Cancellation.ThrowIfCancellationRequested();

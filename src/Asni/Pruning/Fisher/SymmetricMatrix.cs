@@ -27,6 +27,16 @@ internal sealed class SymmetricMatrix
         Factor();
     }
 
+    /// <summary>A = d I + another matrix.</summary>
+    /// <param name="matrix">Row after row; no pivot is taken to be below d, so that rounding may have made it slightly indefinite.</param>
+    /// <param name="diagonal">d, above 0.</param>
+    public SymmetricMatrix(double[] matrix, double diagonal)
+    {
+        (_upper, _size, _smallest) = ([.. matrix], (int)Math.Sqrt(matrix.Length), diagonal);
+        for (int row = 0; row < _size; row++) _upper[row * _size + row] += diagonal;
+        Factor();
+    }
+
     /// <summary>Replaces columns b by U'^-1 b, so that the sum of a column's squares is b' A^-1 b.</summary>
     /// <param name="columns">(size, count), row after row.</param>
     public void SolveLower(double[] columns, int count)

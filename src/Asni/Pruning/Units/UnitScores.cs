@@ -1,7 +1,5 @@
 using System.Collections.Immutable;
 using System.Runtime.Intrinsics;
-using Asni.Devices;
-using Asni.Engine;
 using Asni.Networks;
 using Asni.Tensors;
 
@@ -84,48 +82,4 @@ internal sealed class RandomUnits : IUnitScore
         var random = SplitMix64.Fork(calibration.Seed, (ulong)g.Producers[0].Id);
         return Enumerable.Range(0, g.Units).Select(_ => random.NextDouble()).ToArray();
     })];
-}
-
-/// <summary>
-/// (sum of a dL/da over the unit's activations a, wherever they are read)^2, the squared first-order change of the loss when the unit becomes 0, averaged over batches
-/// (Molchanov et al. 2019, arXiv 1906.10771, with gates at the activations). For a unit's readers with weights w that sum is the sum of w dL/dw over the weights
-/// that read it, so that gradients of weights are all it takes. Batch-norm takes its running statistics.
-/// </summary>
-internal sealed class TaylorExpansion : IUnitScore
-{
-    public double[][] Score(TrainedNetwork model, ImmutableArray<PrunableGroup> groups, Calibration calibration)
-    {
-        using var on = new Model(model.Network, calibration.Device);
-        on.Load(model);
-        ScoringImages images = ScoringImages.Draw(calibration.Data, calibration.Batches * calibration.BatchSize, calibration.Seed);
-        using var gradient = new LossGradient(on, images, calibration.BatchSize, meanOver: Math.Min(calibration.BatchSize, images.Indices.Length)) { Cancellation = calibration.Cancellation };
-        Parameter[] read = [.. groups.SelectMany(g => g.Consumers).Select(c => c.Weight).DistinctBy(w => w.Index)];
-        int[] indices = [.. read.Select(w => w.Index)];
-        var gradients = read.ToDictionary(w => w.Index, w => new float[w.Elements]);
-        double[][] scores = [.. groups.Select(g => new double[g.Units])];
-        foreach (IGradient batch in gradient.Batches)
-        {
-            // A slot of the optimizer's: no step follows.
-            on.Parameters.ResetState();
-            batch.AddTo(ParameterSlot.State0, indices, 1);
-            foreach (int index in indices) on.Parameters.Download(index, ParameterSlot.State0, gradients[index]);
-            for (int g = 0; g < scores.Length; g++)
-                for (int u = 0; u < scores[g].Length; u++)
-                    scores[g][u] += Math.Pow(groups[g].Consumers.Sum(c => Product(model.Values[c.Weight.Index], gradients[c.Weight.Index], c.Weight.Filter, u)), 2) / gradient.Batches.Count;
-        }
-        return scores;
-    }
-
-    /// <summary>Over the weights that read a unit.</summary>
-    private static double Product(float[] weights, float[] gradients, FilterShape filter, int unit)
-    {
-        int plane = filter.Height * filter.Width;
-        double sum = 0;
-        for (int o = 0; o < filter.Out; o++)
-        {
-            int from = o * filter.FanIn + unit * plane;
-            for (int i = from; i < from + plane; i++) sum += (double)weights[i] * gradients[i];
-        }
-        return sum;
-    }
 }

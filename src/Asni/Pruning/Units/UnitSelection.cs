@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Asni.Networks;
+using Asni.Networks.Rewriting;
 using Asni.Settings;
 
 namespace Asni.Pruning.Units;
@@ -19,10 +20,18 @@ public enum UnitCriterion
     BnScale,
     /// <summary>Largest squared first-order change of the loss without the unit, with data.</summary>
     Taylor,
+    /// <summary>Largest first-order change of the loss without the unit, in magnitude for each image, with data.</summary>
+    Taylor16,
+    /// <summary>Largest change of the loss to second order, with data.</summary>
+    Sosp,
+    /// <summary>Largest mean rank of its feature maps, with data.</summary>
+    HRank,
     /// <summary>Any.</summary>
     Random,
     /// <summary>Greedy forward selection: again and again the unit that leaves the least error of the block's output, with data; hidden units only.</summary>
     Greedy,
+    /// <summary>Greedy backward selection: again and again the unit goes that, with those that are gone, adds least to the block's output; those that stay are scaled to make up for it; with data; hidden units only.</summary>
+    ThiNet,
 }
 
 /// <summary>Which units of a group stay.</summary>
@@ -39,26 +48,40 @@ public sealed record UnitSelection
 
     internal static ImmutableArray<Setting<UnitSelection>> Settings { get; } =
     [
-        SettingFactory.Choice<UnitSelection, UnitCriterion>("criterion", "which units stay: ispasp, l1, l2, fpgm, bnscale, taylor, greedy, random", o => o.Criterion, (o, v) => o with { Criterion = v }),
+        SettingFactory.Choice<UnitSelection, UnitCriterion>("criterion", "which units stay, by score: l1, l2, fpgm, bnscale, taylor, taylor16, sosp, hrank, random; hidden units by the next layer's output: ispasp, greedy, thinet", o => o.Criterion, (o, v) => o with { Criterion = v }),
         SettingFactory.Integer<UnitSelection>("iterations", "iterations of the selection", o => o.Iterations, (o, v) => o with { Iterations = v }, "[1, inf)"),
         new("calibration", "batches x images that the selection sees: 5x256", (o, t) => o.WithCalibration(t),
             o => $"{SettingText.Text(o.CalibrationBatches)}x{SettingText.Text(o.CalibrationBatchSize)}") { Values = CalibrationWords },
     ];
 
     /// <summary>It gives each unit a number, by which units of several groups can be compared.</summary>
-    internal bool HasScores => Criterion is not (UnitCriterion.ISpaSP or UnitCriterion.Greedy);
+    internal bool HasScores => Criterion is not (UnitCriterion.ISpaSP or UnitCriterion.Greedy or UnitCriterion.ThiNet);
 
     /// <summary>The number of each unit of each group: those with the largest stay.</summary>
     internal double[][] Score(TrainedNetwork model, ImmutableArray<PrunableGroup> groups, Calibration calibration) => NewScore().Score(model, groups, calibration);
 
-    /// <summary>The units that stay, ascending, by name of the group.</summary>
-    /// <param name="kept">How many of each group.</param>
+    /// <summary>The network without the units that go.</summary>
+    /// <param name="kept">How many of each group stay.</param>
     /// <param name="scores">Of <see cref="Score"/>, where they are known.</param>
-    internal Dictionary<string, ImmutableArray<int>> Select(TrainedNetwork model, ImmutableArray<PrunableGroup> groups, int[] kept, Calibration calibration, double[][]? scores = null)
+    internal TrainedNetwork Prune(TrainedNetwork model, ImmutableArray<PrunableGroup> groups, int[] kept, Calibration calibration, double[][]? scores = null)
     {
         if (HasScores) scores ??= Score(model, groups, calibration);
-        return groups.Select((group, g) => (group.Name, Units: scores is null ? Recover(model, group, kept[g], calibration) : Largest(scores[g], kept[g])))
-            .ToDictionary(s => s.Name, s => s.Units.ToImmutableArray());
+        TrainedNetwork scaled = model;
+        var units = new Dictionary<string, ImmutableArray<int>>();
+        for (int g = 0; g < groups.Length; g++)
+        {
+            if (Criterion == UnitCriterion.ThiNet)
+            {
+                (int[] chosen, double[] scales) = new GreedySelection(model, groups[g], calibration.Device).SelectByRemoval(kept[g], calibration);
+                scaled = Scaled(scaled, groups[g].Consumer.Weight, chosen, scales);
+                units[groups[g].Name] = [.. chosen];
+            }
+            else
+            {
+                units[groups[g].Name] = [.. scores is null ? Recover(model, groups[g], kept[g], calibration) : Largest(scores[g], kept[g])];
+            }
+        }
+        return NarrowNetwork.Keep(scaled, units);
     }
 
     /// <exception cref="UsageException">The criterion cannot say anything of a group.</exception>
@@ -74,6 +97,17 @@ public sealed record UnitSelection
 
     private static int[] Largest(double[] scores, int keep) => [.. Enumerable.Range(0, scores.Length).OrderByDescending(u => scores[u]).ThenBy(u => u).Take(keep).Order()];
 
+    /// <summary>With the weights that read some units multiplied.</summary>
+    private static TrainedNetwork Scaled(TrainedNetwork model, Parameter weight, int[] units, double[] scales)
+    {
+        float[] values = [.. model.Values[weight.Index]];
+        int plane = weight.Filter.Height * weight.Filter.Width;
+        for (int o = 0; o < weight.Filter.Out; o++)
+            for (int u = 0; u < units.Length; u++)
+                foreach (ref float w in values.AsSpan(o * weight.Filter.FanIn + units[u] * plane, plane)) w = (float)(w * scales[u]);
+        return model with { Values = model.Values.SetItem(weight.Index, values) };
+    }
+
     private int[] Recover(TrainedNetwork model, PrunableGroup group, int keep, Calibration calibration)
     {
         if (Criterion == UnitCriterion.Greedy) return new GreedySelection(model, group, calibration.Device).Select(keep, calibration);
@@ -87,7 +121,10 @@ public sealed record UnitSelection
         UnitCriterion.L2 => new FilterNorm(w => (double)w * w, Math.Sqrt),
         UnitCriterion.Fpgm => new GeometricMedian(),
         UnitCriterion.BnScale => new BatchNormScale(),
-        UnitCriterion.Taylor => new TaylorExpansion(),
+        UnitCriterion.Taylor => new TaylorExpansion(perImage: false),
+        UnitCriterion.Taylor16 => new TaylorExpansion(perImage: true),
+        UnitCriterion.Sosp => new SecondOrder(),
+        UnitCriterion.HRank => new FeatureRank(),
         UnitCriterion.Random => new RandomUnits(),
         _ => throw new InvalidOperationException($"{Criterion} gives no scores"),
     };
