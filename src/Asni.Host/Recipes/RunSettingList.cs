@@ -3,6 +3,7 @@ using Asni.Data;
 using Asni.Formats;
 using Asni.Methods;
 using Asni.Optimizers;
+using Asni.Pruning;
 using Asni.Settings;
 using static Asni.Settings.SettingFactory;
 
@@ -72,6 +73,8 @@ internal static class RunSettingList
         Switch<Recipe>("augment", "augment images: random crop after padding by 4 (image files: random resized crop) and horizontal flip",
             r => r.Augmentation != Augmentation.None, (r, v) => r with { Augmentation = v ? s_augmentation : Augmentation.None }) with { OffSummary = "train without augmentation" },
         Number<Recipe>("label-smoothing", "share of the label that is spread over all classes", r => r.LabelSmoothing, (r, v) => r with { LabelSmoothing = v }),
+        new("recalibrate", "batches x images, such as 5x256: batch-norm's statistics are measured anew on these before the last evaluation of each phase", (r, t) => r with { Recalibrate = ImageBatches.Parse(t) }, r => r.Recalibrate?.ToString())
+            { Values = ImageBatches.Words },
     ];
 
     private static IEnumerable<Setting<OptimizerSettings>> Optimizing() =>

@@ -14,6 +14,9 @@ namespace Asni.Methods;
 /// </summary>
 internal sealed class Phase(string name, ulong stream, Recipe recipe, Trainer trainer, ITrainingObserver observer)
 {
+    /// <summary>Of random numbers within the phase's.</summary>
+    private const ulong RecalibrationStream = 1;
+
     private readonly CheckpointKeeper? _checkpoints = trainer.Checkpoints;
 
     public IMaskPolicy? Policy { get; init; }
@@ -48,7 +51,7 @@ internal sealed class Phase(string name, ulong stream, Recipe recipe, Trainer tr
                 PruneOutcome? finish = epoch == epochs - 1 ? Policy?.Finish(At(epoch, trainer.StepsPerEpoch)) : null;
                 threshold = finish?.Threshold ?? threshold;
                 // What is delivered is not to be finished twice: from there on to the checkpoint nothing stops the phase.
-                test = finish is null ? Evaluate(At(epoch, trainer.StepsPerEpoch), cancellation) : trainer.Evaluate(CancellationToken.None);
+                test = finish is null ? Evaluate(At(epoch, trainer.StepsPerEpoch), epoch == epochs - 1, cancellation) : EvaluateFinal();
                 // The epoch's last step may have made weights NaN that no loss has seen yet.
                 if (!double.IsFinite(test.Loss)) trainer.Model.TakeSnapshot().RequireFinite(name);
                 Model model = trainer.Model;
@@ -64,7 +67,7 @@ internal sealed class Phase(string name, ulong stream, Recipe recipe, Trainer tr
                 progress = default;
                 if (_checkpoints is { IsDueAfterEpoch: true } || epoch == epochs - 1) Save(epoch + 1, progress);
             }
-            if (epochs == 0) test = trainer.Evaluate(cancellation);
+            if (epochs == 0) test = EvaluateFinal();
         }
         catch (OperationCanceledException)
         {
@@ -94,17 +97,25 @@ internal sealed class Phase(string name, ulong stream, Recipe recipe, Trainer tr
             position => position with { Epoch = epoch, Progress = reached, Threshold = threshold, Test = test, Seconds = SecondsSoFar() });
     }
 
-    private Metrics Evaluate(StepPoint at, CancellationToken cancellation)
+    /// <param name="last">Of the phase.</param>
+    private Metrics Evaluate(StepPoint at, bool last, CancellationToken cancellation)
     {
         Policy?.BeforeEvaluation(at);
         try
         {
-            return trainer.Evaluate(cancellation);
+            return last && recipe.Recalibrate is not null ? EvaluateFinal() : trainer.Evaluate(cancellation);
         }
         finally
         {
             Policy?.AfterEvaluation();
         }
+    }
+
+    /// <summary>Of what is delivered.</summary>
+    private Metrics EvaluateFinal()
+    {
+        if (recipe.Recalibrate is { } images) trainer.Recalibrate(images, SplitMix64.Fork(recipe.Seed, stream, RecalibrationStream).NextUInt64());
+        return trainer.Evaluate(CancellationToken.None);
     }
 
     private PhaseResult Restored(PhaseNumbers p, TrainedNetwork initial) =>

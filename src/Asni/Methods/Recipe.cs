@@ -2,6 +2,7 @@ using Asni.Data;
 using Asni.Devices;
 using Asni.Engine;
 using Asni.Optimizers;
+using Asni.Pruning;
 using Asni.Tensors;
 using Asni.Training.Policies;
 
@@ -28,6 +29,9 @@ public sealed record Recipe
     public LearningRate LearningRate { get; init; } = new();
 
     public double LabelSmoothing { get; init; }
+
+    /// <summary>Training images that batch-norm's statistics are measured anew on before the last evaluation of each phase; null: they stay as training left them.</summary>
+    public ImageBatches? Recalibrate { get; init; }
     public Augmentation Augmentation { get; init; }
     public ulong Seed { get; init; } = 1;
 

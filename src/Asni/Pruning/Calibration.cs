@@ -7,12 +7,12 @@ using Asni.Networks.Rewriting;
 namespace Asni.Pruning;
 
 /// <summary>The images that units are chosen by: the first batches of a dataset's epoch order.</summary>
-internal sealed record Calibration(Dataset Data, int Batches, int BatchSize, ulong Seed, Device Device, CancellationToken Cancellation)
+internal sealed record Calibration(Dataset Data, ImageBatches Images, ulong Seed, Device Device, CancellationToken Cancellation)
 {
     public delegate void Reader(ReadOnlySpan<float> activations, int images);
 
     /// <summary>As many images at random, without augmentation; all when there are fewer.</summary>
-    public ScoringImages Draw() => ScoringImages.Draw(Data, Batches * BatchSize, Seed);
+    public ScoringImages Draw() => ScoringImages.Draw(Data, checked(Images.Count * Images.Size), Seed);
 
     /// <summary>Pushes them through the front of a network.</summary>
     /// <param name="read">Gets the node's values of each batch, (image, channel, y, x).</param>
@@ -21,10 +21,10 @@ internal sealed record Calibration(Dataset Data, int Batches, int BatchSize, ulo
         TrainedNetwork front = FrontNetwork.UpTo(model.Network, node).Carry(model);
         using var on = new Model(front.Network, Device);
         on.Load(front);
-        var loader = new BatchLoader(Data, BatchSize, Augmentation.None, shuffle: true, Seed);
+        var loader = new BatchLoader(Data, Images.Size, Augmentation.None, shuffle: true, Seed);
         using var plan = new Plan(on, loader.BatchSize, training: false);
         var values = new float[checked(loader.BatchSize * node.Output.Elements)];
-        foreach (Batch batch in loader.Epoch(0).Take(Batches))
+        foreach (Batch batch in loader.Epoch(0).Take(Images.Count))
         {
             Cancellation.ThrowIfCancellationRequested();
             plan.Load(batch, Data.Normalization);

@@ -85,8 +85,8 @@ internal sealed class GreedySelection
     /// <summary>K of every two units.</summary>
     public double[] Products(Calibration calibration)
     {
-        int units = _group.Units, each = Math.Max(1, Sites / (calibration.Batches * calibration.BatchSize)), elements = _group.Hidden.Output.Elements;
-        int room = Math.Clamp(MaxValues / (units * _filter.Out), 1, each * calibration.Batches * calibration.BatchSize), filled = 0;
+        int units = _group.Units, each = Math.Max(1, Sites / (calibration.Images.Count * calibration.Images.Size)), elements = _group.Hidden.Output.Elements;
+        int room = Math.Clamp(MaxValues / (units * _filter.Out), 1, each * calibration.Images.Count * calibration.Images.Size), filled = 0;
         using var product = new SelfProduct(units, room * _filter.Out, _device);
         var added = new float[(long)units * room * _filter.Out];
         var sum = new double[units * units];

@@ -12,7 +12,7 @@ internal sealed record HiddenSums(float[] Sums, long Samples)
 {
     /// <summary>Pushes the first batches of a dataset's epoch order through the front of a network.</summary>
     public static HiddenSums Measure(TrainedNetwork model, Node hidden, Dataset data, int batches, int batchSize, ulong seed, Device device, CancellationToken cancellation) =>
-        Measure(new Calibration(data, batches, batchSize, seed, device, cancellation), model, hidden);
+        Measure(new Calibration(data, new ImageBatches(batches, batchSize), seed, device, cancellation), model, hidden);
 
     internal static HiddenSums Measure(Calibration calibration, TrainedNetwork model, Node hidden)
     {

@@ -4,6 +4,7 @@ using Asni.Devices;
 using Asni.Distributed;
 using Asni.Engine;
 using Asni.Optimizers;
+using Asni.Pruning;
 using Asni.Training.Policies;
 
 namespace Asni.Training;
@@ -156,6 +157,9 @@ internal sealed class Trainer : IDisposable
 
     /// <summary>How far the epoch is that trains now or trained last. Waits for the device.</summary>
     internal EpochProgress Progress() => _progress = _progress with { Sums = _ranks?.Sums ?? _training.LossSoFar() };
+
+    /// <inheritdoc cref="Recalibration"/>
+    public void Recalibrate(ImageBatches images, ulong seed) => Recalibration.Run(Model, _data.Train, images, seed);
 
     /// <inheritdoc cref="Evaluator.Evaluate"/>
     public Metrics Evaluate(CancellationToken cancellation = default) => _evaluator.Evaluate(cancellation);

@@ -1,4 +1,5 @@
 using Asni.Host.Recipes;
+using Asni.Data;
 using Asni.Methods;
 using Asni.Pruning;
 using Asni.Pruning.Units;
@@ -133,7 +134,7 @@ public class SettingsTests
     public void A_saved_recipe_gives_the_same_recipe_back()
     {
         RunSettings settings = Over("net: conv4\ndata: shapes\ninput: 3x48x40\nlimit: 77\ninit: '/a b/it''s #1: x.asni'\nmatch: order\nzeros: live\nstrict: false\nmethod: asni\nseed: 18446744073709551615\nbatch: 12\nlanes: 3\naugment: yes\n"
-            + "optimizer: nesterov\nmomentum: 0.85\nweight-decay: 1e-4\nlabel-smoothing: 0.1\nlr-policy: multistep\ncosine-stretch: 1.06\nlr-gamma: 0.3\n"
+            + "optimizer: nesterov\nmomentum: 0.85\nweight-decay: 1e-4\nlabel-smoothing: 0.1\nrecalibrate: 3x64\nlr-policy: multistep\ncosine-stretch: 1.06\nlr-gamma: 0.3\n"
             + "schedule: sine\nexponent: 3\nmag2: 0.01\ntrans1: 0.4\ntrans2: 0.3\nlocal: true\nprune-biases: true\nprune-every: 9\nmin-kept: 3\n"
             + "centroids: lloyd\nquantize-biases: true\nlevels: 1\nscope: channel\nsigns: initial\nnorm: kept\ncontrols: ticket,shuffle,networkmagnitude\nretrain-epochs: 6\nretrain-cosine-stretch: 1.5\nretrain-lr: 0.123456789012345\n");
         string yaml = RecipeYaml.Format(settings, "test");
@@ -177,8 +178,8 @@ public class SettingsTests
         RunSettings again = SettingsLayer.Apply(RecipeYaml.Parse(yaml, "saved"));
         Assert.That(RecipeYaml.Format(again, "test"), Is.EqualTo(yaml));
         var o = (UnitPruning)again.Resolve().Method;
-        Assert.That((o.Target.Ratio, o.Selection.Criterion, o.Selection.Iterations, o.Selection.CalibrationBatches, o.Selection.CalibrationBatchSize, o.BlockEpochs, o.Finetuning.Epochs, o.Finetuning.Rate, o.AllBlocks),
-            Is.EqualTo((0.3, UnitCriterion.BnScale, 7, 3, 64, 2, 9, 0.002, true)));
+        Assert.That((o.Target.Ratio, o.Selection.Criterion, o.Selection.Iterations, o.Selection.Calibration, o.BlockEpochs, o.Finetuning.Epochs, o.Finetuning.Rate, o.AllBlocks),
+            Is.EqualTo((0.3, UnitCriterion.BnScale, 7, new ImageBatches(3, 64), 2, 9, 0.002, true)));
         Assert.That(o.Target.Ratios, Is.EquivalentTo(new Dictionary<string, double> { ["layer1"] = 0.4, ["layer4"] = 1 }));
     }
 

@@ -85,10 +85,11 @@ public class ResumeTests : FolderTest
             new("structured in rounds, pooled by taylor, from scratch too", images.Network, images.Data, momentum with
             {
                 BatchSize = 16,
+                Recalibrate = new ImageBatches(2, 16),
                 Method = new StructuredPruning
                 {
                     Target = new UnitTarget { Macs = 0.4, Allocation = UnitAllocation.Pooled },
-                    Selection = new UnitSelection { Criterion = UnitCriterion.Taylor, CalibrationBatches = 2, CalibrationBatchSize = 16 },
+                    Selection = new UnitSelection { Criterion = UnitCriterion.Taylor, Calibration = new ImageBatches(2, 16) },
                     Rounds = 3,
                     RoundEpochs = 2,
                     Finetuning = new UnitFinetuning { Epochs = 2 },

@@ -145,7 +145,7 @@ public class UnitPruningTests
         TrainedNetwork model = RandomNetworks.Weights(network, 0);
         PrunableGroup group = PrunableGroups.Find(network).Groups.First(g => g.Name == "layer3.1.conv1");
         using Device device = on.Create();
-        var calibration = new Calibration(BlobDataset.Split(64, network.Input, 5).Train, 2, 8, 3, device, CancellationToken.None);
+        var calibration = new Calibration(BlobDataset.Split(64, network.Input, 5).Train, new ImageBatches(2, 8), 3, device, CancellationToken.None);
         var hidden = new List<double[]>();
         calibration.Push(model, group.Hidden, (values, images) =>
         {
@@ -169,7 +169,7 @@ public class UnitPruningTests
         TrainedNetwork model = RandomNetworks.Weights(network, 0);
         PrunableGroup group = PrunableGroups.Find(network).Groups.First(g => g.Name == "layer3.1.conv1");
         using Device device = on.Create();
-        var calibration = new Calibration(BlobDataset.Split(64, network.Input, 5).Train, 2, 8, 3, device, CancellationToken.None);
+        var calibration = new Calibration(BlobDataset.Split(64, network.Input, 5).Train, new ImageBatches(2, 8), 3, device, CancellationToken.None);
         var hidden = new List<double[]>();
         calibration.Push(model, group.Hidden, (values, images) =>
         {
@@ -207,7 +207,7 @@ public class UnitPruningTests
         TrainedNetwork model = Trained(network);
         ImmutableArray<PrunableGroup> groups = [PrunableGroups.Find(network).Groups.First(g => g.Name == "layer3.1.conv1")];
         using var device = new CpuDevice(1);
-        var calibration = new Calibration(BlobDataset.Split(64, network.Input, 5).Train, 2, 16, 3, device, CancellationToken.None);
+        var calibration = new Calibration(BlobDataset.Split(64, network.Input, 5).Train, new ImageBatches(2, 16), 3, device, CancellationToken.None);
         TrainedNetwork small = new UnitSelection { Criterion = UnitCriterion.ThiNet }.Prune(model, groups, [20], calibration);
         (int[] units, double[] scales) = new GreedySelection(model, groups[0], device).SelectByRemoval(20, calibration);
         float[] whole = model.Values[groups[0].Consumer.Weight.Index], narrow = small.Values[groups[0].Consumer.Weight.Index];
@@ -254,7 +254,7 @@ public class UnitPruningTests
             Method = new UnitPruning
             {
                 Target = new UnitTarget { Ratio = 0.25 },
-                Selection = new UnitSelection { Criterion = criterion, CalibrationBatches = 2, CalibrationBatchSize = 64 },
+                Selection = new UnitSelection { Criterion = criterion, Calibration = new ImageBatches(2, 64) },
                 Finetuning = new UnitFinetuning { Epochs = 2, Rate = 1e-3 },
             },
         };

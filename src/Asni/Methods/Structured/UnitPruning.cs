@@ -95,8 +95,7 @@ internal sealed class UnitRemoval(UnitPruning method, MethodRun run)
         TrainedNetwork model = start;
         ImmutableArray<PrunableGroup> groups = method.Groups(start.Network);
         int[] kept = new UnitCounts(method.Target, start.Network, [.. groups.Select(g => g.Name)]).Kept(start.Network, () => []);
-        var calibration = new Calibration(run.Data.Train, method.Selection.CalibrationBatches, method.Selection.CalibrationBatchSize,
-            SplitMix64.Fork(run.Recipe.Seed, Stream, 1).NextUInt64(), run.Device, run.Cancellation);
+        var calibration = new Calibration(run.Data.Train, method.Selection.Calibration, SplitMix64.Fork(run.Recipe.Seed, Stream, 1).NextUInt64(), run.Device, run.Cancellation);
         try
         {
             for (int g = 0; g < groups.Length; g++)
@@ -141,11 +140,11 @@ internal sealed class UnitRemoval(UnitPruning method, MethodRun run)
         using var model = new Model(pruned.Network, run.Device);
         using Trainer trainer = run.NewTrainer(model);
         model.Load(pruned);
-        if (method.Finetuning.Epochs == 0 || run.Cancellation.IsCancellationRequested)
+        if (run.Cancellation.IsCancellationRequested)
         {
             Metrics test = trainer.Evaluate(CancellationToken.None);
             return new PhaseResult(_finetuning.Name, test.Top1, test.Top5, test.Loss, model.Sparsity, model.Kept, watch.Elapsed.TotalSeconds, pruned, model.TakeSnapshot())
-            { Complete = !run.Cancellation.IsCancellationRequested };
+            { Complete = false };
         }
         PhaseResult result = new Phase(_finetuning.Name, Stream, run.Recipe, trainer, run.Observer).Run(_finetuning.Epochs, _finetuning.LearningRate, run.Cancellation);
         return result with { Seconds = watch.Elapsed.TotalSeconds };

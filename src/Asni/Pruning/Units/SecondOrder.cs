@@ -17,7 +17,7 @@ internal sealed class SecondOrder : IUnitScore
         using var on = new Model(model.Network, calibration.Device);
         on.Load(model);
         ScoringImages images = calibration.Draw();
-        using var gradient = new LossGradient(on, images, calibration.BatchSize) { Cancellation = calibration.Cancellation };
+        using var gradient = new LossGradient(on, images, calibration.Images.Size) { Cancellation = calibration.Cancellation };
         Parameter[] own = [.. groups.SelectMany(Own)];
         int[] indices = [.. own.Select(p => p.Index)];
         on.Parameters.ResetState();

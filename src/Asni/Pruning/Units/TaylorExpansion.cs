@@ -21,7 +21,7 @@ internal sealed class TaylorExpansion(bool perImage) : IUnitScore
         using var on = new Model(model.Network, calibration.Device);
         on.Load(model);
         ScoringImages images = calibration.Draw();
-        int batch = perImage ? 1 : Math.Min(calibration.BatchSize, images.Indices.Length);
+        int batch = perImage ? 1 : Math.Min(calibration.Images.Size, images.Indices.Length);
         using var gradient = new LossGradient(on, images, batch, meanOver: batch) { Cancellation = calibration.Cancellation };
         Parameter[] read = [.. groups.SelectMany(g => g.Consumers).Select(c => c.Weight).DistinctBy(w => w.Index)];
         int[] indices = [.. read.Select(w => w.Index)];

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Asni.Data;
 using Asni.Networks;
 using Asni.Networks.Rewriting;
 using Asni.Settings;
@@ -37,21 +38,19 @@ public enum UnitCriterion
 /// <summary>Which units of a group stay.</summary>
 public sealed record UnitSelection
 {
-    private const string CalibrationWords = "batches x images, such as 5x256";
-
     public UnitCriterion Criterion { get; init; } = UnitCriterion.ISpaSP;
 
     /// <summary>T of i-SpaSP.</summary>
     public int Iterations { get; init; } = 20;
-    public int CalibrationBatches { get; init; } = 5;
-    public int CalibrationBatchSize { get; init; } = 256;
+
+    /// <summary>Training images that it sees.</summary>
+    public ImageBatches Calibration { get; init; } = new(5, 256);
 
     internal static ImmutableArray<Setting<UnitSelection>> Settings { get; } =
     [
         SettingFactory.Choice<UnitSelection, UnitCriterion>("criterion", "which units stay, by score: l1, l2, fpgm, bnscale, taylor, taylor16, sosp, hrank, random; hidden units by the next layer's output: ispasp, greedy, thinet", o => o.Criterion, (o, v) => o with { Criterion = v }),
         SettingFactory.Integer<UnitSelection>("iterations", "iterations of the selection", o => o.Iterations, (o, v) => o with { Iterations = v }, "[1, inf)"),
-        new("calibration", "batches x images that the selection sees: 5x256", (o, t) => o.WithCalibration(t),
-            o => $"{SettingText.Text(o.CalibrationBatches)}x{SettingText.Text(o.CalibrationBatchSize)}") { Values = CalibrationWords },
+        new("calibration", "batches x images that the selection sees: 5x256", (o, t) => o with { Calibration = ImageBatches.Parse(t) }, o => $"{o.Calibration}") { Values = ImageBatches.Words },
     ];
 
     /// <summary>It gives each unit a number, by which units of several groups can be compared.</summary>
@@ -128,10 +127,4 @@ public sealed record UnitSelection
         UnitCriterion.Random => new RandomUnits(),
         _ => throw new InvalidOperationException($"{Criterion} gives no scores"),
     };
-
-    private UnitSelection WithCalibration(string text)
-    {
-        int[] parts = [.. text.Split('x').Select(SettingText.Integer)];
-        return parts is [>= 1, >= 1] ? this with { CalibrationBatches = parts[0], CalibrationBatchSize = parts[1] } : throw new FormatException(CalibrationWords);
-    }
 }

@@ -181,7 +181,7 @@ public class UnitScoreTests
         public ImmutableArray<PrunableGroup> Groups { get; }
 
         /// <summary>The first 16 images of the scores, in two batches.</summary>
-        public Calibration Calibration(Device device) => new(_data, 2, 8, 7, device, CancellationToken.None);
+        public Calibration Calibration(Device device) => new(_data, new ImageBatches(2, 8), 7, device, CancellationToken.None);
 
         /// <summary>With other values, of some of the images.</summary>
         public double Of(ImmutableArray<float[]> values, int[] images)
