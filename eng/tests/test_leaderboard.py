@@ -92,6 +92,8 @@ class Leaderboard(unittest.TestCase):
         done = self.call("--net", "conv6,vgg16", "--method", "rigl", "--sparsity", "0.98", "--seed", "1")
         self.assertEqual((done.returncode, ["--fan-in live" in call for call in self.calls()]), (0, [True, False]), done.stderr)
         self.assertIn("Of their own: `--fan-in live` for `rigl` on conv6.", done.stdout)
+        self.call("--net", "conv6", "--method", "granet", "--sparsity", "0.98", "--seed", "1")
+        self.assertIn("--fan-in live", self.calls()[-1])
         self.call("--net", "conv6", "--method", "rigl", "--sparsity", "0.9", "--seed", "1", "--runs", os.path.join(self.folder.name, "other"), "--", "--fan-in", "all")
         self.assertNotIn("--fan-in live", self.calls()[-1], "the call says otherwise")
 

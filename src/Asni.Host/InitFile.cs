@@ -49,7 +49,7 @@ internal sealed class InitFile
         TrainedNetwork fresh = MethodRunner.CreateInitialWeights(network, settings.Recipe.Seed);
         bool whole = method.Row.NeedsStart;
         ZeroWeights zeros = settings.Zeros ?? (whole ? WeightFile.ZerosOf(_header) : ZeroWeights.Live);
-        WeightsByName loaded = WeightFile.Load(path, network, fresh, settings.Match, zeros, settings.Strict ?? whole);
+        WeightsByName loaded = WeightFile.Load(path, network, fresh, settings.Match, zeros, settings.Strict ?? (whole || method.Row.StartsTrained));
         method.ValidateStart(given: true, loaded.IsPruned);
         notes.AddRange(WeightNotes.Describe(loaded, path));
         return loaded.Trained;

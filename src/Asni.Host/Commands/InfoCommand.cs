@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Asni.Host.Display;
+using Asni.Formats;
 using Asni.Host.Recipes;
 using Asni.Networks;
 using Asni.Settings;
@@ -28,14 +29,20 @@ internal static class InfoCommand
         var command = new Command("info", what) { file, net, input, classes, groups };
         command.SetAction(parsed =>
         {
-            if (((Option[])[input, classes, groups]).FirstOrDefault(o => parsed.GetResult(o) is { Implicit: false }) is { } idle && parsed.GetValue(net) is null)
+            if (((Option[])[input, classes]).FirstOrDefault(o => parsed.GetResult(o) is { Implicit: false }) is { } idle && parsed.GetValue(net) is null)
                 throw new UsageException($"{idle.Name} needs --net, the network that it is about.");
             if (parsed.GetValue(file) is not null && parsed.GetValue(net) is not null) throw new UsageException("give either a network file or --net.");
-            if (parsed.GetValue(file) is { } path) FileInfoTable.Write(console, path);
+            bool ofGroups = parsed.GetValue(groups);
+            if (ofGroups && parsed.GetValue(file) is null && parsed.GetValue(net) is null) throw new UsageException("--groups needs a network file or --net, the network that it is about.");
+            if (parsed.GetValue(file) is { } path)
+            {
+                if (ofGroups) WriteGroups(console, NetworkFormats.ReadHeader(path).Network);
+                else FileInfoTable.Write(console, path);
+            }
             else if (parsed.GetValue(net) is { } name)
             {
                 Network network = NetworkZoo.Create(name, Input(parsed.GetValue(input)), parsed.GetValue(classes));
-                if (parsed.GetValue(groups)) WriteGroups(console, network);
+                if (ofGroups) WriteGroups(console, network);
                 else WriteLayers(console, network);
             }
             else WriteNetworks(console);
@@ -72,10 +79,10 @@ internal static class InfoCommand
     private static void WriteGroups(HostConsole console, Network network)
     {
         PrunableGroups found = PrunableGroups.Find(network);
-        ConsoleTable table = console.NewTable(["layer", "units", "read by", "by default"], 1);
+        ConsoleTable table = console.NewTable(["layers that make them", "units", "read by", "structured", "ispasp"], 1);
         foreach (PrunableGroup group in found.Groups)
-            table.AddRow(string.Join(", ", group.Producers.Select(p => p.Name)), Count(group.Units), string.Join(", ", group.Consumers.Select(c => c.Name)), group.StaysBecause is { } why ? "stays: " + why : "is pruned");
-        foreach ((string layer, string reason) in found.Fixed) table.AddRow(layer, "", "", "cannot be: " + reason);
+            table.AddRow(string.Join(", ", group.Producers.Select(p => p.Name)), Count(group.Units), string.Join(", ", group.Consumers.Select(c => c.Name)), "can go", group.StaysBecause is not { } why ? "can go" : group.IsHidden ? $"--all-blocks: {why}" : "no: " + why);
+        foreach ((string layer, string reason) in found.Fixed) table.AddRow(layer, "", "", "no: " + reason, "no");
         console.Write(table);
     }
 

@@ -55,7 +55,7 @@ internal static class RunSettingList
         new("init", "network file to start from, matched by tensor names: .asni, .safetensors, .pt", (s, t) => s with { Init = SettingText.FilePath(t) }, s => s.Init),
         Choice<RunSettings, MatchKind>("match", "assign the tensors of --init by name, or by order where names do not match and shapes do: names, order", s => s.Match, (s, v) => s with { Match = v }),
         Choice<RunSettings, ZeroWeights>("zeros", "treat zeros of an --init file without masks as pruned (the default of retrain) or live", s => s.Zeros, (s, v) => s with { Zeros = v }),
-        new("strict", "every tensor of --init and of the network must match (the default of retrain)",
+        new("strict", "every tensor of --init and of the network must match (the default of ispasp, retrain and structured)",
             (s, t) => s with { Strict = SettingText.Switch(t) }, s => s.Strict is { } b ? SettingText.Text(b) : null) { IsSwitch = true, OffSummary = "load the tensors of --init that match, initialize the others" },
         new("method", "method: " + string.Join(", ", Method.All.Select(m => m.Name)) + " (asni methods describes them)",
             (s, t) => Method.Find(t) is not null ? s : throw new FormatException($"one of {string.Join(", ", Method.All.Select(m => m.Name))}{Suggestion.For(t, Method.All.Select(m => m.Name))}"),

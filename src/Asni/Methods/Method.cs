@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Globalization;
 using Asni.Networks;
 using Asni.Optimizers;
 using Asni.Pruning;
@@ -72,7 +73,8 @@ public abstract record Method
     /// <summary>Why a setting changes nothing in this run, where its needs do not say it; null when it counts.</summary>
     internal virtual string? Ignores(string setting, Recipe recipe, bool given) =>
         setting == "sparsity" && Parts is { Pattern: { HasSparsity: true } pattern } ? $"the pattern {pattern} gives the sparsity"
-        : setting == "allocation" && Parts?.LayerDensities is not null ? "layer-densities has it" : null;
+        : setting == "allocation" && Parts?.LayerDensities is not null ? "layer-densities has it"
+        : setting == "fan-in" && given ? "the weights that are given are not drawn" : null;
 
     /// <summary>The same method with what follows from its other settings, or from the recipe's, filled in.</summary>
     internal virtual Method Explicit(Recipe recipe) => this;
@@ -109,6 +111,9 @@ internal sealed record MethodRow(string Name, string Summary, string Source)
     /// <summary>It works on a network that is given to it, and has nothing to do without.</summary>
     public bool NeedsStart { get; init; }
 
+    /// <summary>A network that is given to it counts as trained: every tensor of it is to be in the file.</summary>
+    public bool StartsTrained { get; init; }
+
     /// <summary>It needs a network that has all its weights: one that is pruned already is refused.</summary>
     public bool StartsDense { get; init; }
 }
@@ -119,6 +124,9 @@ internal sealed record PhasePlan(string Name, int Epochs, LearningRate LearningR
 {
     /// <summary>Where in its schedule it begins; what is before that it does not train.</summary>
     public TrainingTime Begin { get; init; }
+
+    /// <summary>True for "imp1", "imp2", ... of "imp".</summary>
+    public static bool IsNumbered(string phase, string name) => phase.StartsWith(name, StringComparison.Ordinal) && int.TryParse(phase.AsSpan(name.Length), NumberStyles.None, CultureInfo.InvariantCulture, out _);
 }
 
 /// <summary>A time within a training, as epochs and steps beside them.</summary>

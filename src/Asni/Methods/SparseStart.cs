@@ -27,7 +27,7 @@ public sealed record SparseStart
     /// <summary>In place of the allocation: how dense each layer is beside the others.</summary>
     public LayerDensities? LayerDensities { get; init; }
 
-    /// <summary>Which inputs initial weights are drawn for.</summary>
+    /// <summary>Which inputs initial weights are drawn for. Weights that a run is given stay as they are.</summary>
     public FanIn FanIn { get; init; }
 
     /// <summary>How many weights each layer keeps.</summary>
@@ -38,8 +38,10 @@ public sealed record SparseStart
         PruningOptions.SparsitySetting<SparseStart>(s => s.Sparsity, (s, v) => s with { Sparsity = v }),
         AllocationSetting.In<SparseStart>(s => s.Parts, (s, p) => s with { Allocation = p.Allocation }),
         (PruningParts.Settings.First(s => s.Key == "layer-densities") with { Needs = [] }).In<SparseStart>(s => s.Parts, (s, p) => s with { LayerDensities = p.LayerDensities }),
-        SettingFactory.Choice<SparseStart, FanIn>("fan-in", "initial weights are drawn for all inputs of a unit, or for its live ones: without batch-norm, deep and very sparse networks need the latter", s => s.FanIn, (s, v) => s with { FanIn = v }),
+        FanInSetting,
     ];
+
+    internal static Setting<SparseStart> FanInSetting => SettingFactory.Choice<SparseStart, FanIn>("fan-in", "initial weights are drawn for all inputs of a unit, or for its live ones: without batch-norm, deep and very sparse networks need the latter", s => s.FanIn, (s, v) => s with { FanIn = v });
 
     internal PruningParts Parts => new() { Score = ScoreKind.Random, Allocation = Allocation, LayerDensities = LayerDensities };
 
@@ -47,7 +49,7 @@ public sealed record SparseStart
     internal void Prune(MethodRun run)
     {
         Parts.CreatePruner(run.Model, run.Recipe.Seed).PruneTo(Sparsity, run.Observer.OnNote);
-        if (FanIn == FanIn.Live) run.Model.Load(ForLiveInputs(run.Model.TakeSnapshot()));
+        if (FanIn == FanIn.Live && run.Given is null) run.Model.Load(ForLiveInputs(run.Model.TakeSnapshot()));
     }
 
     /// <summary>Weights that were drawn for all inputs, as drawn for each unit's live ones: times sqrt(fan-in / live).</summary>

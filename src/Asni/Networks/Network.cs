@@ -34,4 +34,7 @@ public sealed record Network
 
     /// <summary>Number of prunable weights, N.</summary>
     public long WeightCount => Weights.Sum(p => p.Elements);
+
+    /// <summary>Its tensors have the names and shapes of another network's, in that order.</summary>
+    internal bool HasTensorsOf(Network other) => Parameters.Select(p => (p.Name, p.Shape)).SequenceEqual(other.Parameters.Select(p => (p.Name, p.Shape)));
 }

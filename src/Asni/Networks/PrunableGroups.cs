@@ -19,6 +19,9 @@ internal sealed record PrunableGroup(ImmutableArray<WeightedNode> Producers, Imm
     /// <summary>One layer makes its units and one other reads them.</summary>
     public bool IsHidden => Producers.Length == 1 && Consumers.Length == 1 && !Members.Any(m => m.Units == UnitFlow.Adds);
 
+    /// <summary>The fewest units it can have: a depthwise convolution of one channel would be one that is not depthwise.</summary>
+    public int Least => Math.Min(Units, Members.OfType<ConvolutionNode>().Any(c => c.IsDepthwise) ? 2 : 1);
+
     /// <summary>Of a hidden group.</summary>
     public WeightedNode Producer => Producers.Single();
 

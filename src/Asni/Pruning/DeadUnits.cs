@@ -10,7 +10,7 @@ namespace Asni.Pruning;
 /// </summary>
 internal static class DeadUnits
 {
-    /// <summary>The network without its dead units. Taking some out may kill others, so it is done until none is left; a group keeps one unit at least.</summary>
+    /// <summary>The network without its dead units. Taking some out may kill others, so it is done until none is left; a group keeps one unit at least, before a depthwise convolution two.</summary>
     public static TrainedNetwork Remove(TrainedNetwork model)
     {
         for (bool changed = true; changed;)
@@ -20,7 +20,7 @@ internal static class DeadUnits
             {
                 PrunableGroup group = PrunableGroups.Find(model.Network).Groups.First(g => g.Name == name);
                 int[] dead = [.. Enumerable.Range(0, group.Units).Where(u => IsDead(model, group, u))];
-                if (dead.Length == group.Units) dead = dead[1..];
+                dead = dead[Math.Max(0, dead.Length - (group.Units - group.Least))..];
                 if (dead.Length == 0) continue;
                 model = NarrowNetwork.Keep(Fold(model, group, dead), group, [.. Enumerable.Range(0, group.Units).Except(dead)]);
                 changed = true;

@@ -12,7 +12,7 @@ public readonly record struct ImageBatches(int Count, int Size)
     internal static ImageBatches Parse(string text)
     {
         int[] parts = [.. text.Split('x').Select(SettingText.Integer)];
-        return parts is [>= 1, >= 1] ? new ImageBatches(parts[0], parts[1]) : throw new FormatException(Words);
+        return parts is [>= 1, >= 1] && (long)parts[0] * parts[1] <= int.MaxValue ? new ImageBatches(parts[0], parts[1]) : throw new FormatException(Words);
     }
 
     /// <inheritdoc/>

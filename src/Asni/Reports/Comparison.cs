@@ -45,7 +45,7 @@ internal sealed record Comparison(IReadOnlyList<ComparedPhase> Rows)
     }
 
     /// <summary>The rounds of one method are points of one curve.</summary>
-    private static string SeriesName(string phase) => Imp.IsRound(phase) ? Imp.RoundName : phase;
+    private static string SeriesName(string phase) => Imp.IsRound(phase) ? Imp.RoundName : StructuredPruning.IsRound(phase) ? StructuredPruning.PhaseName : phase;
 
     private static ComparedPhase Compare(IReadOnlyList<(RunSummary Run, PhaseSummary Phase)> same)
     {

@@ -107,7 +107,7 @@ internal sealed record Checkpoint(CheckpointPosition Position, TrainedNetwork Mo
     /// <exception cref="AsniException">It is of another one.</exception>
     public void Restore(Model model)
     {
-        if (!model.Network.Parameters.Select(p => (p.Name, p.Shape)).SequenceEqual(Model.Network.Parameters.Select(p => (p.Name, p.Shape))))
+        if (!model.Network.HasTensorsOf(Model.Network))
             throw new AsniException($"the checkpoint holds {Model.Network.Name}, and the run now comes to {model.Network.Name}: it was written by another version or device; start a new run.");
         model.Load(Model);
         foreach (Parameter p in model.Network.Parameters)

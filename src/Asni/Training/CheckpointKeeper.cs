@@ -130,6 +130,9 @@ public sealed class CheckpointKeeper
         return model;
     }
 
+    /// <summary>The network with which a phase goes on; null where it does not.</summary>
+    internal TrainedNetwork? Reached(string phase) => _resume?.Position.Phase == phase ? _resume.Model : null;
+
     /// <summary>The state in which a phase goes on; given once.</summary>
     internal Checkpoint? TakeResume(string phase)
     {

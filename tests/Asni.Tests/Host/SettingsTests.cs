@@ -172,14 +172,14 @@ public class SettingsTests
     [Test]
     public void A_saved_recipe_of_structured_pruning_gives_the_same_recipe_back()
     {
-        RunSettings settings = Over("method: ispasp\nratio: 0.3\nratios: layer1=0.4,layer4=1\ncriterion: bnscale\niterations: 7\ncalibration: 3x64\nblock-epochs: 2\n"
+        RunSettings settings = Over("method: ispasp\nratio: 0.3\nratios: layer1=0.4,layer4=1\ncriterion: ispasp\niterations: 7\ncalibration: 3x64\nblock-epochs: 2\n"
             + "finetune-epochs: 9\nfinetune-lr: 0.002\nall-blocks: true\n");
         string yaml = RecipeYaml.Format(settings, "test");
         RunSettings again = SettingsLayer.Apply(RecipeYaml.Parse(yaml, "saved"));
         Assert.That(RecipeYaml.Format(again, "test"), Is.EqualTo(yaml));
         var o = (UnitPruning)again.Resolve().Method;
         Assert.That((o.Target.Ratio, o.Selection.Criterion, o.Selection.Iterations, o.Selection.Calibration, o.BlockEpochs, o.Finetuning.Epochs, o.Finetuning.Rate, o.AllBlocks),
-            Is.EqualTo((0.3, UnitCriterion.BnScale, 7, new ImageBatches(3, 64), 2, 9, 0.002, true)));
+            Is.EqualTo((0.3, UnitCriterion.ISpaSP, 7, new ImageBatches(3, 64), 2, 9, 0.002, true)));
         Assert.That(o.Target.Ratios, Is.EquivalentTo(new Dictionary<string, double> { ["layer1"] = 0.4, ["layer4"] = 1 }));
     }
 

@@ -1,3 +1,6 @@
+using Asni.Formats;
+using Asni.Networks;
+using Asni.Tensors;
 using Asni.Tests.Formats;
 
 namespace Asni.Tests.Host;
@@ -36,7 +39,7 @@ public class UnitPruningCommandTests
     public void A_network_without_channels_of_its_streams_goes_through_every_command()
     {
         using var folder = new TemporaryFolder();
-        Run(["train", "--net", "resnet20", "--method", "structured", "--keep-macs", "0.4", "--criterion", "l2", "--rounds", "2", "--finetune-epochs", "1", "--scratch",
+        Run(["train", "--net", "resnet20", "--method", "structured", "--budget", "macs=0.4", "--criterion", "l2", "--rounds", "2", "--finetune-epochs", "1", "--scratch",
             "--out", folder["units"], "--data", "digits", "--limit", "120", "--device", "cpu", "--threads", "1", "--epochs", "1"]);
         string file = folder["units/structured.safetensors"];
         string report = File.ReadAllText(folder["units/report.html"]);
@@ -48,11 +51,37 @@ public class UnitPruningCommandTests
         Assert.That(Run("compare", folder["units"]), Does.Contain("structured"));
         foreach (string format in new[] { "onnx", "asni" }) Run("export", "--run", folder["units"], "--to", format);
         Assert.That(Run("compact", file), Does.Contain("compact.safetensors"));
-        CommandLine.ExpectFailure(2, "keep-macs says how much stays", ["train", "--net", "resnet20", "--method", "structured", "--keep-macs", "0.4", "--ratio", "0.3", .. s_small]);
+        CommandLine.ExpectFailure(2, "exclude each other", ["train", "--net", "resnet20", "--method", "structured", "--budget", "macs=0.4", "--ratio", "0.3", .. s_small]);
+        CommandLine.ExpectFailure(2, "is not macs=SHARE or params=SHARE", ["train", "--net", "resnet20", "--method", "structured", "--budget", "1=0.4", .. s_small]);
+        CommandLine.ExpectFailure(2, "has no effect", ["train", "--net", "resnet20", "--method", "structured", "--calibration", "5x10", .. s_small]);
+        CommandLine.ExpectFailure(2, "is not batches x images", ["train", "--net", "resnet20", "--method", "structured", "--criterion", "taylor", "--calibration", "50000x50000", .. s_small]);
+        CommandLine.ExpectFailure(2, "whose units stay in this run", ["train", "--net", "resnet20", "--method", "structured", "--unit-scope", "blocks", "--ratios", "layer3.0=0.3", .. s_small]);
         CommandLine.ExpectFailure(2, "unit-allocation pooled needs another one", ["train", "--net", "resnet20", "--method", "structured", "--criterion", "ispasp", "--unit-allocation", "pooled", .. s_small]);
         CommandLine.ExpectFailure(2, "for hidden units", ["train", "--net", "resnet20", "--method", "structured", "--criterion", "greedy", .. s_small]);
-        CommandLine.ExpectFailure(2, "cannot keep as little as", ["train", "--net", "resnet20", "--method", "structured", "--keep-params", "0.0001", .. s_small]);
+        CommandLine.ExpectFailure(2, "cannot keep as little as", ["train", "--net", "resnet20", "--method", "structured", "--budget", "params=0.0001", .. s_small]);
         CommandLine.ExpectFailure(2, "round-epochs", ["train", "--net", "resnet20", "--method", "structured", "--round-epochs", "3", .. s_small]);
+    }
+
+    [Test]
+    public void What_can_go_is_listed_for_a_network_and_for_a_file()
+    {
+        using var folder = new TemporaryFolder();
+        string zoo = Run("info", "--net", "mobilenet_v2", "--groups");
+        Assert.That(zoo, Does.Contain("features.2.conv.2, features.3.conv.2").And.Contain("no: 2 layers make its units").And.Contain("--all-blocks: no activation follows it").And.Contain("no: it gives the logits"));
+        Network own = new NetworkBuilder("own", new Chw(3, 8, 8)).Convolution("a", 4, 3).Relu("r").GlobalAveragePool("mean").Linear("b", 3).Build();
+        NetworkFile.Write(folder["own.safetensors"], RandomNetworks.Weights(own, 0), "dense");
+        Assert.That(Run("info", folder["own.safetensors"], "--groups"), Does.Match(@"\| a +\| +4 \| b "));
+        CommandLine.ExpectFailure(2, "--groups needs a network file or --net", "info", "--groups");
+    }
+
+    /// <summary>Its tensors are other than the network's: pruning weights at random is of no use to anybody.</summary>
+    [Test]
+    public void A_file_of_another_network_is_refused()
+    {
+        using var folder = new TemporaryFolder();
+        NetworkFile.Write(folder["a.safetensors"], RandomNetworks.Weights(NetworkZoo.Create("mlp300[1=30]"), 0), "ispasp");
+        foreach (string method in (string[])["structured", "ispasp"])
+            CommandLine.ExpectFailure(1, "1.weight", ["train", "--net", "mlp300", "--init", folder["a.safetensors"], "--method", method, "--data", "digits", "--limit", "240"]);
     }
 
     [Test]

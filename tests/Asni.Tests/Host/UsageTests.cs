@@ -17,7 +17,7 @@ public class UsageTests : FolderTest
     [TestCase("asni data get needs <name>", "data", "get")]
     [TestCase("asni data needs one of its commands: list, get.", "data")]
     [TestCase("--classes 'x' is not a whole number.", "info", "--net", "lenet300", "--classes", "x")]
-    [TestCase("--groups needs --net", "info", "--groups")]
+    [TestCase("--groups needs a network file or --net", "info", "--groups")]
     [TestCase("--classes needs --net", "info", "x", "--classes", "3")]
     [TestCase("give either a network file or --net.", "info", "x", "--net", "lenet300")]
     [TestCase("--limit '99999999999' is not a whole number from -2147483648 to 2147483647.", "--limit", "99999999999")]

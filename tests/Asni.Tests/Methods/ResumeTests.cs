@@ -88,7 +88,7 @@ public class ResumeTests : FolderTest
                 Recalibrate = new ImageBatches(2, 16),
                 Method = new StructuredPruning
                 {
-                    Target = new UnitTarget { Macs = 0.4, Allocation = UnitAllocation.Pooled },
+                    Target = new UnitTarget { Budget = new(UnitCost.Macs, 0.4), Allocation = UnitAllocation.Pooled },
                     Selection = new UnitSelection { Criterion = UnitCriterion.Taylor, Calibration = new ImageBatches(2, 16) },
                     Rounds = 3,
                     RoundEpochs = 2,

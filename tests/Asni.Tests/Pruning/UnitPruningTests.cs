@@ -268,6 +268,33 @@ public class UnitPruningTests
         Assert.That(observer.Notes, Has.Some.Contains("10 of 40 units stay"));
     }
 
+    /// <summary>Of a sparse network, also what it pays.</summary>
+    [Test]
+    public void The_control_from_scratch_has_the_same_units_and_masks()
+    {
+        Network network = Asni.Tests.Engine.TinyNetworks.Linear(36, 40, 20, 4);
+        TrainedNetwork sparse = RandomNetworks.Weights(network, 0.8);
+        var recipe = new Recipe
+        {
+            Network = "tiny",
+            Data = "blobs",
+            Epochs = 1,
+            BatchSize = 50,
+            Method = new StructuredPruning { Rounds = 2, Scratch = true, Finetuning = new UnitFinetuning { Epochs = 0 } },
+        };
+        using var device = new CpuDevice(1);
+        RunResult result = MethodRunner.Run(recipe, network, BlobDataset.Split(200, new Chw(36, 1, 1), 4), device, start: sparse);
+        Assert.That(result.Phases.Select(p => p.Phase), Is.EqualTo(new[] { "structured1", "structured", "scratch" }));
+        (TrainedNetwork pruned, TrainedNetwork scratch) = (result.Phases[1].Model, result.Phases[2].Model);
+        Assert.That(pruned.Network.Name, Is.EqualTo("tiny[fc1=20,fc2=10]"));
+        foreach (Parameter p in pruned.Network.Weights)
+        {
+            Assert.That(scratch.Masks[p.Index]!.Words.SequenceEqual(pruned.Masks[p.Index]!.Words), p.Name);
+            Assert.That(scratch.Values[p.Index], Is.Not.EqualTo(pruned.Values[p.Index]), p.Name);
+        }
+        Assert.That(result.Phases[1].TestLoss, Is.GreaterThan(0), "evaluated without an epoch of fine-tuning");
+    }
+
     [TestCase("lenet300")]
     [TestCase("conv4")]
     [TestCase("resnet20")]

@@ -37,7 +37,7 @@ public sealed record StructuredPruning : Method
             the units of smallest score go, in each group of layers that share units, or by score / group mean (/ what the unit costs) over all groups, until the share or the budget holds
             """,
         Leaves = "structured.safetensors, a smaller network, with rounds structured1.safetensors, ... of each before the last; without a network to start from, dense.safetensors first; scratch.safetensors of the control",
-        Example = [("net", "resnet20"), ("init", "runs/dense/dense.safetensors"), ("keep-macs", "0.5")],
+        Example = [("net", "resnet20"), ("init", "runs/dense/dense.safetensors"), ("budget", "macs=0.5")],
         Settings = SettingFactory.As<Method, StructuredPruning>(
         [
             .. UnitTarget.Settings.In<StructuredPruning, UnitTarget>(m => m.Target, (m, v) => m with { Target = v }),
@@ -52,6 +52,7 @@ public sealed record StructuredPruning : Method
             .. UnitFinetuning.Settings.In<StructuredPruning, UnitFinetuning>(m => m.Finetuning, (m, v) => m with { Finetuning = v }),
             SettingFactory.Switch<StructuredPruning>("scratch", "a control run after it: the same small network trained from new weights (Liu et al. 2019, arXiv 1810.05270)", m => m.Scratch, (m, v) => m with { Scratch = v }),
         ]),
+        StartsTrained = true,
     };
 
     public UnitTarget Target { get; init; } = new();
@@ -88,24 +89,20 @@ public sealed record StructuredPruning : Method
         ImmutableArray<string> names = [.. Groups(original).Select(g => g.Name)];
         for (int round = 1; round <= Rounds; round++)
         {
+            PhasePlan phase = RoundPhase(round);
             // Scoring may need a model of its own: both need not fit on the device.
             run.Release();
-            run.Continue(Cut(run, model, original, names, round));
-            PhaseResult result = run.Train(RoundPhase(round));
+            run.Continue(Reached(run, phase, Cut(run, model, original, names, round)));
+            PhaseResult result = run.Train(phase);
             yield return result;
             model = result.Model;
         }
         if (!Scratch) yield break;
-        run.Continue(MethodRunner.CreateInitialWeights(model.Network, run.Recipe.Seed));
+        run.Continue(Methods.Controls.FromReinit(run.Recipe.Seed, model));
         yield return run.Train(ScratchPhase(run.Recipe), stream: DenseTraining.Stream);
     }
 
-    internal override void Validate(Network network)
-    {
-        ImmutableArray<PrunableGroup> groups = Groups(network);
-        Selection.Validate(groups);
-        new UnitCounts(Target, network, [.. groups.Select(g => g.Name)]).Validate();
-    }
+    internal override void Validate(Network network) => UnitCounts.Validate(Target, Selection, network, Groups(network));
 
     internal override void Validate(Recipe recipe)
     {
@@ -121,8 +118,12 @@ public sealed record StructuredPruning : Method
     private ImmutableArray<PrunableGroup> Groups(Network network)
     {
         ImmutableArray<PrunableGroup> all = PrunableGroups.Find(network).Groups;
-        return Target.Of(network, all.Where(g => Scope == UnitScope.All || g.IsHidden && (Scope == UnitScope.Hidden || g.StaysBecause is null)), all);
+        return Target.Of(network, [.. all.Where(g => Scope == UnitScope.All || g.IsHidden && (Scope == UnitScope.Hidden || g.StaysBecause is null))], all);
     }
+
+    /// <summary>What was cut, or where a run is resumed on another device, which may cut elsewhere, what the checkpoint goes on with.</summary>
+    private static TrainedNetwork Reached(MethodRun run, PhasePlan phase, TrainedNetwork cut) =>
+        run.Checkpoints?.Reached(phase.Name) is { } reached && !reached.Network.HasTensorsOf(cut.Network) ? reached : cut;
 
     private TrainedNetwork Cut(MethodRun run, TrainedNetwork model, Network original, ImmutableArray<string> names, int round)
     {
@@ -134,6 +135,9 @@ public sealed record StructuredPruning : Method
         run.Observer.OnNote(new(UnitFinetuning.DescribeSizes(original, smaller.Network)));
         return smaller;
     }
+
+    /// <summary>True for "structured1", "structured2", ...</summary>
+    internal static bool IsRound(string phase) => PhasePlan.IsNumbered(phase, PhaseName);
 
     private PhasePlan RoundPhase(int round) => round < Rounds ? Finetuning.Phase($"{PhaseName}{round}", RoundEpochs) : Finetuning.Phase(PhaseName);
 

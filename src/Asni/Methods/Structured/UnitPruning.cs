@@ -35,6 +35,7 @@ public sealed record UnitPruning : Method
             .. UnitFinetuning.Settings.In<UnitPruning, UnitFinetuning>(m => m.Finetuning, (m, v) => m with { Finetuning = v }),
             SettingFactory.Switch<UnitPruning>("all-blocks", "also blocks with a downsample branch and the last of each stage", m => m.AllBlocks, (m, v) => m with { AllBlocks = v }),
         ]),
+        StartsTrained = true,
     };
 
     public UnitTarget Target { get; init; } = new();
@@ -64,12 +65,7 @@ public sealed record UnitPruning : Method
         yield return new UnitRemoval(this, run).Run(start);
     }
 
-    internal override void Validate(Network network)
-    {
-        ImmutableArray<PrunableGroup> groups = Groups(network);
-        Selection.Validate(groups);
-        new UnitCounts(Target, network, [.. groups.Select(g => g.Name)]).Validate();
-    }
+    internal override void Validate(Network network) => UnitCounts.Validate(Target, Selection, network, Groups(network));
 
     internal override string? Ignores(string setting, Recipe recipe, bool given) => Target.Ignores(setting) ?? UnitFinetuning.Ignores(setting, given);
 
@@ -78,7 +74,7 @@ public sealed record UnitPruning : Method
     internal ImmutableArray<PrunableGroup> Groups(Network network)
     {
         ImmutableArray<PrunableGroup> hidden = [.. PrunableGroups.Find(network).Hidden];
-        return Target.Of(network, hidden.Where(g => g.StaysBecause is null || AllBlocks), hidden);
+        return Target.Of(network, [.. hidden.Where(g => g.StaysBecause is null || AllBlocks)], hidden);
     }
 }
 

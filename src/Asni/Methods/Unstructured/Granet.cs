@@ -27,6 +27,7 @@ public sealed record Granet : Method
         [
             PruningOptions.SparsitySetting<Granet>(m => m.Sparsity, (m, v) => m with { Sparsity = v }),
             SettingFactory.Number<Granet>("start-sparsity", "sparsity of the random mask that training begins with; 0: all weights", m => m.StartSparsity, (m, v) => m with { StartSparsity = v }, "[0, 1)"),
+            SparseStart.FanInSetting.In<Granet>(m => new SparseStart { FanIn = m.FanIn }, (m, v) => m with { FanIn = v.FanIn }),
             SparseStart.AllocationSetting.In<Granet>(m => new PruningParts { Allocation = m.Allocation }, (m, v) => m with { Allocation = v.Allocation })
                 with { Summary = "how many weights each layer has at first: pooled (random weights of all layers), uniform (the same density) or erk" },
             SettingFactory.Number<Granet>("prune-begin", "share of the run after which pruning begins (t0)", m => m.Begin, (m, v) => m with { Begin = v }, "[0, 1)"),
@@ -51,6 +52,9 @@ public sealed record Granet : Method
     /// <summary>t1, a share of the run: epoch 110 of 160 in the authors' runs on CIFAR.</summary>
     public double PruneEnd { get; init; } = 0.6875;
 
+    /// <inheritdoc cref="SparseStart.FanIn"/>
+    public FanIn FanIn { get; init; }
+
     public ExchangeSettings Exchange { get; init; } = new() { Fraction = 0.5, End = 1 };
 
     internal override MethodRow Row => s_row;
@@ -59,7 +63,7 @@ public sealed record Granet : Method
 
     internal override IEnumerable<PhaseResult> Run(MethodRun run)
     {
-        new SparseStart { Sparsity = StartSparsity, Allocation = Allocation }.Prune(run);
+        new SparseStart { Sparsity = StartSparsity, Allocation = Allocation, FanIn = FanIn }.Prune(run);
         PhasePlan phase = Phases(run.Recipe, given: false).Single();
         long steps = (long)phase.Epochs * run.StepsPerEpoch, end = Math.Max(1, (long)Math.Round(PruneEnd * steps)), begin = (long)Math.Round(Begin * steps);
         Cadence exchanges = Exchange.Cadence(steps, UsualSteps, run.Observer.OnNote);

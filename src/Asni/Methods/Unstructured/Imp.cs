@@ -133,7 +133,7 @@ public sealed record Imp : Method
     internal override double? FinalSparsity(Recipe recipe) => Pruning.Target(Sparsity);
 
     /// <summary>True for "imp1", "imp2", ...</summary>
-    internal static bool IsRound(string phase) => phase.StartsWith(RoundName, StringComparison.Ordinal) && int.TryParse(phase.AsSpan(RoundName.Length), NumberStyles.None, CultureInfo.InvariantCulture, out _);
+    internal static bool IsRound(string phase) => PhasePlan.IsNumbered(phase, RoundName);
 
     /// <summary>Rounds of this share until the sparsity is reached; at least 1.</summary>
     internal static int CountRounds(double sparsity, double share)

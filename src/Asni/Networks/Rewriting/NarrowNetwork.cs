@@ -53,7 +53,8 @@ internal static class NarrowNetwork
     private static PrunableGroup Group(Network network, PrunableGroups all, string name, int count)
     {
         PrunableGroup group = all.Groups.FirstOrDefault(g => g.Name == name) ?? throw new UsageException(DescribeMissingGroup(network, all, name));
-        return count >= 1 && count <= group.Units ? group : throw new UsageException($"{name} of {network.Name} has {group.Units} units; {count} of them cannot be kept.");
+        return count >= group.Least && count <= group.Units ? group
+            : throw new UsageException($"{name} of {network.Name} has {group.Units} units; {count} of them cannot be kept{(group.Least > 1 ? $": the depthwise convolution behind it needs {group.Least}" : "")}.");
     }
 
     /// <summary>The name with the widths; as it was where it, or a layer's, has other uses for the brackets.</summary>

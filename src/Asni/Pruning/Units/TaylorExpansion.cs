@@ -28,17 +28,19 @@ internal sealed class TaylorExpansion(bool perImage) : IUnitScore
         var gradients = read.ToDictionary(w => w.Index, w => new float[w.Elements]);
         double[][] scores = [.. groups.Select(g => new double[g.Units])];
         IReadOnlyList<IGradient> batches = gradient.Batches;
-        foreach (IGradient of in batches)
+        for (int b = 0; b < batches.Count; b++)
         {
+            // The last one may have fewer: its loss, too, is a mean.
+            double ofMean = (double)batch / Math.Min(batch, images.Indices.Length - b * batch);
             // A slot of the optimizer's: no step follows.
             on.Parameters.ResetState();
-            of.AddTo(ParameterSlot.State0, indices, 1);
+            batches[b].AddTo(ParameterSlot.State0, indices, 1);
             foreach (int index in indices) on.Parameters.Download(index, ParameterSlot.State0, gradients[index]);
             Parallel.For(0, scores.Length, g =>
             {
                 for (int u = 0; u < scores[g].Length; u++)
                 {
-                    double change = groups[g].Consumers.Sum(c => Product(model.Values[c.Weight.Index], gradients[c.Weight.Index], c.Weight.Filter, u));
+                    double change = ofMean * groups[g].Consumers.Sum(c => Product(model.Values[c.Weight.Index], gradients[c.Weight.Index], c.Weight.Filter, u));
                     scores[g][u] += (perImage ? Math.Abs(change) : change * change) / batches.Count;
                 }
             });

@@ -11,6 +11,19 @@ namespace Asni.Pruning.Units;
 internal sealed class UnitCounts(UnitTarget target, Network original, ImmutableArray<string> names)
 {
     private readonly ImmutableArray<int> _units = [.. GroupsOf(original, names).Select(g => g.Units)];
+    /// <summary>Of a share.</summary>
+    private const double Rounding = 1e-12;
+
+    private readonly bool _countsUnits = target.Budget is null;
+
+    /// <summary>Checks what a run would take out of a network.</summary>
+    /// <param name="groups">That lose units.</param>
+    /// <exception cref="UsageException">The criterion cannot choose among their units, or the target cannot be reached.</exception>
+    public static void Validate(UnitTarget target, UnitSelection selection, Network network, ImmutableArray<PrunableGroup> groups)
+    {
+        selection.Validate(groups);
+        new UnitCounts(target, network, [.. groups.Select(g => g.Name)]).Validate();
+    }
 
     /// <summary>The groups of those names.</summary>
     public static ImmutableArray<PrunableGroup> GroupsOf(Network network, ImmutableArray<string> names)
@@ -22,61 +35,72 @@ internal sealed class UnitCounts(UnitTarget target, Network original, ImmutableA
     /// <param name="current">The network as it is now.</param>
     /// <param name="scores">By group and unit, where the allocation needs them.</param>
     /// <param name="progress">Share of what has to go that is to be gone, (0, 1].</param>
-    /// <exception cref="UsageException">The budget is less than what one unit in each group needs.</exception>
+    /// <exception cref="UsageException">The target is less than what the fewest units in each group need.</exception>
     public int[] Kept(Network current, Func<double[][]> scores, double progress = 1)
     {
-        int[] now = [.. GroupsOf(current, names).Select(g => g.Units)];
-        if (!target.HasBudget && target.Allocation == UnitAllocation.Uniform)
-            return [.. now.Select((units, g) => Math.Min(units, target.Kept(names[g], _units[g], progress)))];
-        int[] order = [.. target.Allocation == UnitAllocation.Uniform ? Uniform(now) : Pooled(current, now, scores())];
-        double share = 1 - progress * (1 - (target.Macs ?? target.Parameters ?? target.Ratio));
-        int removed = First(order.Length, n => Holds(After(n), share));
-        if (removed > order.Length) throw new UsageException(DescribeShortage(current, After(order.Length), share));
-        return After(removed);
+        ImmutableArray<PrunableGroup> groups = GroupsOf(current, names);
+        int[] now = [.. groups.Select(g => g.Units)];
+        if (_countsUnits && target.Allocation == UnitAllocation.Uniform)
+            return [.. groups.Select((group, g) => Math.Min(now[g], target.Kept(group, _units[g], progress)))];
+        int[] order = [.. target.Allocation == UnitAllocation.Uniform ? Uniform(groups) : Pooled(current, groups, scores())];
+        double share = 1 - progress * (1 - (target.Budget?.Share ?? target.Ratio));
+        int removed = First(order.Length, n => Share(current, After(n)) <= share + Rounding);
+        return removed <= order.Length ? After(removed) : throw new UsageException(DescribeShortage(Share(current, After(order.Length)), share));
 
         int[] After(int removals)
         {
             int[] left = [.. now];
             foreach (int group in order.AsSpan(0, removals)) left[group]--;
-            return [.. left.Select((units, g) => units == now[g] ? units : Math.Min(now[g], target.Rounded(units, _units[g])))];
+            return [.. left.Select((units, g) => units == now[g] ? units : Math.Min(now[g], target.Rounded(groups[g], units, _units[g])))];
         }
-
-        bool Holds(int[] kept, double of) => target.HasBudget ? Cost(With(current, kept)) <= of * Cost(original) : kept.Sum() <= Math.Round(of * _units.Sum(), MidpointRounding.AwayFromZero);
     }
 
     /// <summary>Of a network that has lost nothing yet, whether the target can be reached at all.</summary>
     /// <exception cref="UsageException">It cannot.</exception>
     public void Validate()
     {
-        if (target.HasBudget) _ = new UnitCounts(target with { Allocation = UnitAllocation.Uniform }, original, names).Kept(original, () => []);
+        if (_countsUnits && target.Allocation == UnitAllocation.Uniform) return;
+        int[] least = [.. GroupsOf(original, names).Select(g => target.Rounded(g, 0, g.Units))];
+        double share = target.Budget?.Share ?? target.Ratio, reached = Share(original, least);
+        if (reached > share + Rounding) throw new UsageException(DescribeShortage(reached, share));
     }
 
-    /// <summary>The groups that lose a unit, removal after removal: the one that has lost the smallest share. One unit of each is left.</summary>
-    private static IEnumerable<int> Uniform(int[] units) => units
-        .SelectMany((count, g) => Enumerable.Range(1, count - 1).Select(n => (Group: g, Share: (double)n / count)))
+    /// <summary>The groups that lose a unit, removal after removal: the one that has lost the smallest share. The fewest that a group can have are left.</summary>
+    private static IEnumerable<int> Uniform(ImmutableArray<PrunableGroup> groups) => groups
+        .SelectMany((group, g) => Enumerable.Range(1, group.Units - group.Least).Select(n => (Group: g, Share: (double)n / group.Units)))
         .OrderBy(r => r.Share).ThenBy(r => r.Group).Select(r => r.Group);
 
-    /// <summary>The groups that lose a unit, by the scores of these; of each group the largest is left.</summary>
-    private IEnumerable<int> Pooled(Network current, int[] units, double[][] scores)
+    /// <summary>The groups that lose a unit, by the scores of these; of each group the largest are left.</summary>
+    private IEnumerable<int> Pooled(Network current, ImmutableArray<PrunableGroup> groups, double[][] scores)
     {
-        double[] cost = [.. units.Select((count, g) => target.Allocation == UnitAllocation.PerCost && count > 1 ? Saving(current, units, g) : 1)];
+        double[] cost = [.. groups.Select((group, g) => target.Allocation == UnitAllocation.PerCost && group.Units > group.Least ? Saving(current, groups, g) : 1)];
         return scores
-            .SelectMany((all, g) => all.Order().Take(all.Length - 1).Select(score => (Group: g, Score: score / Mean(all) / cost[g])))
+            .SelectMany((all, g) => all.Order().Take(all.Length - groups[g].Least).Select(score => (Group: g, Score: score / Mean(all) / cost[g])))
             .OrderBy(r => r.Score).ThenBy(r => r.Group).Select(r => r.Group);
     }
 
     /// <summary>1 where all scores are 0.</summary>
     private static double Mean(double[] scores) => scores.Average() is > 0 and var mean ? mean : 1;
 
-    private double Saving(Network current, int[] units, int group) =>
-        Cost(current) - Cost(With(current, [.. units.Select((count, g) => g == group ? count - 1 : count)]));
+    private double Saving(Network current, ImmutableArray<PrunableGroup> groups, int group) =>
+        Cost(current) - Cost(With(current, [.. groups.Select((of, g) => g == group ? of.Units - 1 : of.Units)]));
+
+    /// <summary>Of what the target speaks of in the original network.</summary>
+    private double Share(Network current, int[] kept) => _countsUnits ? (double)kept.Sum() / _units.Sum() : Cost(With(current, kept)) / Cost(original);
 
     private Network With(Network current, int[] kept) => NarrowNetwork.Create(current, Enumerable.Range(0, kept.Length).ToDictionary(g => names[g], g => kept[g]));
 
-    private double Cost(Network network) => NetworkAnalysis.Analyze(network) is var analysis && target.Parameters is not null ? analysis.Parameters : analysis.Macs;
+    private double Cost(Network network) => NetworkAnalysis.Analyze(network) is var analysis && target.Budget is { Of: UnitCost.Params } ? analysis.Parameters : analysis.Macs;
 
-    private string DescribeShortage(Network current, int[] least, double share) => string.Create(CultureInfo.InvariantCulture,
-        $"{original.Name} cannot keep as little as {share:P4} of its {(target.Parameters is not null ? "parameters" : "multiply-accumulates")}: with {(target.Multiple == 1 ? "one unit" : "the fewest units")} in each group that can lose some it has {Cost(With(current, least)) / Cost(original):P4} of them.");
+    private string DescribeShortage(double least, double share) => string.Create(CultureInfo.InvariantCulture,
+        $"{original.Name} cannot keep as little as {share:P4} of its {Counted}: with the fewest units in each group that can lose some it has {least:P4} of them.");
+
+    private string Counted => target.Budget switch
+    {
+        null => "units",
+        { Of: UnitCost.Params } => "parameters",
+        _ => "multiply-accumulates",
+    };
 
     /// <summary>The smallest number from 0 to a count of which something holds that, once true, stays so; count + 1 where it never does.</summary>
     private static int First(int count, Func<int, bool> holds)

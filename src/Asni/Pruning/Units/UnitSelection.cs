@@ -49,8 +49,14 @@ public sealed record UnitSelection
     internal static ImmutableArray<Setting<UnitSelection>> Settings { get; } =
     [
         SettingFactory.Choice<UnitSelection, UnitCriterion>("criterion", "which units stay, by score: l1, l2, fpgm, bnscale, taylor, taylor16, sosp, hrank, random; hidden units by the next layer's output: ispasp, greedy, thinet", o => o.Criterion, (o, v) => o with { Criterion = v }),
-        SettingFactory.Integer<UnitSelection>("iterations", "iterations of the selection", o => o.Iterations, (o, v) => o with { Iterations = v }, "[1, inf)"),
-        new("calibration", "batches x images that the selection sees: 5x256", (o, t) => o with { Calibration = ImageBatches.Parse(t) }, o => $"{o.Calibration}") { Values = ImageBatches.Words },
+        SettingFactory.Integer<UnitSelection>("iterations", "iterations of the selection", o => o.Iterations, (o, v) => o with { Iterations = v }, "[1, inf)") with
+        {
+            Needs = [new("criterion", "ispasp", o => o.Criterion == UnitCriterion.ISpaSP)],
+        },
+        new("calibration", "batches x images that the selection sees: 5x256", (o, t) => o with { Calibration = ImageBatches.Parse(t) }, o => $"{o.Calibration}") {
+            Values = ImageBatches.Words,
+            Needs = [new("criterion", "one that sees images", o => o.Criterion is not (UnitCriterion.L1 or UnitCriterion.L2 or UnitCriterion.Fpgm or UnitCriterion.BnScale or UnitCriterion.Random))],
+        },
     ];
 
     /// <summary>It gives each unit a number, by which units of several groups can be compared.</summary>

@@ -15,6 +15,28 @@ public enum UnitAllocation
     PerCost,
 }
 
+/// <summary>What a budget counts.</summary>
+public enum UnitCost
+{
+    /// <summary>Multiply-accumulates of an image.</summary>
+    Macs,
+    /// <summary>Trained parameters.</summary>
+    Params,
+}
+
+/// <summary>The share of a network's cost that stays.</summary>
+public readonly record struct UnitBudget(UnitCost Of, double Share)
+{
+    internal const string Words = "macs=SHARE or params=SHARE, such as macs=0.5, with a share in (0, 1)";
+
+    /// <exception cref="FormatException">Says what was expected.</exception>
+    internal static UnitBudget Parse(string text) => text.Split('=') is [var of, var share] && Enum.TryParse(of, ignoreCase: true, out UnitCost cost) && char.IsAsciiLetter(of[0])
+        && SettingText.Number(share) is > 0 and < 1 and var number ? new UnitBudget(cost, number) : throw new FormatException(Words);
+
+    /// <inheritdoc/>
+    public override string ToString() => $"{SettingText.Name(Of)}={SettingText.Text(Share)}";
+}
+
 /// <summary>How many units stay: a share of them, or as many as a budget of multiply-accumulates or parameters allows.</summary>
 public sealed record UnitTarget
 {
@@ -26,14 +48,11 @@ public sealed record UnitTarget
     /// <summary>Share of the units that stays, in groups that <see cref="Ratios"/> does not name.</summary>
     public double Ratio { get; init; } = 0.5;
 
-    /// <summary>Share that stays, by the beginning of the group's name; the longest that fits counts, and 1 leaves a group alone.</summary>
+    /// <summary>Share that stays, by the beginning of the name of a layer that makes the units; the longest that fits counts, and 1 leaves a group alone.</summary>
     public IReadOnlyDictionary<string, double> Ratios { get; init; } = s_none;
 
-    /// <summary>In place of the ratio: share of the network's multiply-accumulates that stays.</summary>
-    public double? Macs { get; init; }
-
-    /// <summary>In place of the ratio: share of the network's parameters that stays.</summary>
-    public double? Parameters { get; init; }
+    /// <summary>In place of the ratio; null: the ratio says how many stay.</summary>
+    public UnitBudget? Budget { get; init; }
 
     public UnitAllocation Allocation { get; init; }
 
@@ -42,16 +61,13 @@ public sealed record UnitTarget
 
     internal static ImmutableArray<Setting<UnitTarget>> Settings { get; } =
     [
-        SettingFactory.Number<UnitTarget>("ratio", "share of the units of each group that stays", o => o.HasBudget ? null : o.Ratio, (o, v) => o with { Ratio = v }, "(0, 1]"),
+        SettingFactory.Number<UnitTarget>("ratio", "share of the units of each group that stays", o => o.Budget is null ? o.Ratio : null, (o, v) => o with { Ratio = v }, "(0, 1]"),
         new("ratios", "the same by the beginning of a layer's name: layer1=0.4,layer4=1", (o, t) => o with { Ratios = ParseRatios(t) },
             o => o.Ratios.Count == 0 ? null : string.Join(',', o.Ratios.Select(r => $"{r.Key}={SettingText.Text(r.Value)}"))) { Values = RatioWords },
-        SettingFactory.Number<UnitTarget>("keep-macs", "share of the network's multiply-accumulates that stays, in place of ratio", o => o.Macs, (o, v) => o with { Macs = v }, "(0, 1]") with
+        new("budget", "in place of ratio, the share of the network's multiply-accumulates or parameters that stays: macs=0.5, params=0.5", (o, t) => o with { Budget = UnitBudget.Parse(t) }, o => o.Budget?.ToString())
         {
-            YieldsTo = ("keep-params", o => o with { Macs = null }),
-        },
-        SettingFactory.Number<UnitTarget>("keep-params", "share of the network's parameters that stays, in place of ratio", o => o.Parameters, (o, v) => o with { Parameters = v }, "(0, 1]") with
-        {
-            YieldsTo = ("keep-macs", o => o with { Parameters = null }),
+            Values = UnitBudget.Words,
+            YieldsTo = ("ratio", o => o with { Budget = null }),
         },
         SettingFactory.Integer<UnitTarget>("unit-multiple", "groups keep a multiple of so many units", o => o.Multiple, (o, v) => o with { Multiple = v }, "[1, inf)"),
     ];
@@ -61,40 +77,41 @@ public sealed record UnitTarget
         "how units that go are shared out: uniform (the same share of each group), pooled (the smallest scores of all, each over its group's mean) or percost (these over what a unit costs)",
         o => o.Allocation, (o, v) => o with { Allocation = v });
 
-    internal bool HasBudget => Macs is not null || Parameters is not null;
-
     /// <inheritdoc cref="Methods.Method.Ignores"/>
-    internal string? Ignores(string setting) => setting == "ratio" && HasBudget ? $"{(Macs is null ? "keep-params" : "keep-macs")} says how much stays" : null;
+    internal string? Ignores(string setting) => setting == "ratio" && Budget is not null ? "budget says how much stays" : null;
 
     /// <summary>The groups that lose units, in the order of the network.</summary>
     /// <param name="among">That may lose some.</param>
     /// <param name="all">That ratios may name.</param>
-    /// <exception cref="UsageException">A ratio is for layers that are not there, or nothing would be taken out.</exception>
-    internal ImmutableArray<PrunableGroup> Of(Network network, IEnumerable<PrunableGroup> among, ImmutableArray<PrunableGroup> all)
+    /// <exception cref="UsageException">A ratio is for layers that are not there or may not lose any, or nothing would be taken out.</exception>
+    internal ImmutableArray<PrunableGroup> Of(Network network, ImmutableArray<PrunableGroup> among, ImmutableArray<PrunableGroup> all)
     {
-        if (Ratios.Keys.FirstOrDefault(k => !all.Any(g => g.Name.StartsWith(k, StringComparison.Ordinal))) is { } unknown)
-            throw new UsageException($"a ratio is given for '{unknown}', but no layer of {network.Name} whose units can be taken out begins so; these can: {Names(all)}.");
-        if (HasBudget || Allocation != UnitAllocation.Uniform)
+        foreach ((string name, double ratio) in Ratios)
         {
-            if (Ratios.Values.Any(r => r < 1)) throw new UsageException("ratios below 1 say what each group keeps, and so does a budget or an allocation over all groups: give one of them.");
-            return Some([.. among.Where(g => RatioOf(g.Name) < 1 || Named(g.Name) is null)]);
+            if (!all.Any(g => Has(g, name))) throw new UsageException($"a ratio is given for '{name}', but no layer of {network.Name} whose units can be taken out begins so; these can: {Names(all)}.");
+            if (ratio < 1 && !among.Any(g => Has(g, name))) throw new UsageException($"a ratio is given for '{name}', whose units stay in this run; these can go: {Names(among)}.");
+            if (ratio < 1 && (Budget is not null || Allocation != UnitAllocation.Uniform))
+                throw new UsageException($"the ratio for '{name}' says what its groups keep, and so does {(Budget is { } budget ? $"the budget {budget}" : $"the unit-allocation {SettingText.Name(Allocation)}")} for all: give one of them.");
         }
-        return Some([.. among.Where(g => Kept(g.Name, g.Units) < g.Units)]);
-
-        ImmutableArray<PrunableGroup> Some(ImmutableArray<PrunableGroup> taken) => taken.Length > 0 ? taken
-            : throw new UsageException($"no layer of {network.Name} has units that can be taken out at these ratios; its layers are {Names(all)}.");
+        ImmutableArray<PrunableGroup> taken = [.. among.Where(g => Budget is not null || Allocation != UnitAllocation.Uniform ? RatioOf(g, 0.5) < 1 : Kept(g, g.Units) < g.Units)];
+        return taken.Length > 0 ? taken : throw new UsageException($"no layer of {network.Name} has units that can be taken out at {(Multiple > 1 ? "this ratio and multiple" : "these ratios")}; its layers are {Names(among)}.");
     }
 
-    /// <summary>Units of a group of so many that stay by its ratio.</summary>
-    internal int Kept(string group, int units, double progress = 1) =>
-        Rounded((int)Math.Round((1 - progress * (1 - RatioOf(group))) * units, MidpointRounding.AwayFromZero), units);
+    /// <summary>Units that stay of a group that once had so many, by its ratio.</summary>
+    internal int Kept(PrunableGroup group, int units, double progress = 1) =>
+        Rounded(group, (int)Math.Round((1 - progress * (1 - RatioOf(group, Ratio))) * units, MidpointRounding.AwayFromZero), units);
 
-    /// <summary>At least 1, and a multiple where one is asked for.</summary>
-    internal int Rounded(int kept, int units) => Math.Clamp((int)Math.Round((double)kept / Multiple, MidpointRounding.AwayFromZero), 1, int.MaxValue) * Multiple is var multiple && multiple < units ? multiple : units;
+    /// <summary>A multiple, where one is asked for, or all; not less than the group needs.</summary>
+    internal int Rounded(PrunableGroup group, int kept, int units)
+    {
+        int multiples = (int)Math.Round((double)kept / Multiple, MidpointRounding.AwayFromZero), least = (group.Least + Multiple - 1) / Multiple;
+        return (int)Math.Min(units, (long)Math.Max(multiples, least) * Multiple);
+    }
 
-    private double RatioOf(string group) => Named(group) is { } name ? Ratios[name] : Ratio;
+    /// <summary>Of the longest name that one of its layers begins with.</summary>
+    private double RatioOf(PrunableGroup group, double otherwise) => Ratios.Keys.Where(k => Has(group, k)).MaxBy(k => k.Length) is { } name ? Ratios[name] : otherwise;
 
-    private string? Named(string group) => Ratios.Keys.Where(k => group.StartsWith(k, StringComparison.Ordinal)).MaxBy(k => k.Length);
+    private static bool Has(PrunableGroup group, string name) => group.Producers.Any(p => p.Name.StartsWith(name, StringComparison.Ordinal));
 
     private static string Names(ImmutableArray<PrunableGroup> groups) => groups.IsEmpty ? "none" : string.Join(", ", groups.Select(g => g.Name));
 

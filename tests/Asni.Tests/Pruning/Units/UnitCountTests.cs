@@ -14,9 +14,9 @@ public class UnitCountTests
     public void A_budget_holds_and_one_unit_more_would_break_it([Values("lenet300", "resnet20", "mobilenet_v2", "vgg11")] string name, [Values] UnitAllocation allocation, [Values] bool parameters)
     {
         Network network = NetworkZoo.Create(name);
-        var target = new UnitTarget { Macs = parameters ? null : 0.4, Parameters = parameters ? 0.4 : null, Allocation = allocation };
+        var target = new UnitTarget { Budget = new(parameters ? UnitCost.Params : UnitCost.Macs, 0.4), Allocation = allocation };
         (ImmutableArray<PrunableGroup> groups, int[] kept) = Kept(network, target);
-        Assert.That(Enumerable.Range(0, kept.Length), Is.All.Matches<int>(g => kept[g] >= 1 && kept[g] <= groups[g].Units));
+        Assert.That(Enumerable.Range(0, kept.Length), Is.All.Matches<int>(g => kept[g] >= groups[g].Least && kept[g] <= groups[g].Units));
         long budget = (long)(0.4 * Cost(network)), cost = Cost(Narrow(kept));
         Assert.That(cost, Is.LessThanOrEqualTo(budget));
         Assert.That(Enumerable.Range(0, kept.Length).Where(g => kept[g] < groups[g].Units).Max(g => Cost(Narrow([.. kept.Select((k, i) => i == g ? k + 1 : k)]))), Is.GreaterThan(budget));
@@ -31,7 +31,7 @@ public class UnitCountTests
     [Test]
     public void A_multiple_is_kept_or_all()
     {
-        (ImmutableArray<PrunableGroup> groups, int[] kept) = Kept(NetworkZoo.Create("mobilenet_v2"), new UnitTarget { Macs = 0.6, Multiple = 8, Allocation = UnitAllocation.Pooled });
+        (ImmutableArray<PrunableGroup> groups, int[] kept) = Kept(NetworkZoo.Create("mobilenet_v2"), new UnitTarget { Budget = new(UnitCost.Macs, 0.6), Multiple = 8, Allocation = UnitAllocation.Pooled });
         Assert.That(Enumerable.Range(0, kept.Length), Is.All.Matches<int>(g => kept[g] % 8 == 0 || kept[g] == groups[g].Units));
         Assert.That(kept, Is.Not.EqualTo(groups.Select(g => g.Units)));
         Assert.That(Kept(NetworkZoo.Create("lenet300"), new UnitTarget { Ratio = 0.3, Multiple = 8 }).Kept, Is.EqualTo(new[] { 88, 32 }), "90 and 30");
@@ -41,7 +41,7 @@ public class UnitCountTests
     public void Rounds_take_an_equal_share_each_and_end_where_one_would()
     {
         Network network = NetworkZoo.Create("resnet20");
-        var target = new UnitTarget { Macs = 0.4 };
+        var target = new UnitTarget { Budget = new(UnitCost.Macs, 0.4) };
         ImmutableArray<string> names = [.. PrunableGroups.Find(network).Groups.Select(g => g.Name)];
         Network current = network;
         foreach ((double progress, double share) in new[] { (1 / 3.0, 0.8), (2 / 3.0, 0.6), (1, 0.4) })
@@ -75,12 +75,39 @@ public class UnitCountTests
     public void A_budget_that_cannot_be_met_is_one_sentence()
     {
         Network network = NetworkZoo.Create("lenet300");
-        Assert.That(() => new UnitCounts(new UnitTarget { Macs = 0.001 }, network, ["1", "3"]).Validate(), Throws.TypeOf<UsageException>().With.Message
-            .EqualTo("lenet300 cannot keep as little as 0.1000 % of its multiply-accumulates: with one unit in each group that can lose some it has 0.2986 % of them."));
-        Assert.That(() => new UnitTarget { Macs = 0.5, Ratios = new Dictionary<string, double> { ["1"] = 0.5 } }.Of(network, PrunableGroups.Find(network).Groups, PrunableGroups.Find(network).Groups),
-            Throws.TypeOf<UsageException>().With.Message.Contains("give one of them"));
-        Assert.That(new UnitTarget { Macs = 0.5, Ratios = new Dictionary<string, double> { ["1"] = 1 } }.Of(network, PrunableGroups.Find(network).Groups, PrunableGroups.Find(network).Groups).Select(g => g.Name),
-            Is.EqualTo(new[] { "3" }));
+        Assert.That(() => new UnitCounts(new UnitTarget { Budget = new(UnitCost.Macs, 0.001) }, network, ["1", "3"]).Validate(), Throws.TypeOf<UsageException>().With.Message
+            .EqualTo("lenet300 cannot keep as little as 0.1000 % of its multiply-accumulates: with the fewest units in each group that can lose some it has 0.2986 % of them."));
+        Assert.That(() => new UnitCounts(new UnitTarget { Ratio = 0.001, Allocation = UnitAllocation.Pooled }, network, ["1", "3"]).Validate(), Throws.TypeOf<UsageException>().With.Message
+            .EqualTo("lenet300 cannot keep as little as 0.1000 % of its units: with the fewest units in each group that can lose some it has 0.5000 % of them."));
+    }
+
+    [Test]
+    public void Ratios_are_for_groups_by_any_of_their_layers()
+    {
+        Network network = NetworkZoo.Create("resnet20");
+        ImmutableArray<PrunableGroup> groups = PrunableGroups.Find(network).Groups;
+        Assert.That(Taken(("layer1", 1)), Has.None.EqualTo("conv1").And.None.StartsWith("layer1").And.Some.EqualTo("layer2.0.conv2"), "the first stream is layer1's too");
+        Assert.That(Taken(("layer1", 1), ("layer1.0.conv1", 0.3)), Has.Some.EqualTo("layer1.0.conv1").And.None.EqualTo("layer1.1.conv1"), "the longest counts");
+        Assert.That(new UnitTarget { Ratios = Ratios(("layer2.1.conv2", 0.25)) }.Kept(groups.Single(g => g.Name == "layer2.0.conv2"), 32), Is.EqualTo(8));
+        Assert.That(() => Taken(("layer9", 0.5)), Throws.TypeOf<UsageException>().With.Message.Contains("no layer of resnet20 whose units can be taken out begins so"));
+        Assert.That(() => new UnitTarget { Budget = new(UnitCost.Macs, 0.5), Ratios = Ratios(("layer1", 0.5)) }.Of(network, groups, groups), Throws.TypeOf<UsageException>().With.Message.Contains("so does the budget macs=0.5 for all"));
+
+        string[] Taken(params (string, double)[] ratios) => [.. new UnitTarget { Ratios = Ratios(ratios) }.Of(network, groups, groups).Select(g => g.Name)];
+        static Dictionary<string, double> Ratios(params (string Name, double Ratio)[] ratios) => ratios.ToDictionary(r => r.Name, r => r.Ratio);
+    }
+
+    /// <summary>With one channel it would be another convolution, and its group two.</summary>
+    [Test]
+    public void A_depthwise_convolution_keeps_two_channels()
+    {
+        Network network = NetworkZoo.Create("mobilenet_v2", new Chw(3, 32, 32), 5);
+        ImmutableArray<PrunableGroup> groups = PrunableGroups.Find(network).Groups;
+        ImmutableArray<string> names = [.. groups.Select(g => g.Name)];
+        int[] kept = new UnitCounts(new UnitTarget { Ratio = 0.001 }, network, names).Kept(network, () => []);
+        Assert.That(kept, Is.EqualTo(groups.Select(g => g.Members.OfType<ConvolutionNode>().Any(c => c.IsDepthwise) ? 2 : 1)).And.Some.EqualTo(2));
+        Network small = NarrowNetwork.Create(network, names.Zip(kept).ToDictionary(n => n.First, n => n.Second));
+        Assert.That(PrunableGroups.Find(small).Groups.Select(g => g.Name), Is.EqualTo(names), "they are the same groups");
+        Assert.That(() => NetworkZoo.Create("mobilenet_v2[features.2.conv.0.0=1]"), Throws.TypeOf<UsageException>().With.Message.Contains("the depthwise convolution behind it needs 2"));
     }
 
     private static (ImmutableArray<PrunableGroup> Groups, int[] Kept) Kept(Network network, UnitTarget target)
