@@ -1,9 +1,11 @@
+using System.Collections.Immutable;
 using Asni.Data;
 using Asni.Devices;
 using Asni.Distributed;
 using Asni.Engine;
 using Asni.Networks;
 using Asni.Optimizers;
+using Asni.Pruning.Units;
 using Asni.Tensors;
 using Asni.Training;
 using Asni.Training.Policies;
@@ -61,6 +63,12 @@ internal sealed class MethodRun(Recipe recipe, Network network, DatasetSplit dat
     /// <summary>A trainer of a model of its own, as the recipe says; whoever asks for it disposes of it.</summary>
     public Trainer NewTrainer(Model of, CheckpointKeeper? checkpoints = null) =>
         new(of, data, recipe.BatchSize, recipe.Augmentation, (float)recipe.LabelSmoothing, observer, recipe.Lanes, Ranks) { Checkpoints = checkpoints };
+
+    /// <summary>Counts of units that stay, with the time of networks as this device takes it.</summary>
+    /// <exception cref="UsageException">Several processes train: each would measure another time.</exception>
+    public UnitCounts UnitCounts(UnitTarget target, Network original, ImmutableArray<string> groups) =>
+        target.Budget is { Of: UnitCost.Latency } && Ranks is not null ? throw new UsageException("a budget of latency is measured, and each rank would measure another time: prune in one process, or give a budget of macs.")
+        : new(target, original, groups, of => Latency.Measure(of, device));
 
     /// <inheritdoc cref="Trainer.NewBatchGradient"/>
     public BatchGradient NewBatchGradient() => Trainer.NewBatchGradient();

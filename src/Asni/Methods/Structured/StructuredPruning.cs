@@ -1,9 +1,11 @@
 using System.Collections.Immutable;
+using System.Globalization;
 using Asni.Networks;
 using Asni.Pruning;
 using Asni.Pruning.Units;
 using Asni.Settings;
 using Asni.Tensors;
+using Asni.Training;
 
 namespace Asni.Methods;
 
@@ -130,10 +132,13 @@ public sealed record StructuredPruning : Method
         ImmutableArray<PrunableGroup> groups = UnitCounts.GroupsOf(model.Network, names);
         var calibration = new Calibration(run.Data.Train, Selection.Calibration, SplitMix64.Fork(run.Recipe.Seed, Stream, (ulong)round).NextUInt64(), run.Device, run.Cancellation);
         double[][]? scores = Selection.HasScores ? Selection.Score(model, groups, calibration) : null;
-        int[] kept = new UnitCounts(Target, original, names).Kept(model.Network, () => scores!, (double)round / Rounds);
+        int[] kept = run.UnitCounts(Target, original, names).Kept(model.Network, () => scores!, (double)round / Rounds);
         TrainedNetwork smaller = Selection.Prune(model, groups, kept, calibration, scores);
-        run.Observer.OnNote(new(UnitFinetuning.DescribeSizes(original, smaller.Network)));
+        run.Observer.OnNote(UnitFinetuning.DescribeSizes(original, smaller.Network)
+            + (Target.Budget is { Of: UnitCost.Latency } ? $", {Milliseconds(original)} ms an image {Milliseconds(smaller.Network)} ms" : ""));
         return smaller;
+
+        string Milliseconds(Network of) => (1e3 * Latency.Measure(of, run.Device)).ToString("0.000", CultureInfo.InvariantCulture);
     }
 
     /// <summary>True for "structured1", "structured2", ...</summary>

@@ -90,7 +90,7 @@ internal sealed class UnitRemoval(UnitPruning method, MethodRun run)
         var watch = Stopwatch.StartNew();
         TrainedNetwork model = start;
         ImmutableArray<PrunableGroup> groups = method.Groups(start.Network);
-        int[] kept = new UnitCounts(method.Target, start.Network, [.. groups.Select(g => g.Name)]).Kept(start.Network, () => []);
+        int[] kept = run.UnitCounts(method.Target, start.Network, [.. groups.Select(g => g.Name)]).Kept(start.Network, () => []);
         var calibration = new Calibration(run.Data.Train, method.Selection.Calibration, SplitMix64.Fork(run.Recipe.Seed, Stream, 1).NextUInt64(), run.Device, run.Cancellation);
         try
         {

@@ -8,12 +8,14 @@ namespace Asni.Pruning.Units;
 /// <summary>How many units of each group stay, of a network that may have lost some of them already. Shares are of the original network.</summary>
 /// <param name="original">The network at first.</param>
 /// <param name="names">Of its groups that lose units.</param>
-internal sealed class UnitCounts(UnitTarget target, Network original, ImmutableArray<string> names)
+/// <param name="latency">Time of one image; null where the target does not speak of it.</param>
+internal sealed class UnitCounts(UnitTarget target, Network original, ImmutableArray<string> names, Func<Network, double>? latency = null)
 {
     private readonly ImmutableArray<int> _units = [.. GroupsOf(original, names).Select(g => g.Units)];
     /// <summary>Of a share.</summary>
     private const double Rounding = 1e-12;
 
+    private double? _cost;
     private readonly bool _countsUnits = target.Budget is null;
 
     /// <summary>Checks what a run would take out of a network.</summary>
@@ -59,7 +61,8 @@ internal sealed class UnitCounts(UnitTarget target, Network original, ImmutableA
     /// <exception cref="UsageException">It cannot.</exception>
     public void Validate()
     {
-        if (_countsUnits && target.Allocation == UnitAllocation.Uniform) return;
+        // Time is not known before it is measured, on the device of the run.
+        if (target.Budget is { Of: UnitCost.Latency } || _countsUnits && target.Allocation == UnitAllocation.Uniform) return;
         int[] least = [.. GroupsOf(original, names).Select(g => target.Rounded(g, 0, g.Units))];
         double share = target.Budget?.Share ?? target.Ratio, reached = Share(original, least);
         if (reached > share + Rounding) throw new UsageException(DescribeShortage(reached, share));
@@ -82,24 +85,28 @@ internal sealed class UnitCounts(UnitTarget target, Network original, ImmutableA
     /// <summary>1 where all scores are 0.</summary>
     private static double Mean(double[] scores) => scores.Average() is > 0 and var mean ? mean : 1;
 
+    /// <summary>Of taking one unit out; one unit's time is too little to be measured, and multiply-accumulates stand for it.</summary>
     private double Saving(Network current, ImmutableArray<PrunableGroup> groups, int group) =>
-        Cost(current) - Cost(With(current, [.. groups.Select((of, g) => g == group ? of.Units - 1 : of.Units)]));
+        Counted(current) - Counted(With(current, [.. groups.Select((of, g) => g == group ? of.Units - 1 : of.Units)]));
 
     /// <summary>Of what the target speaks of in the original network.</summary>
-    private double Share(Network current, int[] kept) => _countsUnits ? (double)kept.Sum() / _units.Sum() : Cost(With(current, kept)) / Cost(original);
+    private double Share(Network current, int[] kept) => _countsUnits ? (double)kept.Sum() / _units.Sum() : Cost(With(current, kept)) / (_cost ??= Cost(original));
 
     private Network With(Network current, int[] kept) => NarrowNetwork.Create(current, Enumerable.Range(0, kept.Length).ToDictionary(g => names[g], g => kept[g]));
 
-    private double Cost(Network network) => NetworkAnalysis.Analyze(network) is var analysis && target.Budget is { Of: UnitCost.Params } ? analysis.Parameters : analysis.Macs;
+    private double Cost(Network network) => target.Budget is { Of: UnitCost.Latency } ? latency!(network) : Counted(network);
+
+    private double Counted(Network network) => NetworkAnalysis.Analyze(network) is var analysis && target.Budget is { Of: UnitCost.Params } ? analysis.Parameters : analysis.Macs;
 
     private string DescribeShortage(double least, double share) => string.Create(CultureInfo.InvariantCulture,
-        $"{original.Name} cannot keep as little as {share:P4} of its {Counted}: with the fewest units in each group that can lose some it has {least:P4} of them.");
+        $"{original.Name} cannot keep as little as {share:P4} {OfWhat}: with the fewest units in each group that can lose some it has {least:P4} of them.");
 
-    private string Counted => target.Budget switch
+    private string OfWhat => target.Budget?.Of switch
     {
-        null => "units",
-        { Of: UnitCost.Params } => "parameters",
-        _ => "multiply-accumulates",
+        null => "of its units",
+        UnitCost.Params => "of its parameters",
+        UnitCost.Macs => "of its multiply-accumulates",
+        _ => "of its time for an image",
     };
 
     /// <summary>The smallest number from 0 to a count of which something holds that, once true, stays so; count + 1 where it never does.</summary>

@@ -22,12 +22,14 @@ public enum UnitCost
     Macs,
     /// <summary>Trained parameters.</summary>
     Params,
+    /// <summary>Time of one image on the device that runs, as measured there.</summary>
+    Latency,
 }
 
 /// <summary>The share of a network's cost that stays.</summary>
 public readonly record struct UnitBudget(UnitCost Of, double Share)
 {
-    internal const string Words = "macs=SHARE or params=SHARE, such as macs=0.5, with a share in (0, 1)";
+    internal const string Words = "macs=SHARE, params=SHARE or latency=SHARE, such as macs=0.5, with a share in (0, 1)";
 
     /// <exception cref="FormatException">Says what was expected.</exception>
     internal static UnitBudget Parse(string text) => text.Split('=') is [var of, var share] && Enum.TryParse(of, ignoreCase: true, out UnitCost cost) && char.IsAsciiLetter(of[0])
@@ -64,7 +66,7 @@ public sealed record UnitTarget
         SettingFactory.Number<UnitTarget>("ratio", "share of the units of each group that stays", o => o.Budget is null ? o.Ratio : null, (o, v) => o with { Ratio = v }, "(0, 1]"),
         new("ratios", "the same by the beginning of a layer's name: layer1=0.4,layer4=1", (o, t) => o with { Ratios = ParseRatios(t) },
             o => o.Ratios.Count == 0 ? null : string.Join(',', o.Ratios.Select(r => $"{r.Key}={SettingText.Text(r.Value)}"))) { Values = RatioWords },
-        new("budget", "in place of ratio, the share of the network's multiply-accumulates or parameters that stays: macs=0.5, params=0.5", (o, t) => o with { Budget = UnitBudget.Parse(t) }, o => o.Budget?.ToString())
+        new("budget", "in place of ratio, the share of the network's multiply-accumulates, parameters or time for one image on this device that stays: macs=0.5, params=0.5, latency=0.5", (o, t) => o with { Budget = UnitBudget.Parse(t) }, o => o.Budget?.ToString())
         {
             Values = UnitBudget.Words,
             YieldsTo = ("ratio", o => o with { Budget = null }),

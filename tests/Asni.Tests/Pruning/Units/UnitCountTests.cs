@@ -28,6 +28,37 @@ public class UnitCountTests
         long Cost(Network n) => NetworkAnalysis.Analyze(n) is var a && parameters ? a.Parameters : a.Macs;
     }
 
+    /// <summary>A time that is one part fixed, one part by multiply-accumulates.</summary>
+    [Test]
+    public void A_budget_of_time_holds_by_what_is_measured()
+    {
+        Network network = NetworkZoo.Create("resnet20");
+        ImmutableArray<string> names = [.. PrunableGroups.Find(network).Groups.Select(g => g.Name)];
+        int measured = 0;
+        double whole = Time(network);
+        foreach (double share in new[] { 0.8, 0.4 })
+        {
+            int[] kept = new UnitCounts(new UnitTarget { Budget = new(UnitCost.Latency, share) }, network, names, Time).Kept(network, () => []);
+            Assert.That(Time(NarrowNetwork.Create(network, names.Zip(kept).ToDictionary(n => n.First, n => n.Second))) / whole, Is.InRange(share - 0.02, share));
+        }
+        Assert.That(measured, Is.LessThan(30), "by halves");
+        Assert.That(() => new UnitCounts(new UnitTarget { Budget = new(UnitCost.Latency, 0.1) }, network, names, Time).Kept(network, () => []), Throws.TypeOf<UsageException>().With.Message.Contains("of its time for an image"));
+
+        double Time(Network n)
+        {
+            measured++;
+            return 1e-3 + 1e-10 * NetworkAnalysis.Analyze(n).Macs;
+        }
+    }
+
+    [Test]
+    public void Latency_is_measured_on_a_device()
+    {
+        using var device = new Asni.Cpu.CpuDevice(1);
+        double small = Latency.Measure(NetworkZoo.Create("mlp300[1=4]"), device), large = Latency.Measure(NetworkZoo.Create("conv6"), device);
+        Assert.That(small, Is.GreaterThan(0).And.LessThan(large));
+    }
+
     [Test]
     public void A_multiple_is_kept_or_all()
     {
