@@ -11,12 +11,14 @@ namespace Asni.Pruning.Units;
 /// <param name="latency">Time of one image; null where the target does not speak of it.</param>
 internal sealed class UnitCounts(UnitTarget target, Network original, ImmutableArray<string> names, Func<Network, double>? latency = null)
 {
-    private readonly ImmutableArray<int> _units = [.. GroupsOf(original, names).Select(g => g.Units)];
     /// <summary>Of a share.</summary>
     private const double Rounding = 1e-12;
 
-    private double? _cost;
+    private readonly ImmutableArray<int> _units = [.. GroupsOf(original, names).Select(g => g.Units)];
     private readonly bool _countsUnits = target.Budget is null;
+
+    /// <summary>Of the original network, once it is known.</summary>
+    private double? _cost;
 
     /// <summary>Checks what a run would take out of a network.</summary>
     /// <param name="groups">That lose units.</param>

@@ -1,0 +1,130 @@
+#!/usr/bin/env python3
+"""Prunes the units of a trained network by several criteria to several budgets, fine-tunes all alike, and makes a table of what they reach.
+
+  eng/structured.py --net resnet20 --start DENSE.safetensors [--criterion l1,taylor,...] [--budget macs=0.7,macs=0.5] [--seed 1,2,3] [--scratch l1] [--runs DIR] [--write docs/results.md] [-- FLAGS OF asni]
+
+Each run has a folder of its own; complete runs stay as they are, and stopped ones are resumed. Times are those of SparseModel, by bench/Asni.Latency, measured for each network when the table is made.
+"""
+import argparse
+import functools
+import json
+import os
+import re
+import shlex
+import statistics
+import struct
+import subprocess
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, HERE)
+from leaderboard import accuracy_of, is_complete, keep_settings, mean, read, replace, table, train
+
+ASNI = ("dotnet", os.path.join(HERE, "..", "src/Asni.Host/bin/Release/net10.0/Asni.Host.dll"))
+LATENCY = ("dotnet", os.path.join(HERE, "..", "bench/Asni.Latency/bin/Release/net10.0/Asni.Latency.dll"))
+CRITERIA = "l1,l2,fpgm,bnscale,taylor,sosp,hrank,random"
+# They choose among hidden units.
+HIDDEN = ("ispasp", "greedy", "thinet")
+METHOD, SCRATCH = "structured", "scratch"
+
+
+def name_of(file):
+    """The network that a safetensors file is of."""
+    with open(file, "rb") as stream:
+        header = json.loads(stream.read(struct.unpack("<Q", stream.read(8))[0]))
+    return header["__metadata__"]["network"]
+
+
+def train_all(asni, options, flags):
+    """The folders of the runs that are not complete afterwards."""
+    failed = []
+    for seed in options.seed.split(","):
+        for budget in options.budget.split(","):
+            for criterion in options.criterion.split(","):
+                folder = os.path.join(options.runs, options.net, f"{criterion}-{budget}-seed{seed}")
+                what = ["--net", options.net, "--method", METHOD, "--init", options.start, "--criterion", criterion, "--budget", budget]
+                what += ["--unit-scope", "hidden"] if criterion in HIDDEN else []
+                what += ["--scratch"] if criterion == options.scratch else []
+                if not train(asni, folder, what, seed, None, flags):
+                    failed.append(folder)
+    return failed
+
+
+def results_in(runs, net):
+    """{budget: {criterion: {seed: the phase's numbers, and the network's name}}} of all complete runs."""
+    found = {}
+    folder = os.path.join(runs, net)
+    for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else []:
+        parts = re.fullmatch(r"(\w+)-(\w+=[\d.]+)-seed(\d+)", name)
+        path = os.path.join(folder, name)
+        if not parts or not is_complete(path):
+            continue
+        summary = json.loads(read(os.path.join(path, "summary.json")))
+        for phase, criterion in (METHOD, parts[1]), (SCRATCH, f"{SCRATCH} ({parts[1]}'s network)"):
+            if phase in summary:
+                network = name_of(os.path.join(path, phase + ".safetensors"))
+                found.setdefault(parts[2], {}).setdefault(criterion, {})[int(parts[3])] = {**summary[phase], "network": network, "test_images": summary["test_images"], "data": summary["data"]}
+    return found
+
+
+def milliseconds(latency, network, batch):
+    """Median for a batch, on one thread."""
+    command = [*latency, "--net", network, "--batch", str(batch), "--threads", "1"]
+    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)["p50_ms"]
+
+
+def markdown(net, results, time_of):
+    """time_of: milliseconds of a network for a batch of so many."""
+    some = next(iter(next(iter(next(iter(results.values())).values())).values()))
+    dense = [time_of(net, batch) for batch in (1, 64)]
+    lines = [f"**{net} on {some['data']}**, {some['test_images']:,.0f} test images; one image takes {dense[0]:.3f} ms before pruning, one of a batch of 64 {dense[1] / 64:.3f} ms (one thread).", ""]
+    rows = [["budget", "criterion", ">top-1", ">seeds", ">parameters", ">MACs", ">ms, 1 image", ">ratio", ">ms an image of 64", ">ratio"]]
+    for budget in sorted(results, key=lambda b: -float(b.split("=")[1])):
+        for criterion, seeds in sorted(results[budget].items(), key=lambda item: (-mean(item[1], "top1"), item[0])):
+            times = [statistics.median(time_of(run["network"], batch) for run in seeds.values()) for batch in (1, 64)]
+            rows.append([budget, criterion, accuracy_of(seeds), ", ".join(map(str, sorted(seeds))), f"{mean(seeds, 'kept'):,.0f}", f"{mean(seeds, 'macs'):,.0f}",
+                         f"{times[0]:.3f}", f"{dense[0] / times[0]:.2f}", f"{times[1] / 64:.3f}", f"{dense[1] / times[1]:.2f}"])
+    return "\n".join([*lines, *table(rows[0], rows[1:])]) + "\n"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--asni", default=shlex.join(ASNI), help="the command that runs asni")
+    parser.add_argument("--latency", default=shlex.join(LATENCY), help="the command that runs bench/Asni.Latency")
+    parser.add_argument("--net", default="resnet20")
+    parser.add_argument("--start", help="the trained network (nothing is trained without)")
+    parser.add_argument("--criterion", default=CRITERIA)
+    parser.add_argument("--budget", default="macs=0.7,macs=0.5,macs=0.3")
+    parser.add_argument("--seed", default="1")
+    parser.add_argument("--scratch", default="l1", help="criterion whose small network is trained from new weights too")
+    parser.add_argument("--runs", default="runs/structured", help="folder of the run folders")
+    parser.add_argument("--write", help="page to put the table into, between <!-- structured-NET --> and <!-- /structured-NET --> (default: print it)")
+    own, flags = (sys.argv[1:], []) if "--" not in sys.argv else (sys.argv[1:sys.argv.index("--")], sys.argv[sys.argv.index("--") + 1:])
+    options = parser.parse_args(own)
+    options.runs = os.path.abspath(options.runs)
+    failed = []
+    if options.start:
+        keep_settings(options.runs, flags, None, keep=True)
+        failed = train_all(shlex.split(options.asni), options, flags)
+    results = results_in(options.runs, options.net)
+    if not results:
+        sys.exit(f"structured.py: {options.runs} has no complete run of {options.net}.")
+    time_of = functools.cache(lambda network, batch: milliseconds(shlex.split(options.latency), network, batch))
+    text = markdown(options.net, results, time_of)
+    if options.write:
+        page, count = re.subn(rf"(<!-- structured-{options.net} -->\n).*?(<!-- /structured-{options.net} -->)", lambda m: m[1] + text + m[2], read(options.write), flags=re.S)
+        if count != 1:
+            sys.exit(f"structured.py: {options.write} needs one line <!-- structured-{options.net} --> with a line <!-- /structured-{options.net} --> after it.")
+        replace(options.write, page.encode())
+    else:
+        print(text)
+    for folder in failed:
+        print(f"not complete: {folder} (see {folder}.log)", file=sys.stderr)
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit("structured.py: stopped; the same call goes on from here.")
