@@ -1,6 +1,6 @@
 using System.CommandLine;
-using Asni.Host.Display;
 using Asni.Formats;
+using Asni.Host.Display;
 using Asni.Host.Recipes;
 using Asni.Networks;
 using Asni.Settings;

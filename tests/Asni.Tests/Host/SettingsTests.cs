@@ -1,5 +1,4 @@
 using Asni.Host.Recipes;
-using Asni.Data;
 using Asni.Methods;
 using Asni.Pruning;
 using Asni.Pruning.Units;

@@ -5,10 +5,10 @@ using Asni.Methods;
 using Asni.Networks;
 using Asni.Pruning;
 using Asni.Tensors;
-using Asni.Training;
 using Asni.Tests.Devices;
 using Asni.Tests.Formats;
 using Asni.Tests.Methods;
+using Asni.Training;
 
 namespace Asni.Tests.Training;
 
