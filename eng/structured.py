@@ -3,10 +3,11 @@
 
   eng/structured.py --net resnet20 --start DENSE.safetensors [--criterion l1,taylor,...] [--budget macs=0.7,macs=0.5] [--seed 1,2,3] [--scratch l1] [--runs DIR] [--write docs/results.md] [-- FLAGS OF asni]
 
-Each run has a folder of its own; complete runs stay as they are, and stopped ones are resumed. Times are those of SparseModel, by bench/Asni.Latency, measured for each network when the table is made.
+Each run has a folder of its own; complete runs stay as they are, and stopped ones are resumed. The network is one of the zoo, and the page has the lines <!-- structured-NET --> and <!-- /structured-NET -->. Times are those of SparseModel, by bench/Asni.Latency, measured for each network when the table is made.
 """
 import argparse
 import functools
+import hashlib
 import json
 import os
 import re
@@ -55,7 +56,7 @@ def results_in(runs, net):
     found = {}
     folder = os.path.join(runs, net)
     for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else []:
-        parts = re.fullmatch(r"(\w+)-(\w+=[\d.]+)-seed(\d+)", name)
+        parts = re.fullmatch(r"(\w+)-(\w+=[\d.e-]+)-seed(\d+)", name)
         path = os.path.join(folder, name)
         if not parts or not is_complete(path):
             continue
@@ -63,25 +64,26 @@ def results_in(runs, net):
         for phase, criterion in (METHOD, parts[1]), (SCRATCH, f"{SCRATCH} ({parts[1]}'s network)"):
             if phase in summary:
                 network = name_of(os.path.join(path, phase + ".safetensors"))
-                found.setdefault(parts[2], {}).setdefault(criterion, {})[int(parts[3])] = {**summary[phase], "network": network, "test_images": summary["test_images"], "data": summary["data"]}
+                found.setdefault(parts[2], {}).setdefault(criterion, {})[int(parts[3])] = {**summary[phase], "network": network, **{key: summary[key] for key in ("test_images", "data", "input", "classes")}}
     return found
 
 
-def milliseconds(latency, network, batch):
+def milliseconds(latency, network, shape, classes, batch):
     """Median for a batch, on one thread."""
-    command = [*latency, "--net", network, "--batch", str(batch), "--threads", "1"]
+    command = [*latency, "--net", network, "--input", shape, "--classes", str(classes), "--batch", str(batch), "--threads", "1"]
     return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)["p50_ms"]
 
 
 def markdown(net, results, time_of):
-    """time_of: milliseconds of a network for a batch of so many."""
+    """time_of: milliseconds of a network, of its input and classes, for a batch of so many."""
     some = next(iter(next(iter(next(iter(results.values())).values())).values()))
-    dense = [time_of(net, batch) for batch in (1, 64)]
+    of = (some["input"], some["classes"])
+    dense = [time_of(net, *of, batch) for batch in (1, 64)]
     lines = [f"**{net} on {some['data']}**, {some['test_images']:,.0f} test images; one image takes {dense[0]:.3f} ms before pruning, one of a batch of 64 {dense[1] / 64:.3f} ms (one thread).", ""]
-    rows = [["budget", "criterion", ">top-1", ">seeds", ">parameters", ">MACs", ">ms, 1 image", ">ratio", ">ms an image of 64", ">ratio"]]
+    rows = [["budget", "criterion", ">top-1", ">seeds", ">weights", ">MACs", ">ms, 1 image", ">ratio", ">ms an image of 64", ">ratio"]]
     for budget in sorted(results, key=lambda b: -float(b.split("=")[1])):
         for criterion, seeds in sorted(results[budget].items(), key=lambda item: (-mean(item[1], "top1"), item[0])):
-            times = [statistics.median(time_of(run["network"], batch) for run in seeds.values()) for batch in (1, 64)]
+            times = [statistics.median(time_of(run["network"], *of, batch) for run in seeds.values()) for batch in (1, 64)]
             rows.append([budget, criterion, accuracy_of(seeds), ", ".join(map(str, sorted(seeds))), f"{mean(seeds, 'kept'):,.0f}", f"{mean(seeds, 'macs'):,.0f}",
                          f"{times[0]:.3f}", f"{dense[0] / times[0]:.2f}", f"{times[1] / 64:.3f}", f"{dense[1] / times[1]:.2f}"])
     return "\n".join([*lines, *table(rows[0], rows[1:])]) + "\n"
@@ -102,20 +104,24 @@ def main():
     own, flags = (sys.argv[1:], []) if "--" not in sys.argv else (sys.argv[1:sys.argv.index("--")], sys.argv[sys.argv.index("--") + 1:])
     options = parser.parse_args(own)
     options.runs = os.path.abspath(options.runs)
+    marks = f"<!-- structured-{options.net} -->", f"<!-- /structured-{options.net} -->"
+    between = re.compile(rf"({marks[0]}\n).*?({marks[1]})", flags=re.S)
+    # Said before anything is trained.
+    if options.write and not between.search(read(options.write) or ""):
+        sys.exit(f"structured.py: {options.write} needs one line {marks[0]} with a line {marks[1]} after it.")
     failed = []
     if options.start:
-        keep_settings(options.runs, flags, None, keep=True)
+        # Runs from another network are others.
+        with open(options.start, "rb") as start:
+            keep_settings(options.runs, [*flags, "--init", hashlib.sha256(start.read()).hexdigest()], None, keep=True)
         failed = train_all(shlex.split(options.asni), options, flags)
     results = results_in(options.runs, options.net)
     if not results:
         sys.exit(f"structured.py: {options.runs} has no complete run of {options.net}.")
-    time_of = functools.cache(lambda network, batch: milliseconds(shlex.split(options.latency), network, batch))
+    time_of = functools.cache(lambda *what: milliseconds(shlex.split(options.latency), *what))
     text = markdown(options.net, results, time_of)
     if options.write:
-        page, count = re.subn(rf"(<!-- structured-{options.net} -->\n).*?(<!-- /structured-{options.net} -->)", lambda m: m[1] + text + m[2], read(options.write), flags=re.S)
-        if count != 1:
-            sys.exit(f"structured.py: {options.write} needs one line <!-- structured-{options.net} --> with a line <!-- /structured-{options.net} --> after it.")
-        replace(options.write, page.encode())
+        replace(options.write, between.sub(lambda m: m[1] + text + m[2], read(options.write)).encode())
     else:
         print(text)
     for folder in failed:

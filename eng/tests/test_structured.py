@@ -18,7 +18,7 @@ ASNI = textwrap.dedent("""
     os.makedirs(folder)
     share = float(os.path.basename(folder).split("=")[1].split("-")[0])
     phase = {"top1": share, "kept": 1000 * share, "macs": 2000 * share}
-    summary = {"data": "digits", "test_images": 500, "structured": phase, "complete": True}
+    summary = {"data": "digits", "test_images": 500, "input": "1x28x28", "classes": 10, "structured": phase, "complete": True}
     if "--scratch" in arguments:
         summary["scratch"] = {**phase, "top1": share / 2}
     for name in ("structured", "scratch"):
@@ -38,6 +38,8 @@ LATENCY = textwrap.dedent("""
 class Structured(unittest.TestCase):
     def setUp(self):
         self.folder = tempfile.TemporaryDirectory()
+        with open(self.path("dense.safetensors"), "w", encoding="utf-8") as file:
+            file.write("weights")
         for name, text in ("asni", ASNI), ("latency", LATENCY):
             with open(self.path(name + ".py"), "w", encoding="utf-8") as file:
                 file.write(text)
@@ -53,7 +55,7 @@ class Structured(unittest.TestCase):
                                "--net", "net", "--runs", self.path("runs"), *arguments], capture_output=True, text=True, check=False)
 
     def test_each_criterion_to_each_budget_once_and_a_table_with_times(self):
-        arguments = ("--start", "dense.safetensors", "--criterion", "l1,thinet", "--budget", "macs=0.5,macs=0.2", "--seed", "1,2")
+        arguments = ("--start", self.path("dense.safetensors"), "--criterion", "l1,thinet", "--budget", "macs=0.5,macs=0.2", "--seed", "1,2")
         done = self.call(*arguments, "--", "--data", "digits")
         self.assertEqual(done.returncode, 0, done.stderr)
         with open(self.path("log"), encoding="utf-8") as file:
@@ -61,18 +63,18 @@ class Structured(unittest.TestCase):
         self.assertEqual(len(calls), 8)
         self.assertEqual(sum("--scratch" in call for call in calls), 4, "of l1")
         self.assertEqual([("--unit-scope hidden" in call) == ("thinet" in call) for call in calls], [True] * 8)
-        self.assertIn("--method structured --init dense.safetensors --criterion l1 --budget macs=0.5 --scratch --seed 1 --data digits", calls[0])
+        self.assertIn(f"--method structured --init {self.path('dense.safetensors')} --criterion l1 --budget macs=0.5 --scratch --seed 1 --data digits", calls[0])
         rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in done.stdout.splitlines() if line.startswith("| macs")]
         self.assertEqual([row[:2] for row in rows], [["macs=0.5", "l1"], ["macs=0.5", "thinet"], ["macs=0.5", "scratch (l1's network)"],
                                                      ["macs=0.2", "l1"], ["macs=0.2", "thinet"], ["macs=0.2", "scratch (l1's network)"]])
         self.assertEqual(rows[0][2:], ["50.00 % (50.00, 50.00)", "1, 2", "500", "1,000", "50.000", "2.00", "50.000", "2.00"])
         self.assertIn("one image takes 100.000 ms before pruning", done.stdout)
-        self.call(*arguments)
+        self.call(*arguments, "--", "--data", "digits")
         with open(self.path("log"), encoding="utf-8") as file:
             self.assertEqual(len(file.read().splitlines()), 8, "complete runs stay")
 
     def test_the_page_keeps_what_is_around_the_table(self):
-        self.call("--start", "dense.safetensors", "--criterion", "l1", "--budget", "macs=0.5")
+        self.call("--start", self.path("dense.safetensors"), "--criterion", "l1", "--budget", "macs=0.5")
         page = self.path("page.md")
         with open(page, "w", encoding="utf-8") as file:
             file.write("before\n<!-- structured-net -->\nold\n<!-- /structured-net -->\nafter\n")
@@ -82,6 +84,13 @@ class Structured(unittest.TestCase):
         self.assertTrue(text.startswith("before\n<!-- structured-net -->\n**net on digits**") and text.endswith("<!-- /structured-net -->\nafter\n") and "old" not in text)
         self.assertIn("needs one line", self.call("--write", self.path("log")).stderr)
         self.assertIn("has no complete run", self.call("--runs", self.path("none")).stderr)
+
+    def test_runs_from_another_network_need_another_folder(self):
+        arguments = ("--start", self.path("dense.safetensors"), "--criterion", "l1", "--budget", "macs=0.5")
+        self.call(*arguments)
+        with open(self.path("dense.safetensors"), "w", encoding="utf-8") as file:
+            file.write("other weights")
+        self.assertIn("give another folder", self.call(*arguments).stderr)
 
 
 if __name__ == "__main__":

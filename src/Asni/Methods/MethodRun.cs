@@ -65,10 +65,16 @@ internal sealed class MethodRun(Recipe recipe, Network network, DatasetSplit dat
         new(of, data, recipe.BatchSize, recipe.Augmentation, (float)recipe.LabelSmoothing, observer, recipe.Lanes, Ranks) { Checkpoints = checkpoints };
 
     /// <summary>Counts of units that stay, with the time of networks as this device takes it.</summary>
-    /// <exception cref="UsageException">Several processes train: each would measure another time.</exception>
-    public UnitCounts UnitCounts(UnitTarget target, Network original, ImmutableArray<string> groups) =>
-        target.Budget is { Of: UnitCost.Latency } && Ranks is not null ? throw new UsageException("a budget of latency is measured, and each rank would measure another time: prune in one process, or give a budget of macs.")
-        : new(target, original, groups, of => Latency.Measure(of, device));
+    public UnitCounts UnitCounts(UnitTarget target, Network original, ImmutableArray<string> groups) => new(target, original, groups, of => Latency.Measure(of, device));
+
+    /// <summary>Checks what only the device and the processes of a run tell, before anything is trained.</summary>
+    /// <exception cref="UsageException">Units cannot be chosen so here.</exception>
+    public void ValidateUnits(UnitTarget target, UnitSelection selection)
+    {
+        selection.Validate(device);
+        if (target.Budget is { Of: UnitCost.Latency } && Ranks is not null)
+            throw new UsageException("a budget of latency is measured, and each rank would measure another time: prune in one process, or give a budget of macs.");
+    }
 
     /// <inheritdoc cref="Trainer.NewBatchGradient"/>
     public BatchGradient NewBatchGradient() => Trainer.NewBatchGradient();

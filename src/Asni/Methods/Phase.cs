@@ -38,6 +38,7 @@ internal sealed class Phase(string name, ulong stream, Recipe recipe, Trainer tr
         Metrics test = from?.Test ?? default;
         double? threshold = from?.Threshold;
         int done = from?.Epoch ?? (int)(Begin / trainer.StepsPerEpoch);
+        bool complete = false;
         EpochProgress progress = from?.Progress ?? new EpochProgress((int)(Begin % trainer.StepsPerEpoch), default, 0);
         try
         {
@@ -51,7 +52,7 @@ internal sealed class Phase(string name, ulong stream, Recipe recipe, Trainer tr
                 PruneOutcome? finish = epoch == epochs - 1 ? Policy?.Finish(At(epoch, trainer.StepsPerEpoch)) : null;
                 threshold = finish?.Threshold ?? threshold;
                 // What is delivered is not to be finished twice: from there on to the checkpoint nothing stops the phase.
-                test = finish is null ? Evaluate(At(epoch, trainer.StepsPerEpoch), epoch == epochs - 1, cancellation) : EvaluateFinal();
+                test = finish is null ? Evaluate(At(epoch, trainer.StepsPerEpoch), epoch == epochs - 1, cancellation) : EvaluateFinal(CancellationToken.None);
                 // The epoch's last step may have made weights NaN that no loss has seen yet.
                 if (!double.IsFinite(test.Loss)) trainer.Model.TakeSnapshot().RequireFinite(name);
                 Model model = trainer.Model;
@@ -67,7 +68,8 @@ internal sealed class Phase(string name, ulong stream, Recipe recipe, Trainer tr
                 progress = default;
                 if (_checkpoints is { IsDueAfterEpoch: true } || epoch == epochs - 1) Save(epoch + 1, progress);
             }
-            if (epochs == 0) test = EvaluateFinal();
+            if (epochs == 0) test = EvaluateFinal(cancellation);
+            complete = true;
         }
         catch (OperationCanceledException)
         {
@@ -78,7 +80,7 @@ internal sealed class Phase(string name, ulong stream, Recipe recipe, Trainer tr
         }
         return new PhaseResult(name, test.Top1, test.Top5, test.Loss, trainer.Model.Sparsity, trainer.Model.Kept, SecondsSoFar(),
             initial, trainer.Model.TakeSnapshot().RequireFinite(name))
-        { Complete = done == epochs };
+        { Complete = complete };
 
         StepHooks HooksOf(int epoch) => Policy is null && _checkpoints is null ? default : new(
             step => Policy?.BeforeStep(At(epoch, step)) ?? default,
@@ -103,7 +105,7 @@ internal sealed class Phase(string name, ulong stream, Recipe recipe, Trainer tr
         Policy?.BeforeEvaluation(at);
         try
         {
-            return last && recipe.Recalibrate is not null ? EvaluateFinal() : trainer.Evaluate(cancellation);
+            return last ? EvaluateFinal(cancellation) : trainer.Evaluate(cancellation);
         }
         finally
         {
@@ -112,10 +114,10 @@ internal sealed class Phase(string name, ulong stream, Recipe recipe, Trainer tr
     }
 
     /// <summary>Of what is delivered.</summary>
-    private Metrics EvaluateFinal()
+    private Metrics EvaluateFinal(CancellationToken cancellation)
     {
-        if (recipe.Recalibrate is { } images) trainer.Recalibrate(images, SplitMix64.Fork(recipe.Seed, stream, RecalibrationStream).NextUInt64());
-        return trainer.Evaluate(CancellationToken.None);
+        if (recipe.Recalibrate is { } images) trainer.Recalibrate(images, SplitMix64.Fork(recipe.Seed, stream, RecalibrationStream).NextUInt64(), cancellation);
+        return trainer.Evaluate(cancellation);
     }
 
     private PhaseResult Restored(PhaseNumbers p, TrainedNetwork initial) =>

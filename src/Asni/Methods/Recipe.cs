@@ -47,6 +47,7 @@ public sealed record Recipe
         if (Lanes < 1 || BatchSize % Lanes != 0) throw new UsageException($"a batch of {BatchSize} has no {Lanes} equal lanes.");
         if (Lanes > LaneTree.MaxLanes) throw new UsageException($"{Lanes} lanes: at most {LaneTree.MaxLanes} are possible.");
         if (!(LabelSmoothing is >= 0 and < 1)) throw new UsageException($"label smoothing {LabelSmoothing} is not in [0, 1).");
+        if (Recalibrate is { } images && (images.Count < 1 || images.Size < 1)) throw new UsageException($"recalibrate {images}: at least 1x1 is needed.");
         Optimizer.Validate();
         LearningRate.Validate();
         Method.ValidateSettings();

@@ -159,7 +159,7 @@ internal sealed class Trainer : IDisposable
     internal EpochProgress Progress() => _progress = _progress with { Sums = _ranks?.Sums ?? _training.LossSoFar() };
 
     /// <inheritdoc cref="Recalibration"/>
-    public void Recalibrate(ImageBatches images, ulong seed) => Recalibration.Run(Model, _data.Train, images, seed);
+    public void Recalibrate(ImageBatches images, ulong seed, CancellationToken cancellation) => Recalibration.Run(Model, _data.Train, images, seed, cancellation);
 
     /// <inheritdoc cref="Evaluator.Evaluate"/>
     public Metrics Evaluate(CancellationToken cancellation = default) => _evaluator.Evaluate(cancellation);

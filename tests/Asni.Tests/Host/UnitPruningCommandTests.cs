@@ -52,7 +52,8 @@ public class UnitPruningCommandTests
         foreach (string format in new[] { "onnx", "asni" }) Run("export", "--run", folder["units"], "--to", format);
         Assert.That(Run("compact", file), Does.Contain("compact.safetensors"));
         CommandLine.ExpectFailure(2, "exclude each other", ["train", "--net", "resnet20", "--method", "structured", "--budget", "macs=0.4", "--ratio", "0.3", .. s_small]);
-        CommandLine.ExpectFailure(2, "is not macs=SHARE or params=SHARE", ["train", "--net", "resnet20", "--method", "structured", "--budget", "1=0.4", .. s_small]);
+        CommandLine.ExpectFailure(2, "is not macs=SHARE, params=SHARE or latency=SHARE", ["train", "--net", "resnet20", "--method", "structured", "--budget", "1=0.4", .. s_small]);
+        CommandLine.ExpectFailure(2, "is not macs=SHARE", ["train", "--net", "resnet20", "--method", "structured", "--budget", "macs,params=0.4", .. s_small]);
         CommandLine.ExpectFailure(2, "has no effect", ["train", "--net", "resnet20", "--method", "structured", "--calibration", "5x10", .. s_small]);
         CommandLine.ExpectFailure(2, "is not batches x images", ["train", "--net", "resnet20", "--method", "structured", "--criterion", "taylor", "--calibration", "50000x50000", .. s_small]);
         CommandLine.ExpectFailure(2, "whose units stay in this run", ["train", "--net", "resnet20", "--method", "structured", "--unit-scope", "blocks", "--ratios", "layer3.0=0.3", .. s_small]);

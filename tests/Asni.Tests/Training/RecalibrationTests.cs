@@ -25,7 +25,7 @@ public class RecalibrationTests
         using Device device = on.Create();
         using var loaded = new Model(network, device);
         loaded.Load(model);
-        Recalibration.Run(loaded, data, new ImageBatches(9, 16), 11);
+        Recalibration.Run(loaded, data, new ImageBatches(9, 16), 11, CancellationToken.None);
         TrainedNetwork after = loaded.TakeSnapshot();
 
         var norm = (BatchNormNode)network.Nodes.Single(n => n is BatchNormNode);
@@ -49,6 +49,8 @@ public class RecalibrationTests
             Assert.That(after.Values[norm.RunningMean.Index][channel], Is.EqualTo(means[channel] / 40).Within(within));
             Assert.That(after.Values[norm.RunningVariance.Index][channel], Is.EqualTo(variances[channel] / 40).Within(within * (1 + variances[channel] / 40)));
         }
+        Assert.That(() => Recalibration.Run(loaded, data, new ImageBatches(9, 16), 12, new CancellationToken(canceled: true)), Throws.InstanceOf<OperationCanceledException>());
+        Assert.That(loaded.TakeSnapshot().Values[norm.RunningMean.Index], Is.EqualTo(after.Values[norm.RunningMean.Index]), "as before where it is left");
         foreach (Parameter p in network.Parameters.Where(p => p.IsTrained)) Assert.That(after.Values[p.Index], Is.EqualTo(model.Values[p.Index]), p.Name);
     }
 

@@ -80,6 +80,7 @@ public sealed record StructuredPruning : Method
 
     internal override IEnumerable<PhaseResult> Run(MethodRun run)
     {
+        run.ValidateUnits(Target, Selection);
         TrainedNetwork? model = run.Given;
         if (model is null)
         {
@@ -94,7 +95,7 @@ public sealed record StructuredPruning : Method
             PhasePlan phase = RoundPhase(round);
             // Scoring may need a model of its own: both need not fit on the device.
             run.Release();
-            run.Continue(Reached(run, phase, Cut(run, model, original, names, round)));
+            run.Continue(Measured(run, phase) ?? Reached(run, phase, Cut(run, model, original, names, round)));
             PhaseResult result = run.Train(phase);
             yield return result;
             model = result.Model;
@@ -122,6 +123,9 @@ public sealed record StructuredPruning : Method
         ImmutableArray<PrunableGroup> all = PrunableGroups.Find(network).Groups;
         return Target.Of(network, [.. all.Where(g => Scope == UnitScope.All || g.IsHidden && (Scope == UnitScope.Hidden || g.StaysBecause is null))], all);
     }
+
+    /// <summary>With a budget of latency, what a run that is resumed has come to in a phase: measured again, it would be another network. Null where nothing was.</summary>
+    private TrainedNetwork? Measured(MethodRun run, PhasePlan phase) => Target.Budget is not { Of: UnitCost.Latency } ? null : run.Delivered(phase.Name) ?? run.Checkpoints?.Reached(phase.Name);
 
     /// <summary>What was cut, or where a run is resumed on another device, which may cut elsewhere, what the checkpoint goes on with.</summary>
     private static TrainedNetwork Reached(MethodRun run, PhasePlan phase, TrainedNetwork cut) =>

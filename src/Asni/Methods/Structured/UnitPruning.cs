@@ -54,6 +54,7 @@ public sealed record UnitPruning : Method
 
     internal override IEnumerable<PhaseResult> Run(MethodRun run)
     {
+        run.ValidateUnits(Target, Selection);
         TrainedNetwork? start = run.Given;
         if (start is null)
         {

@@ -3,14 +3,14 @@ using Asni.Networks;
 
 namespace Asni.Pruning.Units;
 
-/// <summary>Mean rank of a unit's feature maps over images, where they are read (Lin et al. 2020, arXiv 2002.10179: HRank). Where several nodes are read, the mean over them.</summary>
+/// <summary>Mean rank of a unit's feature maps over images, where they are read, in front of pools (Lin et al. 2020, arXiv 2002.10179: HRank). Where several nodes are read, the mean over them.</summary>
 internal sealed class FeatureRank : IUnitScore
 {
     public double[][] Score(TrainedNetwork model, ImmutableArray<PrunableGroup> groups, Calibration calibration) => [.. groups.Select(g => Score(model, g, calibration))];
 
     private static double[] Score(TrainedNetwork model, PrunableGroup group, Calibration calibration)
     {
-        Node[] read = [.. group.Consumers.SelectMany(c => c.Inputs).Distinct().Select(i => model.Network.Nodes[i])];
+        Node[] read = [.. group.Consumers.SelectMany(c => c.Inputs).Select(i => BeforePools(model.Network, i)).DistinctBy(n => n.Id)];
         var sums = new double[group.Units];
         foreach (Node node in read)
         {
@@ -29,6 +29,13 @@ internal sealed class FeatureRank : IUnitScore
             for (int u = 0; u < sums.Length; u++) sums[u] += (double)ranks[u] / seen / read.Length;
         }
         return sums;
+    }
+
+    private static Node BeforePools(Network network, int id)
+    {
+        Node node = network.Nodes[id];
+        while (node is MaxPoolNode or GlobalAveragePoolNode) node = network.Nodes[node.Inputs[0]];
+        return node;
     }
 
     /// <summary>

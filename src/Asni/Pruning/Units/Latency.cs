@@ -12,7 +12,7 @@ internal static class Latency
 
     private static readonly TimeSpan s_sample = TimeSpan.FromMilliseconds(4);
 
-    /// <summary>Median of some samples, each the mean of so many passes as take some milliseconds, in seconds. Weights do not matter: all live.</summary>
+    /// <summary>Least of some samples, which others on the machine disturb least, each the mean of so many passes as take some milliseconds, in seconds. Weights do not matter: all live.</summary>
     public static double Measure(Network network, Device device)
     {
         using var model = new Model(network, device);
@@ -29,8 +29,7 @@ internal static class Latency
             for (int i = 0; i < passes; i++) Pass();
             seconds[s] = Stopwatch.GetElapsedTime(start).TotalSeconds / passes;
         }
-        Array.Sort(seconds);
-        return seconds[Samples / 2];
+        return seconds.Min();
 
         void Pass()
         {

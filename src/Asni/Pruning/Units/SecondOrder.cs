@@ -13,7 +13,6 @@ internal sealed class SecondOrder : IUnitScore
 {
     public double[][] Score(TrainedNetwork model, ImmutableArray<PrunableGroup> groups, Calibration calibration)
     {
-        SecondDerivatives.RequireFullPrecision(calibration.Device, "the criterion sosp");
         using var on = new Model(model.Network, calibration.Device);
         on.Load(model);
         ScoringImages images = calibration.Draw();

@@ -48,8 +48,10 @@ internal sealed class UnitCounts(UnitTarget target, Network original, ImmutableA
             return [.. groups.Select((group, g) => Math.Min(now[g], target.Kept(group, _units[g], progress)))];
         int[] order = [.. target.Allocation == UnitAllocation.Uniform ? Uniform(groups) : Pooled(current, groups, scores())];
         double share = 1 - progress * (1 - (target.Budget?.Share ?? target.Ratio));
-        int removed = First(order.Length, n => Share(current, After(n)) <= share + Rounding);
+        int removed = First(order.Length, n => Holds(After(n)));
         return removed <= order.Length ? After(removed) : throw new UsageException(DescribeShortage(Share(current, After(order.Length)), share));
+
+        bool Holds(int[] kept) => _countsUnits ? kept.Sum() <= Math.Round(share * _units.Sum(), MidpointRounding.AwayFromZero) : Share(current, kept) <= share + Rounding;
 
         int[] After(int removals)
         {

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Asni.Data;
+using Asni.Devices;
 using Asni.Networks;
 using Asni.Networks.Rewriting;
 using Asni.Settings;
@@ -87,6 +88,14 @@ public sealed record UnitSelection
             }
         }
         return NarrowNetwork.Keep(scaled, units);
+    }
+
+    /// <exception cref="UsageException">The criterion needs fp32, and the device computes in less.</exception>
+    internal void Validate(Device device)
+    {
+        if (Criterion == UnitCriterion.Sosp) SecondDerivatives.RequireFullPrecision(device, "the criterion sosp");
+        if (Criterion == UnitCriterion.ThiNet && device.HasReducedPrecision)
+            throw new UsageException("the criterion thinet solves for scales that reduced precision does not tell apart: it needs a device that computes in fp32.");
     }
 
     /// <exception cref="UsageException">The criterion cannot say anything of a group.</exception>

@@ -32,8 +32,12 @@ public readonly record struct UnitBudget(UnitCost Of, double Share)
     internal const string Words = "macs=SHARE, params=SHARE or latency=SHARE, such as macs=0.5, with a share in (0, 1)";
 
     /// <exception cref="FormatException">Says what was expected.</exception>
-    internal static UnitBudget Parse(string text) => text.Split('=') is [var of, var share] && Enum.TryParse(of, ignoreCase: true, out UnitCost cost) && char.IsAsciiLetter(of[0])
-        && SettingText.Number(share) is > 0 and < 1 and var number ? new UnitBudget(cost, number) : throw new FormatException(Words);
+    internal static UnitBudget Parse(string text)
+    {
+        string[] parts = text.Split('=');
+        UnitCost[] of = [.. Enum.GetValues<UnitCost>().Where(c => SettingText.Name(c) == parts[0])];
+        return parts.Length == 2 && of.Length == 1 && SettingText.Number(parts[1]) is > 0 and < 1 and var share ? new UnitBudget(of[0], share) : throw new FormatException(Words);
+    }
 
     /// <inheritdoc/>
     public override string ToString() => $"{SettingText.Name(Of)}={SettingText.Text(Share)}";
@@ -95,6 +99,11 @@ public sealed record UnitTarget
             if (ratio < 1 && (Budget is not null || Allocation != UnitAllocation.Uniform))
                 throw new UsageException($"the ratio for '{name}' says what its groups keep, and so does {(Budget is { } budget ? $"the budget {budget}" : $"the unit-allocation {SettingText.Name(Allocation)}")} for all: give one of them.");
         }
+        foreach (PrunableGroup group in among)
+        {
+            if (Named(group) is { Length: > 1 } names && names.Select(n => Ratios[n]).Distinct().Count() > 1)
+                throw new UsageException($"the ratios for {string.Join(" and ", names.Select(n => $"'{n}'"))} are for layers that share their units, and differ: give one for {group.Name}.");
+        }
         ImmutableArray<PrunableGroup> taken = [.. among.Where(g => Budget is not null || Allocation != UnitAllocation.Uniform ? RatioOf(g, 0.5) < 1 : Kept(g, g.Units) < g.Units)];
         return taken.Length > 0 ? taken : throw new UsageException($"no layer of {network.Name} has units that can be taken out at {(Multiple > 1 ? "this ratio and multiple" : "these ratios")}; its layers are {Names(among)}.");
     }
@@ -111,7 +120,13 @@ public sealed record UnitTarget
     }
 
     /// <summary>Of the longest name that one of its layers begins with.</summary>
-    private double RatioOf(PrunableGroup group, double otherwise) => Ratios.Keys.Where(k => Has(group, k)).MaxBy(k => k.Length) is { } name ? Ratios[name] : otherwise;
+    private double RatioOf(PrunableGroup group, double otherwise) => Named(group) is [var name, ..] ? Ratios[name] : otherwise;
+
+    private string[] Named(PrunableGroup group)
+    {
+        string[] all = [.. Ratios.Keys.Where(k => Has(group, k))];
+        return [.. all.Where(k => k.Length == all.Max(a => a.Length))];
+    }
 
     private static bool Has(PrunableGroup group, string name) => group.Producers.Any(p => p.Name.StartsWith(name, StringComparison.Ordinal));
 

@@ -120,6 +120,7 @@ public class UnitCountTests
         Assert.That(Taken(("layer1", 1)), Has.None.EqualTo("conv1").And.None.StartsWith("layer1").And.Some.EqualTo("layer2.0.conv2"), "the first stream is layer1's too");
         Assert.That(Taken(("layer1", 1), ("layer1.0.conv1", 0.3)), Has.Some.EqualTo("layer1.0.conv1").And.None.EqualTo("layer1.1.conv1"), "the longest counts");
         Assert.That(new UnitTarget { Ratios = Ratios(("layer2.1.conv2", 0.25)) }.Kept(groups.Single(g => g.Name == "layer2.0.conv2"), 32), Is.EqualTo(8));
+        Assert.That(() => Taken(("layer2.1.conv2", 0.25), ("layer2.2.conv2", 0.5)), Throws.TypeOf<UsageException>().With.Message.Contains("are for layers that share their units, and differ"));
         Assert.That(() => Taken(("layer9", 0.5)), Throws.TypeOf<UsageException>().With.Message.Contains("no layer of resnet20 whose units can be taken out begins so"));
         Assert.That(() => new UnitTarget { Budget = new(UnitCost.Macs, 0.5), Ratios = Ratios(("layer1", 0.5)) }.Of(network, groups, groups), Throws.TypeOf<UsageException>().With.Message.Contains("so does the budget macs=0.5 for all"));
 
