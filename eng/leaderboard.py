@@ -301,6 +301,19 @@ def train_all(asni, runs, options, settings):
     return failed
 
 
+def parse(parser):
+    """The script's own options, and after -- the flags of asni."""
+    at = sys.argv.index("--") if "--" in sys.argv else len(sys.argv)
+    return parser.parse_args(sys.argv[1:at]), sys.argv[at + 1:]
+
+
+def end(failed):
+    """Tells of the runs that are not complete, and exits."""
+    for folder in failed:
+        print(f"not complete: {folder} (see {folder}.log)", file=sys.stderr)
+    sys.exit(1 if failed else 0)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--asni", default="asni", help="the command that runs asni")
@@ -314,8 +327,7 @@ def main():
     parser.add_argument("--name", help="of the tables in the page (default: leaderboard, or leaderboard-recipes)")
     parser.add_argument("--published", default=os.path.join(HERE, "published.tsv"), help="tab-separated: net, method, sparsity, top1 (fractions), source")
     parser.add_argument("--only-write", action="store_true", help="train nothing")
-    own, flags = (sys.argv[1:], []) if "--" not in sys.argv else (sys.argv[1:sys.argv.index("--")], sys.argv[sys.argv.index("--") + 1:])
-    options = parser.parse_args(own)
+    options, flags = parse(parser)
     asni, runs = shlex.split(options.asni), os.path.abspath(options.runs)
     settings = keep_settings(runs, flags, options.recipes, keep=False)
     name = options.name or ("leaderboard-recipes" if settings["recipes"] else "leaderboard")
@@ -333,9 +345,7 @@ def main():
         write_page(options.write, name, results, before or settings, options.published)
     else:
         print(markdown(results, settings, {}, options.published))
-    for folder in failed:
-        print(f"not complete: {folder} (see {folder}.log)", file=sys.stderr)
-    sys.exit(1 if failed else 0)
+    end(failed)
 
 
 if __name__ == "__main__":

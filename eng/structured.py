@@ -19,7 +19,7 @@ import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
-from leaderboard import accuracy_of, is_complete, keep_settings, mean, read, replace, table, train
+from leaderboard import accuracy_of, end, is_complete, keep_settings, mean, parse, read, replace, table, train
 
 ASNI = ("dotnet", os.path.join(HERE, "..", "src/Asni.Host/bin/Release/net10.0/Asni.Host.dll"))
 LATENCY = ("dotnet", os.path.join(HERE, "..", "bench/Asni.Latency/bin/Release/net10.0/Asni.Latency.dll"))
@@ -101,8 +101,7 @@ def main():
     parser.add_argument("--scratch", default="l1", help="criterion whose small network is trained from new weights too")
     parser.add_argument("--runs", default="runs/structured", help="folder of the run folders")
     parser.add_argument("--write", help="page to put the table into, between <!-- structured-NET --> and <!-- /structured-NET --> (default: print it)")
-    own, flags = (sys.argv[1:], []) if "--" not in sys.argv else (sys.argv[1:sys.argv.index("--")], sys.argv[sys.argv.index("--") + 1:])
-    options = parser.parse_args(own)
+    options, flags = parse(parser)
     options.runs = os.path.abspath(options.runs)
     marks = f"<!-- structured-{options.net} -->", f"<!-- /structured-{options.net} -->"
     between = re.compile(rf"({marks[0]}\n).*?({marks[1]})", flags=re.S)
@@ -124,9 +123,7 @@ def main():
         replace(options.write, between.sub(lambda m: m[1] + text + m[2], read(options.write)).encode())
     else:
         print(text)
-    for folder in failed:
-        print(f"not complete: {folder} (see {folder}.log)", file=sys.stderr)
-    sys.exit(1 if failed else 0)
+    end(failed)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ using Asni.Distributed;
 using Asni.Engine;
 using Asni.Networks;
 using Asni.Optimizers;
+using Asni.Pruning;
 using Asni.Pruning.Units;
 using Asni.Tensors;
 using Asni.Training;
@@ -63,6 +64,12 @@ internal sealed class MethodRun(Recipe recipe, Network network, DatasetSplit dat
     /// <summary>A trainer of a model of its own, as the recipe says; whoever asks for it disposes of it.</summary>
     public Trainer NewTrainer(Model of, CheckpointKeeper? checkpoints = null) =>
         new(of, data, recipe.BatchSize, recipe.Augmentation, (float)recipe.LabelSmoothing, observer, recipe.Lanes, Ranks) { Checkpoints = checkpoints };
+
+    /// <summary>The training images that units are chosen by.</summary>
+    /// <param name="stream">Of the method's random numbers.</param>
+    /// <param name="number">Of the choice among the method's.</param>
+    public Calibration NewCalibration(UnitSelection selection, ulong stream, ulong number) =>
+        new(data.Train, selection.Calibration, SplitMix64.Fork(recipe.Seed, stream, number).NextUInt64(), device, Cancellation);
 
     /// <summary>Counts of units that stay, with the time of networks as this device takes it.</summary>
     public UnitCounts UnitCounts(UnitTarget target, Network original, ImmutableArray<string> groups) => new(target, original, groups, of => Latency.Measure(of, device));

@@ -141,18 +141,8 @@ public class UnitPruningTests
     [TestCaseSource(typeof(DeviceCase), nameof(DeviceCase.All))]
     public void Greedy_selection_takes_the_unit_that_leaves_the_least_error(DeviceCase on)
     {
-        Network network = NetworkZoo.Create("resnet20", new Chw(3, 4, 4), 5);
-        TrainedNetwork model = RandomNetworks.Weights(network, 0);
-        PrunableGroup group = PrunableGroups.Find(network).Groups.First(g => g.Name == "layer3.1.conv1");
         using Device device = on.Create();
-        var calibration = new Calibration(BlobDataset.Split(64, network.Input, 5).Train, new ImageBatches(2, 8), 3, device, CancellationToken.None);
-        var hidden = new List<double[]>();
-        calibration.Push(model, group.Hidden, (values, images) =>
-        {
-            foreach (float[] h in values.ToArray().Chunk(group.Units).Take(images)) hidden.Add([.. h.Select(v => (double)v)]);
-        });
-        Assert.That(hidden, Has.Count.EqualTo(16));
-        Assert.That(hidden.Min(h => h.Count(v => v > 0)), Is.GreaterThan(20));
+        (TrainedNetwork model, PrunableGroup group, Calibration calibration, List<double[]> hidden) = OnePosition(device);
         var chosen = new HashSet<int>();
         for (int n = 0; n < 3; n++)
             chosen.Add(Enumerable.Range(0, group.Units).Except(chosen).MinBy(u => hidden.Sum(h => Error(h, [.. chosen, u]))));
@@ -165,16 +155,8 @@ public class UnitPruningTests
     [TestCaseSource(typeof(DeviceCase), nameof(DeviceCase.All))]
     public void ThiNet_removes_the_unit_that_adds_least_with_those_removed_and_scales_the_others(DeviceCase on)
     {
-        Network network = NetworkZoo.Create("resnet20", new Chw(3, 4, 4), 5);
-        TrainedNetwork model = RandomNetworks.Weights(network, 0);
-        PrunableGroup group = PrunableGroups.Find(network).Groups.First(g => g.Name == "layer3.1.conv1");
         using Device device = on.Create();
-        var calibration = new Calibration(BlobDataset.Split(64, network.Input, 5).Train, new ImageBatches(2, 8), 3, device, CancellationToken.None);
-        var hidden = new List<double[]>();
-        calibration.Push(model, group.Hidden, (values, images) =>
-        {
-            foreach (float[] h in values.ToArray().Chunk(group.Units).Take(images)) hidden.Add([.. h.Select(v => (double)v)]);
-        });
+        (TrainedNetwork model, PrunableGroup group, Calibration calibration, List<double[]> hidden) = OnePosition(device);
         // Of each image and unit, what it adds to the outputs.
         double[][][] adds = [.. hidden.Select(h => Enumerable.Range(0, group.Units).Select(u => Block(model, group, [.. h.Select((v, k) => k == u ? v : 0)], offset: false)).ToArray())];
         const int keep = 12;
@@ -198,6 +180,23 @@ public class UnitPruningTests
             double[] factors = [.. Enumerable.Range(0, group.Units).Select(factor)];
             return adds.Sum(image => Enumerable.Range(0, image[0].Length).Sum(o => Math.Pow(image.Select((unit, u) => factors[u] * unit[o]).Sum(), 2)));
         }
+    }
+
+    /// <summary>A block whose hidden units have one position, calibration images, and the units' values for each of them.</summary>
+    private static (TrainedNetwork Model, PrunableGroup Group, Calibration Calibration, List<double[]> Hidden) OnePosition(Device device)
+    {
+        Network network = NetworkZoo.Create("resnet20", new Chw(3, 4, 4), 5);
+        TrainedNetwork model = RandomNetworks.Weights(network, 0);
+        PrunableGroup group = PrunableGroups.Find(network).Groups.First(g => g.Name == "layer3.1.conv1");
+        var calibration = new Calibration(BlobDataset.Split(64, network.Input, 5).Train, new ImageBatches(2, 8), 3, device, CancellationToken.None);
+        var hidden = new List<double[]>();
+        calibration.Push(model, group.Hidden, (values, images) =>
+        {
+            foreach (float[] h in values.ToArray().Chunk(group.Units).Take(images)) hidden.Add([.. h.Select(v => (double)v)]);
+        });
+        Assert.That(hidden, Has.Count.EqualTo(16));
+        Assert.That(hidden.Min(h => h.Count(v => v > 0)), Is.GreaterThan(20));
+        return (model, group, calibration, hidden);
     }
 
     [Test]

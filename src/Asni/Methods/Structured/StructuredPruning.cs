@@ -134,7 +134,7 @@ public sealed record StructuredPruning : Method
     private TrainedNetwork Cut(MethodRun run, TrainedNetwork model, Network original, ImmutableArray<string> names, int round)
     {
         ImmutableArray<PrunableGroup> groups = UnitCounts.GroupsOf(model.Network, names);
-        var calibration = new Calibration(run.Data.Train, Selection.Calibration, SplitMix64.Fork(run.Recipe.Seed, Stream, (ulong)round).NextUInt64(), run.Device, run.Cancellation);
+        Calibration calibration = run.NewCalibration(Selection, Stream, (ulong)round);
         double[][]? scores = Selection.HasScores ? Selection.Score(model, groups, calibration) : null;
         int[] kept = run.UnitCounts(Target, original, names).Kept(model.Network, () => scores!, (double)round / Rounds);
         TrainedNetwork smaller = Selection.Prune(model, groups, kept, calibration, scores);

@@ -92,7 +92,7 @@ internal sealed class UnitRemoval(UnitPruning method, MethodRun run)
         TrainedNetwork model = start;
         ImmutableArray<PrunableGroup> groups = method.Groups(start.Network);
         int[] kept = run.UnitCounts(method.Target, start.Network, [.. groups.Select(g => g.Name)]).Kept(start.Network, () => []);
-        var calibration = new Calibration(run.Data.Train, method.Selection.Calibration, SplitMix64.Fork(run.Recipe.Seed, Stream, 1).NextUInt64(), run.Device, run.Cancellation);
+        Calibration calibration = run.NewCalibration(method.Selection, Stream, 1);
         try
         {
             for (int g = 0; g < groups.Length; g++)
@@ -133,7 +133,7 @@ internal sealed class UnitRemoval(UnitPruning method, MethodRun run)
 
     private PhaseResult Final(TrainedNetwork start, TrainedNetwork pruned, Stopwatch watch)
     {
-        run.Observer.OnNote(new(UnitFinetuning.DescribeSizes(start.Network, pruned.Network)));
+        run.Observer.OnNote(UnitFinetuning.DescribeSizes(start.Network, pruned.Network));
         using var model = new Model(pruned.Network, run.Device);
         using Trainer trainer = run.NewTrainer(model);
         model.Load(pruned);
