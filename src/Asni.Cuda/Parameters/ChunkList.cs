@@ -4,12 +4,12 @@ namespace Asni.Cuda;
 
 internal sealed partial class CudaParameters
 {
-    /// <summary>The chunks of some parameters, by ascending index, on the device.</summary>
+    /// <summary>The chunks of some parameters, by ascending index, on the device; or, chunk by chunk, the elements of each of their outputs.</summary>
     private sealed class ChunkList : IDisposable
     {
         private readonly CudaBuffer _chunks, _firsts;
 
-        public ChunkList(CudaParameters owner, int[] parameters)
+        public ChunkList(CudaParameters owner, int[] parameters, bool byOutput)
         {
             Parameters = [.. parameters.Order()];
             var chunks = new List<ChunkArgs>();
@@ -18,7 +18,8 @@ internal sealed partial class CudaParameters
             {
                 Parameter p = owner.Parameters[index];
                 firsts.Add(chunks.Count);
-                for (int first = 0; first < p.Elements; first += ChunkArgs.Elements) chunks.Add(new ChunkArgs(index, first));
+                int step = byOutput ? p.Filter.FanIn : ChunkArgs.Elements;
+                for (long first = 0; first < p.Elements; first += step) chunks.Add(new ChunkArgs(index, (int)first));
             }
             firsts.Add(chunks.Count);
             Count = chunks.Count;
@@ -47,12 +48,12 @@ internal sealed partial class CudaParameters
     }
 
     /// <summary>Made once for each set of parameters; there are few.</summary>
-    private ChunkList List(ReadOnlySpan<int> parameters)
+    private ChunkList List(ReadOnlySpan<int> parameters, bool byOutput = false)
     {
         int[] ordered = parameters.ToArray();
         Array.Sort(ordered);
-        string key = string.Join(',', ordered);
-        if (!_lists.TryGetValue(key, out ChunkList? list)) _lists[key] = list = new ChunkList(this, ordered);
+        string key = string.Join(',', ordered) + (byOutput ? " by output" : "");
+        if (!_lists.TryGetValue(key, out ChunkList? list)) _lists[key] = list = new ChunkList(this, ordered, byOutput);
         return list;
     }
 }

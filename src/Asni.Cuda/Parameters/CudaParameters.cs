@@ -53,7 +53,7 @@ internal sealed partial class CudaParameters : DeviceParameters
             Copies = _copies?.Pointer ?? 0,
             Segments = _segments.Pointer,
         };
-        _trained = new ChunkList(this, [.. parameters.Where(p => p.IsTrained).Select(p => p.Index)]);
+        _trained = new ChunkList(this, [.. parameters.Where(p => p.IsTrained).Select(p => p.Index)], byOutput: false);
         _rule = new CudaBuffer(stream, 64);
     }
 
@@ -141,7 +141,7 @@ internal sealed partial class CudaParameters : DeviceParameters
     {
         foreach (ChunkList list in _lists.Values) list.Dispose();
         _trained.Dispose();
-        foreach (CudaBuffer? buffer in (CudaBuffer?[])[_values, _gradients, _state0, _state1, _masks, _segments, _copies, .. _others, _rule, _selection, _candidates, _cut, _moreMasks, _signStatistics, _allLive, _own]) buffer?.Dispose();
+        foreach (CudaBuffer? buffer in (CudaBuffer?[])[_values, _gradients, _state0, _state1, _masks, _segments, _copies, .. _others, _rule, _selection, _candidates, _cut, _moreMasks, _signStatistics, _allLive, _own, _outputNumbers]) buffer?.Dispose();
         _fetched?.Dispose();
         base.Dispose();
     }

@@ -22,6 +22,9 @@ internal sealed record PrunableGroup(ImmutableArray<WeightedNode> Producers, Imm
     /// <summary>The fewest units it can have: a depthwise convolution of one channel would be one that is not depthwise.</summary>
     public int Least => Math.Min(Units, Members.OfType<ConvolutionNode>().Any(c => c.IsDepthwise) ? 2 : 1);
 
+    /// <summary>What makes the units: filters, biases, batch-norms. Each unit has an equal part of each, in the order of units.</summary>
+    public IEnumerable<Parameter> Parameters => Members.SelectMany(m => m.Parameters).Where(p => p.IsTrained);
+
     /// <summary>Of a hidden group.</summary>
     public WeightedNode Producer => Producers.Single();
 

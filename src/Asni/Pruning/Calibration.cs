@@ -34,4 +34,23 @@ internal sealed record Calibration(Dataset Data, ImageBatches Images, ulong Seed
             read(filled, batch.Count);
         }
     }
+
+    /// <summary>Mean loss of <see cref="Draw"/>'s images.</summary>
+    public double Loss(TrainedNetwork model)
+    {
+        using var on = new Model(model.Network, Device);
+        on.Load(model);
+        ScoringImages images = Draw();
+        var batch = new Batch(Math.Min(Images.Size, images.Indices.Length), Data.Shape);
+        using var plan = new Plan(on, batch.Capacity, training: false);
+        for (int first = 0; first < images.Indices.Length; first += batch.Capacity)
+        {
+            Cancellation.ThrowIfCancellationRequested();
+            images.Fill(batch, first);
+            plan.Load(batch, Data.Normalization);
+            plan.RunEvaluation();
+        }
+        LossSums sums = plan.ReadLoss();
+        return sums.Loss / sums.Samples;
+    }
 }

@@ -42,7 +42,7 @@ internal static class LargestLaunches
             "loss_sum" => [new(kernel, 1, CudaLoss.SumThreads)],
             "loss_fp32" or "loss_bf16" => [new(kernel, CudaLoss.Blocks(int.MaxValue), CudaLoss.Threads)],
             // A block a chunk of the parameters' elements, which an int counts, a few blocks, or one.
-            _ when Is("threshold_", "sign_statistics", "assign_by_sign", "update", "apply_masks", "combine_masks", "combine", "map_values", "map_gradients", "mark_groups", "move_gates") => [new(kernel, int.MaxValue, ChunkArgs.Threads)],
+            _ when Is("threshold_", "sign_statistics", "assign_by_sign", "update", "apply_masks", "combine_masks", "combine", "map_values", "map_gradients", "mark_groups", "move_gates", "output_squares", "combine_outputs") => [new(kernel, int.MaxValue, ChunkArgs.Threads)],
             // Of the tests and the benchmarks, as those ask for them.
             _ when Is("fill32", "limit_", "test_reverse", "test_warp_sum", "test_functions") => [new(kernel, 1 << 20, 256)],
             "test_dynamic_reverse" => [new(kernel, 1, 1024, 64 << 10)],

@@ -99,7 +99,7 @@ internal class CombineTests(DeviceCase device) : DeviceTests
     }
 
     /// <summary>All slots filled; some parameters pruned, with gradients there that are not numbers.</summary>
-    private static DeviceParameters Masked(Workbench bench)
+    internal static DeviceParameters Masked(Workbench bench)
     {
         DeviceParameters p = ParameterTests.Filled(bench);
         foreach (Parameter parameter in p.Parameters.Where(q => q.IsTrained))

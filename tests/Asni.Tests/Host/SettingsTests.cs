@@ -183,6 +183,15 @@ public class SettingsTests
     }
 
     [Test]
+    public void So_does_one_with_a_penalty_on_units()
+    {
+        RunSettings settings = Over("method: structured\nunit-penalty: growing\nlambda: 0.003\nunit-scope: hidden\nrounds: 3\nround-epochs: 2\n");
+        string yaml = RecipeYaml.Format(settings, "test");
+        var o = (StructuredPruning)SettingsLayer.Apply(RecipeYaml.Parse(yaml, "saved")).Resolve().Method;
+        Assert.That((o.Penalty, o.Lambda, o.Scope, o.Rounds, o.RoundEpochs), Is.EqualTo((UnitPenaltyKind.Growing, 0.003, UnitScope.Hidden, 3, 2)));
+    }
+
+    [Test]
     public void Keys_are_unique() => Assert.That(RunSettingList.All.Select(s => s.Key), Is.Unique);
 
     private static AsniI Asni(Recipe recipe) => (AsniI)recipe.Method;

@@ -2,6 +2,7 @@ using Asni.Devices;
 using Asni.Methods;
 using Asni.Networks;
 using Asni.Pruning;
+using Asni.Pruning.Units;
 using Asni.Tests.Devices;
 using static Asni.Tests.Methods.MethodTests;
 
@@ -29,11 +30,26 @@ public class PenaltyDeviceTests(DeviceCase device)
         Assert.That(Sum(first[0].Model), Is.LessThan(0.995 * Sum(dense[0].Model)), "weights are drawn to 0");
     }
 
+    /// <summary>From a new network, then on from what that leaves.</summary>
+    [Test]
+    public void Penalties_of_units_draw_units_to_0_before_they_are_pruned([Values(UnitPenaltyKind.Lasso, UnitPenaltyKind.Growing)] UnitPenaltyKind kind)
+    {
+        StructuredPruning method = new() { Penalty = kind, Lambda = 0.02, Selection = new UnitSelection { Criterion = UnitCriterion.L2 }, Finetuning = new UnitFinetuning { Epochs = 1 } };
+        PhaseResult[] first = Train(method), second = Train(method), free = Train(method with { Lambda = 0 });
+        Assert.That(first.Select(p => p.Phase), Is.EqualTo(new[] { "penalized", "structured" }));
+        Assert.That(second.Select(p => p.Model.ComputeSha256()), Is.EqualTo(first.Select(p => p.Model.ComputeSha256())));
+        Assert.That(Sum(first[0].Model), Is.LessThan(0.98 * Sum(free[0].Model)));
+        PhaseResult[] on = Train(method, first[0].Model);
+        Assert.That(on.Select(p => p.Phase), Is.EqualTo(new[] { "penalized", "structured" }));
+        Assert.That(on[0].Initial.ComputeSha256(), Is.EqualTo(first[0].Model.ComputeSha256()));
+        Assert.That(Sum(on[0].Model), Is.LessThan(Sum(first[0].Model)));
+    }
+
     private static double Sum(TrainedNetwork model) => Net.Weights.Sum(p => model.Values[p.Index].Sum(w => (double)Math.Abs(w)));
 
-    private PhaseResult[] Train(Method method)
+    private PhaseResult[] Train(Method method, TrainedNetwork? start = null)
     {
         using Device opened = device.Create();
-        return [.. MethodRunner.Run(With(method) with { Epochs = 2 }, Net, MethodTests.Data, opened).Phases];
+        return [.. MethodRunner.Run(With(method) with { Epochs = 2 }, Net, MethodTests.Data, opened, start: start).Phases];
     }
 }

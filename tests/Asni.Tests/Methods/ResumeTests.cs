@@ -96,6 +96,14 @@ public class ResumeTests : FolderTest
                     Scratch = true,
                 },
             }),
+            new("structured after a lasso", images.Network, images.Data, momentum with
+            {
+                BatchSize = 16,
+                Method = new StructuredPruning { Penalty = UnitPenaltyKind.Lasso, Lambda = 0.05, Selection = new UnitSelection { Criterion = UnitCriterion.L2 }, Finetuning = new UnitFinetuning { Epochs = 1 } },
+            })
+            {
+                IsStoppedAnywhere = false,
+            },
             .. Method.All.Select(m => new Case(m.Name, linear.Network, linear.Data, momentum with { Method = MethodTests.Small(m) })
             {
                 IsStoppedAnywhere = false,

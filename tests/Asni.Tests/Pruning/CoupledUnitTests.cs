@@ -85,7 +85,7 @@ public class CoupledUnitTests
         return (network, zeroed, NarrowNetwork.Keep(model, kept));
     }
 
-    private static void AssertSameLogits(TrainedNetwork zeroed, TrainedNetwork small, Device device)
+    internal static void AssertSameLogits(TrainedNetwork zeroed, TrainedNetwork small, Device device)
     {
         float[] images = RandomNetworks.Images(zeroed.Network, 2);
         float[] expected = RandomNetworks.Logits(zeroed, images, 2, device), actual = RandomNetworks.Logits(small, images, 2, device);

@@ -238,6 +238,29 @@ internal sealed class ReferenceParameters : DeviceParameters
         }
     }
 
+    protected override void SumOutputSquaresCore(ReadOnlySpan<int> parameters, Span<double> sums)
+    {
+        int place = 0;
+        foreach (int p in parameters)
+        {
+            int fanIn = Parameters[p].Filter.FanIn;
+            double[] values = Doubles(p, ParameterSlot.Value).ToArray();
+            for (int o = 0; o < Parameters[p].Filter.Out; o++) sums[place++] = values.Skip(o * fanIn).Take(fanIn).Sum(w => w * w);
+        }
+    }
+
+    protected override void CombineOutputsCore(ReadOnlySpan<int> parameters, ReadOnlySpan<float> factors, ParameterSlot y, float b)
+    {
+        int place = 0;
+        foreach (int p in parameters)
+        {
+            Span<double> values = Doubles(p, ParameterSlot.Value), to = Doubles(p, y);
+            for (int i = 0; i < values.Length; i++)
+                if (Lives(p, i)) to[i] = factors[place + i / Parameters[p].Filter.FanIn] * values[i] + (b == 0 ? 0 : b * to[i]);
+            place += Parameters[p].Filter.Out;
+        }
+    }
+
     protected override void MoveGatesCore(ReadOnlySpan<int> parameters, float below, float above)
     {
         foreach (int p in parameters)

@@ -6,6 +6,7 @@ using Asni.Pruning.Units;
 using Asni.Settings;
 using Asni.Tensors;
 using Asni.Training;
+using Asni.Training.Policies;
 
 namespace Asni.Methods;
 
@@ -26,7 +27,7 @@ public enum UnitScope
 /// </summary>
 public sealed record StructuredPruning : Method
 {
-    internal const string PhaseName = "structured", ScratchName = "scratch";
+    internal const string PhaseName = "structured", PenalizedName = "penalized", ScratchName = "scratch";
 
     private const ulong Stream = 11;
 
@@ -34,18 +35,28 @@ public sealed record StructuredPruning : Method
         "Fang et al. 2023, arXiv 2301.12900; scores: Li et al. 2017, He et al. 2019, Liu et al. 2017, Molchanov et al. 2017, 2019, Nonnenmacher et al. 2022, Lin et al. 2020")
     {
         Formula = """
+            unit-penalty, while the network trains:  slimming: dL/dgamma += lambda sign(gamma);  lasso: w_u <- w_u max(0, 1 - lr lambda sqrt(n_u) / |w_u|) after each update;
+                growing: dL/dw_u += lambda 2^(4 (max - |w_u|) / (max - min)) w_u;  w_u: the n_u weights that make unit u
             l1, l2: the norm of a unit's filter;  fpgm: the sum of its distances to the layer's other filters;  bnscale: |gamma|;  hrank: mean rank of its maps
             taylor: (sum of w dL/dw of the weights that read it)^2, averaged over batches (taylor16: |sum| over images);  sosp: |w'g| + |w'Hv| / 2 of the weights that make it
             the units of smallest score go, in each group of layers that share units, or by score / group mean (/ what the unit costs) over all groups, until the share or the budget holds
             """,
-        Leaves = "structured.safetensors, a smaller network, with rounds structured1.safetensors, ... of each before the last; without a network to start from, dense.safetensors first; scratch.safetensors of the control",
+        Leaves = "structured.safetensors, a smaller network, with rounds structured1.safetensors, ... of each before the last; without a network to start from, dense.safetensors first, with a penalty penalized.safetensors; scratch.safetensors of the control",
         Example = [("net", "resnet20"), ("init", "runs/dense/dense.safetensors"), ("budget", "macs=0.5")],
         Settings = SettingFactory.As<Method, StructuredPruning>(
         [
             .. UnitTarget.Settings.In<StructuredPruning, UnitTarget>(m => m.Target, (m, v) => m with { Target = v }),
             UnitTarget.AllocationSetting.In<StructuredPruning>(m => m.Target, (m, v) => m with { Target = v }),
-            .. UnitSelection.Settings.In<StructuredPruning, UnitSelection>(m => m.Selection, (m, v) => m with { Selection = v }),
+            .. UnitSelection.Settings.In<StructuredPruning, UnitSelection>(m => m.Selection, (m, v) => m with { Selection = v }).Select(s => s.Key != "calibration" ? s : s with
+            {
+                Needs = [new("criterion", "one that sees images, or unit-allocation impairment", m => m.Selection.SeesImages || m.Target.Allocation == UnitAllocation.Impairment)],
+            }),
             SettingFactory.Choice<StructuredPruning, UnitScope>("unit-scope", "which units may go: all, hidden (between one layer and one other) or blocks (hidden, but for blocks with a downsample branch and the last of each stage)", m => m.Scope, (m, v) => m with { Scope = v }),
+            SettingFactory.Choice<StructuredPruning, UnitPenaltyKind>("unit-penalty", "what draws units to 0 while the network, given or new, trains for the epochs of the recipe before it is pruned: slimming (batch-norm weights; then criterion bnscale), lasso (norms of units), growing (squares, more of small units)", m => m.Penalty, (m, v) => m with { Penalty = v }),
+            SettingFactory.Number<StructuredPruning>("lambda", "factor of the unit penalty", m => m.Lambda, (m, v) => m with { Lambda = v }, "[0, inf)") with
+            {
+                Needs = [new("unit-penalty", "slimming, lasso or growing", m => m.Penalty != UnitPenaltyKind.None)],
+            },
             SettingFactory.Integer<StructuredPruning>("rounds", "how many times units are taken out, an equal share each time", m => m.Rounds, (m, v) => m with { Rounds = v }, "[1, inf)"),
             SettingFactory.Integer<StructuredPruning>("round-epochs", "epochs of fine-tuning after each round but the last", m => m.RoundEpochs, (m, v) => m with { RoundEpochs = v }, "[1, inf)") with
             {
@@ -61,6 +72,13 @@ public sealed record StructuredPruning : Method
     public UnitSelection Selection { get; init; } = new() { Criterion = UnitCriterion.L1 };
     public UnitFinetuning Finetuning { get; init; } = new();
     public UnitScope Scope { get; init; }
+
+    /// <summary>With one, the training before the first round has it, from the network that is given too.</summary>
+    public UnitPenaltyKind Penalty { get; init; }
+
+    /// <summary>Liu et al.'s for VGG; they take a tenth for ResNets.</summary>
+    public double Lambda { get; init; } = 1e-4;
+
     public int Rounds { get; init; } = 1;
     public int RoundEpochs { get; init; } = 1;
 
@@ -73,7 +91,8 @@ public sealed record StructuredPruning : Method
 
     internal override IEnumerable<PhasePlan> Phases(Recipe recipe, bool given)
     {
-        if (!given) yield return DenseTraining.Phase(recipe);
+        if (Penalty != UnitPenaltyKind.None) yield return PenalizedPhase(recipe);
+        else if (!given) yield return DenseTraining.Phase(recipe);
         for (int round = 1; round <= Rounds; round++) yield return RoundPhase(round);
         if (Scratch) yield return ScratchPhase(recipe);
     }
@@ -82,11 +101,11 @@ public sealed record StructuredPruning : Method
     {
         run.ValidateUnits(Target, Selection);
         TrainedNetwork? model = run.Given;
-        if (model is null)
+        if (model is null || Penalty != UnitPenaltyKind.None)
         {
-            PhaseResult dense = DenseTraining.Train(run);
-            yield return dense;
-            model = dense.Model;
+            PhaseResult trained = Penalty == UnitPenaltyKind.None ? DenseTraining.Train(run) : Penalize(run);
+            yield return trained;
+            model = trained.Model;
         }
         Network original = model.Network;
         ImmutableArray<string> names = [.. Groups(original).Select(g => g.Name)];
@@ -105,7 +124,12 @@ public sealed record StructuredPruning : Method
         yield return run.Train(ScratchPhase(run.Recipe), stream: DenseTraining.Stream);
     }
 
-    internal override void Validate(Network network) => UnitCounts.Validate(Target, Selection, network, Groups(network));
+    internal override void Validate(Network network)
+    {
+        UnitCounts.Validate(Target, Selection, network, Groups(network));
+        if (Penalty == UnitPenaltyKind.Slimming && !Groups(network).SelectMany(g => g.Parameters).Any(p => p.Kind == ParameterKind.NormWeight))
+            throw new UsageException("the unit-penalty slimming draws batch-norm weights to 0, and the network has no batch-norm behind units that can go.");
+    }
 
     internal override void Validate(Recipe recipe)
     {
@@ -114,7 +138,7 @@ public sealed record StructuredPruning : Method
     }
 
     internal override string? Ignores(string setting, Recipe recipe, bool given) =>
-        Target.Ignores(setting) ?? UnitFinetuning.Ignores(setting, given && !Scratch);
+        Target.Ignores(setting) ?? UnitFinetuning.Ignores(setting, given && !Scratch && Penalty == UnitPenaltyKind.None);
 
     /// <summary>The groups that lose units, in the order of the network.</summary>
     /// <inheritdoc cref="UnitTarget.Of" path="/exception"/>
@@ -131,16 +155,33 @@ public sealed record StructuredPruning : Method
     private static TrainedNetwork Reached(MethodRun run, PhasePlan phase, TrainedNetwork cut) =>
         run.Checkpoints?.Reached(phase.Name) is { } reached && !reached.Network.HasTensorsOf(cut.Network) ? reached : cut;
 
+    /// <summary>Trains what is given, or a new network as for the dense one, with the penalty.</summary>
+    private PhaseResult Penalize(MethodRun run)
+    {
+        PhasePlan phase = PenalizedPhase(run.Recipe);
+        ImmutableArray<PrunableGroup> groups = Groups(run.Model.Network);
+        var penalty = new UnitPenalty(run.Model, groups, Penalty, Lambda, phase.LearningRate);
+        PhaseResult result = run.Train(phase, penalty, DenseTraining.Stream);
+        run.Observer.OnNote($"of {groups.Sum(g => g.Units):N0} units, {groups.Sum(g => CountZero(g, result.Model)):N0} are 0");
+        return result;
+    }
+
+    /// <summary>Units of which every number is 0.</summary>
+    private static int CountZero(PrunableGroup group, TrainedNetwork model) =>
+        Enumerable.Range(0, group.Units).Count(u => group.Parameters.All(p => !model.Values[p.Index].AsSpan(u * p.Filter.FanIn, p.Filter.FanIn).ContainsAnyExcept(0f)));
+
     private TrainedNetwork Cut(MethodRun run, TrainedNetwork model, Network original, ImmutableArray<string> names, int round)
     {
         ImmutableArray<PrunableGroup> groups = UnitCounts.GroupsOf(model.Network, names);
         Calibration calibration = run.NewCalibration(Selection, Stream, (ulong)round);
         double[][]? scores = Selection.HasScores ? Selection.Score(model, groups, calibration) : null;
-        int[] kept = run.UnitCounts(Target, original, names).Kept(model.Network, () => scores!, (double)round / Rounds);
+        int[] kept = run.UnitCounts(Target, original, names).Kept(model.Network, Compared, (double)round / Rounds);
         TrainedNetwork smaller = Selection.Prune(model, groups, kept, calibration, scores);
         run.Observer.OnNote(UnitFinetuning.DescribeSizes(original, smaller.Network)
             + (Target.Budget is { Of: UnitCost.Latency } ? $", {Milliseconds(original)} ms an image {Milliseconds(smaller.Network)} ms" : ""));
         return smaller;
+
+        double[][] Compared() => Target.Allocation == UnitAllocation.Impairment ? Impairment.Measure(model, groups, scores!, calibration) : scores!;
 
         string Milliseconds(Network of) => (1e3 * Latency.Measure(of, run.Device)).ToString("0.000", CultureInfo.InvariantCulture);
     }
@@ -149,6 +190,8 @@ public sealed record StructuredPruning : Method
     internal static bool IsRound(string phase) => PhasePlan.IsNumbered(phase, PhaseName);
 
     private PhasePlan RoundPhase(int round) => round < Rounds ? Finetuning.Phase($"{PhaseName}{round}", RoundEpochs) : Finetuning.Phase(PhaseName);
+
+    private static PhasePlan PenalizedPhase(Recipe recipe) => new(PenalizedName, recipe.Epochs, recipe.LearningRate);
 
     private static PhasePlan ScratchPhase(Recipe recipe) => new(ScratchName, recipe.Epochs, recipe.LearningRate);
 }

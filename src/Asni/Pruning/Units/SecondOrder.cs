@@ -17,7 +17,7 @@ internal sealed class SecondOrder : IUnitScore
         on.Load(model);
         ScoringImages images = calibration.Draw();
         using var gradient = new LossGradient(on, images, calibration.Images.Size) { Cancellation = calibration.Cancellation };
-        Parameter[] own = [.. groups.SelectMany(Own)];
+        Parameter[] own = [.. groups.SelectMany(g => g.Parameters)];
         int[] indices = [.. own.Select(p => p.Index)];
         on.Parameters.ResetState();
         gradient.AddTo(ParameterSlot.State0, indices, 1);
@@ -38,7 +38,7 @@ internal sealed class SecondOrder : IUnitScore
         double Product(PrunableGroup group, int unit, Dictionary<int, float[]> with)
         {
             double sum = 0;
-            foreach (int index in Own(group).Select(p => p.Index))
+            foreach (int index in group.Parameters.Select(p => p.Index))
             {
                 int each = with[index].Length / group.Units;
                 for (int i = unit * each; i < (unit + 1) * each; i++) sum += (double)model.Values[index][i] * with[index][i];
@@ -46,7 +46,4 @@ internal sealed class SecondOrder : IUnitScore
             return sum;
         }
     }
-
-    /// <summary>Trained parameters of which each unit has an equal part, in the order of units.</summary>
-    private static IEnumerable<Parameter> Own(PrunableGroup group) => group.Members.SelectMany(m => m.Parameters).Where(p => p.IsTrained);
 }

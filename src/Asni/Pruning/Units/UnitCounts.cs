@@ -37,7 +37,7 @@ internal sealed class UnitCounts(UnitTarget target, Network original, ImmutableA
     }
 
     /// <param name="current">The network as it is now.</param>
-    /// <param name="scores">By group and unit, where the allocation needs them.</param>
+    /// <param name="scores">By group and unit, where the allocation needs them; losses by group and level, where it is by impairment.</param>
     /// <param name="progress">Share of what has to go that is to be gone, (0, 1].</param>
     /// <exception cref="UsageException">The target is less than what the fewest units in each group need.</exception>
     public int[] Kept(Network current, Func<double[][]> scores, double progress = 1)
@@ -46,7 +46,12 @@ internal sealed class UnitCounts(UnitTarget target, Network original, ImmutableA
         int[] now = [.. groups.Select(g => g.Units)];
         if (_countsUnits && target.Allocation == UnitAllocation.Uniform)
             return [.. groups.Select((group, g) => Math.Min(now[g], target.Kept(group, _units[g], progress)))];
-        int[] order = [.. target.Allocation == UnitAllocation.Uniform ? Uniform(groups) : Pooled(current, groups, scores())];
+        int[] order = [.. target.Allocation switch
+        {
+            UnitAllocation.Uniform => Uniform(groups),
+            UnitAllocation.Impairment => Impairment.Order(groups, scores(), Savings(current, groups)),
+            _ => Pooled(current, groups, scores()),
+        }];
         double share = 1 - progress * (1 - (target.Budget?.Share ?? target.Ratio));
         int removed = First(order.Length, n => Holds(After(n)));
         return removed <= order.Length ? After(removed) : throw new UsageException(DescribeShortage(Share(current, After(order.Length)), share));
@@ -80,18 +85,18 @@ internal sealed class UnitCounts(UnitTarget target, Network original, ImmutableA
     /// <summary>The groups that lose a unit, by the scores of these; of each group the largest are left.</summary>
     private IEnumerable<int> Pooled(Network current, ImmutableArray<PrunableGroup> groups, double[][] scores)
     {
-        double[] cost = [.. groups.Select((group, g) => target.Allocation == UnitAllocation.PerCost && group.Units > group.Least ? Saving(current, groups, g) : 1)];
+        double[] cost = target.Allocation == UnitAllocation.PerCost ? Savings(current, groups) : [.. groups.Select(_ => 1.0)];
         return scores
-            .SelectMany((all, g) => all.Order().Take(all.Length - groups[g].Least).Select(score => (Group: g, Score: score / Mean(all) / cost[g])))
+            .SelectMany((all, g) => all.Order().Take(all.Length - groups[g].Least).Select(score => (Group: g, Score: score / (target.Allocation == UnitAllocation.Raw ? 1 : Mean(all)) / cost[g])))
             .OrderBy(r => r.Score).ThenBy(r => r.Group).Select(r => r.Group);
     }
 
     /// <summary>1 where all scores are 0.</summary>
     private static double Mean(double[] scores) => scores.Average() is > 0 and var mean ? mean : 1;
 
-    /// <summary>Of taking one unit out; one unit's time is too little to be measured, and multiply-accumulates stand for it.</summary>
-    private double Saving(Network current, ImmutableArray<PrunableGroup> groups, int group) =>
-        Counted(current) - Counted(With(current, [.. groups.Select((of, g) => g == group ? of.Units - 1 : of.Units)]));
+    /// <summary>Of taking one unit out of each group that can lose one; one unit's time is too little to be measured, and multiply-accumulates stand for it.</summary>
+    private double[] Savings(Network current, ImmutableArray<PrunableGroup> groups) => [.. groups.Select((group, g) => group.Units == group.Least ? 1
+        : Counted(current) - Counted(With(current, [.. groups.Select((of, other) => other == g ? of.Units - 1 : of.Units)])))];
 
     /// <summary>Of what the target speaks of in the original network.</summary>
     private double Share(Network current, int[] kept) => _countsUnits ? (double)kept.Sum() / _units.Sum() : Cost(With(current, kept)) / (_cost ??= Cost(original));

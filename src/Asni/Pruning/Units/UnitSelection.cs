@@ -56,9 +56,12 @@ public sealed record UnitSelection
         },
         new("calibration", "batches x images that the selection sees: 5x256", (o, t) => o with { Calibration = ImageBatches.Parse(t) }, o => $"{o.Calibration}") {
             Values = ImageBatches.Words,
-            Needs = [new("criterion", "one that sees images", o => o.Criterion is not (UnitCriterion.L1 or UnitCriterion.L2 or UnitCriterion.Fpgm or UnitCriterion.BnScale or UnitCriterion.Random))],
+            Needs = [new("criterion", "one that sees images", o => o.SeesImages)],
         },
     ];
+
+    /// <summary>It chooses by images, not by weights alone.</summary>
+    internal bool SeesImages => Criterion is not (UnitCriterion.L1 or UnitCriterion.L2 or UnitCriterion.Fpgm or UnitCriterion.BnScale or UnitCriterion.Random);
 
     /// <summary>It gives each unit a number, by which units of several groups can be compared.</summary>
     internal bool HasScores => Criterion is not (UnitCriterion.ISpaSP or UnitCriterion.Greedy or UnitCriterion.ThiNet);
@@ -109,7 +112,7 @@ public sealed record UnitSelection
         }
     }
 
-    private static int[] Largest(double[] scores, int keep) => [.. Enumerable.Range(0, scores.Length).OrderByDescending(u => scores[u]).ThenBy(u => u).Take(keep).Order()];
+    internal static int[] Largest(double[] scores, int keep) => [.. Enumerable.Range(0, scores.Length).OrderByDescending(u => scores[u]).ThenBy(u => u).Take(keep).Order()];
 
     /// <summary>With the weights that read some units multiplied.</summary>
     private static TrainedNetwork Scaled(TrainedNetwork model, Parameter weight, int[] units, double[] scales)

@@ -13,6 +13,10 @@ public enum UnitAllocation
     Pooled,
     /// <summary>The same, with each score divided by what taking one unit out of the group saves.</summary>
     PerCost,
+    /// <summary>The smallest scores of all groups as they are.</summary>
+    Raw,
+    /// <summary>Of the group whose loss grows least for what it saves, as measured.</summary>
+    Impairment,
 }
 
 /// <summary>What a budget counts.</summary>
@@ -80,7 +84,7 @@ public sealed record UnitTarget
 
     /// <summary>For methods that score all groups at once.</summary>
     internal static Setting<UnitTarget> AllocationSetting { get; } = SettingFactory.Choice<UnitTarget, UnitAllocation>("unit-allocation",
-        "how units that go are shared out: uniform (the same share of each group), pooled (the smallest scores of all, each over its group's mean) or percost (these over what a unit costs)",
+        "how units that go are shared out: uniform (the same share of each group), pooled (the smallest scores of all, each over its group's mean), percost (these over what a unit costs), raw (the smallest scores of all) or impairment (the group whose loss, measured, grows least for what it saves)",
         o => o.Allocation, (o, v) => o with { Allocation = v });
 
     /// <inheritdoc cref="Methods.Method.Ignores"/>

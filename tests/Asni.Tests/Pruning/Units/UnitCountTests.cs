@@ -95,6 +95,7 @@ public class UnitCountTests
         Assert.That(Left(UnitAllocation.Pooled, 3.0 / 6), Is.EqualTo(new[] { 1, 2 }));
         // A unit of a saves 10 + 4 of 36 products, one of b 2 + 2: 0.2 / 14 is still the least, then b's.
         Assert.That(Left(UnitAllocation.PerCost, 5.0 / 6), Is.EqualTo(new[] { 1, 4 }));
+        Assert.That(Left(UnitAllocation.Raw, 5.0 / 6), Is.EqualTo(new[] { 2, 3 }), "as they are");
         scores = [[0.9, 1.1], [0.5, 1.5, 0.6, 1.4]];
         Assert.That(Left(UnitAllocation.Pooled, 5.0 / 6), Is.EqualTo(new[] { 2, 3 }));
         Assert.That(Left(UnitAllocation.PerCost, 5.0 / 6), Is.EqualTo(new[] { 1, 4 }), "0.9 / 14 against 0.5 / 4");

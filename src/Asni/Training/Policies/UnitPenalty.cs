@@ -1,0 +1,115 @@
+using System.Collections.Immutable;
+using Asni.Devices;
+using Asni.Engine;
+using Asni.Networks;
+using Asni.Optimizers;
+using Asni.Pruning;
+using Asni.Pruning.Units;
+
+namespace Asni.Training.Policies;
+
+/// <summary>
+/// Draws whole units to 0 while a network trains, so that it can do without them. With w_u all parameters that make unit u (filters, biases, batch-norms), n_u of them:
+/// <list type="bullet">
+/// <item>slimming adds lambda sign(gamma) to the gradient of each batch-norm weight gamma (Liu et al. 2017, arXiv 1708.06519);</item>
+/// <item>lasso makes w_u max(0, 1 - lr lambda sqrt(n_u) / |w_u|) of w_u after each update, the proximal step of lambda sum_u sqrt(n_u) |w_u|
+/// (Wen et al. 2016, arXiv 1608.03665; Yuan, Lin 2006, equation 2.1);</item>
+/// <item>growing adds lambda 2^(4 (max - |w_u|) / (max - min)) w_u to the gradient, with the largest and the smallest norm of the group (Fang et al. 2023, arXiv 2301.12900).</item>
+/// </list>
+/// </summary>
+internal sealed class UnitPenalty : IMaskPolicy
+{
+    private const double GrowingExponent = 4;
+
+    private readonly Model _model;
+    private readonly UnitPenaltyKind _kind;
+    private readonly double _lambda;
+    private readonly LearningRate _rate;
+
+    /// <summary>By ascending index.</summary>
+    private readonly int[] _parameters;
+
+    /// <summary>Of each output of these parameters: the unit that it makes, numbered over all groups.</summary>
+    private readonly int[] _unitOf;
+
+    /// <summary>First unit of each group, and the end.</summary>
+    private readonly int[] _firsts;
+
+    /// <summary>n_u.</summary>
+    private readonly double[] _sizes;
+
+    private readonly double[] _squares, _norms, _factorOf;
+    private readonly float[] _factors;
+
+    /// <param name="groups">With at least one batch-norm for slimming.</param>
+    /// <param name="rate">lr, of the phase.</param>
+    public UnitPenalty(Model model, ImmutableArray<PrunableGroup> groups, UnitPenaltyKind kind, double lambda, LearningRate rate)
+    {
+        (_model, _kind, _lambda, _rate) = (model, kind, lambda, rate);
+        (Parameter Of, int First)[] all = [.. Drawn(groups, kind).OrderBy(d => d.Of.Index)];
+        _parameters = [.. all.Select(d => d.Of.Index)];
+        _unitOf = [.. all.SelectMany(d => Enumerable.Range(d.First, d.Of.Filter.Out))];
+        _firsts = [.. groups.Select((_, g) => groups.Take(g).Sum(before => before.Units)), groups.Sum(g => g.Units)];
+        _sizes = new double[_firsts[^1]];
+        foreach ((Parameter of, int first) in all)
+            for (int o = 0; o < of.Filter.Out; o++) _sizes[first + o] += of.Filter.FanIn;
+        (_norms, _factorOf) = (new double[_sizes.Length], new double[_sizes.Length]);
+        (_squares, _factors) = (new double[_unitOf.Length], new float[_unitOf.Length]);
+    }
+
+    public void AfterBackward(in StepPoint at)
+    {
+        if (_kind == UnitPenaltyKind.Lasso || _lambda == 0) return;
+        Measure();
+        if (_kind == UnitPenaltyKind.Growing) Grow();
+        for (int o = 0; o < _factors.Length; o++)
+            _factors[o] = (float)(_kind == UnitPenaltyKind.Growing ? _factorOf[_unitOf[o]] : _squares[o] == 0 ? 0 : _lambda / Math.Sqrt(_squares[o]));
+        _model.Parameters.CombineOutputs(_parameters, _factors, ParameterSlot.Gradient, 1);
+    }
+
+    public PruneOutcome? AfterStep(in StepPoint at)
+    {
+        if (_kind != UnitPenaltyKind.Lasso || _lambda == 0) return null;
+        Measure();
+        double step = _rate.GetRate(at.Epoch, at.Epochs) * _lambda;
+        for (int u = 0; u < _norms.Length; u++) _factorOf[u] = _norms[u] == 0 ? 0 : Math.Max(0, 1 - step * Math.Sqrt(_sizes[u]) / _norms[u]);
+        for (int o = 0; o < _factors.Length; o++) _factors[o] = (float)_factorOf[_unitOf[o]];
+        _model.Parameters.CombineOutputs(_parameters, _factors, ParameterSlot.Value);
+        return null;
+    }
+
+    public PruneOutcome? BetweenEpochs(in StepPoint at) => null;
+
+    /// <summary>Squares of each output's numbers, and norms of the units.</summary>
+    private void Measure()
+    {
+        _model.Parameters.SumOutputSquares(_parameters, _squares);
+        Array.Clear(_norms);
+        for (int o = 0; o < _squares.Length; o++) _norms[_unitOf[o]] += _squares[o];
+        for (int u = 0; u < _norms.Length; u++) _norms[u] = Math.Sqrt(_norms[u]);
+    }
+
+    private void Grow()
+    {
+        for (int g = 1; g < _firsts.Length; g++)
+        {
+            ReadOnlySpan<double> norms = _norms.AsSpan(_firsts[g - 1].._firsts[g]);
+            double most = double.NegativeInfinity, least = double.PositiveInfinity;
+            foreach (double norm in norms) (most, least) = (Math.Max(most, norm), Math.Min(least, norm));
+            for (int u = 0; u < norms.Length; u++)
+                _factorOf[_firsts[g - 1] + u] = _lambda * (most == least ? 1 : Math.Pow(2, GrowingExponent * (most - norms[u]) / (most - least)));
+        }
+    }
+
+    /// <summary>What is drawn to 0, with the number of the first unit of its group.</summary>
+    private static IEnumerable<(Parameter Of, int First)> Drawn(ImmutableArray<PrunableGroup> groups, UnitPenaltyKind kind)
+    {
+        int first = 0;
+        foreach (PrunableGroup group in groups)
+        {
+            foreach (Parameter p in group.Parameters)
+                if (kind != UnitPenaltyKind.Slimming || p.Kind == ParameterKind.NormWeight) yield return (p, first);
+            first += group.Units;
+        }
+    }
+}
