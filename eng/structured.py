@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Prunes the units of a trained network by several criteria to several budgets, fine-tunes all alike, and makes a table of what they reach.
 
-  eng/structured.py --net resnet20 --start DENSE.safetensors [--criterion l1,taylor,...] [--budget macs=0.7,macs=0.5] [--seed 1,2,3] [--scratch l1] [--runs DIR] [--write docs/results.md] [-- FLAGS OF asni]
+  eng/structured.py --net resnet20 --start DENSE.safetensors [--criterion l1,taylor,...] [--budget macs=0.7,macs=0.5] [--seed 1,2,3] [--scratch l1] [--scratch-with "--epochs 30"] [--runs DIR] [--write docs/results.md] [-- FLAGS OF asni]
 
 Each run has a folder of its own; complete runs stay as they are, and stopped ones are resumed. The network is one of the zoo, and the page has the lines <!-- structured-NET --> and <!-- /structured-NET -->. Times are those of SparseModel, by bench/Asni.Latency, measured for each network when the table is made.
 """
@@ -45,7 +45,7 @@ def train_all(asni, options, flags):
                 folder = os.path.join(options.runs, options.net, f"{criterion}-{budget}-seed{seed}")
                 what = ["--net", options.net, "--method", METHOD, "--init", options.start, "--criterion", criterion, "--budget", budget]
                 what += ["--unit-scope", "hidden"] if criterion in HIDDEN else []
-                what += ["--scratch"] if criterion == options.scratch else []
+                what += ["--scratch", *shlex.split(options.scratch_with)] if criterion == options.scratch else []
                 if not train(asni, folder, what, seed, None, flags):
                     failed.append(folder)
     return failed
@@ -99,6 +99,7 @@ def main():
     parser.add_argument("--budget", default="macs=0.7,macs=0.5,macs=0.3")
     parser.add_argument("--seed", default="1")
     parser.add_argument("--scratch", default="l1", help="criterion whose small network is trained from new weights too")
+    parser.add_argument("--scratch-with", default="", help="flags of asni for how that network is trained from new weights: nothing else is trained so")
     parser.add_argument("--runs", default="runs/structured", help="folder of the run folders")
     parser.add_argument("--write", help="page to put the table into, between <!-- structured-NET --> and <!-- /structured-NET --> (default: print it)")
     options, flags = parse(parser)

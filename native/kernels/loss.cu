@@ -1,4 +1,4 @@
-// Softmax cross-entropy with label smoothing and top-1/top-5 counts: a warp a sample, then one block that adds the samples up in a fixed order.
+// Softmax cross-entropy with label smoothing, or soft targets of a teacher, and top-1/top-5 counts: a warp a sample, then one block that adds the samples up in a fixed order.
 #include "asni/cuda.h"
 #include "asni/convolution.h"
 
@@ -13,7 +13,25 @@ struct LossArgs {
     int samples, classes;
     int of;               // samples that the mean is over
     float smoothing;
+    const void* teacher;  // logits as those of the network, or null
+    float temperature, weight;  // of the teacher's share of the loss
 };
+
+// log sum exp(x / temperature) of a row, to every lane.
+template <class T>
+ASNI_DEVICE float log_of_sum(const T* x, int classes, float temperature) {
+    float largest = Storage<T>::load(x), sum = 0;
+    for (int c = lane_index(); c < classes; c += warp_size) {
+        float logit = Storage<T>::load(x + c);
+        if (logit > largest) largest = logit;
+    }
+    for (int step = warp_size / 2; step > 0; step /= 2) {
+        float other = __shfl_xor_sync(all_lanes, largest, step);
+        if (other > largest) largest = other;
+    }
+    for (int c = lane_index(); c < classes; c += warp_size) sum += expf((Storage<T>::load(x + c) - largest) / temperature);
+    return largest / temperature + logf(warp_sum(sum));
+}
 
 template <class T>
 ASNI_DEVICE void loss(const LossArgs& args) {
@@ -41,19 +59,31 @@ ASNI_DEVICE void loss(const LossArgs& args) {
     float exponentials = 0;
     for (int c = lane; c < args.classes; c += warp_size) exponentials += expf(Storage<T>::load(x + c) - largest);
     exponentials = warp_sum(exponentials);
-    if (lane == 0) {
-        // A NaN anywhere has reached the sums; without it they are as they should be.
-        float value = logf(exponentials) + (largest - own) + args.smoothing * (own - sum / float(args.classes));
-        args.losses[sample] = numbers ? value : __uint_as_float(0x7fffffffu);
-        args.hits[sample] = numbers ? (exceeding < 1 ? 1 : 0) | (exceeding < 5 ? 2 : 0) : 0;
+    T* gradient = args.gradient == nullptr ? nullptr : static_cast<T*>(args.gradient) + sample * args.classes;
+    const T* teacher = args.teacher == nullptr ? nullptr : static_cast<const T*>(args.teacher) + sample * args.classes;
+    float t = args.temperature, soft = 0, taught = 0, divergence = 0;
+    if (teacher != nullptr) {
+        soft = log_of_sum(x, args.classes, t);
+        taught = log_of_sum(teacher, args.classes, t);
     }
-    if (args.gradient == nullptr) return;
-    float target = args.smoothing / float(args.classes), mean = 1.0f / float(args.of);
-    for (int c = lane; c < args.classes; c += warp_size) {
-        float p = expf(Storage<T>::load(x + c) - largest) / exponentials;
-        float d = (p - target - (c == label ? 1.0f - args.smoothing : 0.0f)) * mean;
-        Storage<T>::store(static_cast<T*>(args.gradient) + sample * args.classes + c, d);
+    float smoothed = args.smoothing / float(args.classes), mean = 1.0f / float(args.of);
+    for (int c = lane; c < args.classes && (gradient != nullptr || teacher != nullptr); c += warp_size) {
+        float logit = Storage<T>::load(x + c);
+        float d = expf(logit - largest) / exponentials - smoothed - (c == label ? 1.0f - args.smoothing : 0.0f);
+        if (teacher != nullptr) {
+            float log = logit / t - soft, target = Storage<T>::load(teacher + c) / t - taught, q = expf(target);
+            // A target of 0 costs nothing, however little the network expects it.
+            if (q != 0) divergence += q * (target - log);
+            d = fmaf(1.0f - args.weight, d, args.weight * t * (expf(log) - q));
+        }
+        if (gradient != nullptr) Storage<T>::store(gradient + c, d * mean);
     }
+    // A NaN anywhere has reached the sums; without it they are as they should be.
+    float value = logf(exponentials) + (largest - own) + args.smoothing * (own - sum / float(args.classes));
+    if (teacher != nullptr) value = (1.0f - args.weight) * value + args.weight * t * t * warp_sum(divergence);
+    if (lane != 0) return;
+    args.losses[sample] = numbers ? value : __uint_as_float(0x7fffffffu);
+    args.hits[sample] = numbers ? (exceeding < 1 ? 1 : 0) | (exceeding < 5 ? 2 : 0) : 0;
 }
 
 ASNI_KERNEL(loss_fp32, LossArgs, 128) { loss<float>(args); }

@@ -23,7 +23,7 @@ internal sealed class CudaLoss : LossOperation
         _sums = new CudaBuffer(runtime.Stream, SumBytes);
     }
 
-    public override void Run(DeviceTensor logits, DeviceBuffer labels, DeviceTensor? dlogits, int of)
+    public override void Run(DeviceTensor logits, DeviceBuffer labels, DeviceTensor? dlogits, int of, in SoftTargets? soft)
     {
         var args = new LossArgs
         {
@@ -36,6 +36,9 @@ internal sealed class CudaLoss : LossOperation
             Classes = Classes,
             Of = of,
             Smoothing = LabelSmoothing,
+            Teacher = soft is { } s ? _runtime.Addresses.Activations(s.Logits) : 0,
+            Temperature = soft?.Temperature ?? 1,
+            Weight = soft?.Weight ?? 0,
         };
         _kernel.Launch(_runtime.Stream, Blocks(logits.Batch), Threads, 0, in args);
         var sum = new SumArgs { Losses = _losses.Pointer, Hits = _hits.Pointer, Sums = _sums.Pointer, Samples = logits.Batch };
@@ -71,6 +74,8 @@ internal sealed class CudaLoss : LossOperation
         public ulong Logits, Labels, Gradient, Losses, Hits;
         public int Samples, Classes, Of;
         public float Smoothing;
+        public ulong Teacher;
+        public float Temperature, Weight;
     }
 
     private struct SumArgs

@@ -73,6 +73,11 @@ internal static class RunSettingList
         Switch<Recipe>("augment", "augment images: random crop after padding by 4 (image files: random resized crop) and horizontal flip",
             r => r.Augmentation != Augmentation.None, (r, v) => r with { Augmentation = v ? s_augmentation : Augmentation.None }) with { OffSummary = "train without augmentation" },
         Number<Recipe>("label-smoothing", "share of the label that is spread over all classes", r => r.LabelSmoothing, (r, v) => r with { LabelSmoothing = v }),
+        Number<Recipe>("distill-weight", "share of the loss that is learnt from the logits of the dense network that the run trains first, or else starts from: knowledge distillation", r => r.DistillWeight, (r, v) => r with { DistillWeight = v }, "[0, 1]"),
+        Number<Recipe>("distill-temperature", "what logits of both networks are divided by there", r => r.DistillTemperature, (r, v) => r with { DistillTemperature = v }, "(0, inf)") with
+        {
+            Needs = [new("distill-weight", "above 0", r => r.DistillWeight > 0)],
+        },
         new("recalibrate", "batches x images, such as 5x256: batch-norm's statistics are measured anew on these before the last evaluation of each phase", (r, t) => r with { Recalibrate = ImageBatches.Parse(t) }, r => r.Recalibrate?.ToString())
             { Values = ImageBatches.Words },
     ];

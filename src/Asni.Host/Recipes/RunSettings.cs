@@ -28,9 +28,9 @@ internal sealed record RunSettings
     {
         if (Init is null && (Match is not null || Zeros is not null || Strict is not null))
             throw new UsageException("--match, --zeros and --strict say how the file of --init is read, and there is none.");
-        Recipe.Method.ValidateStart(given: Init is not null, pruned: false);
         if (Limit < 1) throw new UsageException($"a limit of {Limit} images: at least 1 is needed.");
         Recipe.Validate();
+        Recipe.ValidateStart(given: Init is not null, pruned: false);
         return Recipe;
     }
 }

@@ -119,10 +119,15 @@ internal readonly record struct LossSums(double Loss, long Top1, long Top5, long
     public static LossSums operator +(LossSums a, LossSums b) => new(a.Loss + b.Loss, a.Top1 + b.Top1, a.Top5 + b.Top5, a.Samples + b.Samples);
 }
 
+/// <summary>Logits of another network that a loss takes its targets from too.</summary>
+/// <param name="Temperature">T, above 0.</param>
+/// <param name="Weight">Share of the loss, [0, 1].</param>
+internal readonly record struct SoftTargets(DeviceTensor Logits, float Temperature, float Weight);
+
 /// <summary>
 /// A prepared softmax cross-entropy. With smoothing s over c classes the target is (1 - s) * onehot + s / c (PyTorch's label_smoothing).
 /// A sample counts for top-k when fewer than k logits exceed its label's, a tie counting as exceeding when its class index is lower.
-/// A NaN logit makes the loss NaN and the sample wrong.
+/// A NaN logit makes the loss NaN and the sample wrong. With soft targets of weight a and temperature T a sample's loss is (1 - a) times that, plus a T^2 KL(softmax(z_t / T) || softmax(z / T)).
 /// </summary>
 internal abstract class LossOperation(int batch, int classes, float labelSmoothing) : IDisposable
 {
@@ -135,7 +140,8 @@ internal abstract class LossOperation(int batch, int classes, float labelSmoothi
 
     /// <inheritdoc cref="Run(DeviceTensor, DeviceBuffer, DeviceTensor?)"/>
     /// <param name="of">Samples that the mean is over, where these are some of them.</param>
-    public abstract void Run(DeviceTensor logits, DeviceBuffer labels, DeviceTensor? dlogits, int of);
+    /// <param name="soft">Null: labels alone count.</param>
+    public abstract void Run(DeviceTensor logits, DeviceBuffer labels, DeviceTensor? dlogits, int of, in SoftTargets? soft = null);
 
     /// <summary>True when reading the sums takes no time: there is nothing to wait for.</summary>
     public virtual bool IsAtHand => false;

@@ -19,8 +19,8 @@ internal sealed class Plan : IDisposable
     private readonly DeviceTensor _input;
     private readonly DeviceTensor _logits;
     private readonly DeviceTensor _dlogits;
-    private readonly RecordedWork _training, _evaluation;
-    private RecordedWork _denseTraining;
+    private readonly RecordedWork _evaluation;
+    private RecordedWork _training, _denseTraining;
     private readonly Device _device;
     private int _masksVersion = -1;
     private int _meanOver;
@@ -45,7 +45,7 @@ internal sealed class Plan : IDisposable
         _labels = device.Allocate(sizeof(int) * (long)batch);
         _loss = device.CreateLoss(batch, model.Network.Classes, labelSmoothing);
         Count = batch;
-        _training = new RecordedWork(device, () => IssueTraining(dense: false));
+        _training = NewTraining();
         _denseTraining = NewDenseTraining();
         _evaluation = new RecordedWork(device, IssueEvaluation);
     }
@@ -69,6 +69,20 @@ internal sealed class Plan : IDisposable
 
     /// <summary>Batches that the mean of a training step is over as a rule.</summary>
     public int Lanes { get; init; } = 1;
+
+    /// <summary>A network whose logits training steps learn too; null: none.</summary>
+    public Teacher? Teacher
+    {
+        get;
+        set
+        {
+            if (ReferenceEquals(field, value)) return;
+            field = value;
+            _training.Dispose();
+            _denseTraining.Dispose();
+            (_training, _denseTraining) = (NewTraining(), NewDenseTraining());
+        }
+    }
 
     /// <summary>Samples loaded now.</summary>
     public int Count { get; private set; }
@@ -196,13 +210,17 @@ internal sealed class Plan : IDisposable
         _denseTraining = NewDenseTraining();
     }
 
+    private RecordedWork NewTraining() => new(_device, () => IssueTraining(dense: false));
+
     /// <summary>Where masks move after each of its runs it is recorded in lanes alone, which run more than once with the same masks.</summary>
     private RecordedWork NewDenseTraining() => new(_device, () => IssueTraining(dense: true));
 
     private void IssueTraining(bool dense)
     {
+        // First: the forward pass may overwrite the batch.
+        SoftTargets? soft = Teacher?.Issue(Input);
         IssueForward();
-        _loss.Run(_logits.WithBatch(Count), _labels, _dlogits.WithBatch(Count), _meanOver);
+        _loss.Run(_logits.WithBatch(Count), _labels, _dlogits.WithBatch(Count), _meanOver, soft);
         for (int i = _steps.Length - 1; i >= 0; i--)
         {
             _steps[i].Backward(Count, dense);
@@ -214,6 +232,16 @@ internal sealed class Plan : IDisposable
     {
         IssueForward();
         _loss.Run(_logits.WithBatch(Count), _labels, null);
+    }
+
+    /// <summary>Issues the forward pass of a batch that another plan has loaded.</summary>
+    /// <returns>The logits.</returns>
+    internal DeviceTensor IssueForward(DeviceTensor input)
+    {
+        SetCount(input.Batch);
+        _device.Copy(input, accumulate: false, Input);
+        IssueForward();
+        return _logits.WithBatch(Count);
     }
 
     private void IssueForward()

@@ -125,6 +125,9 @@ internal sealed record PhasePlan(string Name, int Epochs, LearningRate LearningR
     /// <summary>Where in its schedule it begins; what is before that it does not train.</summary>
     public TrainingTime Begin { get; init; }
 
+    /// <summary>What it delivers is the network that the method prunes.</summary>
+    public bool IsTeacher => Name is DenseTraining.PhaseName or StructuredPruning.PenalizedName;
+
     /// <summary>True for "imp1", "imp2", ... of "imp".</summary>
     public static bool IsNumbered(string phase, string name) => phase.StartsWith(name, StringComparison.Ordinal) && int.TryParse(phase.AsSpan(name.Length), NumberStyles.None, CultureInfo.InvariantCulture, out _);
 }

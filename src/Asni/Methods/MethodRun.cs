@@ -19,7 +19,7 @@ internal sealed class MethodRun(Recipe recipe, Network network, DatasetSplit dat
     private Network? _continued;
     private Model? _model;
     private Trainer? _trainer;
-    private TrainedNetwork? _rewindPoint;
+    private TrainedNetwork? _rewindPoint, _teacher;
 
     public Recipe Recipe => recipe;
     public DatasetSplit Data => data;
@@ -58,8 +58,13 @@ internal sealed class MethodRun(Recipe recipe, Network network, DatasetSplit dat
     /// <summary>Trains the model for a phase and says what came of it. A phase that ended before the run was resumed is read back.</summary>
     /// <param name="policy">Changes masks in between; null: they stay.</param>
     /// <param name="stream">Of random numbers, which the order of the data follows; from the phase's name when not given.</param>
-    public PhaseResult Train(PhasePlan phase, IMaskPolicy? policy = null, ulong? stream = null) =>
-        new Phase(phase.Name, stream ?? StreamOf(phase.Name), recipe, Trainer, observer) { Policy = policy, Begin = phase.Begin.Steps(StepsPerEpoch) }.Run(phase.Epochs, phase.LearningRate, Cancellation);
+    public PhaseResult Train(PhasePlan phase, IMaskPolicy? policy = null, ulong? stream = null)
+    {
+        if (recipe.DistillWeight > 0) Trainer.Learn(phase.IsTeacher || Controls.IsControl(phase.Name) ? null : _teacher ?? Given, new Distillation(recipe.DistillTemperature, recipe.DistillWeight));
+        PhaseResult result = new Phase(phase.Name, stream ?? StreamOf(phase.Name), recipe, Trainer, observer) { Policy = policy, Begin = phase.Begin.Steps(StepsPerEpoch) }.Run(phase.Epochs, phase.LearningRate, Cancellation);
+        if (phase.IsTeacher) _teacher = result.Model;
+        return result;
+    }
 
     /// <summary>A trainer of a model of its own, as the recipe says; whoever asks for it disposes of it.</summary>
     public Trainer NewTrainer(Model of, CheckpointKeeper? checkpoints = null) =>

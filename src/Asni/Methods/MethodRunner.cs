@@ -32,7 +32,7 @@ public static class MethodRunner
         recipe.Method.Validate(network);
         if (recipe.Recalibrate is not null && !network.Nodes.OfType<BatchNormNode>().Any())
             throw new UsageException($"recalibrate is for the statistics of batch-norm, and {network.Name} has none.");
-        recipe.Method.ValidateStart(start is not null, start?.IsPruned == true);
+        recipe.ValidateStart(start is not null, start?.IsPruned == true);
         using var stop = new CancellationTokenSource();
         CancellationToken cancellation = ranks.Size == 1 ? cancellationToken : stop.Token;
         using var run = new MethodRun(recipe, network, data, device, observer)

@@ -32,6 +32,16 @@ public sealed record Recipe
 
     /// <summary>Training images that batch-norm's statistics are measured anew on before the last evaluation of each phase; null: they stay as training left them.</summary>
     public ImageBatches? Recalibrate { get; init; }
+
+    /// <summary>
+    /// Share of the loss, [0, 1], that is learnt from the dense network of the run, the one it trains first or else starts from, in the phases that follow: knowledge distillation (Hinton, Vinyals,
+    /// Dean 2015, arXiv 1503.02531). 0: none.
+    /// </summary>
+    public double DistillWeight { get; init; }
+
+    /// <summary>What logits of both networks are divided by there, above 0.</summary>
+    public double DistillTemperature { get; init; } = 4;
+
     public Augmentation Augmentation { get; init; }
     public ulong Seed { get; init; } = 1;
 
@@ -48,10 +58,22 @@ public sealed record Recipe
         if (Lanes > LaneTree.MaxLanes) throw new UsageException($"{Lanes} lanes: at most {LaneTree.MaxLanes} are possible.");
         if (!(LabelSmoothing is >= 0 and < 1)) throw new UsageException($"label smoothing {LabelSmoothing} is not in [0, 1).");
         if (Recalibrate is { } images && (images.Count < 1 || images.Size < 1)) throw new UsageException($"recalibrate {images}: at least 1x1 is needed.");
+        if (!(DistillWeight is >= 0 and <= 1)) throw new UsageException($"distill-weight {DistillWeight} is not in [0, 1].");
+        if (!(DistillTemperature > 0 && double.IsFinite(DistillTemperature))) throw new UsageException($"distill-temperature {DistillTemperature} is not above 0.");
         Optimizer.Validate();
         LearningRate.Validate();
         Method.ValidateSettings();
         Method.Validate(this);
         foreach (PhasePlan phase in Method.Phases(this, given: false)) phase.LearningRate.Validate(phase.Name, phase.Epochs);
+    }
+
+    /// <summary>Checks whether a run can begin with a network, or with none.</summary>
+    /// <exception cref="StartException">The method cannot.</exception>
+    /// <exception cref="UsageException">There is nothing to distill.</exception>
+    internal void ValidateStart(bool given, bool pruned)
+    {
+        Method.ValidateStart(given, pruned);
+        if (DistillWeight > 0 && !given && Method.Phases(this, given).Take(2).ToArray() is not [{ IsTeacher: true }, _])
+            throw new UsageException($"distill-weight: the method {Method.Name} trains no dense network to learn from first; give it one to start from.");
     }
 }

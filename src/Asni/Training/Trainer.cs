@@ -3,6 +3,7 @@ using Asni.Data;
 using Asni.Devices;
 using Asni.Distributed;
 using Asni.Engine;
+using Asni.Networks;
 using Asni.Optimizers;
 using Asni.Pruning;
 using Asni.Training.Policies;
@@ -158,6 +159,16 @@ internal sealed class Trainer : IDisposable
     /// <summary>How far the epoch is that trains now or trained last. Waits for the device.</summary>
     internal EpochProgress Progress() => _progress = _progress with { Sums = _ranks?.Sums ?? _training.LossSoFar() };
 
+    /// <summary>From now on training steps learn the logits of another network too; null: labels alone.</summary>
+    /// <exception cref="DeviceMemoryException">The device lacks the memory for it.</exception>
+    public void Learn(TrainedNetwork? from, Distillation how)
+    {
+        using SingleCaller.Call call = Model.Device.Caller.Enter();
+        if (ReferenceEquals(_training.Teacher?.Network, from)) return;
+        _training.Teacher?.Dispose();
+        _training.Teacher = from is null ? null : new Teacher(from, Model.Device, _training.BatchSize, how);
+    }
+
     /// <inheritdoc cref="Recalibration"/>
     public void Recalibrate(ImageBatches images, ulong seed, CancellationToken cancellation) => Recalibration.Run(Model, _data.Train, images, seed, cancellation);
 
@@ -170,6 +181,7 @@ internal sealed class Trainer : IDisposable
         using SingleCaller.Call call = Model.Device.Caller.Enter();
         _exchange?.Dispose();
         _feed.Dispose();
+        _training.Teacher?.Dispose();
         _training.Dispose();
         _evaluator.Dispose();
     }

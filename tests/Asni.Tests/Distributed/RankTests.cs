@@ -45,6 +45,7 @@ public class RankTests
         yield return new("batch-norm, crops", s_images, images, recipe with { Augmentation = new Augmentation(2, true) });
         yield return new("batch-norm, gmp, adam", s_images, images, recipe with { Method = new Gmp { Cuts = new() { Sparsity = 0.7, EverySteps = 1 } }, Optimizer = new OptimizerSettings { Kind = OptimizerKind.Adam } });
         yield return new("batch-norm, set", s_images, images, recipe with { Method = new SparseEvolution() });
+        yield return new("batch-norm, distilled", s_images, images, recipe with { Method = new OneShot(), DistillWeight = 0.5 });
         yield return new("8 lanes", s_images, images, recipe with { Lanes = 8 });
     }
 

@@ -185,9 +185,11 @@ public class SettingsTests
     [Test]
     public void So_does_one_with_a_penalty_on_units()
     {
-        RunSettings settings = Over("method: structured\nunit-penalty: growing\nlambda: 0.003\nunit-scope: hidden\nrounds: 3\nround-epochs: 2\n");
+        RunSettings settings = Over("method: structured\nunit-penalty: growing\nlambda: 0.003\ndistill-weight: 0.4\ndistill-temperature: 3\nunit-scope: hidden\nrounds: 3\nround-epochs: 2\n");
         string yaml = RecipeYaml.Format(settings, "test");
-        var o = (StructuredPruning)SettingsLayer.Apply(RecipeYaml.Parse(yaml, "saved")).Resolve().Method;
+        Recipe recipe = SettingsLayer.Apply(RecipeYaml.Parse(yaml, "saved")).Resolve();
+        Assert.That((recipe.DistillWeight, recipe.DistillTemperature), Is.EqualTo((0.4, 3.0)));
+        var o = (StructuredPruning)recipe.Method;
         Assert.That((o.Penalty, o.Lambda, o.Scope, o.Rounds, o.RoundEpochs), Is.EqualTo((UnitPenaltyKind.Growing, 0.003, UnitScope.Hidden, 3, 2)));
     }
 

@@ -96,8 +96,10 @@ public class ResumeTests : FolderTest
                     Scratch = true,
                 },
             }),
-            new("structured after a lasso", images.Network, images.Data, momentum with
+            new("structured after a lasso, distilled", images.Network, images.Data, momentum with
             {
+                DistillWeight = 0.6,
+                Lanes = 2,
                 BatchSize = 16,
                 Method = new StructuredPruning { Penalty = UnitPenaltyKind.Lasso, Lambda = 0.05, Selection = new UnitSelection { Criterion = UnitCriterion.L2 }, Finetuning = new UnitFinetuning { Epochs = 1 } },
             })
