@@ -62,14 +62,19 @@ public static class NetworkZoo
         return Entries.FirstOrDefault(e => Suggestion.Plain(e.Name) == plain);
     }
 
-    /// <summary>Makes a network, by the name of one above or by that of a narrower one of them (see <see cref="NarrowNetwork"/>).</summary>
+    /// <summary>Makes a network, by the name of one above or by that of a narrower or shallower one of them (see <see cref="NarrowNetwork"/>).</summary>
     /// <param name="input">Shape of one sample; the network's own (see <see cref="ZooEntry.Input"/>) when null.</param>
     /// <param name="classes">Number of classes, 2 or more; the network's own when null.</param>
     /// <exception cref="UsageException">Unknown name, an input the network cannot take, or too few classes.</exception>
     public static Network Create(string name, Chw? input = null, int? classes = null)
     {
         (string zoo, Dictionary<string, int> units) = NarrowNetwork.Split(name);
-        if (units.Count > 0) return NarrowNetwork.Create(Create(zoo, input, classes), units);
+        if (units.Count > 0)
+        {
+            Network whole = Create(zoo, input, classes);
+            string[] gone = [.. units.Where(u => u.Value == 0).Select(u => u.Key)];
+            return NarrowNetwork.Create(gone.Length == 0 ? whole : ShallowNetwork.Without(whole, gone).Network, units.Where(u => u.Value > 0).ToDictionary());
+        }
         ZooEntry entry = Find(name);
         if (classes < 2) throw new UsageException($"{entry.Name}: {classes} classes are too few; use 2 or more.");
         return entry.Build(entry.Name, input ?? entry.Input, classes ?? entry.Classes);

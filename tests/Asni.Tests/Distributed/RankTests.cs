@@ -65,7 +65,7 @@ public class RankTests
     {
         Recipe recipe = MethodTests.With(method) with { Epochs = 2, Lanes = 2 };
         TrainedNetwork? start = method.Row.NeedsStart ? MethodTests.Run(new DenseTraining()).Result.Phases[^1].Model : null;
-        var c = new Case(method.Name, MethodTests.Net, MethodTests.Data, recipe);
+        var c = new Case(method.Name, MethodTests.NetOf(method), MethodTests.Data, recipe);
         string[] alone = Train(c, 1, start).Single();
         foreach (string[] outcome in Train(c, 2, start)) Assert.That(outcome, Is.EqualTo(alone));
     }

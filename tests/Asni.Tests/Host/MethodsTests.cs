@@ -28,12 +28,12 @@ public class MethodsTests : FolderTest
     {
         MethodRow row = Method.Find(name)!.Row;
         string first = _folder["first"];
-        string[] shortened = ["--net", "mlp300", "--data", "digits", "--limit", "200", "--epochs", "3", "--device", "cpu", "--threads", "1"];
+        string[] shortened = ["--net", name == "sglp" ? "resnet20" : "mlp300", "--data", "digits", "--limit", name == "sglp" ? "60" : "200", "--epochs", "3", "--device", "cpu", "--threads", "1"];
         bool needs = row.Example.Any(e => e.Key == "init");
         string wanted = name == "retrain" ? "asni1" : "dense";
         if (needs) Assert.That(CommandLine.Run([.. shortened, "--method", wanted, "--out", first]).ExitCode, Is.Zero);
         var flags = row.Example.Where(e => e.Key != "net").SelectMany(e => (string[])["--" + e.Key, e.Key == "init" ? Path.Combine(first, wanted + ".safetensors") : e.Value]);
-        string[] run = name is "ispasp" or "structured" ? [.. shortened.Where(s => s is not ("--epochs" or "3")), "--finetune-epochs", "1"] : shortened;
+        string[] run = row.StartsTrained && needs ? [.. shortened.Where(s => s is not ("--epochs" or "3")), "--finetune-epochs", "1"] : shortened;
         CommandLine.Outcome outcome = CommandLine.Run([.. run, "--method", name, .. flags, "--out", _folder["run"]]);
         Assert.That(outcome.ExitCode, Is.Zero, outcome.Error);
     }

@@ -14,6 +14,9 @@ namespace Asni.Tests.Methods;
 public class MethodTests
 {
     internal static readonly Network Net = TinyNetworks.Linear(36, 40, 20, 4);
+    /// <summary>Four residual blocks, for methods that take blocks.</summary>
+    private static readonly Network s_residual = CreateResidual();
+
     internal static readonly DatasetSplit Data = BlobDataset.Split(600, new Chw(36, 1, 1), 4);
 
     /// <summary>12 steps an epoch, 72 in all.</summary>
@@ -44,11 +47,13 @@ public class MethodTests
         };
     }
 
+    internal static Network NetOf(Method method) => method is LayerPruning ? s_residual : Net;
+
     internal static (RunResult Result, RecordingObserver Observer) Run(Method method, TrainedNetwork? start = null)
     {
         using var device = new CpuDevice(2);
         var observer = new RecordingObserver();
-        return (MethodRunner.Run(With(method), Net, Data, device, observer, start: start), observer);
+        return (MethodRunner.Run(With(method), start?.Network ?? NetOf(method), Data, device, observer, start: start), observer);
     }
 
     [Test]
@@ -62,9 +67,10 @@ public class MethodTests
     [Test]
     public void What_a_run_goes_through_is_what_was_planned()
     {
-        TrainedNetwork dense = Run(new DenseTraining()).Result.Phases[0].Model;
+        TrainedNetwork plain = Run(new DenseTraining()).Result.Phases[0].Model;
         foreach (Method method in Method.All)
         {
+            TrainedNetwork dense = NetOf(method) == Net ? plain : MethodRunner.CreateInitialWeights(NetOf(method), 3);
             foreach (TrainedNetwork? start in (TrainedNetwork?[])(method.Row.NeedsStart ? [dense] : [null, dense]))
             {
                 (RunResult result, RecordingObserver observer) = Run(method, start);
@@ -74,5 +80,12 @@ public class MethodTests
                 if (method.FinalSparsity(With(method), Net) is { } sparsity) Assert.That(result.Phases[^1].Kept, Is.EqualTo(Quota.At(sparsity, Net.WeightCount)), method.Name);
             }
         }
+    }
+
+    private static Network CreateResidual()
+    {
+        NetworkBuilder net = new NetworkBuilder("residual", new Chw(36, 1, 1)).Linear("in", 12).Relu("relu");
+        for (int b = 1; b <= 4; b++) net.Residual($"block{b}", branch => branch.Linear("up", 16).Relu("relu").Linear("down", 12)).Relu($"relu{b}");
+        return net.Linear("out", 4).Build();
     }
 }

@@ -106,7 +106,7 @@ public class ResumeTests : FolderTest
             {
                 IsStoppedAnywhere = false,
             },
-            .. Method.All.Select(m => new Case(m.Name, linear.Network, linear.Data, momentum with { Method = MethodTests.Small(m) })
+            .. Method.All.Select(m => new Case(m.Name, MethodTests.NetOf(m) == MethodTests.Net ? linear.Network : MethodTests.NetOf(m), linear.Data, momentum with { Method = MethodTests.Small(m) })
             {
                 IsStoppedAnywhere = false,
                 IsKilled = true,

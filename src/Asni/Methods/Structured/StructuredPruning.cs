@@ -63,7 +63,7 @@ public sealed record StructuredPruning : Method
                 Needs = [new("rounds", "2 or more", m => m.Rounds > 1)],
             },
             .. UnitFinetuning.Settings.In<StructuredPruning, UnitFinetuning>(m => m.Finetuning, (m, v) => m with { Finetuning = v }),
-            SettingFactory.Switch<StructuredPruning>("scratch", "a control run after it: the same small network trained from new weights (Liu et al. 2019, arXiv 1810.05270)", m => m.Scratch, (m, v) => m with { Scratch = v }),
+            ScratchSetting<StructuredPruning>(m => m.Scratch, (m, v) => m with { Scratch = v }),
         ]),
         StartsTrained = true,
     };
@@ -120,8 +120,7 @@ public sealed record StructuredPruning : Method
             model = result.Model;
         }
         if (!Scratch) yield break;
-        run.Continue(Methods.Controls.FromReinit(run.Recipe.Seed, model));
-        yield return run.Train(ScratchPhase(run.Recipe), stream: DenseTraining.Stream);
+        yield return TrainFromScratch(run, model);
     }
 
     internal override void Validate(Network network)
@@ -193,5 +192,15 @@ public sealed record StructuredPruning : Method
 
     private static PhasePlan PenalizedPhase(Recipe recipe) => new(PenalizedName, recipe.Epochs, recipe.LearningRate);
 
-    private static PhasePlan ScratchPhase(Recipe recipe) => new(ScratchName, recipe.Epochs, recipe.LearningRate);
+    internal static Setting<T> ScratchSetting<T>(Func<T, bool> get, Func<T, bool, T> set) =>
+        SettingFactory.Switch("scratch", "a control run after it: the same small network trained from new weights (Liu et al. 2019, arXiv 1810.05270)", get, set);
+
+    /// <summary>The control: a network as this one is, from new weights, under its masks.</summary>
+    internal static PhaseResult TrainFromScratch(MethodRun run, TrainedNetwork model)
+    {
+        run.Continue(Methods.Controls.FromReinit(run.Recipe.Seed, model));
+        return run.Train(ScratchPhase(run.Recipe), stream: DenseTraining.Stream);
+    }
+
+    internal static PhasePlan ScratchPhase(Recipe recipe) => new(ScratchName, recipe.Epochs, recipe.LearningRate);
 }

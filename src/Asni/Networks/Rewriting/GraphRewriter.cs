@@ -41,7 +41,10 @@ internal sealed class GraphRewriter
     }
 
     /// <summary>Leaves a node out: whoever read it reads what it read.</summary>
-    public void Skip(Node node) => _ids[node.Id] = _ids[node.Inputs[0]];
+    public void Skip(Node node) => Skip(node, node.Inputs[0]);
+
+    /// <summary>Leaves a node out: whoever read it reads another one, which was gone through before.</summary>
+    public void Skip(Node node, int like) => _ids[node.Id] = _ids[like];
 
     public RewrittenNetwork Finish(string name) => new(new Network(name, _nodes.ToImmutable(), _parameters.ToImmutable()), _sources.ToImmutable());
 }

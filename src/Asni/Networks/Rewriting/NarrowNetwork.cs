@@ -6,7 +6,7 @@ namespace Asni.Networks.Rewriting;
 
 /// <summary>
 /// Networks with fewer units in some of their groups. The name says which, so that whoever has it can build the network again:
-/// <c>resnet20[layer1.0.conv1=8,layer2.1.conv1=16]</c>.
+/// <c>resnet20[layer1.0.conv1=8,layer2.1.conv1=16]</c>; blocks that are not there have the width 0 (<see cref="ShallowNetwork"/>).
 /// </summary>
 internal static class NarrowNetwork
 {
@@ -47,7 +47,7 @@ internal static class NarrowNetwork
             rewriter.Add(node, p => (Resized(p, rows, p.IsWeight ? columns : null), new ParameterSource(p, rows, p.IsWeight ? columns : null)),
                 moved => rows is { } some ? Narrowed(moved, some.Length) : moved);
         }
-        return rewriter.Finish(Narrower(network, kept));
+        return rewriter.Finish(Renamed(network, network.Nodes, kept.ToDictionary(k => k.Key, k => k.Value.Length)));
     }
 
     private static PrunableGroup Group(Network network, PrunableGroups all, string name, int count)
@@ -58,11 +58,12 @@ internal static class NarrowNetwork
     }
 
     /// <summary>The name with the widths; as it was where it, or a layer's, has other uses for the brackets.</summary>
-    private static string Narrower(Network network, IReadOnlyDictionary<string, ImmutableArray<int>> kept)
+    /// <param name="left">Nodes that are still there.</param>
+    public static string Renamed(Network network, IEnumerable<Node> left, IReadOnlyDictionary<string, int> kept)
     {
         if (!TrySplit(network.Name, out string zoo, out Dictionary<string, int> widths) || kept.Keys.Any(layer => layer.AsSpan().IndexOfAny("[]=,") >= 0)) return network.Name;
-        foreach ((string layer, ImmutableArray<int> units) in kept) widths[layer] = units.Length;
-        return Name(zoo, network, widths);
+        foreach ((string layer, int units) in kept) widths[layer] = units;
+        return Name(zoo, left, widths);
     }
 
     private static Parameter Resized(Parameter p, ImmutableArray<int>? rows, ImmutableArray<int>? columns)
@@ -103,8 +104,12 @@ internal static class NarrowNetwork
         return true;
     }
 
-    private static string Name(string zoo, Network network, Dictionary<string, int> widths) => widths.Count == 0 ? zoo
-        : $"{zoo}[{string.Join(',', network.Nodes.Where(n => widths.ContainsKey(n.Name)).Select(n => string.Create(CultureInfo.InvariantCulture, $"{n.Name}={widths[n.Name]}")))}]";
+    /// <summary>Blocks that are not there first, then layers in the order of the network.</summary>
+    private static string Name(string zoo, IEnumerable<Node> left, Dictionary<string, int> widths)
+    {
+        string[] said = [.. widths.Where(w => w.Value == 0).Select(w => w.Key).Order(StringComparer.Ordinal), .. left.Select(n => n.Name).Where(n => widths.GetValueOrDefault(n) > 0)];
+        return said.Length == 0 ? zoo : $"{zoo}[{string.Join(',', said.Select(name => string.Create(CultureInfo.InvariantCulture, $"{name}={widths[name]}")))}]";
+    }
 
     private static string DescribeMissingGroup(Network network, PrunableGroups all, string name)
     {

@@ -1,0 +1,46 @@
+using System.Collections.Immutable;
+
+namespace Asni.Networks;
+
+/// <summary>A residual block: a sum of a branch and what the branch reads, or of two branches.</summary>
+/// <param name="Name">What the names of its layers begin with; that of the sum where it has no such part.</param>
+/// <param name="Input">What is left in its place when it goes; null: it cannot go.</param>
+/// <param name="Branch">The nodes that go with the sum.</param>
+/// <param name="Output">The sum, or the activation behind it.</param>
+internal sealed record ResidualBlock(string Name, AddNode Sum, Node? Input, ImmutableArray<Node> Branch, Node Output)
+{
+    /// <summary>All of a network, in its order.</summary>
+    public static ImmutableArray<ResidualBlock> Find(Network network)
+    {
+        ILookup<int, Node> readersOf = network.Nodes.SelectMany(n => n.Inputs.Distinct().Select(i => (Source: i, Reader: n))).ToLookup(p => p.Source, p => p.Reader);
+        return [.. network.Nodes.OfType<AddNode>().Select(sum => Create(network, sum, readersOf))];
+    }
+
+    /// <summary>The activation behind the sum does nothing once the block has gone: its input has come through the same one already, and it lets through what it puts out.</summary>
+    public bool LeavesActivation => Output is ActivationNode behind && !(Input is ActivationNode before && before.Activation == behind.Activation && ActivationFunction.IsFused(behind.Activation));
+
+    private static ResidualBlock Create(Network network, AddNode sum, ILookup<int, Node> readersOf)
+    {
+        HashSet<int> left = Needed(network, sum.Left), right = Needed(network, sum.Right);
+        Node output = readersOf[sum.Id].ToArray() is [ActivationNode only] ? only : sum;
+        int cut = sum.Name.LastIndexOf('.');
+        var block = new ResidualBlock(cut < 0 ? sum.Name : sum.Name[..cut], sum, null, [], output);
+        // The shortcut is the identity where one side is computed from the other.
+        (int input, int branch) = left.Contains(sum.Right) ? (sum.Right, sum.Left) : right.Contains(sum.Left) ? (sum.Left, sum.Right) : (-1, -1);
+        if (input < 0 || input == branch) return block;
+        HashSet<int> before = Needed(network, input);
+        Node[] inside = [.. Needed(network, branch).Except(before).Order().Select(id => network.Nodes[id])];
+        // What others read has to stay; so does a branch that reads more than the block's input.
+        bool goes = inside.All(n => readersOf[n.Id].All(r => r.Id == sum.Id || inside.Contains(r)) && n.Inputs.All(i => i == input || !before.Contains(i)));
+        return goes ? block with { Input = network.Nodes[input], Branch = [.. inside] } : block;
+    }
+
+    /// <summary>The node and all that it is computed from.</summary>
+    private static HashSet<int> Needed(Network network, int end)
+    {
+        var needed = new HashSet<int> { end };
+        for (int id = end; id >= 0; id--)
+            if (needed.Contains(id)) needed.UnionWith(network.Nodes[id].Inputs);
+        return needed;
+    }
+}
