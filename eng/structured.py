@@ -23,7 +23,7 @@ from leaderboard import accuracy_of, end, is_complete, keep_settings, mean, pars
 
 ASNI = ("dotnet", os.path.join(HERE, "..", "src/Asni.Host/bin/Release/net10.0/Asni.Host.dll"))
 LATENCY = ("dotnet", os.path.join(HERE, "..", "bench/Asni.Latency/bin/Release/net10.0/Asni.Latency.dll"))
-CRITERIA = "l1,l2,fpgm,bnscale,taylor,sosp,hrank,random"
+CRITERIA = "l1,l2,fpgm,bnscale,taylor,sosp,sospi,obd,hrank,random"
 # They choose among hidden units.
 HIDDEN = ("ispasp", "greedy", "thinet")
 METHOD, SCRATCH = "structured", "scratch"

@@ -39,6 +39,7 @@ public sealed record StructuredPruning : Method
                 growing: dL/dw_u += lambda 2^(4 (max - |w_u|) / (max - min)) w_u;  w_u: the n_u weights that make unit u
             l1, l2: the norm of a unit's filter;  fpgm: the sum of its distances to the layer's other filters;  bnscale: |gamma|;  hrank: mean rank of its maps
             taylor: (sum of w dL/dw of the weights that read it)^2, averaged over batches (taylor16: |sum| over images);  sosp: |w'g| + |w'Hv| / 2 of the weights that make it
+            sospi: |w'g| + sum_v |w'Fv| / 2 over units v, F the Gauss-Newton matrix by sampled labels;  obd: sum of w^2 F_ii / 2
             the units of smallest score go, in each group of layers that share units, or by score / group mean (/ what the unit costs) over all groups, until the share or the budget holds
             """,
         Leaves = "structured.safetensors, a smaller network, with rounds structured1.safetensors, ... of each before the last; without a network to start from, dense.safetensors first, with a penalty penalized.safetensors; scratch.safetensors of the control",

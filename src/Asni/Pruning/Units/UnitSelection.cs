@@ -26,6 +26,10 @@ public enum UnitCriterion
     Taylor16,
     /// <summary>Largest change of the loss to second order, with data.</summary>
     Sosp,
+    /// <summary>The same with the Gauss-Newton matrix in place of second derivatives, one image at a time.</summary>
+    SospI,
+    /// <summary>Largest change of the loss by the diagonal of the Gauss-Newton matrix alone, one image at a time.</summary>
+    Obd,
     /// <summary>Largest mean rank of its feature maps, with data.</summary>
     HRank,
     /// <summary>Any.</summary>
@@ -49,7 +53,7 @@ public sealed record UnitSelection
 
     internal static ImmutableArray<Setting<UnitSelection>> Settings { get; } =
     [
-        SettingFactory.Choice<UnitSelection, UnitCriterion>("criterion", "which units stay, by score: l1, l2, fpgm, bnscale, taylor, taylor16, sosp, hrank, random; hidden units by the next layer's output: ispasp, greedy, thinet", o => o.Criterion, (o, v) => o with { Criterion = v }),
+        SettingFactory.Choice<UnitSelection, UnitCriterion>("criterion", "which units stay, by score: l1, l2, fpgm, bnscale, taylor, taylor16, sosp, sospi, obd, hrank, random; hidden units by the next layer's output: ispasp, greedy, thinet", o => o.Criterion, (o, v) => o with { Criterion = v }),
         SettingFactory.Integer<UnitSelection>("iterations", "iterations of the selection", o => o.Iterations, (o, v) => o with { Iterations = v }, "[1, inf)") with
         {
             Needs = [new("criterion", "ispasp", o => o.Criterion == UnitCriterion.ISpaSP)],
@@ -141,6 +145,8 @@ public sealed record UnitSelection
         UnitCriterion.Taylor => new TaylorExpansion(perImage: false),
         UnitCriterion.Taylor16 => new TaylorExpansion(perImage: true),
         UnitCriterion.Sosp => new SecondOrder(),
+        UnitCriterion.SospI => new GaussNewton(diagonal: false),
+        UnitCriterion.Obd => new GaussNewton(diagonal: true),
         UnitCriterion.HRank => new FeatureRank(),
         UnitCriterion.Random => new RandomUnits(),
         _ => throw new InvalidOperationException($"{Criterion} gives no scores"),
