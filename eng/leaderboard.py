@@ -29,7 +29,7 @@ from gpu_validate import read, replace, table
 # What is known of a run, beside what it trained.
 NUMBERS = ("sparsity", "effective_sparsity", "live_macs", "top1", "best", "epochs", "images_per_second", "all_seconds", "test_images")
 # Start from a network that is given to them.
-NEED_A_START = ("ispasp", "retrain", "structured")
+NEED_A_START = ("ispasp", "retrain", "sglp", "structured")
 # What a method cannot do without, or whose defaults are for SGD: flags that come after those of the call.
 SGD = ("--optimizer", "sgd", "--lr", "0.1")
 FLAGS_OF = {"str": ("--optimizer", "momentum", "--lr", "0.01"), "iht": SGD, "proximal": SGD, "lobster": SGD, "admm": SGD}

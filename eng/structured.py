@@ -113,7 +113,8 @@ def main():
     if options.start:
         # Runs from another network are others.
         with open(options.start, "rb") as start:
-            keep_settings(options.runs, [*flags, "--init", hashlib.sha256(start.read()).hexdigest()], None, keep=True)
+            control = ["--scratch-with", options.scratch_with] if options.scratch_with else []
+            keep_settings(options.runs, [*flags, *control, "--init", hashlib.sha256(start.read()).hexdigest()], None, keep=True)
         failed = train_all(shlex.split(options.asni), options, flags)
     results = results_in(options.runs, options.net)
     if not results:

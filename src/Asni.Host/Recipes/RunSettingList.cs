@@ -55,7 +55,7 @@ internal static class RunSettingList
         new("init", "network file to start from, matched by tensor names: .asni, .safetensors, .pt", (s, t) => s with { Init = SettingText.FilePath(t) }, s => s.Init),
         Choice<RunSettings, MatchKind>("match", "assign the tensors of --init by name, or by order where names do not match and shapes do: names, order", s => s.Match, (s, v) => s with { Match = v }),
         Choice<RunSettings, ZeroWeights>("zeros", "treat zeros of an --init file without masks as pruned (the default of retrain) or live", s => s.Zeros, (s, v) => s with { Zeros = v }),
-        new("strict", "every tensor of --init and of the network must match (the default of ispasp, retrain and structured)",
+        new("strict", "every tensor of --init and of the network must match (the default of ispasp, retrain, sglp and structured)",
             (s, t) => s with { Strict = SettingText.Switch(t) }, s => s.Strict is { } b ? SettingText.Text(b) : null) { IsSwitch = true, OffSummary = "load the tensors of --init that match, initialize the others" },
         new("method", "method: " + string.Join(", ", Method.All.Select(m => m.Name)) + " (asni methods describes them)",
             (s, t) => Method.Find(t) is not null ? s : throw new FormatException($"one of {string.Join(", ", Method.All.Select(m => m.Name))}{Suggestion.For(t, Method.All.Select(m => m.Name))}"),
@@ -74,7 +74,7 @@ internal static class RunSettingList
             r => r.Augmentation != Augmentation.None, (r, v) => r with { Augmentation = v ? s_augmentation : Augmentation.None }) with { OffSummary = "train without augmentation" },
         Number<Recipe>("label-smoothing", "share of the label that is spread over all classes", r => r.LabelSmoothing, (r, v) => r with { LabelSmoothing = v }),
         Number<Recipe>("distill-weight", "share of the loss that is learnt from the logits of the dense network that the run trains first, or else starts from: knowledge distillation", r => r.DistillWeight, (r, v) => r with { DistillWeight = v }, "[0, 1]"),
-        Number<Recipe>("distill-temperature", "what logits of both networks are divided by there", r => r.DistillTemperature, (r, v) => r with { DistillTemperature = v }, "(0, inf)") with
+        Number<Recipe>("distill-temperature", "what logits of both networks are divided by there", r => r.DistillTemperature, (r, v) => r with { DistillTemperature = v }, "[0.01, 100]") with
         {
             Needs = [new("distill-weight", "above 0", r => r.DistillWeight > 0)],
         },

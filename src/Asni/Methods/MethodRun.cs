@@ -60,14 +60,31 @@ internal sealed class MethodRun(Recipe recipe, Network network, DatasetSplit dat
     /// <param name="stream">Of random numbers, which the order of the data follows; from the phase's name when not given.</param>
     public PhaseResult Train(PhasePlan phase, IMaskPolicy? policy = null, ulong? stream = null)
     {
-        if (recipe.DistillWeight > 0) Trainer.Learn(phase.IsTeacher || Controls.IsControl(phase.Name) ? null : _teacher ?? Given, new Distillation(recipe.DistillTemperature, recipe.DistillWeight));
+        bool teaches = phase.IsTeacher && recipe.Method is not DenseTraining;
+        // A phase that is read back trains nothing.
+        if (Checkpoints?.Done(phase.Name) is null) Teach(Trainer, teaches || Controls.IsControl(phase.Name) ? null : _teacher ?? Given);
         PhaseResult result = new Phase(phase.Name, stream ?? StreamOf(phase.Name), recipe, Trainer, observer) { Policy = policy, Begin = phase.Begin.Steps(StepsPerEpoch) }.Run(phase.Epochs, phase.LearningRate, Cancellation);
-        if (phase.IsTeacher) _teacher = result.Model;
+        if (teaches) _teacher = result.Model;
         return result;
     }
 
-    /// <summary>A trainer of a model of its own, as the recipe says; whoever asks for it disposes of it.</summary>
-    public Trainer NewTrainer(Model of, CheckpointKeeper? checkpoints = null) =>
+    /// <summary>A trainer of a model of its own, as the recipe says, for what follows the dense training; whoever asks for it disposes of it.</summary>
+    public Trainer NewTrainer(Model of)
+    {
+        Trainer trainer = NewTrainer(of, checkpoints: null);
+        try
+        {
+            Teach(trainer, _teacher ?? Given);
+        }
+        catch
+        {
+            trainer.Dispose();
+            throw;
+        }
+        return trainer;
+    }
+
+    private Trainer NewTrainer(Model of, CheckpointKeeper? checkpoints) =>
         new(of, data, recipe.BatchSize, recipe.Augmentation, (float)recipe.LabelSmoothing, observer, recipe.Lanes, Ranks) { Checkpoints = checkpoints };
 
     /// <summary>The training images that units are chosen by.</summary>
@@ -111,6 +128,11 @@ internal sealed class MethodRun(Recipe recipe, Network network, DatasetSplit dat
     }
 
     public void Dispose() => Release();
+
+    private void Teach(Trainer trainer, TrainedNetwork? from)
+    {
+        if (recipe.DistillWeight > 0) trainer.Learn(from, new Distillation(recipe.DistillTemperature, recipe.DistillWeight));
+    }
 
     private Trainer Open(TrainedNetwork with)
     {

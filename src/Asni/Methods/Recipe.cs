@@ -39,7 +39,7 @@ public sealed record Recipe
     /// </summary>
     public double DistillWeight { get; init; }
 
-    /// <summary>What logits of both networks are divided by there, above 0.</summary>
+    /// <summary>What logits of both networks are divided by there, [0.01, 100].</summary>
     public double DistillTemperature { get; init; } = 4;
 
     public Augmentation Augmentation { get; init; }
@@ -59,7 +59,7 @@ public sealed record Recipe
         if (!(LabelSmoothing is >= 0 and < 1)) throw new UsageException($"label smoothing {LabelSmoothing} is not in [0, 1).");
         if (Recalibrate is { } images && (images.Count < 1 || images.Size < 1)) throw new UsageException($"recalibrate {images}: at least 1x1 is needed.");
         if (!(DistillWeight is >= 0 and <= 1)) throw new UsageException($"distill-weight {DistillWeight} is not in [0, 1].");
-        if (!(DistillTemperature > 0 && double.IsFinite(DistillTemperature))) throw new UsageException($"distill-temperature {DistillTemperature} is not above 0.");
+        if (!(DistillTemperature is >= 0.01 and <= 100)) throw new UsageException($"distill-temperature {DistillTemperature} is not in [0.01, 100].");
         Optimizer.Validate();
         LearningRate.Validate();
         Method.ValidateSettings();

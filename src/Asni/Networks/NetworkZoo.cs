@@ -72,8 +72,8 @@ public static class NetworkZoo
         if (units.Count > 0)
         {
             Network whole = Create(zoo, input, classes);
-            string[] gone = [.. units.Where(u => u.Value == 0).Select(u => u.Key)];
-            return NarrowNetwork.Create(gone.Length == 0 ? whole : ShallowNetwork.Without(whole, gone).Network, units.Where(u => u.Value > 0).ToDictionary());
+            string[] gone = [.. units.Where(u => u.Value == 0 && whole.Nodes.All(n => n.Name != u.Key)).Select(u => u.Key)];
+            return NarrowNetwork.Create(gone.Length == 0 ? whole : ShallowNetwork.Without(whole, gone).Network, units.Where(u => !gone.Contains(u.Key)).ToDictionary());
         }
         ZooEntry entry = Find(name);
         if (classes < 2) throw new UsageException($"{entry.Name}: {classes} classes are too few; use 2 or more.");

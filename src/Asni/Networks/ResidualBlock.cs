@@ -3,7 +3,7 @@ using System.Collections.Immutable;
 namespace Asni.Networks;
 
 /// <summary>A residual block: a sum of a branch and what the branch reads, or of two branches.</summary>
-/// <param name="Name">What the names of its layers begin with; that of the sum where it has no such part.</param>
+/// <param name="Name">What the name of its sum begins with; all of that name where it has no such part, or others have the same.</param>
 /// <param name="Input">What is left in its place when it goes; null: it cannot go.</param>
 /// <param name="Branch">The nodes that go with the sum.</param>
 /// <param name="Output">The sum, or the activation behind it.</param>
@@ -13,18 +13,22 @@ internal sealed record ResidualBlock(string Name, AddNode Sum, Node? Input, Immu
     public static ImmutableArray<ResidualBlock> Find(Network network)
     {
         ILookup<int, Node> readersOf = network.Nodes.SelectMany(n => n.Inputs.Distinct().Select(i => (Source: i, Reader: n))).ToLookup(p => p.Source, p => p.Reader);
-        return [.. network.Nodes.OfType<AddNode>().Select(sum => Create(network, sum, readersOf))];
+        AddNode[] sums = [.. network.Nodes.OfType<AddNode>()];
+        ILookup<string, AddNode> byPrefix = sums.ToLookup(Prefix);
+        return [.. sums.Select(sum => Create(network, sum, readersOf, byPrefix[Prefix(sum)].Count() == 1 ? Prefix(sum) : sum.Name))];
     }
 
     /// <summary>The activation behind the sum does nothing once the block has gone: its input has come through the same one already, and it lets through what it puts out.</summary>
     public bool LeavesActivation => Output is ActivationNode behind && !(Input is ActivationNode before && before.Activation == behind.Activation && ActivationFunction.IsFused(behind.Activation));
 
-    private static ResidualBlock Create(Network network, AddNode sum, ILookup<int, Node> readersOf)
+    /// <summary>"layer1.0" of "layer1.0.add"; the whole name where it has no part before a dot.</summary>
+    private static string Prefix(AddNode sum) => sum.Name.LastIndexOf('.') is > 0 and var cut ? sum.Name[..cut] : sum.Name;
+
+    private static ResidualBlock Create(Network network, AddNode sum, ILookup<int, Node> readersOf, string name)
     {
         HashSet<int> left = Needed(network, sum.Left), right = Needed(network, sum.Right);
         Node output = readersOf[sum.Id].ToArray() is [ActivationNode only] ? only : sum;
-        int cut = sum.Name.LastIndexOf('.');
-        var block = new ResidualBlock(cut < 0 ? sum.Name : sum.Name[..cut], sum, null, [], output);
+        var block = new ResidualBlock(name, sum, null, [], output);
         // The shortcut is the identity where one side is computed from the other.
         (int input, int branch) = left.Contains(sum.Right) ? (sum.Right, sum.Left) : right.Contains(sum.Left) ? (sum.Left, sum.Right) : (-1, -1);
         if (input < 0 || input == branch) return block;

@@ -27,6 +27,8 @@ internal sealed record Calibration(Dataset Data, ImageBatches Images, ulong Seed
         foreach (Batch batch in loader.Epoch(0).Take(Images.Count))
         {
             Cancellation.ThrowIfCancellationRequested();
+            // The front of a network tells no classes apart.
+            Array.Clear(batch.Labels);
             plan.Load(batch, Data.Normalization);
             plan.RunEvaluation();
             Span<float> filled = values.AsSpan(0, batch.Count * node.Output.Elements);

@@ -165,8 +165,18 @@ internal sealed class Trainer : IDisposable
     {
         using SingleCaller.Call call = Model.Device.Caller.Enter();
         if (ReferenceEquals(_training.Teacher?.Network, from)) return;
-        _training.Teacher?.Dispose();
-        _training.Teacher = from is null ? null : new Teacher(from, Model.Device, _training.BatchSize, how);
+        Teacher? before = _training.Teacher;
+        _training.Teacher = null;
+        before?.Dispose();
+        if (from is null) return;
+        try
+        {
+            _training.Teacher = new Teacher(from, Model.Device, _training.BatchSize, how);
+        }
+        catch (DeviceMemoryException e)
+        {
+            throw new DeviceMemoryException($"the network to learn from, {from.Network.Name}, and its activations for a batch of {_training.BatchSize} do not fit beside the one that is trained ({e.Message.TrimEnd('.')}); use a smaller batch or more lanes.");
+        }
     }
 
     /// <inheritdoc cref="Recalibration"/>

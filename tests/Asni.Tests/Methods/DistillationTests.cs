@@ -31,6 +31,20 @@ public class DistillationTests(DeviceCase device)
         Assert.That(Hash(distilled[2]), Is.EqualTo(Hash(plain[2])), "the control learns from labels alone");
     }
 
+    /// <summary>Methods that train in other ways than phase after phase, and those that are given the teacher.</summary>
+    [Test]
+    public void It_has_an_effect_in_every_method_that_takes_it()
+    {
+        TrainedNetwork dense = Train(With(new DenseTraining()) with { Epochs = 2 }).Single().Model;
+        var fine = new UnitFinetuning { Epochs = 1 };
+        foreach (Method method in (Method[])[new UnitPruning { BlockEpochs = 0, Finetuning = fine }, new UnitPruning { Finetuning = fine with { Epochs = 0 } }, new DenseTraining(), new Gmp { Cuts = new() { Sparsity = 0.5 } }, new OneShot()])
+        {
+            Recipe recipe = With(method) with { Epochs = 2 };
+            PhaseResult plain = Train(recipe, dense)[^1], distilled = Train(recipe with { DistillWeight = 0.9 }, dense)[^1];
+            Assert.That(Hash(distilled), Is.Not.EqualTo(Hash(plain)), method.Name);
+        }
+    }
+
     /// <summary>The training loss of the first step, computed by hand: a teacher that is the network itself has none to teach, and (1 - a) of the labels' loss is left.</summary>
     [Test]
     public void The_loss_of_a_network_that_is_its_own_teacher_is_what_labels_have_of_it()

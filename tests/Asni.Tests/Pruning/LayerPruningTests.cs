@@ -64,6 +64,38 @@ public class LayerPruningTests
         Assert.That(() => NetworkZoo.Create("resnet20[layer9.0=0]"), Throws.TypeOf<UsageException>().With.Message.Contains("no residual block 'layer9.0'"));
     }
 
+    /// <summary>An outer block with an inner one, and two sums whose names begin alike.</summary>
+    [Test]
+    public void Blocks_may_lie_within_blocks_and_each_has_a_name_of_its_own()
+    {
+        NetworkBuilder net = new NetworkBuilder("nested", new Chw(5, 1, 1)).Linear("in", 3).Relu("relu")
+            .Residual("outer", b => b.Linear("up", 3).Residual("inner", i => i.Linear("mid", 3)).Linear("down", 3));
+        Network network = net.Linear("out", 4).Build();
+        Assert.That(ResidualBlock.Find(network).Select(b => (b.Name, b.Input is not null)), Is.EqualTo(new[] { ("outer.inner", true), ("outer", true) }));
+        Assert.That(ShallowNetwork.Without(network, ["outer", "outer.inner"]).Network.Nodes.Select(n => n.Name), Is.EqualTo(new[] { "input", "in", "relu", "out" }));
+        Assert.That(ShallowNetwork.Without(network, ["outer.inner"]).Network.Nodes.Select(n => n.Name), Is.EqualTo(new[] { "input", "in", "relu", "outer.up", "outer.down", "outer.add", "out" }));
+
+        var alike = new NetworkBuilder("alike", new Chw(3, 1, 1)).Linear("in", 3);
+        for (int b = 1; b <= 2; b++)
+        {
+            int start = b == 1 ? 1 : 3;
+            alike.Linear($"l{b}", 3).Add($"stage.add{b}", start + 1, start);
+        }
+        Assert.That(ResidualBlock.Find(alike.Linear("out", 2).Build()).Select(b => b.Name), Is.EqualTo(new[] { "stage.add1", "stage.add2" }));
+    }
+
+    /// <summary>3 numbers of a block, 4 classes.</summary>
+    [Test]
+    public void Blocks_may_put_out_fewer_numbers_than_there_are_classes()
+    {
+        var net = new NetworkBuilder("narrow", new Chw(36, 1, 1)).Linear("in", 3).Relu("relu");
+        for (int b = 1; b <= 2; b++) net.Residual($"b{b}", branch => branch.Linear("l", 3)).Relu($"relu{b}");
+        Network network = net.Linear("out", 4).Build();
+        using var device = new CpuDevice(1);
+        var calibration = new Calibration(MethodTests.Data.Train, new ImageBatches(1, 32), 1, device, default);
+        Assert.That(new LayerSelection { Ratio = 0.5 }.Choose(MethodRunner.CreateInitialWeights(network, 3), calibration, _ => { }), Has.Length.EqualTo(1));
+    }
+
     /// <summary>1 of the images' numbers each: (-1, 0, 1) and (-4, -1, 5) / 3 after centering give 9 / (2 * 42 / 9).</summary>
     [Test]
     public void Similarity_by_hand()
@@ -73,6 +105,8 @@ public class LayerPruningTests
         Assert.That(Similarity.Of(k, l), Is.EqualTo(0.96429).Within(1e-5));
         Assert.That(Similarity.Of(k, k), Is.EqualTo(1).Within(1e-12));
         Assert.That(Similarity.Of(k, Similarity.Gram([5, 5, 5], 3)), Is.Zero);
+        float[] equal = [.. Enumerable.Repeat((float[])[0.1f, 0.7f, 1.3f, -2.9f, 0.33f], 7).SelectMany(v => v)];
+        Assert.That(Similarity.Gram(equal, 7), Is.All.Zero, "but for rounding");
         float[] wide = Values.Random(3, 7 * 37);
         double[] gram = Similarity.Gram(wide, 7);
         double[] means = [.. Enumerable.Range(0, 37).Select(f => Enumerable.Range(0, 7).Average(n => (double)wide[n * 37 + f]))];
@@ -88,6 +122,7 @@ public class LayerPruningTests
         Assert.That(FisherSegmentation.Cost(series, [0, 2, 5]), Is.EqualTo(0.06).Within(1e-12));
         Assert.That(FisherSegmentation.Split(series), Is.EqualTo(new[] { 0, 2, 5 }), "a fourth takes next to nothing away");
         Assert.That(FisherSegmentation.Split([2, 2, 2]), Is.EqualTo(new[] { 0 }));
+        Assert.That(FisherSegmentation.Split([2, 2 + 1e-15, 2 - 1e-15, 2]), Is.EqualTo(new[] { 0 }));
         Assert.That(FisherSegmentation.Split(series, 99), Is.EqualTo(Enumerable.Range(0, 7)));
         // Against all splits into 4.
         double[] random = [.. Values.Random(5, 9).Select(v => (double)v)];
@@ -105,7 +140,6 @@ public class LayerPruningTests
         Assert.That(LayerSelection.Share(segments, 2), Is.EqualTo(new[] { 1, 1, 1 }), "one of each at least");
     }
 
-    /// <summary>Blocks that do nothing are alike in all, so that they are one segment.</summary>
     [Test]
     public void As_many_blocks_go_as_the_ratio_says_and_equal_outputs_have_similarity_1()
     {
@@ -116,7 +150,8 @@ public class LayerPruningTests
         var calibration = new Calibration(MethodTests.Data.Train, new ImageBatches(2, 32), 1, device, default);
         foreach ((double ratio, int gone) in ((double, int)[])[(0.75, 1), (0.5, 2), (0.25, 3)])
             Assert.That(new LayerSelection { Ratio = ratio, Segments = 1 }.Choose(model, calibration, _ => { }), Has.Length.EqualTo(gone).And.Ordered);
-        Assert.That(new LayerSelection { Ratio = 0.25, Segments = 2 }.Choose(model, calibration, _ => { }), Has.Length.EqualTo(2), "one of each segment stays");
+        Assert.That(new LayerSelection { Ratio = 0.25, Segments = 2 }.Choose(model, calibration, _ => { }), Has.Length.EqualTo(3), "one segment in place of two, of which each would keep one");
+        Assert.That(new LayerSelection { Ratio = 0.5, Segments = 2 }.Choose(model, calibration, _ => { }), Has.Length.EqualTo(2));
         Parameter down = ResidualBlock.Find(network)[1].Branch.OfType<WeightedNode>().Last().Weight;
         TrainedNetwork idle = model with { Values = model.Values.SetItem(down.Index, new float[down.Elements]) };
         ImmutableArray<Node> outputs = [.. ResidualBlock.Find(network).Select(b => b.Output)];
@@ -155,5 +190,10 @@ public class LayerPruningTests
     {
         Assert.That(() => new LayerSelection().Validate(NetworkZoo.Create("vgg11")), Throws.TypeOf<UsageException>().With.Message.EqualTo("vgg11 has no residual block that can be taken out."));
         Assert.That(() => new LayerSelection { Ratio = 1 }.Validate(NetworkZoo.Create("resnet20")), Throws.TypeOf<UsageException>().With.Message.EqualTo("a ratio of 1 leaves all 9 residual blocks of resnet20; 7 of them can go."));
+        Assert.That(() => new LayerSelection { Ratio = 0.5, Segments = 9 }.Validate(NetworkZoo.Create("resnet20")), Throws.TypeOf<UsageException>().With.Message.EqualTo("9 segments: 5 residual blocks of resnet20 stay, and each segment keeps one."));
+        foreach (int size in (int[])[2, 5000])
+            Assert.That(() => new LayerSelection { Calibration = new ImageBatches(9, size) }.Validate(NetworkZoo.Create("resnet20")), Throws.TypeOf<UsageException>().With.Message.Contains("in batches of 3 to 4096 images"));
+        Assert.That(() => new LayerSelection { Calibration = new ImageBatches(1, 4096) }.Validate(NetworkZoo.Create("resnet50")), Throws.TypeOf<UsageException>().With.Message.Contains("too many for batches"));
+        Assert.That(() => NetworkZoo.Create("resnet20[layer1.0.conv1=0]"), Throws.TypeOf<UsageException>().With.Message.EqualTo("layer1.0.conv1 of resnet20 has 16 units; 0 of them cannot be kept."));
     }
 }

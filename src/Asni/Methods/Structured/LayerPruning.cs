@@ -63,8 +63,9 @@ public sealed record LayerPruning : Method
         var calibration = new Calibration(run.Data.Train, Selection.Calibration, SplitMix64.Fork(run.Recipe.Seed, Stream).NextUInt64(), run.Device, run.Cancellation);
         TrainedNetwork smaller = ShallowNetwork.Without(model.Network, Selection.Choose(model, calibration, text => run.Observer.OnNote(text))).Carry(model);
         run.Observer.OnNote(UnitFinetuning.DescribeSizes(model.Network, smaller.Network));
-        run.Continue(smaller);
-        PhaseResult result = run.Train(Finetuning.Phase(PhaseName));
+        PhasePlan phase = Finetuning.Phase(PhaseName);
+        run.Continue(StructuredPruning.Reached(run, phase, smaller));
+        PhaseResult result = run.Train(phase);
         yield return result;
         if (Scratch) yield return StructuredPruning.TrainFromScratch(run, result.Model);
     }

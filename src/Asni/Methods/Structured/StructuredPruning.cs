@@ -77,7 +77,7 @@ public sealed record StructuredPruning : Method
     /// <summary>With one, the training before the first round has it, from the network that is given too.</summary>
     public UnitPenaltyKind Penalty { get; init; }
 
-    /// <summary>Liu et al.'s for VGG; they take a tenth for ResNets.</summary>
+    /// <summary>Factor of <see cref="Penalty"/>, 0 or more. For slimming the default is Liu et al.'s for VGG, who take a tenth for ResNets; for the others it is ours, and depends on network and schedule.</summary>
     public double Lambda { get; init; } = 1e-4;
 
     public int Rounds { get; init; } = 1;
@@ -152,7 +152,7 @@ public sealed record StructuredPruning : Method
     private TrainedNetwork? Measured(MethodRun run, PhasePlan phase) => Target.Budget is not { Of: UnitCost.Latency } ? null : run.Delivered(phase.Name) ?? run.Checkpoints?.Reached(phase.Name);
 
     /// <summary>What was cut, or where a run is resumed on another device, which may cut elsewhere, what the checkpoint goes on with.</summary>
-    private static TrainedNetwork Reached(MethodRun run, PhasePlan phase, TrainedNetwork cut) =>
+    internal static TrainedNetwork Reached(MethodRun run, PhasePlan phase, TrainedNetwork cut) =>
         run.Checkpoints?.Reached(phase.Name) is { } reached && !reached.Network.HasTensorsOf(cut.Network) ? reached : cut;
 
     /// <summary>Trains what is given, or a new network as for the dense one, with the penalty.</summary>

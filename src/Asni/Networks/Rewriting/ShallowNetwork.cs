@@ -16,9 +16,11 @@ internal static class ShallowNetwork
         var rewriter = new GraphRewriter();
         foreach (Node node in network.Nodes)
         {
+            // A block may lie within another one that goes.
+            if (inside.Contains(node.Id)) continue;
             if (inputOf.TryGetValue(node.Id, out int input)) rewriter.Skip(node, input);
-            else if (idle.Contains(node.Id)) rewriter.Skip(node, node.Inputs[0]);
-            else if (!inside.Contains(node.Id)) rewriter.Keep(node);
+            else if (idle.Contains(node.Id)) rewriter.Skip(node);
+            else rewriter.Keep(node);
         }
         return rewriter.Finish(NarrowNetwork.Renamed(network, network.Nodes.Where(n => !inside.Contains(n.Id)), names.ToDictionary(n => n, _ => 0)));
     }

@@ -16,7 +16,9 @@ internal static class FisherSegmentation
         if (segments is null)
         {
             k = 1;
-            while (k < count && least[k, count] - least[k + 1, count] >= LeastGain * least[1, count] && least[1, count] > 0) k++;
+            // Equal numbers differ by their rounding.
+            bool differ = least[1, count] > 1e-18 * series.Sum(x => x * x);
+            while (differ && k < count && least[k, count] - least[k + 1, count] >= LeastGain * least[1, count]) k++;
         }
         var firsts = new int[k];
         for (int end = count; k > 0; k--) end = firsts[k - 1] = lastOf[k, end];

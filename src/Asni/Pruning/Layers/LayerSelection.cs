@@ -11,20 +11,20 @@ namespace Asni.Pruning.Layers;
 
 /// <summary>
 /// Which residual blocks of a network stay, after SGLP (Li et al. 2024, arXiv 2410.14720): blocks whose outputs are alike (<see cref="Similarity"/>) form contiguous segments
-/// (<see cref="FisherSegmentation"/> of the sums of similarities); of each segment those stay with which the norm of the untrained-on gradient is largest.
+/// (<see cref="FisherSegmentation"/> of the sums of similarities); of each segment those stay with which the norm of the loss's gradient, of the network without the others and before it is trained on, is largest.
 /// </summary>
 public sealed record LayerSelection
 {
     /// <summary>So many choices of a segment are tried; where there are more, blocks go one after another.</summary>
     private const int MostChoices = 64;
 
-    /// <summary>Share of the blocks that stays.</summary>
+    /// <summary>Share of the blocks that stays, (0, 1]; of each segment one stays at least, and those that change the shape.</summary>
     public double Ratio { get; init; } = 0.75;
 
-    /// <summary>Null: as many as it takes.</summary>
+    /// <summary>How many segments, 1 or more and no more than blocks that stay; null: until one more takes less than 5 % of the differences away.</summary>
     public int? Segments { get; init; }
 
-    /// <summary>Training images that it sees.</summary>
+    /// <summary>Training images that it sees, 3 to 4,096 in a batch.</summary>
     public ImageBatches Calibration { get; init; } = new(1, 256);
 
     internal static ImmutableArray<Setting<LayerSelection>> Settings { get; } =
@@ -40,6 +40,10 @@ public sealed record LayerSelection
         ImmutableArray<ResidualBlock> blocks = ResidualBlock.Find(network);
         int removable = blocks.Count(b => b.Input is not null);
         if (removable == 0) throw new UsageException($"{network.Name} has no residual block that can be taken out.");
+        if (Calibration.Size is < 3 or > 4096) throw new UsageException($"calibration {Calibration}: similarity is measured in batches of 3 to 4096 images.");
+        if ((long)Calibration.Size * blocks.Max(b => b.Output.Output.Elements) > Array.MaxLength)
+            throw new UsageException($"calibration {Calibration}: the outputs of a block of {network.Name} are too many for batches of that size.");
+        if (Segments > Kept(blocks)) throw new UsageException($"{Segments} segments: {Kept(blocks)} residual blocks of {network.Name} stay, and each segment keeps one.");
         if (Kept(blocks) == blocks.Length)
             throw new UsageException(string.Create(CultureInfo.InvariantCulture, $"a ratio of {Ratio} leaves all {blocks.Length} residual blocks of {network.Name}; {removable} of them can go."));
     }
@@ -51,14 +55,24 @@ public sealed record LayerSelection
         ImmutableArray<ResidualBlock> blocks = ResidualBlock.Find(model.Network);
         double[,] alike = Similarity.Measure(model, [.. blocks.Select(b => b.Output)], calibration);
         double[] sums = [.. Enumerable.Range(0, blocks.Length).Select(i => Enumerable.Range(0, blocks.Length).Sum(j => alike[i, j]))];
-        int[] firsts = FisherSegmentation.Split(sums, Segments);
-        ResidualBlock[][] segments = [.. firsts.Select((first, s) => blocks[first..(s + 1 < firsts.Length ? firsts[s + 1] : blocks.Length)].ToArray())];
-        int[] kept = Share(segments, Kept(blocks));
+        (ResidualBlock[][] segments, int[] kept) = Split(blocks, sums);
         note($"{blocks.Length} residual blocks in {segments.Length} segments: {string.Join(", ", segments.Select((s, i) => $"{kept[i]} of {s.Length} ({s[0].Name} to {s[^1].Name})"))} stay");
         return [.. segments.SelectMany((segment, s) => Removed(model, segment, segment.Length - kept[s], calibration))];
     }
 
-    private int Kept(ImmutableArray<ResidualBlock> blocks) => Math.Max(blocks.Count(b => b.Input is null), (int)Math.Round(Ratio * blocks.Length, MidpointRounding.AwayFromZero));
+    /// <summary>The segments, fewer where each keeping what it has to would leave too many, and how many blocks of each stay.</summary>
+    private (ResidualBlock[][] Segments, int[] Kept) Split(ImmutableArray<ResidualBlock> blocks, double[] sums)
+    {
+        int wanted = Kept(blocks);
+        for (int[] firsts = FisherSegmentation.Split(sums, Segments); ; firsts = FisherSegmentation.Split(sums, firsts.Length - 1))
+        {
+            ResidualBlock[][] segments = [.. firsts.Select((first, s) => blocks[first..(s + 1 < firsts.Length ? firsts[s + 1] : blocks.Length)].ToArray())];
+            int[] kept = Share(segments, wanted);
+            if (kept.Sum() == wanted || firsts.Length == 1) return (segments, kept);
+        }
+    }
+
+    private int Kept(ImmutableArray<ResidualBlock> blocks) => Math.Max(Math.Max(1, blocks.Count(b => b.Input is null)), (int)Math.Round(Ratio * blocks.Length, MidpointRounding.AwayFromZero));
 
     /// <summary>How many blocks of each segment stay: in proportion, with what is left over to the largest remainders, but one and those that cannot go at least.</summary>
     internal static int[] Share(ResidualBlock[][] segments, int kept)

@@ -10,6 +10,9 @@ namespace Asni.Pruning.Layers;
 /// </summary>
 internal static class Similarity
 {
+    /// <summary>Of sums of products, next to these.</summary>
+    private const double Rounding = 1e-12;
+
     /// <returns>By node and node. 0 where a node puts out the same for all images.</returns>
     public static double[,] Measure(TrainedNetwork model, ImmutableArray<Node> nodes, Calibration calibration)
     {
@@ -45,10 +48,14 @@ internal static class Similarity
         {
             for (int j = i; j < images; j++) gram[i * images + j] = gram[j * images + i] = Product(activations.AsSpan(i * each, each), activations.AsSpan(j * each, each));
         });
+        double whole = Enumerable.Range(0, images).Sum(i => gram[i * images + i]), left = 0;
         double[] rows = [.. gram.Chunk(images).Select(row => row.Average())];
         double all = rows.Average();
         for (int i = 0; i < images; i++)
             for (int j = 0; j < images; j++) gram[i * images + j] += all - rows[i] - rows[j];
+        for (int i = 0; i < images; i++) left += gram[i * images + i];
+        // Equal outputs leave the rounding of their products.
+        if (left <= Rounding * whole) Array.Clear(gram);
         return gram;
     }
 

@@ -5,7 +5,7 @@ using Asni.Networks.Rewriting;
 namespace Asni.Pruning.Units;
 
 /// <summary>
-/// Shares units out by what taking them out does to the loss: each group alone loses tenths of its units, and is impaired so much; then, again and again, the group goes on that
+/// Shares units out by what taking them out does to the loss: each group alone loses tenths of its units, then all that it can, and is impaired so much; then, again and again, the group goes on that
 /// is impaired least for what that saves. A small form of what EMO-DIR (2023, arXiv 2303.16212) does with populations of trained sub-networks: nothing is trained or evolved here.
 /// </summary>
 internal static class Impairment
@@ -14,18 +14,21 @@ internal static class Impairment
 
     /// <summary>How many units of a group are out at each level, from none on.</summary>
     public static int[] RemovedAt(PrunableGroup group) =>
-        [.. Enumerable.Range(0, Levels).Select(k => Math.Min((int)Math.Round((double)k * group.Units / Levels), group.Units - group.Least)).Distinct()];
+        [.. Enumerable.Range(0, Levels).Select(k => Math.Min((int)Math.Round((double)k * group.Units / Levels), group.Units - group.Least)).Append(group.Units - group.Least).Distinct()];
 
     /// <summary>The mean loss, with a group at each of its levels and all others whole.</summary>
     /// <param name="scores">By group and unit: the smallest go first.</param>
     public static double[][] Measure(TrainedNetwork model, ImmutableArray<PrunableGroup> groups, double[][] scores, Calibration calibration)
     {
-        double whole = calibration.Loss(model);
+        double whole = Finite(calibration.Loss(model));
         return [.. groups.Select((group, g) => RemovedAt(group).Select(removed => removed == 0 ? whole : LossWithout(group, scores[g], removed)).ToArray())];
 
         double LossWithout(PrunableGroup group, double[] of, int removed) =>
-            calibration.Loss(NarrowNetwork.Keep(model, new Dictionary<string, ImmutableArray<int>> { [group.Name] = [.. UnitSelection.Largest(of, group.Units - removed)] }));
+            Finite(calibration.Loss(NarrowNetwork.Keep(model, new Dictionary<string, ImmutableArray<int>> { [group.Name] = [.. UnitSelection.Largest(of, group.Units - removed)] })));
     }
+
+    /// <summary>What is no number is worse than all that are.</summary>
+    private static double Finite(double loss) => double.IsFinite(loss) ? loss : 1e30;
 
     /// <summary>The groups that lose a unit, removal after removal.</summary>
     /// <param name="losses">Of <see cref="Measure"/>.</param>

@@ -15,7 +15,7 @@ public enum UnitAllocation
     PerCost,
     /// <summary>The smallest scores of all groups as they are.</summary>
     Raw,
-    /// <summary>Of the group whose loss grows least for what it saves, as measured.</summary>
+    /// <summary>Of the group whose loss grows least for what it saves, as measured; with a criterion that gives scores.</summary>
     Impairment,
 }
 

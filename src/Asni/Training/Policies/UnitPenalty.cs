@@ -5,11 +5,12 @@ using Asni.Networks;
 using Asni.Optimizers;
 using Asni.Pruning;
 using Asni.Pruning.Units;
+using Asni.Tensors;
 
 namespace Asni.Training.Policies;
 
 /// <summary>
-/// Draws whole units to 0 while a network trains, so that it can do without them. With w_u all parameters that make unit u (filters, biases, batch-norms), n_u of them:
+/// Draws whole units to 0 while a network trains, so that it can do without them. With w_u all live parameters that make unit u (filters, biases, batch-norms), n_u of them:
 /// <list type="bullet">
 /// <item>slimming adds lambda sign(gamma) to the gradient of each batch-norm weight gamma (Liu et al. 2017, arXiv 1708.06519);</item>
 /// <item>lasso makes w_u max(0, 1 - lr lambda sqrt(n_u) / |w_u|) of w_u after each update, the proximal step of lambda sum_u sqrt(n_u) |w_u|
@@ -52,7 +53,7 @@ internal sealed class UnitPenalty : IMaskPolicy
         _firsts = [.. groups.Select((_, g) => groups.Take(g).Sum(before => before.Units)), groups.Sum(g => g.Units)];
         _sizes = new double[_firsts[^1]];
         foreach ((Parameter of, int first) in all)
-            for (int o = 0; o < of.Filter.Out; o++) _sizes[first + o] += of.Filter.FanIn;
+            for (int o = 0; o < of.Filter.Out; o++) _sizes[first + o] += CountLive(model.Parameters.GetMask(of.Index), o, of.Filter.FanIn);
         (_norms, _factorOf) = (new double[_sizes.Length], new double[_sizes.Length]);
         (_squares, _factors) = (new double[_unitOf.Length], new float[_unitOf.Length]);
     }
@@ -101,14 +102,18 @@ internal sealed class UnitPenalty : IMaskPolicy
         }
     }
 
+    private static int CountLive(Mask? mask, int output, int each) => mask is null ? each : Enumerable.Range(output * each, each).Count(i => mask[i]);
+
     /// <summary>What is drawn to 0, with the number of the first unit of its group.</summary>
     private static IEnumerable<(Parameter Of, int First)> Drawn(ImmutableArray<PrunableGroup> groups, UnitPenaltyKind kind)
     {
         int first = 0;
         foreach (PrunableGroup group in groups)
         {
+            // A bias before batch-norm changes nothing, and no backward pass writes its gradient, which what is added would pile up in.
+            HashSet<int> idle = [.. group.Members.OfType<WeightedNode>().Where(m => m.Bias is not null && group.Members.OfType<BatchNormNode>().Any(n => n.Source == m.Id)).Select(m => m.Bias!.Index)];
             foreach (Parameter p in group.Parameters)
-                if (kind != UnitPenaltyKind.Slimming || p.Kind == ParameterKind.NormWeight) yield return (p, first);
+                if (kind switch { UnitPenaltyKind.Slimming => p.Kind == ParameterKind.NormWeight, UnitPenaltyKind.Growing => !idle.Contains(p.Index), _ => true }) yield return (p, first);
             first += group.Units;
         }
     }

@@ -21,7 +21,7 @@ public class ImpairmentTests
         ImmutableArray<PrunableGroup> groups = PrunableGroups.Find(s_network).Groups;
         Assert.That(Impairment.RemovedAt(groups[0]), Is.EqualTo(new[] { 0, 1, 2, 3 }));
         PrunableGroup wide = PrunableGroups.Find(NetworkZoo.Create("mlp300")).Groups[0];
-        Assert.That(Impairment.RemovedAt(wide), Is.EqualTo(Enumerable.Range(0, 10).Select(k => 30 * k)));
+        Assert.That(Impairment.RemovedAt(wide), Is.EqualTo(Enumerable.Range(0, 10).Select(k => 30 * k).Append(299)));
     }
 
     /// <summary>Where groups impair independently, what is left wherever a group has just gone on has the least sum of losses of all choices that save as much.</summary>
@@ -50,6 +50,27 @@ public class ImpairmentTests
         double Impaired(int[] removed) => removed.Select((r, g) => losses[g][r] - losses[g][0]).Sum();
 
         IEnumerable<int[]> All() => from a in Enumerable.Range(0, 4) from b in Enumerable.Range(0, 4) from c in Enumerable.Range(0, 4) select (int[])[a, b, c];
+    }
+
+    /// <summary>Where a group has no loss, its units are not the first to go.</summary>
+    [Test]
+    public void Counts_are_reached_down_to_one_unit_in_each_group()
+    {
+        ImmutableArray<PrunableGroup> groups = PrunableGroups.Find(s_network).Groups;
+        double[][] losses = [[1, 1.1, 1.2, 1.3], [1, 5, 6, 9], [1, 1e30, 1e30, 1e30]];
+        Assert.That(Left(0.75), Is.EqualTo(new[] { 1, 4, 4 }));
+        Assert.That(Left(0.5), Is.EqualTo(new[] { 1, 1, 4 }));
+        Assert.That(Left(0.25), Is.EqualTo(new[] { 1, 1, 1 }));
+
+        int[] Left(double ratio) => new UnitCounts(new UnitTarget { Ratio = ratio, Allocation = UnitAllocation.Impairment }, s_network, [.. groups.Select(g => g.Name)]).Kept(s_network, () => losses);
+    }
+
+    [Test]
+    public void A_network_is_pruned_by_it_in_rounds()
+    {
+        var method = new StructuredPruning { Rounds = 2, Target = new UnitTarget { Ratio = 0.1, Allocation = UnitAllocation.Impairment }, Finetuning = new UnitFinetuning { Epochs = 1 } };
+        PhaseResult[] phases = [.. MethodTests.Run(method).Result.Phases];
+        Assert.That(phases.Select(p => PrunableGroups.Find(p.Model.Network).Groups.Sum(g => g.Units)), Is.EqualTo(new[] { 60, 33, 6 }));
     }
 
     /// <summary>The second group's units are read by nothing: without them the loss is what it was.</summary>

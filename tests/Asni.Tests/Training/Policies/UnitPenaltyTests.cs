@@ -64,6 +64,29 @@ public class UnitPenaltyTests
         Outputs.AssertClose([1.7f, -2.4f, 2.6f], on.Read("first.weight", ParameterSlot.Gradient), 1e-5, 0, "equal ones have the factor of the largest");
     }
 
+    /// <summary>No backward pass writes the gradient of such a bias, so that a gradient added to it would stay, and grow with each step and lane.</summary>
+    [Test]
+    public void A_growing_penalty_leaves_biases_before_batch_norm_alone([Values] bool normed)
+    {
+        NetworkBuilder builder = new NetworkBuilder("n", new Chw(2, 2, 2)).Convolution("conv", 2, 1, bias: true);
+        Network network = (normed ? builder.BatchNorm("norm") : builder).Relu("relu").Linear("fc", 2).Build();
+        using Bench on = new(network, [("conv.weight", [3, 0, 0.4f, 0]), ("conv.bias", [2, 1])]);
+        new UnitPenalty(on.Model, on.Groups, UnitPenaltyKind.Growing, 0.1, s_rate).AfterBackward(new StepPoint(0, 1, 2, 2));
+        Assert.That(on.Read("conv.bias", ParameterSlot.Gradient), normed ? Is.All.EqualTo(1) : Is.Unique);
+        Assert.That(on.Read("conv.weight", ParameterSlot.Gradient), Is.Not.All.EqualTo(1));
+    }
+
+    /// <summary>Of 4 numbers 2 live: 1 - 0.5 0.5 sqrt(2) / 5.</summary>
+    [Test]
+    public void Pruned_weights_do_not_count()
+    {
+        using Bench on = new([3, 7, 0.4f, 0], [0, 0], [4, 0]);
+        on.Model.Parameters.SetMask(0, new Mask(4) { [1] = false });
+        on.Model.Parameters.SetMask(1, new Mask(2) { [0] = false });
+        new UnitPenalty(on.Model, on.Groups, UnitPenaltyKind.Lasso, 0.5, s_rate).AfterStep(new StepPoint(0, 1, 2, 2));
+        Outputs.AssertClose([3 * (1 - 0.25f * MathF.Sqrt(2) / 5), 0, 0.4f * 0, 0], on.Read("conv.weight"), 1e-6, 0, "filters");
+    }
+
     /// <summary>A residual stream's units are those of all layers that add to it.</summary>
     [Test]
     public void Units_that_are_0_can_go_and_nothing_changes()
