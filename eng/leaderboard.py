@@ -30,6 +30,8 @@ from gpu_validate import read, replace, table
 NUMBERS = ("sparsity", "effective_sparsity", "live_macs", "top1", "best", "epochs", "images_per_second", "all_seconds", "test_images")
 # Start from a network that is given to them.
 NEED_A_START = ("ispasp", "retrain", "sglp", "structured")
+# Have a sparsity of their own.
+BY_RULE = ("ssc",)
 # What a method cannot do without, or whose defaults are for SGD: flags that come after those of the call.
 SGD = ("--optimizer", "sgd", "--lr", "0.1")
 FLAGS_OF = {"str": ("--optimizer", "momentum", "--lr", "0.01"), "iht": SGD, "proximal": SGD, "lobster": SGD, "admm": SGD}
@@ -45,7 +47,7 @@ def methods_of(asni):
     """The names in the table that `asni methods` prints."""
     text = subprocess.run([*asni, "methods"], check=True, capture_output=True, text=True).stdout
     names = re.findall(r"^\|\s*([a-z]\w*)\s*\|", text, flags=re.M)
-    return [name for name in names if name not in ("method", *NEED_A_START)]
+    return [name for name in names if name not in ("method", *NEED_A_START, *BY_RULE)]
 
 
 def is_complete(folder):

@@ -28,7 +28,7 @@ public class MethodsTests : FolderTest
     {
         MethodRow row = Method.Find(name)!.Row;
         string first = _folder["first"];
-        string[] shortened = ["--net", name == "sglp" ? "resnet20" : "mlp300", "--data", "digits", "--limit", name == "sglp" ? "60" : "200", "--epochs", "3", "--device", "cpu", "--threads", "1"];
+        string[] shortened = ["--net", name switch { "sglp" => "resnet20", "ssc" => "conv2", _ => "mlp300" }, "--data", "digits", "--limit", name is "sglp" or "ssc" ? "60" : "200", "--epochs", "3", "--device", "cpu", "--threads", "1"];
         bool needs = row.Example.Any(e => e.Key == "init");
         string wanted = name == "retrain" ? "asni1" : "dense";
         if (needs) Assert.That(CommandLine.Run([.. shortened, "--method", wanted, "--out", first]).ExitCode, Is.Zero);

@@ -47,7 +47,7 @@ internal class MethodDeviceTests(DeviceCase device) : DeviceTests
         Assert.That(files, Has.Length.GreaterThanOrEqualTo(method is UnitPruning ? 0 : 24));
         foreach (string file in files)
         {
-            var step = Checkpoint.Read(file, method.ChangesNetwork ? null : Net);
+            var step = Checkpoint.Read(file, method.ChangesNetwork ? null : NetOf(method));
             AssertPrunedAre0(step.Model, file);
             foreach (Parameter p in step.Model.Network.Weights)
                 foreach (float[]? state in (float[]?[])[step.State0[p.Index], step.State1[p.Index]])
