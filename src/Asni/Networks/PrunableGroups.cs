@@ -20,7 +20,10 @@ internal sealed record PrunableGroup(ImmutableArray<WeightedNode> Producers, Imm
     public bool IsHidden => Producers.Length == 1 && Consumers.Length == 1 && !Members.Any(m => m.Units == UnitFlow.Adds);
 
     /// <summary>The fewest units it can have: a depthwise convolution of one channel would be one that is not depthwise.</summary>
-    public int Least => Math.Min(Units, Members.OfType<ConvolutionNode>().Any(c => c.IsDepthwise) ? 2 : 1);
+    public int Least => Math.Min(Units, Math.Max(Floor, Members.OfType<ConvolutionNode>().Any(c => c.IsDepthwise) ? 2 : 1));
+
+    /// <summary>Units that are to stay at least, where somebody says so.</summary>
+    public int Floor { get; init; }
 
     /// <summary>What makes the units: filters, biases, batch-norms. Each unit has an equal part of each, in the order of units.</summary>
     public IEnumerable<Parameter> Parameters => Members.SelectMany(m => m.Parameters).Where(p => p.IsTrained);

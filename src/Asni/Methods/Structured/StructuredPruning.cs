@@ -50,9 +50,10 @@ public sealed record StructuredPruning : Method
             UnitTarget.AllocationSetting.In<StructuredPruning>(m => m.Target, (m, v) => m with { Target = v }),
             .. UnitSelection.Settings.In<StructuredPruning, UnitSelection>(m => m.Selection, (m, v) => m with { Selection = v }).Select(s => s.Key != "calibration" ? s : s with
             {
-                Needs = [new("criterion", "one that sees images, or unit-allocation impairment", m => m.Selection.SeesImages || m.Target.Allocation == UnitAllocation.Impairment)],
+                Needs = [new("criterion", "one that sees images, unit-allocation impairment or unit-floor gradients", m => m.Selection.SeesImages || m.Target.Allocation == UnitAllocation.Impairment || m.Floor == UnitFloor.Gradients)],
             }),
             SettingFactory.Choice<StructuredPruning, UnitScope>("unit-scope", "which units may go: all, hidden (between one layer and one other) or blocks (hidden, but for blocks with a downsample branch and the last of each stage)", m => m.Scope, (m, v) => m with { Scope = v }),
+            SettingFactory.Choice<StructuredPruning, UnitFloor>("unit-floor", "units that a group keeps at least: none, or gradients (as many as are not redundant by the rank of their gradients)", m => m.Floor, (m, v) => m with { Floor = v }),
             SettingFactory.Choice<StructuredPruning, UnitPenaltyKind>("unit-penalty", "what draws units to 0 while the network, given or new, trains for the epochs of the recipe before it is pruned: slimming (batch-norm weights; then criterion bnscale), lasso (norms of units), growing (squares, more of small units)", m => m.Penalty, (m, v) => m with { Penalty = v }),
             SettingFactory.Number<StructuredPruning>("lambda", "factor of the unit penalty", m => m.Lambda, (m, v) => m with { Lambda = v }, "[0, inf)") with
             {
@@ -73,6 +74,9 @@ public sealed record StructuredPruning : Method
     public UnitSelection Selection { get; init; } = new() { Criterion = UnitCriterion.L1 };
     public UnitFinetuning Finetuning { get; init; } = new();
     public UnitScope Scope { get; init; }
+
+    /// <summary>Measured anew in each round.</summary>
+    public UnitFloor Floor { get; init; }
 
     /// <summary>With one, the training before the first round has it, from the network that is given too.</summary>
     public UnitPenaltyKind Penalty { get; init; }
@@ -174,8 +178,10 @@ public sealed record StructuredPruning : Method
     {
         ImmutableArray<PrunableGroup> groups = UnitCounts.GroupsOf(model.Network, names);
         Calibration calibration = run.NewCalibration(Selection, Stream, (ulong)round);
+        int[]? floors = Floor == UnitFloor.Gradients ? GradientRank.Measure(model, groups, calibration) : null;
+        if (floors is not null) groups = [.. groups.Select((group, g) => group with { Floor = floors[g] })];
         double[][]? scores = Selection.HasScores ? Selection.Score(model, groups, calibration) : null;
-        int[] kept = run.UnitCounts(Target, original, names).Kept(model.Network, Compared, (double)round / Rounds);
+        int[] kept = run.UnitCounts(Target, original, names).Kept(model.Network, Compared, (double)round / Rounds, floors);
         TrainedNetwork smaller = Selection.Prune(model, groups, kept, calibration, scores);
         run.Observer.OnNote(UnitFinetuning.DescribeSizes(original, smaller.Network)
             + (Target.Budget is { Of: UnitCost.Latency } ? $", {Milliseconds(original)} ms an image {Milliseconds(smaller.Network)} ms" : ""));

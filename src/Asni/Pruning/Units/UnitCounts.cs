@@ -39,10 +39,11 @@ internal sealed class UnitCounts(UnitTarget target, Network original, ImmutableA
     /// <param name="current">The network as it is now.</param>
     /// <param name="scores">By group and unit, where the allocation needs them; losses by group and level, where it is by impairment.</param>
     /// <param name="progress">Share of what has to go that is to be gone, (0, 1].</param>
+    /// <param name="floors">Units that each group keeps at least, of those that it has; null: as many as it needs.</param>
     /// <exception cref="UsageException">The target is less than what the fewest units in each group need.</exception>
-    public int[] Kept(Network current, Func<double[][]> scores, double progress = 1)
+    public int[] Kept(Network current, Func<double[][]> scores, double progress = 1, int[]? floors = null)
     {
-        ImmutableArray<PrunableGroup> groups = GroupsOf(current, names);
+        ImmutableArray<PrunableGroup> groups = [.. GroupsOf(current, names).Select((group, g) => group with { Floor = floors?[g] ?? 0 })];
         int[] now = [.. groups.Select(g => g.Units)];
         if (_countsUnits && target.Allocation == UnitAllocation.Uniform)
             return [.. groups.Select((group, g) => Math.Min(now[g], target.Kept(group, _units[g], progress)))];

@@ -19,6 +19,15 @@ public enum UnitAllocation
     Impairment,
 }
 
+/// <summary>How many units a group keeps whatever else is asked for.</summary>
+public enum UnitFloor
+{
+    /// <summary>One; two before a depthwise convolution.</summary>
+    None,
+    /// <summary>As many as their gradients have dimensions, up to 1 % of the energy.</summary>
+    Gradients,
+}
+
 /// <summary>What a budget counts.</summary>
 public enum UnitCost
 {
