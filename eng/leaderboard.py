@@ -30,7 +30,7 @@ from gpu_validate import read, replace, table
 NUMBERS = ("sparsity", "effective_sparsity", "live_macs", "top1", "best", "epochs", "images_per_second", "all_seconds", "test_images")
 # Start from a network that is given to them.
 NEED_A_START = ("ispasp", "retrain", "sglp", "structured")
-# Have a sparsity of their own.
+# Have a sparsity of their own, and need convolutions.
 BY_RULE = ("ssc",)
 # What a method cannot do without, or whose defaults are for SGD: flags that come after those of the call.
 SGD = ("--optimizer", "sgd", "--lr", "0.1")
@@ -39,7 +39,7 @@ FLAGS_OF = {"str": ("--optimizer", "momentum", "--lr", "0.01"), "iht": SGD, "pro
 WITHOUT_NORM = ("conv6",)
 START_SPARSE = ("set", "rigl", "itop", "snfs", "granet")
 # Have no sparsity to choose.
-WITHOUT_SPARSITY = ("dense", "srste")
+WITHOUT_SPARSITY = ("dense", "srste", *BY_RULE)
 CONTROLS = ("ticket", "reinit", "shuffle", "invert", "initialsigns", "randomsigns", "layermagnitude", "networkmagnitude", "scratch")
 
 

@@ -113,7 +113,7 @@ def main():
     if options.start:
         # Runs from another network are others.
         with open(options.start, "rb") as start:
-            control = ["--scratch-with", options.scratch_with] if options.scratch_with else []
+            control = ["--scratch-with", options.scratch_with] if options.scratch in options.criterion.split(",") else []
             keep_settings(options.runs, [*flags, *control, "--init", hashlib.sha256(start.read()).hexdigest()], None, keep=True)
         failed = train_all(shlex.split(options.asni), options, flags)
     results = results_in(options.runs, options.net)

@@ -61,20 +61,21 @@ internal sealed class MethodRun(Recipe recipe, Network network, DatasetSplit dat
     public PhaseResult Train(PhasePlan phase, IMaskPolicy? policy = null, ulong? stream = null)
     {
         bool teaches = phase.IsTeacher && recipe.Method is not DenseTraining;
-        // A phase that is read back trains nothing.
-        if (Checkpoints?.Done(phase.Name) is null) Teach(Trainer, teaches || Controls.IsControl(phase.Name) ? null : _teacher ?? Given);
+        // One that is read back trains nothing.
+        if (phase.Epochs > 0 && Checkpoints?.Done(phase.Name) is null) Teach(Trainer, teaches || Controls.IsControl(phase.Name) ? null : _teacher ?? Given);
         PhaseResult result = new Phase(phase.Name, stream ?? StreamOf(phase.Name), recipe, Trainer, observer) { Policy = policy, Begin = phase.Begin.Steps(StepsPerEpoch) }.Run(phase.Epochs, phase.LearningRate, Cancellation);
         if (teaches) _teacher = result.Model;
         return result;
     }
 
     /// <summary>A trainer of a model of its own, as the recipe says, for what follows the dense training; whoever asks for it disposes of it.</summary>
-    public Trainer NewTrainer(Model of)
+    /// <param name="learns">From the dense network, where the recipe says so.</param>
+    public Trainer NewTrainer(Model of, bool learns = true)
     {
         Trainer trainer = NewTrainer(of, checkpoints: null);
         try
         {
-            Teach(trainer, _teacher ?? Given);
+            if (learns) Teach(trainer, _teacher ?? Given);
         }
         catch
         {

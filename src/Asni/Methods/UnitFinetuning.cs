@@ -21,7 +21,9 @@ public sealed record UnitFinetuning
     internal PhasePlan Phase(string name, int? epochs = null) => new(name, epochs ?? Epochs, new LearningRate { Kind = LearningRateKind.Cosine, Initial = Rate });
 
     /// <inheritdoc cref="Method.Ignores"/>
-    internal static string? Ignores(string setting, bool given) => given && setting is "epochs" or "lr" or "lr-policy" or "cosine-stretch" or "lr-steps" or "lr-gamma" or "warmup"
+    /// <param name="given">The network is given, and is not trained by the recipe.</param>
+    /// <param name="alone">Nothing else is fine-tuned.</param>
+    internal string? Ignores(string setting, bool given, bool alone) => setting is "distill-weight" or "distill-temperature" && alone && Epochs == 0 ? "nothing is fine-tuned" : given && setting is "epochs" or "lr" or "lr-policy" or "cosine-stretch" or "lr-steps" or "lr-gamma" or "warmup"
         ? "the network that is given is not trained first; finetune-epochs and finetune-lr are for what is left of it" : null;
 
     /// <summary>In one line.</summary>

@@ -56,6 +56,8 @@ public class UnitPruningCommandTests
         CommandLine.ExpectFailure(2, "is not macs=SHARE", ["train", "--net", "resnet20", "--method", "structured", "--budget", "macs,params=0.4", .. s_small]);
         CommandLine.ExpectFailure(2, "has no effect", ["train", "--net", "resnet20", "--method", "structured", "--calibration", "5x10", .. s_small]);
         CommandLine.ExpectFailure(2, "is not batches x images", ["train", "--net", "resnet20", "--method", "structured", "--criterion", "taylor", "--calibration", "50000x50000", .. s_small]);
+        foreach (string[] method in (string[][])[["structured"], ["sglp"], ["ispasp", "--block-epochs", "0"]])
+            CommandLine.ExpectFailure(2, "nothing is fine-tuned", ["train", "--net", "resnet20", "--finetune-epochs", "0", "--distill-weight", "0.1", "--method", .. method, .. s_small]);
         CommandLine.ExpectFailure(2, "distill-temperature", ["train", "--net", "mlp300", "--method", "structured", "--distill-weight", "0.5", "--distill-temperature", "1e20", .. s_small]);
         CommandLine.ExpectFailure(2, "no batch-norm behind units", ["train", "--net", "mlp300", "--method", "structured", "--unit-penalty", "slimming", .. s_small]);
         CommandLine.ExpectFailure(2, "has no effect", ["train", "--net", "mlp300", "--method", "structured", "--lambda", "0.1", .. s_small]);

@@ -75,6 +75,10 @@ public class LayerPruningTests
         Assert.That(ShallowNetwork.Without(network, ["outer", "outer.inner"]).Network.Nodes.Select(n => n.Name), Is.EqualTo(new[] { "input", "in", "relu", "out" }));
         Assert.That(ShallowNetwork.Without(network, ["outer.inner"]).Network.Nodes.Select(n => n.Name), Is.EqualTo(new[] { "input", "in", "relu", "outer.up", "outer.down", "outer.add", "out" }));
 
+        using var device = new CpuDevice(1);
+        var calibration = new Calibration(BlobDataset.Split(30, new Chw(5, 1, 1), 4).Train, new ImageBatches(1, 20), 1, device, default);
+        Assert.That(new LayerSelection { Ratio = 0.5 }.Choose(MethodRunner.CreateInitialWeights(network, 3), calibration, _ => { }), Is.EqualTo(new[] { "outer.inner" }), "the outer one would take it along");
+
         var alike = new NetworkBuilder("alike", new Chw(3, 1, 1)).Linear("in", 3);
         for (int b = 1; b <= 2; b++)
         {

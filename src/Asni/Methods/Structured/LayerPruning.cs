@@ -72,5 +72,5 @@ public sealed record LayerPruning : Method
 
     internal override void Validate(Network network) => Selection.Validate(network);
 
-    internal override string? Ignores(string setting, Recipe recipe, bool given) => UnitFinetuning.Ignores(setting, given && !Scratch);
+    internal override string? Ignores(string setting, Recipe recipe, bool given) => Finetuning.Ignores(setting, given && !Scratch, alone: true);
 }

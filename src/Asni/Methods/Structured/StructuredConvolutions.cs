@@ -7,7 +7,7 @@ using Asni.Tensors;
 namespace Asni.Methods;
 
 /// <summary>
-/// Trains convolutions whose filters are sparse by a fixed rule from the start, of which depthwise, groupwise and pointwise convolutions are cases: structured sparse convolution. A small
+/// Trains convolutions whose filters are sparse by a fixed rule from the start, of which depthwise and groupwise convolutions, with a pointwise one beside them, are cases: structured sparse convolution. A small
 /// form: the rule is ours, and layers stay sparse convolutions, which the sparse kernels compute.
 /// </summary>
 public sealed record StructuredConvolutions : Method
@@ -18,7 +18,7 @@ public sealed record StructuredConvolutions : Method
     {
         Formula = """
             the weights of output o and input c of a k x k convolution, k > 1: all, where (c - o) mod g = 0; else the one in the centre, where (c - o) mod p = 0; else none
-            g = channels: depthwise;  g = groups: groupwise;  p = 1: pointwise beside it. The first layer and linear layers stay dense
+            g = channels: depthwise;  g = groups: groupwise;  p = 1: with a pointwise one beside it. The first layer and linear layers stay dense
             """,
         Leaves = "ssc.safetensors, in the time of one training; the more groups, the faster",
         Example = [("net", "conv6"), ("channel-groups", "8"), ("centre-period", "2")],
@@ -31,7 +31,7 @@ public sealed record StructuredConvolutions : Method
         StartsDense = true,
     };
 
-    /// <summary>g, 1 or more; a layer with fewer inputs has as many groups as inputs.</summary>
+    /// <summary>g, 1 or more; a layer with fewer inputs or outputs has as many groups as these.</summary>
     public int Groups { get; init; } = 4;
 
     /// <summary>p, 1 or more; 0: no centres.</summary>
@@ -55,7 +55,7 @@ public sealed record StructuredConvolutions : Method
     internal override void Validate(Network network)
     {
         if (Groups == 1) throw new UsageException("channel-groups 1 joins all channels by whole filters: nothing would be sparse.");
-        if (!Layers(network).Any()) throw new UsageException($"{network.Name} has no convolution of 2x2 or larger behind its first layer for the method {PhaseName}.");
+        if (!Layers(network).Any()) throw new UsageException($"{network.Name} has no convolution of all channels and of 2x2 or larger behind its first layer for the method {PhaseName}.");
     }
 
     /// <summary>Convolutions of more than one place, of all channels, that do not read the image.</summary>
@@ -65,7 +65,7 @@ public sealed record StructuredConvolutions : Method
     /// <summary>Null where all live.</summary>
     internal Mask? MaskOf(FilterShape filter)
     {
-        int groups = Math.Min(Groups, filter.In), taps = filter.Height * filter.Width, centre = filter.Height / 2 * filter.Width + filter.Width / 2;
+        int groups = Math.Min(Groups, Math.Min(filter.In, filter.Out)), taps = filter.Height * filter.Width, centre = filter.Height / 2 * filter.Width + filter.Width / 2;
         var mask = new Mask((long)filter.Out * filter.FanIn, live: false);
         for (int o = 0; o < filter.Out; o++)
             for (int c = 0; c < filter.In; c++)

@@ -142,7 +142,7 @@ public sealed record StructuredPruning : Method
     }
 
     internal override string? Ignores(string setting, Recipe recipe, bool given) =>
-        Target.Ignores(setting) ?? UnitFinetuning.Ignores(setting, given && !Scratch && Penalty == UnitPenaltyKind.None);
+        Target.Ignores(setting) ?? Finetuning.Ignores(setting, given && !Scratch && Penalty == UnitPenaltyKind.None, alone: Rounds == 1);
 
     /// <summary>The groups that lose units, in the order of the network.</summary>
     /// <inheritdoc cref="UnitTarget.Of" path="/exception"/>
@@ -179,7 +179,11 @@ public sealed record StructuredPruning : Method
         ImmutableArray<PrunableGroup> groups = UnitCounts.GroupsOf(model.Network, names);
         Calibration calibration = run.NewCalibration(Selection, Stream, (ulong)round);
         int[]? floors = Floor == UnitFloor.Gradients ? GradientRank.Measure(model, groups, calibration) : null;
-        if (floors is not null) groups = [.. groups.Select((group, g) => group with { Floor = floors[g] })];
+        if (floors is not null)
+        {
+            groups = [.. groups.Select((group, g) => group with { Floor = floors[g] })];
+            run.Observer.OnNote($"gradients keep at least {string.Join(", ", groups.Select(g => $"{g.Floor} of {g.Units} units of {g.Name}"))}");
+        }
         double[][]? scores = Selection.HasScores ? Selection.Score(model, groups, calibration) : null;
         int[] kept = run.UnitCounts(Target, original, names).Kept(model.Network, Compared, (double)round / Rounds, floors);
         TrainedNetwork smaller = Selection.Prune(model, groups, kept, calibration, scores);

@@ -68,7 +68,7 @@ public sealed record UnitPruning : Method
 
     internal override void Validate(Network network) => UnitCounts.Validate(Target, Selection, network, Groups(network));
 
-    internal override string? Ignores(string setting, Recipe recipe, bool given) => Target.Ignores(setting) ?? UnitFinetuning.Ignores(setting, given);
+    internal override string? Ignores(string setting, Recipe recipe, bool given) => Target.Ignores(setting) ?? Finetuning.Ignores(setting, given, alone: BlockEpochs == 0);
 
     /// <summary>The groups that lose units, in the order of the network.</summary>
     /// <inheritdoc cref="UnitTarget.Of" path="/exception"/>
@@ -135,7 +135,7 @@ internal sealed class UnitRemoval(UnitPruning method, MethodRun run)
     {
         run.Observer.OnNote(UnitFinetuning.DescribeSizes(start.Network, pruned.Network));
         using var model = new Model(pruned.Network, run.Device);
-        using Trainer trainer = run.NewTrainer(model);
+        using Trainer trainer = run.NewTrainer(model, learns: _finetuning.Epochs > 0);
         model.Load(pruned);
         if (run.Cancellation.IsCancellationRequested)
         {

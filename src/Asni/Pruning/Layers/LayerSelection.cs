@@ -37,7 +37,7 @@ public sealed record LayerSelection
     /// <exception cref="UsageException">No block would go.</exception>
     internal void Validate(Network network)
     {
-        ImmutableArray<ResidualBlock> blocks = ResidualBlock.Find(network);
+        ImmutableArray<ResidualBlock> blocks = Blocks(network);
         int removable = blocks.Count(b => b.Input is not null);
         if (removable == 0) throw new UsageException($"{network.Name} has no residual block that can be taken out.");
         if (Calibration.Size is < 3 or > 4096) throw new UsageException($"calibration {Calibration}: similarity is measured in batches of 3 to 4096 images.");
@@ -52,13 +52,16 @@ public sealed record LayerSelection
     /// <param name="note">Told of the segments.</param>
     internal string[] Choose(TrainedNetwork model, Calibration calibration, Action<string> note)
     {
-        ImmutableArray<ResidualBlock> blocks = ResidualBlock.Find(model.Network);
+        ImmutableArray<ResidualBlock> blocks = Blocks(model.Network);
         double[,] alike = Similarity.Measure(model, [.. blocks.Select(b => b.Output)], calibration);
         double[] sums = [.. Enumerable.Range(0, blocks.Length).Select(i => Enumerable.Range(0, blocks.Length).Sum(j => alike[i, j]))];
         (ResidualBlock[][] segments, int[] kept) = Split(blocks, sums);
         note($"{blocks.Length} residual blocks in {segments.Length} segments: {string.Join(", ", segments.Select((s, i) => $"{kept[i]} of {s.Length} ({s[0].Name} to {s[^1].Name})"))} stay");
         return [.. segments.SelectMany((segment, s) => Removed(model, segment, segment.Length - kept[s], calibration))];
     }
+
+    /// <summary>Those of a network. One that has others within it stays: they would go with it.</summary>
+    private static ImmutableArray<ResidualBlock> Blocks(Network network) => [.. ResidualBlock.Find(network).Select(b => b.Branch.OfType<AddNode>().Any() ? b with { Input = null } : b)];
 
     /// <summary>The segments, fewer where each keeping what it has to would leave too many, and how many blocks of each stay.</summary>
     private (ResidualBlock[][] Segments, int[] Kept) Split(ImmutableArray<ResidualBlock> blocks, double[] sums)

@@ -43,12 +43,12 @@ internal sealed class GaussNewton(bool diagonal) : IUnitScore
             double[] labelled = on.Products(images, n, LogitLosses.CrossEntropy(temperature: 1, images: 1), squared: false);
             for (int u = 0; u < first.Length; u++) first[u] += labelled[u] / images.Indices.Length;
         }
-        if (!diagonal) AddCorrelations(sampled, second);
+        if (!diagonal) AddCorrelations(sampled, second, calibration.Cancellation);
         return [.. groups.Select((group, g) => Enumerable.Range(firsts[g], group.Units).Select(u => Math.Abs(first[u]) + second[u] / 2).ToArray())];
     }
 
     /// <summary>sum_v |mean over images of (w_u' g) (w_v' g)|.</summary>
-    private static void AddCorrelations(double[][] products, double[] to) => Parallel.For(0, to.Length, u =>
+    private static void AddCorrelations(double[][] products, double[] to, CancellationToken cancellation) => Parallel.For(0, to.Length, new ParallelOptions { CancellationToken = cancellation }, u =>
     {
         for (int v = 0; v < to.Length; v++)
         {
@@ -92,7 +92,15 @@ internal sealed class GaussNewton(bool diagonal) : IUnitScore
             _trained = trained;
             _model = new Model(trained.Network, calibration.Device);
             _model.Load(trained);
-            _plan = new GradientPlan(_model, 1);
+            try
+            {
+                _plan = new GradientPlan(_model, 1);
+            }
+            catch
+            {
+                _model.Dispose();
+                throw;
+            }
             _batch = new Batch(1, calibration.Data.Shape);
             _own = [.. groups.SelectMany((group, g) => group.Parameters.Select(p => (p, groups.Take(g).Sum(before => before.Units))))];
             _gradients = [.. _own.Select(o => new float[o.Of.Elements])];

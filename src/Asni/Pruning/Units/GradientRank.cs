@@ -38,9 +38,11 @@ internal static class GradientRank
 
     /// <summary>Of a matrix, given the products of its rows.</summary>
     /// <param name="products">Positive semidefinite, row by row; overwritten.</param>
+    /// <exception cref="DivergenceException">They are no finite numbers.</exception>
     public static int Of(double[] products, int rows)
     {
         double energy = Enumerable.Range(0, rows).Sum(i => products[i * rows + i]), left = energy;
+        if (!double.IsFinite(energy)) throw new DivergenceException("the gradients by which units are counted are no finite numbers: the network's values are too large.");
         int rank = 0;
         while (rank < rows && left > Negligible * energy)
         {
@@ -66,12 +68,13 @@ internal static class GradientRank
         Parallel.For(0, rows, i =>
         {
             ReadOnlySpan<float> a = gradients.AsSpan(i * each, each);
-            for (int j = 0; j < rows; j++)
+            for (int j = i; j < rows; j++)
             {
                 ReadOnlySpan<float> b = gradients.AsSpan(j * each, each);
                 double sum = 0;
                 for (int k = 0; k < a.Length; k++) sum += (double)a[k] * b[k];
                 to[i * rows + j] += sum;
+                if (j > i) to[j * rows + i] += sum;
             }
         });
     }

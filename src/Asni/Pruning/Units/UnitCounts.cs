@@ -39,7 +39,7 @@ internal sealed class UnitCounts(UnitTarget target, Network original, ImmutableA
     /// <param name="current">The network as it is now.</param>
     /// <param name="scores">By group and unit, where the allocation needs them; losses by group and level, where it is by impairment.</param>
     /// <param name="progress">Share of what has to go that is to be gone, (0, 1].</param>
-    /// <param name="floors">Units that each group keeps at least, of those that it has; null: as many as it needs.</param>
+    /// <param name="floors">Units that each group keeps at least, of those that it has; null: as many as it needs. They hold where the target does not.</param>
     /// <exception cref="UsageException">The target is less than what the fewest units in each group need.</exception>
     public int[] Kept(Network current, Func<double[][]> scores, double progress = 1, int[]? floors = null)
     {
@@ -55,6 +55,8 @@ internal sealed class UnitCounts(UnitTarget target, Network original, ImmutableA
         }];
         double share = 1 - progress * (1 - (target.Budget?.Share ?? target.Ratio));
         int removed = First(order.Length, n => Holds(After(n)));
+        // Floors come before the target.
+        if (removed > order.Length && floors is not null) return After(order.Length);
         return removed <= order.Length ? After(removed) : throw new UsageException(DescribeShortage(Share(current, After(order.Length)), share));
 
         bool Holds(int[] kept) => _countsUnits ? kept.Sum() <= Math.Round(share * _units.Sum(), MidpointRounding.AwayFromZero) : Share(current, kept) <= share + Rounding;

@@ -24,6 +24,7 @@ public class GradientRankTests
         Assert.That(Rank([0, 0], [0, 0]), Is.EqualTo(1), "one unit stays");
         Assert.That(Rank([10, 0], [0, 1]), Is.EqualTo(1), "1 of 101 is less than 1 %");
         Assert.That(Rank([9, 0], [0, 1]), Is.EqualTo(2));
+        foreach (double number in (double[])[double.NaN, double.PositiveInfinity]) Assert.That(() => Rank([1, number], [0, 1]), Throws.TypeOf<DivergenceException>());
         float[][] wide = [.. Enumerable.Range(0, 12).Select(i => Values.Random((ulong)i + 3, 5))];
         Assert.That(Rank([.. wide.Select(row => row.Select(v => (double)v).ToArray())]), Is.LessThanOrEqualTo(5));
     }
@@ -52,7 +53,7 @@ public class GradientRankTests
         double[] scores = [.. Enumerable.Range(1, 10).Select(v => (double)v)];
         Assert.That(Left(UnitAllocation.Uniform, 0.5), Is.EqualTo(new[] { 8, 5 }), "a ratio is each group's");
         Assert.That(Left(UnitAllocation.Pooled, 0.5), Is.EqualTo(new[] { 8, 2 }));
-        Assert.That(() => Left(UnitAllocation.Pooled, 0.4), Throws.TypeOf<UsageException>());
+        Assert.That(Left(UnitAllocation.Pooled, 0.4), Is.EqualTo(new[] { 8, 1 }), "more than the ratio");
 
         int[] Left(UnitAllocation by, double ratio) => new UnitCounts(new UnitTarget { Ratio = ratio, Allocation = by }, network, ["a", "b"]).Kept(network, () => [scores, scores], floors: [8, 1]);
     }
