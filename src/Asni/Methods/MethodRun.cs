@@ -88,11 +88,10 @@ internal sealed class MethodRun(Recipe recipe, Network network, DatasetSplit dat
     private Trainer NewTrainer(Model of, CheckpointKeeper? checkpoints) =>
         new(of, data, recipe.BatchSize, recipe.Augmentation, (float)recipe.LabelSmoothing, observer, recipe.Lanes, Ranks) { Checkpoints = checkpoints };
 
-    /// <summary>The training images that units are chosen by.</summary>
-    /// <param name="stream">Of the method's random numbers.</param>
-    /// <param name="number">Of the choice among the method's.</param>
-    public Calibration NewCalibration(UnitSelection selection, ulong stream, ulong number) =>
-        new(data.Train, selection.Calibration, SplitMix64.Fork(recipe.Seed, stream, number).NextUInt64(), device, Cancellation);
+    /// <summary>The training images that units or layers are chosen by.</summary>
+    /// <param name="stream">Of the method's random numbers, and the choice among the method's.</param>
+    public Calibration NewCalibration(ImageBatches images, params ReadOnlySpan<ulong> stream) =>
+        new(data.Train, images, SplitMix64.Fork(recipe.Seed, stream).NextUInt64(), device, Cancellation);
 
     /// <summary>Counts of units that stay, with the time of networks as this device takes it.</summary>
     public UnitCounts UnitCounts(UnitTarget target, Network original, ImmutableArray<string> groups) => new(target, original, groups, of => Latency.Measure(of, device));

@@ -23,8 +23,13 @@ public sealed record UnitFinetuning
     /// <inheritdoc cref="Method.Ignores"/>
     /// <param name="given">The network is given, and is not trained by the recipe.</param>
     /// <param name="alone">Nothing else is fine-tuned.</param>
-    internal string? Ignores(string setting, bool given, bool alone) => setting is "distill-weight" or "distill-temperature" && alone && Epochs == 0 ? "nothing is fine-tuned" : given && setting is "epochs" or "lr" or "lr-policy" or "cosine-stretch" or "lr-steps" or "lr-gamma" or "warmup"
-        ? "the network that is given is not trained first; finetune-epochs and finetune-lr are for what is left of it" : null;
+    internal string? Ignores(string setting, bool given, bool alone) => setting switch
+    {
+        "distill-weight" or "distill-temperature" when alone && Epochs == 0 => "nothing is fine-tuned",
+        "epochs" or "lr" or "lr-policy" or "cosine-stretch" or "lr-steps" or "lr-gamma" or "warmup" when given =>
+            "the network that is given is not trained first; finetune-epochs and finetune-lr are for what is left of it",
+        _ => null,
+    };
 
     /// <summary>In one line.</summary>
     internal static string DescribeSizes(Network before, Network after) => string.Create(CultureInfo.InvariantCulture,

@@ -35,6 +35,18 @@ public sealed record Network
     /// <summary>Number of prunable weights, N.</summary>
     public long WeightCount => Weights.Sum(p => p.Elements);
 
+    /// <summary>The nodes that read each node, by its id, in order.</summary>
+    internal ILookup<int, Node> GetReaders() => Nodes.SelectMany(n => n.Inputs.Distinct().Select(i => (Source: i, Reader: n))).ToLookup(p => p.Source, p => p.Reader);
+
+    /// <summary>A node and all that it is computed from, by id.</summary>
+    internal HashSet<int> GetNeeded(int end)
+    {
+        var needed = new HashSet<int> { end };
+        for (int id = end; id >= 0; id--)
+            if (needed.Contains(id)) needed.UnionWith(Nodes[id].Inputs);
+        return needed;
+    }
+
     /// <summary>Its tensors have the names and shapes of another network's, in that order.</summary>
     internal bool HasTensorsOf(Network other) => Parameters.Select(p => (p.Name, p.Shape)).SequenceEqual(other.Parameters.Select(p => (p.Name, p.Shape)));
 }

@@ -28,6 +28,14 @@ internal sealed record PrunableGroup(ImmutableArray<WeightedNode> Producers, Imm
     /// <summary>What makes the units: filters, biases, batch-norms. Each unit has an equal part of each, in the order of units.</summary>
     public IEnumerable<Parameter> Parameters => Members.SelectMany(m => m.Parameters).Where(p => p.IsTrained);
 
+    /// <summary>The number of the first unit of each group, numbered over all, and of the end.</summary>
+    public static int[] Firsts(ImmutableArray<PrunableGroup> groups)
+    {
+        var firsts = new int[groups.Length + 1];
+        for (int g = 0; g < groups.Length; g++) firsts[g + 1] = firsts[g] + groups[g].Units;
+        return firsts;
+    }
+
     /// <summary>Of a hidden group.</summary>
     public WeightedNode Producer => Producers.Single();
 
@@ -50,7 +58,7 @@ internal sealed record PrunableGroups(ImmutableArray<PrunableGroup> Groups, Immu
     {
         var groups = ImmutableArray.CreateBuilder<PrunableGroup>();
         var others = ImmutableArray.CreateBuilder<(string, string)>();
-        ILookup<int, Node> readersOf = network.Nodes.SelectMany(n => n.Inputs.Distinct().Select(i => (Source: i, Reader: n))).ToLookup(p => p.Source, p => p.Reader);
+        ILookup<int, Node> readersOf = network.GetReaders();
         var blocks = new ResidualBlocks(network, readersOf);
         foreach (Node[] members in Tied(network))
         {

@@ -12,7 +12,7 @@ internal sealed record ResidualBlock(string Name, AddNode Sum, Node? Input, Immu
     /// <summary>All of a network, in its order.</summary>
     public static ImmutableArray<ResidualBlock> Find(Network network)
     {
-        ILookup<int, Node> readersOf = network.Nodes.SelectMany(n => n.Inputs.Distinct().Select(i => (Source: i, Reader: n))).ToLookup(p => p.Source, p => p.Reader);
+        ILookup<int, Node> readersOf = network.GetReaders();
         AddNode[] sums = [.. network.Nodes.OfType<AddNode>()];
         ILookup<string, AddNode> byPrefix = sums.ToLookup(Prefix);
         return [.. sums.Select(sum => Create(network, sum, readersOf, byPrefix[Prefix(sum)].Count() == 1 ? Prefix(sum) : sum.Name))];
@@ -26,25 +26,16 @@ internal sealed record ResidualBlock(string Name, AddNode Sum, Node? Input, Immu
 
     private static ResidualBlock Create(Network network, AddNode sum, ILookup<int, Node> readersOf, string name)
     {
-        HashSet<int> left = Needed(network, sum.Left), right = Needed(network, sum.Right);
+        HashSet<int> left = network.GetNeeded(sum.Left), right = network.GetNeeded(sum.Right);
         Node output = readersOf[sum.Id].ToArray() is [ActivationNode only] ? only : sum;
         var block = new ResidualBlock(name, sum, null, [], output);
         // The shortcut is the identity where one side is computed from the other.
         (int input, int branch) = left.Contains(sum.Right) ? (sum.Right, sum.Left) : right.Contains(sum.Left) ? (sum.Left, sum.Right) : (-1, -1);
         if (input < 0 || input == branch) return block;
-        HashSet<int> before = Needed(network, input);
-        Node[] inside = [.. Needed(network, branch).Except(before).Order().Select(id => network.Nodes[id])];
+        HashSet<int> before = network.GetNeeded(input);
+        Node[] inside = [.. network.GetNeeded(branch).Except(before).Order().Select(id => network.Nodes[id])];
         // What others read has to stay; so does a branch that reads more than the block's input.
         bool goes = inside.All(n => readersOf[n.Id].All(r => r.Id == sum.Id || inside.Contains(r)) && n.Inputs.All(i => i == input || !before.Contains(i)));
         return goes ? block with { Input = network.Nodes[input], Branch = [.. inside] } : block;
-    }
-
-    /// <summary>The node and all that it is computed from.</summary>
-    private static HashSet<int> Needed(Network network, int end)
-    {
-        var needed = new HashSet<int> { end };
-        for (int id = end; id >= 0; id--)
-            if (needed.Contains(id)) needed.UnionWith(network.Nodes[id].Inputs);
-        return needed;
     }
 }

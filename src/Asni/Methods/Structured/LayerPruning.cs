@@ -60,7 +60,7 @@ public sealed record LayerPruning : Method
             model = dense.Model;
         }
         run.Release();
-        var calibration = new Calibration(run.Data.Train, Selection.Calibration, SplitMix64.Fork(run.Recipe.Seed, Stream).NextUInt64(), run.Device, run.Cancellation);
+        Calibration calibration = run.NewCalibration(Selection.Calibration, Stream);
         TrainedNetwork smaller = ShallowNetwork.Without(model.Network, Selection.Choose(model, calibration, text => run.Observer.OnNote(text))).Carry(model);
         run.Observer.OnNote(UnitFinetuning.DescribeSizes(model.Network, smaller.Network));
         PhasePlan phase = Finetuning.Phase(PhaseName);

@@ -177,7 +177,7 @@ public sealed record StructuredPruning : Method
     private TrainedNetwork Cut(MethodRun run, TrainedNetwork model, Network original, ImmutableArray<string> names, int round)
     {
         ImmutableArray<PrunableGroup> groups = UnitCounts.GroupsOf(model.Network, names);
-        Calibration calibration = run.NewCalibration(Selection, Stream, (ulong)round);
+        Calibration calibration = run.NewCalibration(Selection.Calibration, Stream, (ulong)round);
         int[]? floors = Floor == UnitFloor.Gradients ? GradientRank.Measure(model, groups, calibration) : null;
         if (floors is not null)
         {

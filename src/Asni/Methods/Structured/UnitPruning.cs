@@ -92,7 +92,7 @@ internal sealed class UnitRemoval(UnitPruning method, MethodRun run)
         TrainedNetwork model = start;
         ImmutableArray<PrunableGroup> groups = method.Groups(start.Network);
         int[] kept = run.UnitCounts(method.Target, start.Network, [.. groups.Select(g => g.Name)]).Kept(start.Network, () => []);
-        Calibration calibration = run.NewCalibration(method.Selection, Stream, 1);
+        Calibration calibration = run.NewCalibration(method.Selection.Calibration, Stream, 1);
         try
         {
             for (int g = 0; g < groups.Length; g++)

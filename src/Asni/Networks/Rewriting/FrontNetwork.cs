@@ -6,9 +6,7 @@ internal static class FrontNetwork
     /// <summary>The network that ends in a node.</summary>
     public static RewrittenNetwork UpTo(Network network, Node end)
     {
-        var needed = new HashSet<int> { end.Id };
-        for (int id = end.Id; id >= 0; id--)
-            if (needed.Contains(id)) needed.UnionWith(network.Nodes[id].Inputs);
+        HashSet<int> needed = network.GetNeeded(end.Id);
         var front = new GraphRewriter();
         foreach (Node node in network.Nodes.Where(n => needed.Contains(n.Id))) front.Keep(node);
         return front.Finish(network.Name);

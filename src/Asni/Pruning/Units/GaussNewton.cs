@@ -26,7 +26,7 @@ internal sealed class GaussNewton(bool diagonal) : IUnitScore
     {
         ScoringImages images = calibration.Draw();
         var drawn = SplitMix64.Fork(calibration.Seed, Purpose);
-        int[] firsts = [.. groups.Select((_, g) => groups.Take(g).Sum(before => before.Units)), groups.Sum(g => g.Units)];
+        int[] firsts = PrunableGroup.Firsts(groups);
         double[] first = new double[firsts[^1]], second = new double[firsts[^1]];
         var sampled = new double[diagonal ? 0 : images.Indices.Length][];
         using var on = new Gradients(model, groups, calibration);
@@ -59,21 +59,20 @@ internal sealed class GaussNewton(bool diagonal) : IUnitScore
     });
 
     /// <summary>-log p of the class at which the sum of probabilities passes a number in [0, 1).</summary>
-    internal static double LogLikelihood(ReadOnlySpan<float> logits, double at, Span<float> gradient)
+    internal static double LogLikelihood(ReadOnlySpan<float> logits, double at, Span<float> gradient) =>
+        LogitLosses.CrossEntropy(temperature: 1, images: 1)(logits, [Draw(logits, at)], gradient);
+
+    private static int Draw(ReadOnlySpan<float> logits, double at)
     {
         double max = double.NegativeInfinity, sum = 0, passed = 0;
         foreach (float logit in logits) max = Math.Max(max, logit);
         foreach (float logit in logits) sum += Math.Exp(logit - max);
-        int drawn = logits.Length - 1;
         for (int c = 0; c < logits.Length; c++)
         {
-            double p = Math.Exp(logits[c] - max) / sum;
-            gradient[c] = (float)p;
-            passed += p;
-            if (at < passed) drawn = Math.Min(drawn, c);
+            passed += Math.Exp(logits[c] - max) / sum;
+            if (at < passed) return c;
         }
-        gradient[drawn] -= 1;
-        return Math.Log(sum) - (logits[drawn] - max);
+        return logits.Length - 1;
     }
 
     /// <summary>A network on the device, whose gradients are multiplied with its parameters, unit by unit.</summary>
@@ -102,9 +101,10 @@ internal sealed class GaussNewton(bool diagonal) : IUnitScore
                 throw;
             }
             _batch = new Batch(1, calibration.Data.Shape);
-            _own = [.. groups.SelectMany((group, g) => group.Parameters.Select(p => (p, groups.Take(g).Sum(before => before.Units))))];
+            int[] firsts = PrunableGroup.Firsts(groups);
+            _own = [.. groups.SelectMany((group, g) => group.Parameters.Select(p => (p, firsts[g])))];
             _gradients = [.. _own.Select(o => new float[o.Of.Elements])];
-            _units = groups.Sum(g => g.Units);
+            _units = firsts[^1];
         }
 
         /// <summary>w_u' g of each unit, or the sum of the squares of its terms.</summary>

@@ -56,8 +56,8 @@ internal sealed class UnitCounts(UnitTarget target, Network original, ImmutableA
         double share = 1 - progress * (1 - (target.Budget?.Share ?? target.Ratio));
         int removed = First(order.Length, n => Holds(After(n)));
         // Floors come before the target.
-        if (removed > order.Length && floors is not null) return After(order.Length);
-        return removed <= order.Length ? After(removed) : throw new UsageException(DescribeShortage(Share(current, After(order.Length)), share));
+        if (removed > order.Length && floors is null) throw new UsageException(DescribeShortage(Share(current, After(order.Length)), share));
+        return After(Math.Min(removed, order.Length));
 
         bool Holds(int[] kept) => _countsUnits ? kept.Sum() <= Math.Round(share * _units.Sum(), MidpointRounding.AwayFromZero) : Share(current, kept) <= share + Rounding;
 

@@ -47,10 +47,10 @@ internal sealed class UnitPenalty : IMaskPolicy
     public UnitPenalty(Model model, ImmutableArray<PrunableGroup> groups, UnitPenaltyKind kind, double lambda, LearningRate rate)
     {
         (_model, _kind, _lambda, _rate) = (model, kind, lambda, rate);
-        (Parameter Of, int First)[] all = [.. Drawn(groups, kind).OrderBy(d => d.Of.Index)];
+        _firsts = PrunableGroup.Firsts(groups);
+        (Parameter Of, int First)[] all = [.. groups.SelectMany((group, g) => Drawn(group, kind).Select(p => (Of: p, First: _firsts[g]))).OrderBy(d => d.Of.Index)];
         _parameters = [.. all.Select(d => d.Of.Index)];
         _unitOf = [.. all.SelectMany(d => Enumerable.Range(d.First, d.Of.Filter.Out))];
-        _firsts = [.. groups.Select((_, g) => groups.Take(g).Sum(before => before.Units)), groups.Sum(g => g.Units)];
         _sizes = new double[_firsts[^1]];
         foreach ((Parameter of, int first) in all)
             for (int o = 0; o < of.Filter.Out; o++) _sizes[first + o] += CountLive(model.Parameters.GetMask(of.Index), o, of.Filter.FanIn);
@@ -104,17 +104,11 @@ internal sealed class UnitPenalty : IMaskPolicy
 
     private static int CountLive(Mask? mask, int output, int each) => mask is null ? each : Enumerable.Range(output * each, each).Count(i => mask[i]);
 
-    /// <summary>What is drawn to 0, with the number of the first unit of its group.</summary>
-    private static IEnumerable<(Parameter Of, int First)> Drawn(ImmutableArray<PrunableGroup> groups, UnitPenaltyKind kind)
+    /// <summary>What is drawn to 0 of a group.</summary>
+    private static IEnumerable<Parameter> Drawn(PrunableGroup group, UnitPenaltyKind kind)
     {
-        int first = 0;
-        foreach (PrunableGroup group in groups)
-        {
-            // A bias before batch-norm changes nothing, and no backward pass writes its gradient, which what is added would pile up in.
-            HashSet<int> idle = [.. group.Members.OfType<WeightedNode>().Where(m => m.Bias is not null && group.Members.OfType<BatchNormNode>().Any(n => n.Source == m.Id)).Select(m => m.Bias!.Index)];
-            foreach (Parameter p in group.Parameters)
-                if (kind switch { UnitPenaltyKind.Slimming => p.Kind == ParameterKind.NormWeight, UnitPenaltyKind.Growing => !idle.Contains(p.Index), _ => true }) yield return (p, first);
-            first += group.Units;
-        }
+        // A bias before batch-norm changes nothing, and no backward pass writes its gradient, which what is added would pile up in.
+        HashSet<int> idle = [.. group.Members.OfType<WeightedNode>().Where(m => m.Bias is not null && group.Members.OfType<BatchNormNode>().Any(n => n.Source == m.Id)).Select(m => m.Bias!.Index)];
+        return group.Parameters.Where(p => kind switch { UnitPenaltyKind.Slimming => p.Kind == ParameterKind.NormWeight, UnitPenaltyKind.Growing => !idle.Contains(p.Index), _ => true });
     }
 }
