@@ -13,6 +13,12 @@ internal unsafe interface ILanes<V> where V : struct
     static abstract V Load(float* p);
     static abstract void Store(V x, float* p);
 
+    /// <summary>The first <paramref name="count"/> lanes, fewer than all, with 0 in the others; nothing behind them is read.</summary>
+    static abstract V LoadFirst(float* p, int count);
+
+    /// <summary>The first <paramref name="count"/> lanes, fewer than all; nothing behind them is written.</summary>
+    static abstract void StoreFirst(V x, float* p, int count);
+
     /// <summary>
     /// Past the caches, to an address that is a multiple of the register's size: for what they would have forgotten when it is read again. Lines must be
     /// written whole, one after another. The end of a parallel region makes it seen.

@@ -18,6 +18,22 @@ internal readonly unsafe struct Lanes128 : ILanes<Vector128<float>>
     public static void Store(Vector128<float> x, float* p) => x.Store(p);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> LoadFirst(float* p, int count) => count switch
+    {
+        0 => Vector128<float>.Zero,
+        1 => Vector128.CreateScalar(*p),
+        2 => Vector128.Create(Vector64.Load(p), Vector64<float>.Zero),
+        _ => Vector128.Create(Vector64.Load(p), Vector64.CreateScalar(p[2])),
+    };
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StoreFirst(Vector128<float> x, float* p, int count)
+    {
+        if (count >= 2) x.GetLower().Store(p);
+        if ((count & 1) != 0) p[count - 1] = count == 1 ? x.ToScalar() : x.GetElement(2);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void StoreNonTemporal(Vector128<float> x, float* p) => x.StoreAlignedNonTemporal(p);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -19,6 +19,24 @@ internal readonly unsafe struct Lanes256 : ILanes<Vector256<float>>
     public static void Store(Vector256<float> x, float* p) => x.Store(p);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> LoadFirst(float* p, int count) => count < 4
+        ? Vector256.Create(Lanes128.LoadFirst(p, count), Vector128<float>.Zero)
+        : Vector256.Create(Vector128.Load(p), Lanes128.LoadFirst(p + 4, count - 4));
+
+    // In pieces: a store by mask takes several times as long on processors of 256 bits by AMD.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StoreFirst(Vector256<float> x, float* p, int count)
+    {
+        if (count < 4)
+        {
+            Lanes128.StoreFirst(x.GetLower(), p, count);
+            return;
+        }
+        x.GetLower().Store(p);
+        Lanes128.StoreFirst(x.GetUpper(), p + 4, count - 4);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void StoreNonTemporal(Vector256<float> x, float* p) => x.StoreAlignedNonTemporal(p);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

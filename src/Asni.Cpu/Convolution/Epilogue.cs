@@ -26,25 +26,31 @@ internal readonly unsafe struct Epilogue(int columns, float* bias, bool add, Cla
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Store<L, V>(float* tile, float* y) where L : struct, ILanes<V> where V : struct
     {
-        V zero = L.Create(0f), six = L.Create(6f);
         int n = 0;
         for (; n <= _columns - L.Count; n += L.Count)
         {
             V x = L.Load(tile + n);
             if (_bias != null) x = L.Add(x, L.Load(_bias + n));
             if (_add) x = L.Add(x, L.Load(y + n));
-            // Max and Min give their second argument for NaN: a NaN stays visible.
-            if (_clamp.Below) x = L.Max(zero, x);
-            if (_clamp.Above) x = L.Min(six, x);
-            if (_nonTemporal) L.StoreNonTemporal(x, y + n);
-            else L.Store(x, y + n);
+            if (_nonTemporal) L.StoreNonTemporal(Clamped<L, V>(x), y + n);
+            else L.Store(Clamped<L, V>(x), y + n);
         }
-        for (; n < _columns; n++)
-        {
-            float x = tile[n] + (_bias != null ? _bias[n] : 0f) + (_add ? y[n] : 0f);
-            if (_clamp.Below && x < 0) x = 0;
-            if (_clamp.Above && x > 6) x = 6;
-            y[n] = x;
-        }
+        if (n < _columns) StoreRest<L, V>(tile + n, n, _columns - n, y + n);
+    }
+
+    private void StoreRest<L, V>(float* tile, int n, int count, float* y) where L : struct, ILanes<V> where V : struct
+    {
+        V x = L.LoadFirst(tile, count);
+        if (_bias != null) x = L.Add(x, L.LoadFirst(_bias + n, count));
+        if (_add) x = L.Add(x, L.LoadFirst(y, count));
+        L.StoreFirst(Clamped<L, V>(x), y, count);
+    }
+
+    /// <summary>Max and Min give their second argument for NaN: a NaN stays visible.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private V Clamped<L, V>(V x) where L : struct, ILanes<V> where V : struct
+    {
+        if (_clamp.Below) x = L.Max(L.Create(0f), x);
+        return _clamp.Above ? L.Min(L.Create(6f), x) : x;
     }
 }

@@ -1,3 +1,4 @@
+using Asni.Cpu.Sparse;
 using Asni.Devices;
 
 namespace Asni.Cpu.Convolution;
@@ -14,12 +15,18 @@ internal static class Winograd
     /// <summary>What is larger than this, in floats, comes from memory at each use.</summary>
     private const long CachedFloats = 3 << 20;
 
-    /// <summary>3x3, stride 1, one group, channels in whole vectors.</summary>
-    public static bool Suits(in ConvolutionSpec spec)
+    /// <summary>Products of fewer take as long as those of so many.</summary>
+    private const int FewestInputs = 16;
+
+    /// <summary>3x3, stride 1, one group.</summary>
+    public static bool Suits(in ConvolutionSpec spec) =>
+        spec.Filter.Height == 3 && spec.Filter.Width == 3 && spec.Stride == 1 && spec.Groups == 1 && spec.Padding <= 2;
+
+    /// <summary>Channels in whole vectors, as the transformed sides hold them: nothing uses what stands in those added.</summary>
+    public static int Whole(int channels)
     {
         int lanes = Simd.Width / 32;
-        return spec.Filter.Height == 3 && spec.Filter.Width == 3 && spec.Stride == 1 && spec.Groups == 1 && spec.Padding <= 2
-            && spec.Input.Channels % lanes == 0 && spec.Output.Channels % lanes == 0;
+        return (channels + lanes - 1) / lanes * lanes;
     }
 
     /// <summary>
@@ -44,11 +51,15 @@ internal static class Winograd
         return Math.Max(least, held / WinogradGradient.InFirstCache * WinogradGradient.InFirstCache);
     }
 
+    /// <summary>Finding a tile's places and going from point to point, of a product and of a gradient. With smaller vectors it is among its transforms.</summary>
+    private static double Tile { get; } = SparseCost.On(500, 250, 0);
+    private static double GradientTile { get; } = SparseCost.On(1000, 500, 0);
+
     /// <summary>Cycles of one core, with AVX-512, for a forward pass or data gradient: products, transforms of both sides, and the filter's.</summary>
     public static double Cost(in ConvolutionSpec spec, int batch)
     {
         double tiles = Tiles(spec, batch), filter = Filter(spec);
-        return Products(spec, tiles) + filter * FilterCost(filter);
+        return Products(spec, tiles, Tile) + filter * FilterCost(filter);
     }
 
     /// <summary>Transforming an element of the filter, and fetching it where it came to lie.</summary>
@@ -62,27 +73,29 @@ internal static class Winograd
     public static double GradientCost(in ConvolutionSpec spec, int batch, int workers)
     {
         double tiles = Tiles(spec, batch), filter = Filter(spec), sums = filter * workers;
-        if (Simd.Width == 512) return Products(spec, tiles) + sums * (sums > CachedFloats ? 2.5 : 1.3);
+        if (Simd.Width == 512) return Products(spec, tiles, GradientTile) + sums * (sums > CachedFloats ? 2.5 : 1.3);
         double blocks = Math.Ceiling(tiles / GradientBlock(spec.Input.Channels, spec.Output.Channels));
-        return Products(spec, tiles) + filter * blocks * (filter > CachedFloats / 4 ? 1.2 : 0.3);
+        return Products(spec, tiles, GradientTile) + filter * blocks * (filter > CachedFloats / 4 ? 1.2 : 0.3);
     }
 
     private static double Tiles(in ConvolutionSpec spec, int batch) => (double)batch * new WinogradTiles(spec.Input, spec.Output, spec.Padding).Count;
 
-    private static double Filter(in ConvolutionSpec spec) => (double)WinogradTransforms.Points * spec.Input.Channels * spec.Output.Channels;
+    /// <summary>Register tiles hold outputs in whole vectors, and starting one takes as long as a few inputs.</summary>
+    private static double Filter(in ConvolutionSpec spec) => (double)WinogradTransforms.Points * Math.Max(FewestInputs, spec.Input.Channels) * Whole(spec.Output.Channels);
 
     /// <summary>Matrix products, transforms of both sides and, where activations do not stay in a last cache, their way through memory.</summary>
-    private static double Products(in ConvolutionSpec spec, double tiles)
+    /// <param name="tile">Of a tile, besides what grows with its channels.</param>
+    private static double Products(in ConvolutionSpec spec, double tiles, double tile)
     {
-        int channels = spec.Input.Channels + spec.Output.Channels;
+        int channels = Whole(spec.Input.Channels) + Whole(spec.Output.Channels);
         double activations = tiles * WinogradTransforms.Outputs * WinogradTransforms.Outputs * channels;
-        return tiles * (Filter(spec) / Rate(spec, channels) + Transforms(channels)) + (ComeFromMemory(activations) ? 1.2 * activations : 0);
+        return tiles * (Filter(spec) / Rate(spec, channels) + Transforms(channels) + tile) + (ComeFromMemory(activations) ? 1.2 * activations : 0);
     }
 
     /// <summary>Whether so many floats come from memory: cores with smaller vectors were measured beside others that share their last cache.</summary>
     private static bool ComeFromMemory(double floats) => Simd.Width == 512 ? floats > CachedFloats : floats * sizeof(float) > Caches.Third / 8.0;
 
-    private static double Rate(in ConvolutionSpec spec, int channels) => spec.Output.Channels < 32 ? 16 : Simd.Width < 512 && channels > 256 ? 20 : 26;
+    private static double Rate(in ConvolutionSpec spec, int channels) => spec.Output.Channels < 32 ? 16 : Simd.Width == 512 ? 28 : channels > 256 ? 20 : 26;
 
     /// <summary>Sixteen registers do not hold a transform.</summary>
     private static double Transforms(int channels) => Simd.Width == 512 ? 8 * channels : 38 * Math.Min(channels, 64) + 5 * Math.Max(0, channels - 64);

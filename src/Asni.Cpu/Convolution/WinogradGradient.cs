@@ -31,17 +31,17 @@ internal sealed unsafe class WinogradGradient
         (_inputs, _outputs) = (spec.Input.Channels, spec.Output.Channels);
         _panels = Panels.Cut(_outputs, 1, Simd.Width / 32, 1);
         _offsets = [.. Enumerable.Range(0, InFirstCache).Select(t => t * InputRow)];
-        _max = Winograd.GradientBlock(_inputs, _outputs);
+        _max = Winograd.GradientBlock(Winograd.Whole(_inputs), Winograd.Whole(_outputs));
         _strips = _panels.Length * (_inputs / InnerTiles.MaximumRows + 1);
     }
 
-    private int InputRow => _inputs + Odd;
-    private int OutputRow => _outputs + Odd;
+    private int InputRow => Winograd.Whole(_inputs) + Odd;
+    private int OutputRow => Winograd.Whole(_outputs) + Odd;
 
     /// <summary>Floats from a point's matrix to the next.</summary>
     private nint InputStep => (nint)_max * InputRow + Odd;
     private nint OutputStep => (nint)_max * OutputRow + Odd;
-    private nint SumStep => _inputs * _outputs + Odd;
+    private nint SumStep => Winograd.Whole(_inputs * _outputs) + Odd;
 
     public void Run(float* x, float* dy, int batch, float* dw)
     {
@@ -85,7 +85,7 @@ internal sealed unsafe class WinogradGradient
         public readonly void Execute<L, V>(int worker, int workers) where L : struct, ILanes<V> where V : struct
         {
             WinogradGradient g = Gradient;
-            int zeroCount = Math.Max(g._inputs, g._outputs);
+            int zeroCount = Winograd.Whole(Math.Max(g._inputs, g._outputs));
             float* temporary = g._scratch.Get(worker, WinogradTransforms.Temporary + zeroCount), zeros = temporary + WinogradTransforms.Temporary;
             new Span<float>(zeros, zeroCount).Clear();
             for (int block; (block = Blocks.Next(worker)) >= 0;)
@@ -188,7 +188,11 @@ internal sealed unsafe class WinogradGradient
             float* temporary = stackalloc float[WinogradTransforms.Temporary + 16];
             temporary = (float*)(((nint)temporary + 63) & ~63);
             (long i, long end) = Partition.Range(elements, worker, workers, L.Count);
-            for (; i < end; i += L.Count) WinogradTransforms.FilterGradient<L, V>(Sums + i, Gradient.SumStep, temporary, Dw + i, (nint)elements);
+            for (; i <= end - L.Count; i += L.Count) WinogradTransforms.FilterGradient<L, V>(Sums + i, Gradient.SumStep, temporary, Dw + i, (nint)elements);
+            if (i == end) return;
+            float* taps = stackalloc float[9 * 16];
+            WinogradTransforms.FilterGradient<L, V>(Sums + i, Gradient.SumStep, temporary, taps, L.Count);
+            for (int tap = 0; tap < 9; tap++) L.StoreFirst(L.Load(taps + tap * L.Count), Dw + tap * elements + i, (int)(end - i));
         }
     }
 }

@@ -20,7 +20,7 @@ internal sealed unsafe class WinogradProduct
     private readonly Scratch _scratch;
     private readonly Panel[] _panels;
     private readonly bool _transposed;
-    private readonly int _inner, _columns, _block;
+    private readonly int _inner, _columns, _innerRow, _columnRow, _block;
 
     /// <param name="transposed">Data gradient: from dy to dx, by the filter turned about.</param>
     public WinogradProduct(in ConvolutionSpec spec, bool transposed, Workers workers, Scratch scratch)
@@ -29,18 +29,19 @@ internal sealed unsafe class WinogradProduct
         (Chw from, Chw to) = transposed ? (spec.Output, spec.Input) : (spec.Input, spec.Output);
         _tiles = new WinogradTiles(from, to, transposed ? 2 - spec.Padding : spec.Padding);
         (_inner, _columns) = (from.Channels, to.Channels);
-        _panels = Panels.Cut(_columns, 1, Simd.Width / 32, 1);
-        _block = Winograd.Block(_inner, _columns);
+        (_innerRow, _columnRow) = (Winograd.Whole(_inner), Winograd.Whole(_columns));
+        _panels = Panels.Cut(_columnRow, 1, Simd.Width / 32, 1);
+        _block = Winograd.Block(_innerRow, _columnRow);
     }
 
     /// <summary>Floats between the filters of two points, not a power of two.</summary>
-    private long FilterStep => (long)_inner * _columns + 16;
+    private long FilterStep => (long)_inner * _columnRow + 16;
 
     /// <summary>
     /// Floats from a point's block to the next. Of both sides: the results of a point take the place of what the point before it was computed from, so that a block needs
     /// little more memory than its larger side.
     /// </summary>
-    private nint PointStep => (nint)_block * Math.Max(_inner, _columns) + 16;
+    private nint PointStep => (nint)_block * Math.Max(_innerRow, _columnRow) + 16;
 
     public void Run(float* x, float* w, float* bias, bool accumulate, Clamp clamp, int batch, float* y)
     {
@@ -73,8 +74,8 @@ internal sealed unsafe class WinogradProduct
 
         public readonly void Execute<L, V>(int worker, int workers) where L : struct, ILanes<V> where V : struct
         {
-            int inner = Product._inner, columns = Product._columns;
-            float* temporary = Product._scratch.Get(worker, WinogradTransforms.Temporary + 9L * Together * columns);
+            int inner = Product._inner, columns = Product._columns, row = Product._columnRow;
+            float* temporary = Product._scratch.Get(worker, WinogradTransforms.Temporary + 9L * Together * row);
             float* turned = temporary + WinogradTransforms.Temporary;
             for (int unit; (unit = Rows.Next(worker)) >= 0;)
             {
@@ -85,10 +86,10 @@ internal sealed unsafe class WinogradProduct
                     continue;
                 }
                 for (int tap = 0; tap < 9; tap++)
-                    RegisterTranspose.Run(W + (long)tap * columns * inner + o, columns, count, inner, turned + (long)tap * Together * columns, columns);
+                    RegisterTranspose.Run(W + (long)tap * columns * inner + o, columns, count, inner, turned + (long)tap * Together * row, row);
                 // Backwards: a tap of the data gradient is the opposite one of the filter.
                 for (int k = 0; k < count; k++)
-                    Row<L, V>(turned + (8L * Together + k) * columns, -Together * columns, o + k, temporary);
+                    Row<L, V>(turned + (8L * Together + k) * row, -Together * row, o + k, temporary);
             }
         }
 
@@ -114,18 +115,18 @@ internal sealed unsafe class WinogradProduct
         {
             nint step = Product.PointStep;
             long size = (WinogradTransforms.Points + 1) * step;
-            float* to = Product._scratch.Get(worker, size + 2 * WinogradTransforms.Temporary + Product._inner);
+            float* to = Product._scratch.Get(worker, size + 2 * WinogradTransforms.Temporary + Product._innerRow);
             float* from = to + step, temporary = to + size, zeros = temporary + 2 * WinogradTransforms.Temporary;
-            new Span<float>(zeros, Product._inner).Clear();
+            new Span<float>(zeros, Product._innerRow).Clear();
             for (int unit; (unit = Blocks.Next(worker)) >= 0;)
             {
                 long first = (long)unit * Block;
                 int count = (int)Math.Min(Block, Tiles - first);
-                for (int t = 0; t < count; t++) Take<L, V>(first + t, zeros, temporary, from + t * Product._inner, step);
+                for (int t = 0; t < count; t++) Take<L, V>(first + t, zeros, temporary, from + t * Product._innerRow, step);
                 (Prefetch xAhead, Prefetch yAhead) = Ahead(unit, Blocks.Ahead(worker), L.Count == 16);
                 for (int point = 0; point < WinogradTransforms.Points; point++)
                     Multiply<L, V>(from + point * step, Filter + point * Product.FilterStep, count, to + point * step, ref xAhead, ref yAhead);
-                for (int t = 0; t < count; t++) Give<L, V>(first + t, to + t * Product._columns, step, temporary);
+                for (int t = 0; t < count; t++) Give<L, V>(first + t, to + t * Product._columnRow, step, temporary);
             }
         }
 
@@ -154,7 +155,7 @@ internal sealed unsafe class WinogradProduct
         private readonly void Multiply<L, V>(float* from, float* filter, int count, float* to, ref Prefetch xAhead, ref Prefetch yAhead)
             where L : struct, ILanes<V> where V : struct
         {
-            int inner = Product._inner, columns = Product._columns;
+            int inner = Product._inner, innerRow = Product._innerRow, columnRow = Product._columnRow;
             float** rows = stackalloc float*[InnerTiles.MaximumRows], outs = stackalloc float*[InnerTiles.MaximumRows], starts = stackalloc float*[InnerTiles.MaximumRows];
             float* zeros = stackalloc float[InnerTiles.Stride];
             new Span<float>(zeros, InnerTiles.Stride).Clear();
@@ -169,8 +170,8 @@ internal sealed unsafe class WinogradProduct
                     yAhead.Step();
                     for (int r = 0; r < tileRows; r++)
                     {
-                        rows[r] = from + Math.Min(t + r, count - 1) * inner;
-                        outs[r] = to + (t + r) * columns + panel.Start;
+                        rows[r] = from + Math.Min(t + r, count - 1) * innerRow;
+                        outs[r] = to + (t + r) * columnRow + panel.Start;
                     }
                     InnerTiles.Run<L, V>(panel.Vectors, rows, &segment, &segment + 1, filter + (long)panel.Start * inner, panel.Columns, starts, float.NegativeInfinity, outs);
                 }

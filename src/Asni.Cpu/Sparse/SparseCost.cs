@@ -64,7 +64,7 @@ internal static class SparseCost
     /// <param name="whole">Vectors of 512 bits.</param>
     /// <param name="split">The same in two halves.</param>
     /// <param name="half">Vectors of 256 bits.</param>
-    private static double On(double whole, double split, double half) => Simd.SplitsVectors ? split : Simd.Width == 512 ? whole : half;
+    internal static double On(double whole, double split, double half) => Simd.SplitsVectors ? split : Simd.Width == 512 ? whole : half;
 
     /// <summary>The dense path of a forward pass.</summary>
     public static double Dense(in ConvolutionSpec spec, int batch)
@@ -101,7 +101,8 @@ internal static class SparseCost
         double rate = Simd.Width < 512 ? IsShallow(spec) ? 17 : 21 : outputs < 32 ? 22 : 28;
         (double rows, double usedRows) = Meeting(spec.Filter.Height, spec.Input.Height, spec.Output.Height, spec);
         (double columns, double usedColumns) = Meeting(spec.Filter.Width, spec.Input.Width, spec.Output.Width, spec);
-        return spec.Macs * rows * columns * batch / (rate * Simd.WorkingWidth / 512) + Packed(usedRows * usedColumns * spec.Filter.Out * spec.Filter.FanIn);
+        double filled = (double)outputs / Winograd.Whole(outputs);
+        return spec.Macs * rows * columns * batch / (filled * rate * Simd.WorkingWidth / 512) + Packed(usedRows * usedColumns * spec.Filter.Out * spec.Filter.FanIn);
     }
 
     /// <summary>The share of pairs of an output row and a filter row (or columns of both) that meet the input, and that of filter rows that do so anywhere.</summary>
