@@ -15,6 +15,13 @@ internal static class Simd
     /// <summary>Bits of a vector register that the processor works on at once.</summary>
     public static int WorkingWidth => SplitsVectors ? 256 : Width;
 
+    /// <summary>So many floats in whole vectors.</summary>
+    public static int Whole(int floats)
+    {
+        int lanes = Width / 32;
+        return (floats + lanes - 1) / lanes * lanes;
+    }
+
     /// <summary>For people: "AVX-512", "AVX2", "128-bit SIMD" or "no SIMD".</summary>
     public static string Description => Width switch
     {

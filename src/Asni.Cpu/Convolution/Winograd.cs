@@ -22,13 +22,6 @@ internal static class Winograd
     public static bool Suits(in ConvolutionSpec spec) =>
         spec.Filter.Height == 3 && spec.Filter.Width == 3 && spec.Stride == 1 && spec.Groups == 1 && spec.Padding <= 2;
 
-    /// <summary>Channels in whole vectors, as the transformed sides hold them: nothing uses what stands in those added.</summary>
-    public static int Whole(int channels)
-    {
-        int lanes = Simd.Width / 32;
-        return (channels + lanes - 1) / lanes * lanes;
-    }
-
     /// <summary>
     /// Tiles of a block: a multiple of what register tiles take. With vectors of 512 bits as many as most of a second cache holds; enough to use a filter many times
     /// where that would be too few.
@@ -81,13 +74,13 @@ internal static class Winograd
     private static double Tiles(in ConvolutionSpec spec, int batch) => (double)batch * new WinogradTiles(spec.Input, spec.Output, spec.Padding).Count;
 
     /// <summary>Register tiles hold outputs in whole vectors, and starting one takes as long as a few inputs.</summary>
-    private static double Filter(in ConvolutionSpec spec) => (double)WinogradTransforms.Points * Math.Max(FewestInputs, spec.Input.Channels) * Whole(spec.Output.Channels);
+    private static double Filter(in ConvolutionSpec spec) => (double)WinogradTransforms.Points * Math.Max(FewestInputs, spec.Input.Channels) * Simd.Whole(spec.Output.Channels);
 
     /// <summary>Matrix products, transforms of both sides and, where activations do not stay in a last cache, their way through memory.</summary>
     /// <param name="tile">Of a tile, besides what grows with its channels.</param>
     private static double Products(in ConvolutionSpec spec, double tiles, double tile)
     {
-        int channels = Whole(spec.Input.Channels) + Whole(spec.Output.Channels);
+        int channels = Simd.Whole(spec.Input.Channels) + Simd.Whole(spec.Output.Channels);
         double activations = tiles * WinogradTransforms.Outputs * WinogradTransforms.Outputs * channels;
         return tiles * (Filter(spec) / Rate(spec, channels) + Transforms(channels) + tile) + (ComeFromMemory(activations) ? 1.2 * activations : 0);
     }

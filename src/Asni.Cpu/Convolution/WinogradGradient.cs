@@ -31,17 +31,17 @@ internal sealed unsafe class WinogradGradient
         (_inputs, _outputs) = (spec.Input.Channels, spec.Output.Channels);
         _panels = Panels.Cut(_outputs, 1, Simd.Width / 32, 1);
         _offsets = [.. Enumerable.Range(0, InFirstCache).Select(t => t * InputRow)];
-        _max = Winograd.GradientBlock(Winograd.Whole(_inputs), Winograd.Whole(_outputs));
+        _max = Winograd.GradientBlock(Simd.Whole(_inputs), Simd.Whole(_outputs));
         _strips = _panels.Length * (_inputs / InnerTiles.MaximumRows + 1);
     }
 
-    private int InputRow => Winograd.Whole(_inputs) + Odd;
-    private int OutputRow => Winograd.Whole(_outputs) + Odd;
+    private int InputRow => Simd.Whole(_inputs) + Odd;
+    private int OutputRow => Simd.Whole(_outputs) + Odd;
 
     /// <summary>Floats from a point's matrix to the next.</summary>
     private nint InputStep => (nint)_max * InputRow + Odd;
     private nint OutputStep => (nint)_max * OutputRow + Odd;
-    private nint SumStep => Winograd.Whole(_inputs * _outputs) + Odd;
+    private nint SumStep => Simd.Whole(_inputs * _outputs) + Odd;
 
     public void Run(float* x, float* dy, int batch, float* dw)
     {
@@ -85,7 +85,7 @@ internal sealed unsafe class WinogradGradient
         public readonly void Execute<L, V>(int worker, int workers) where L : struct, ILanes<V> where V : struct
         {
             WinogradGradient g = Gradient;
-            int zeroCount = Winograd.Whole(Math.Max(g._inputs, g._outputs));
+            int zeroCount = Simd.Whole(Math.Max(g._inputs, g._outputs));
             float* temporary = g._scratch.Get(worker, WinogradTransforms.Temporary + zeroCount), zeros = temporary + WinogradTransforms.Temporary;
             new Span<float>(zeros, zeroCount).Clear();
             for (int block; (block = Blocks.Next(worker)) >= 0;)

@@ -20,6 +20,7 @@ internal sealed unsafe class WinogradProduct
     private readonly Scratch _scratch;
     private readonly Panel[] _panels;
     private readonly bool _transposed;
+    // Rows of the transformed sides are whole vectors; nothing uses what stands behind their channels.
     private readonly int _inner, _columns, _innerRow, _columnRow, _block;
 
     /// <param name="transposed">Data gradient: from dy to dx, by the filter turned about.</param>
@@ -29,7 +30,7 @@ internal sealed unsafe class WinogradProduct
         (Chw from, Chw to) = transposed ? (spec.Output, spec.Input) : (spec.Input, spec.Output);
         _tiles = new WinogradTiles(from, to, transposed ? 2 - spec.Padding : spec.Padding);
         (_inner, _columns) = (from.Channels, to.Channels);
-        (_innerRow, _columnRow) = (Winograd.Whole(_inner), Winograd.Whole(_columns));
+        (_innerRow, _columnRow) = (Simd.Whole(_inner), Simd.Whole(_columns));
         _panels = Panels.Cut(_columnRow, 1, Simd.Width / 32, 1);
         _block = Winograd.Block(_innerRow, _columnRow);
     }
