@@ -101,10 +101,15 @@ internal static class SparseCost
         double rate = Simd.Width < 512 ? IsShallow(spec) ? 17 : 21 : outputs < 32 ? 22 : 28;
         (double rows, double usedRows) = Meeting(spec.Filter.Height, spec.Input.Height, spec.Output.Height, spec);
         (double columns, double usedColumns) = Meeting(spec.Filter.Width, spec.Input.Width, spec.Output.Width, spec);
-        // Not with 128 bits, for which nothing here was measured: earlier runs keep their bits.
-        double filled = Simd.Width == 128 ? 1 : (double)outputs / Simd.Whole(outputs);
-        return spec.Macs * rows * columns * batch / (filled * rate * Simd.WorkingWidth / 512) + Packed(usedRows * usedColumns * spec.Filter.Out * spec.Filter.FanIn);
+        return spec.Macs * rows * columns * batch / (Filled(outputs, spec) * rate * Simd.WorkingWidth / 512) + Packed(usedRows * usedColumns * spec.Filter.Out * spec.Filter.FanIn);
     }
+
+    /// <summary>
+    /// The share of a register tile's columns that outputs fill. All of them in linear layers, whose choices did not become better by counting it, and with 128 bits, for
+    /// which nothing was measured: earlier runs keep their bits there.
+    /// </summary>
+    private static double Filled(int outputs, in ConvolutionSpec spec) =>
+        spec.Input.Height * spec.Input.Width == 1 || Simd.Width == 128 ? 1 : (double)outputs / Simd.Whole(outputs);
 
     /// <summary>The share of pairs of an output row and a filter row (or columns of both) that meet the input, and that of filter rows that do so anywhere.</summary>
     private static (double Pairs, double Taps) Meeting(int taps, int input, int outputs, in ConvolutionSpec spec)
