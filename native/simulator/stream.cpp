@@ -74,7 +74,11 @@ bool enqueue(Stream* stream, Operation operation) {
 }
 
 void drain(Stream* stream, uint64_t position) {
-    while (stream->completed < position && !stream->pending.empty()) {
+    auto has_more = [=] {
+        if (stream->waiting != Stream::Owner{}) wait_while_others_drain(stream);
+        return stream->completed < position && !stream->pending.empty();
+    };
+    while (has_more()) {
         Operation operation = std::move(stream->pending.front());
         stream->pending.pop_front();
         stream->completed++;
@@ -89,7 +93,9 @@ void drain(Stream* stream, uint64_t position) {
 }
 
 void synchronize_all() {
-    for (Stream* stream : streams) drain(stream);
+    // Of a rank that waits for this one nothing more can be done.
+    for (Stream* stream : streams)
+        if (stream->waiting == Stream::Owner{}) drain(stream);
 }
 
 void require_no_capture(const char* call) {

@@ -35,6 +35,8 @@ struct Stream {
     std::shared_ptr<Capture> capture;
     uint64_t captured = 0;  // operations recorded from this stream
     bool joined = true;     // whether the capture's origin depends on the latest of them
+    using Owner = std::thread::id;
+    Owner waiting;          // the thread that does its work and waits for other ranks with the lock given up; none: nobody
 };
 
 struct Event {
@@ -63,6 +65,9 @@ Stream* stream_of(void* handle);
 bool enqueue(Stream* stream, Operation operation);
 
 bool is_capturing(Stream* stream);
+
+// Returns when no other thread does the stream's work.
+void wait_while_others_drain(Stream* stream);
 
 // Does the stream's work up to a position; the default is all of it.
 void drain(Stream* stream, uint64_t position = UINT64_MAX);

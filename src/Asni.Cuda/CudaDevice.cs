@@ -1,8 +1,10 @@
 using System.Collections.Immutable;
 using Asni.Cuda.Driver;
 using Asni.Cuda.Launchers;
+using Asni.Cuda.Libraries;
 using Asni.Data;
 using Asni.Devices;
+using Asni.Distributed;
 using Asni.Networks;
 using Asni.Tensors;
 
@@ -21,6 +23,7 @@ public sealed class CudaDevice : Device, ICudaAddresses
     private readonly CudaKernels _kernels;
     private readonly ConvolutionRuntime _runtime;
     private CudaBuffer? _staging, _imageTable;
+    private (Communicator Ranks, Nccl? Nccl)? _exchange;
     private Normalization? _tabled;
 
     /// <param name="ordinal">Number of the GPU.</param>
@@ -128,6 +131,16 @@ public sealed class CudaDevice : Device, ICudaAddresses
 
     internal override DeviceParameters CreateParameters(ImmutableArray<Parameter> parameters) => new CudaParameters(parameters, _stream, _kernels, Precision);
 
+    internal override DeviceSum? CreateSum(DeviceParameters parameters, Communicator ranks, bool ordered)
+    {
+        if (_exchange?.Ranks != ranks)
+        {
+            _exchange?.Nccl?.Dispose();
+            _exchange = (ranks, Nccl.Open(_stream, ranks));
+        }
+        return _exchange?.Nccl is { } nccl ? new CudaParameters.CudaSum((CudaParameters)parameters, _stream, _kernels, nccl, ordered) : null;
+    }
+
     internal override ConvolutionOperation CreateConvolution(in ConvolutionSpec spec) => _runtime.Create(spec);
 
     internal override BatchNormOperation CreateBatchNorm(in BatchNormSpec spec) => new CudaBatchNorm(_runtime, spec);
@@ -178,6 +191,7 @@ public sealed class CudaDevice : Device, ICudaAddresses
     protected override void Dispose(bool disposing)
     {
         if (!disposing) return;
+        _exchange?.Nccl?.Dispose();
         _staging?.Dispose();
         _imageTable?.Dispose();
         _runtime.Dispose();

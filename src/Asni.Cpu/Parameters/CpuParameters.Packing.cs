@@ -5,23 +5,32 @@ namespace Asni.Cpu;
 
 internal sealed unsafe partial class CpuParameters
 {
-    public override void Pack(int parameter, ParameterSlot slot, bool dense, Span<float> to)
+    public override void Pack(ReadOnlySpan<int> parameters, ParameterSlot slot, bool dense, Span<float> to)
     {
-        fixed (float* packed = to) Move(parameter, slot, dense, packed, to.Length, unpack: false);
+        RequirePackedLength(parameters, dense, to.Length);
+        fixed (float* packed = to) Move(parameters, slot, dense, packed, unpack: false);
     }
 
-    public override void Unpack(int parameter, ParameterSlot slot, bool dense, ReadOnlySpan<float> from)
+    public override void Unpack(ReadOnlySpan<int> parameters, ParameterSlot slot, bool dense, ReadOnlySpan<float> from)
     {
+        RequirePackedLength(parameters, dense, from.Length);
         if (slot == ParameterSlot.Value) _values.Changed();
-        fixed (float* packed = from) Move(parameter, slot, dense, packed, from.Length, unpack: true);
+        fixed (float* packed = from) Move(parameters, slot, dense, packed, unpack: true);
     }
 
-    private void Move(int parameter, ParameterSlot slot, bool dense, float* packed, int count, bool unpack)
+    private void Move(ReadOnlySpan<int> parameters, ParameterSlot slot, bool dense, float* packed, bool unpack)
+    {
+        foreach (int p in parameters)
+        {
+            bool all = dense || !_masked[p];
+            Move(p, slot, all, packed, unpack);
+            packed += all ? Parameters[p].Elements : _live[p];
+        }
+    }
+
+    private void Move(int parameter, ParameterSlot slot, bool all, float* packed, bool unpack)
     {
         Require(parameter, slot, Parameters[parameter].Elements);
-        bool all = dense || !_masked[parameter];
-        long expected = all ? Parameters[parameter].Elements : _live[parameter];
-        if (count != expected) throw new ArgumentException($"{Parameters[parameter].Name} has {expected} such elements, {count} were given");
         if (IsState(slot)) ScatterState(parameter);
         _list.Clear();
         _list.Add(Parameters[parameter], _offsets[parameter], masked: !all);

@@ -39,6 +39,16 @@ internal sealed unsafe class CudaContext : IDisposable
     /// <summary>Bytes.</summary>
     public long TotalMemory { get; }
 
+    /// <summary>16 bytes that no other GPU has.</summary>
+    public Guid Uuid
+    {
+        get
+        {
+            CudaException.Check(Cuda.cuDeviceGetUuid_v2(out Guid uuid, _device));
+            return uuid;
+        }
+    }
+
     /// <summary>Whether the driver is Asni's simulator.</summary>
     public bool IsSimulator { get; }
 

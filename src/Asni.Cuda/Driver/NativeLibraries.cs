@@ -9,8 +9,8 @@ internal static class NativeLibraries
     /// <summary>The driver, or what ASNI_CUDA_DRIVER names in its place (the simulator, in the tests).</summary>
     public const string Driver = "cuda";
 
-    /// <summary>Libraries that are used where they are: matrix products and convolutions.</summary>
-    public const string CuBlas = "cublas", CuDnn = "cudnn";
+    /// <summary>Libraries that are used where they are: matrix products, convolutions, and exchange between GPUs.</summary>
+    public const string CuBlas = "cublas", CuDnn = "cudnn", Nccl = "nccl";
 
     private static readonly Lock s_lock = new();
     private static readonly Dictionary<string, nint> s_handles = [];
@@ -22,7 +22,7 @@ internal static class NativeLibraries
     private static string Libraries => Environment.GetEnvironmentVariable("ASNI_CUDA_LIBRARIES") ?? "";
 
     /// <summary>
-    /// Folders where cuBLAS and cuDNN are looked for before the system's own places: ASNI_CUDA_LIBRARIES, as PATH writes folders. "none": they are not
+    /// Folders where these libraries are looked for before the system's own places: ASNI_CUDA_LIBRARIES, as PATH writes folders. "none": they are not
     /// looked for at all.
     /// </summary>
     public static string[] Folders => Libraries.Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries);
@@ -33,14 +33,16 @@ internal static class NativeLibraries
         bool windows = OperatingSystem.IsWindows();
         string[] names = library switch
         {
-            CuBlas or CuDnn when Libraries == "none" => [],
-            CuBlas or CuDnn or Driver when DriverOverride is { } path => [path],
+            CuBlas or CuDnn or Nccl when Libraries == "none" => [],
+            CuBlas or CuDnn or Nccl or Driver when DriverOverride is { } path => [path],
             Driver => windows ? ["nvcuda.dll"] : ["libcuda.so.1"],
             CuBlas => windows ? ["cublas64_13.dll", "cublas64_12.dll"] : ["libcublas.so.13", "libcublas.so.12"],
             CuDnn => windows ? ["cudnn64_9.dll"] : ["libcudnn.so.9"],
+            // For Linux alone.
+            Nccl => windows ? [] : ["libnccl.so.2"],
             _ => [library],
         };
-        bool optional = library is CuBlas or CuDnn && DriverOverride is null && names.Length > 0;
+        bool optional = library is CuBlas or CuDnn or Nccl && DriverOverride is null && names.Length > 0;
         return optional ? [.. Folders.SelectMany(folder => names.Select(name => Path.Combine(folder, name))), .. names] : names;
     }
 

@@ -115,8 +115,7 @@ internal sealed partial class CudaParameters : DeviceParameters
     {
         Parameter p = Parameters[parameter];
         if (_live[parameter] == p.Elements) return null;
-        var words = new uint[(p.Elements + 31) / 32];
-        _stream.Download<uint>(words, _masks.Pointer + (ulong)_offsets[parameter] / 8);
+        uint[] words = FetchMask(p);
         var mask = new Mask(p.Elements, live: false);
         int[] indices = DeviceIndices(p);
         for (long filter = 0, j = 0; j < p.Elements; filter += indices.Length)
@@ -139,9 +138,10 @@ internal sealed partial class CudaParameters : DeviceParameters
 
     public override void Dispose()
     {
+        foreach (RowLayout layout in _layouts.Values) layout.Dispose();
         foreach (ChunkList list in _lists.Values) list.Dispose();
         _trained.Dispose();
-        foreach (CudaBuffer? buffer in (CudaBuffer?[])[_values, _gradients, _state0, _state1, _masks, _segments, _copies, .. _others, _rule, _selection, _candidates, _cut, _moreMasks, _signStatistics, _allLive, _own, _outputNumbers]) buffer?.Dispose();
+        foreach (CudaBuffer? buffer in (CudaBuffer?[])[_values, _gradients, _state0, _state1, _masks, _segments, _copies, .. _others, _rule, _selection, _candidates, _cut, _moreMasks, _signStatistics, _allLive, _own, _outputNumbers, _row]) buffer?.Dispose();
         _fetched?.Dispose();
         base.Dispose();
     }

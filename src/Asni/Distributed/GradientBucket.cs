@@ -5,31 +5,24 @@ namespace Asni.Distributed;
 
 /// <summary>Gradients, or running statistics, that ranks add up at once.</summary>
 /// <param name="parameters">All trained, or none.</param>
-/// <param name="lengths">Numbers of each that count: of the live elements, or of all.</param>
 /// <param name="step">Of the plan: all gradients are there after its backward pass. -1: after the whole.</param>
-internal sealed class GradientBucket(DeviceParameters device, Parameter[] parameters, int[] lengths, bool dense, int step)
+internal sealed class GradientBucket(DeviceParameters device, Parameter[] parameters, bool dense, int step)
 {
+    public ParameterSlot Slot { get; } = parameters[0].IsTrained ? ParameterSlot.Gradient : ParameterSlot.Value;
+
     public int Step => step;
 
     /// <summary>Where the ranks exchange them; longer by what makes its parts equal.</summary>
     public Memory<float> Numbers { get; set; }
 
-    public int Length { get; } = lengths.Sum();
+    public int[] Parameters { get; } = [.. parameters.Select(p => p.Index)];
 
-    /// <summary>Of trained parameters.</summary>
-    public int[] Trained { get; } = [.. parameters.Where(p => p.IsTrained).Select(p => p.Index)];
+    /// <summary>Whether they are gradients.</summary>
+    public bool IsTrained => Slot == ParameterSlot.Gradient;
 
-    public void Pack()
-    {
-        int at = 0;
-        for (int i = 0; i < parameters.Length; at += lengths[i++]) device.Pack(parameters[i].Index, SlotOf(parameters[i]), dense, Numbers.Span.Slice(at, lengths[i]));
-    }
+    public int Length { get; } = checked((int)device.PackedLength([.. parameters.Select(p => p.Index)], dense));
 
-    public void Unpack()
-    {
-        int at = 0;
-        for (int i = 0; i < parameters.Length; at += lengths[i++]) device.Unpack(parameters[i].Index, SlotOf(parameters[i]), dense, Numbers.Span.Slice(at, lengths[i]));
-    }
+    public void Pack() => device.Pack(Parameters, Slot, dense, Numbers.Span[..Length]);
 
-    private static ParameterSlot SlotOf(Parameter p) => p.IsTrained ? ParameterSlot.Gradient : ParameterSlot.Value;
+    public void Unpack() => device.Unpack(Parameters, Slot, dense, Numbers.Span[..Length]);
 }

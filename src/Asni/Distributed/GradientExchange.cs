@@ -8,18 +8,23 @@ namespace Asni.Distributed;
 /// <summary>
 /// Adds the gradients of all ranks, and what their running statistics became, in the order of the ranks. Numbers of live weights alone travel, in buckets: those of the last layers
 /// are on their way while the backward pass goes on with the layers before, where the device computes as it is called and a processor is to spare. Without one, what goes on beside the
-/// backward pass slows it by more than it saves.
+/// backward pass slows it by more than it saves. Where devices exchange among themselves, they do after the backward pass.
 /// </summary>
 internal sealed class GradientExchange : IDisposable
 {
     /// <summary>Numbers of a bucket, and of the first, which is small so that it leaves early. A larger parameter is a bucket of its own.</summary>
     private const int BucketLength = 4 << 20 >> 2, FirstLength = 1 << 20 >> 2;
 
+    /// <summary>Numbers of a bucket that devices exchange among themselves, for whom a megabyte takes less time than a call.</summary>
+    private const int DeviceLength = 25 << 20 >> 2;
+
     private readonly DeviceParameters _parameters;
     private readonly Communicator _ranks;
     private readonly LaneTree? _lanes;
     private readonly OrderedSum _sum;
     private readonly BucketQueue? _beside;
+    private readonly DeviceSum? _onDevice;
+    private readonly RecordedWork? _work;
     private readonly int[] _stepOf;
     private readonly int _first, _length;
     private GradientBucket[] _buckets = [];
@@ -30,13 +35,19 @@ internal sealed class GradientExchange : IDisposable
     /// <param name="lanes">Of this rank; null: it never has more than one.</param>
     /// <param name="beside">Whether to send during the backward pass; null: if a processor is to spare.</param>
     /// <param name="lengths">Most numbers of the first bucket and of the others.</param>
-    public GradientExchange(Model model, Plan plan, Communicator ranks, LaneTree? lanes, bool? beside = null, (int First, int Others)? lengths = null)
+    /// <param name="ordered">Bits of the sums do not depend on the number of ranks. Through the host's memory they never do.</param>
+    public GradientExchange(Model model, Plan plan, Communicator ranks, LaneTree? lanes, bool? beside = null, (int First, int Others)? lengths = null, bool ordered = true)
     {
         (_parameters, _ranks, _lanes, _sum) = (model.Parameters, ranks, lanes, new OrderedSum(ranks));
-        (_first, _length) = lengths ?? (FirstLength, BucketLength);
         _stepOf = [.. _parameters.Parameters.Select(p => plan.StepOf(p.Index))];
-        if (beside ?? ranks.Processors > model.Device.HostThreads) _beside = new BucketQueue(_sum);
+        _onDevice = model.Device.CreateSum(_parameters, ranks, ordered);
+        (_first, _length) = lengths ?? (_onDevice is null ? (FirstLength, BucketLength) : (DeviceLength, DeviceLength));
+        if (_onDevice is not null) _work = new RecordedWork(model.Device, SumOnDevice);
+        else if (beside ?? ranks.Processors > model.Device.HostThreads) _beside = new BucketQueue(_sum);
     }
+
+    /// <summary>Whether devices exchange among themselves.</summary>
+    public bool IsOnDevice => _onDevice is not null;
 
     /// <summary>Numbers that are added up in a step as it was last.</summary>
     public long Length => _buckets.Sum(b => (long)b.Length);
@@ -50,13 +61,19 @@ internal sealed class GradientExchange : IDisposable
     public void Begin(int having, bool dense)
     {
         if (_masksVersion != _parameters.MasksVersion || _dense != dense) Divide(dense);
+        if (_having != having) _work?.Forget();
         (_next, _having) = (0, having);
     }
 
     /// <summary>After the backward pass, or in place of it where this rank has no lane in the step. Leaves the sums.</summary>
     public void Finish()
     {
-        if (_beside is null) ExchangeAll();
+        if (_work is not null)
+        {
+            _lanes?.AddLast(_dense);
+            _work.Run();
+        }
+        else if (_beside is null) ExchangeAll();
         else
         {
             AfterBackward(step: -1);
@@ -68,7 +85,17 @@ internal sealed class GradientExchange : IDisposable
         }
     }
 
-    public void Dispose() => _beside?.Dispose();
+    public void Dispose()
+    {
+        _work?.Dispose();
+        _onDevice?.Dispose();
+        _beside?.Dispose();
+    }
+
+    private void SumOnDevice()
+    {
+        foreach (GradientBucket bucket in _buckets) _onDevice!.Run(bucket.Parameters, bucket.Slot, _dense, _having);
+    }
 
     private void ExchangeAll()
     {
@@ -87,7 +114,7 @@ internal sealed class GradientExchange : IDisposable
         for (; _next < _buckets.Length && _buckets[_next].Step >= step; _next++)
         {
             GradientBucket bucket = _buckets[_next];
-            if (bucket.Trained.Length > 0) _lanes?.AddLast(bucket.Trained, _dense);
+            if (bucket.IsTrained) _lanes?.AddLast(bucket.Parameters, _dense);
             else _lanes?.AddLastRunning();
             bucket.Pack();
             _beside!.Send(bucket.Numbers, _having);
@@ -101,6 +128,20 @@ internal sealed class GradientExchange : IDisposable
         Parameter[] running = [.. _parameters.Parameters.Where(p => !p.IsTrained)];
         List<GradientBucket> buckets = [.. Parts(lengths).Select(part => NewBucket(part, part.Min(p => _stepOf[p.Index])))];
         if (running.Length > 0) buckets.Add(NewBucket(running, step: -1));
+        (_buckets, _masksVersion, _dense) = ([.. buckets], _parameters.MasksVersion, dense);
+        if (_onDevice is null) Place(buckets);
+        else
+        {
+            _work!.Forget();
+            foreach (GradientBucket bucket in buckets) _onDevice.Prepare(bucket.Parameters, dense);
+        }
+
+        GradientBucket NewBucket(Parameter[] part, int step) => new(_parameters, part, dense, step);
+    }
+
+    /// <summary>Gives the buckets memory of the host.</summary>
+    private void Place(List<GradientBucket> buckets)
+    {
         long all = buckets.Sum(b => _sum.RoundUp(b.Length));
         if (all > Array.MaxLength) throw new AsniException($"{all} numbers are more than ranks can exchange in a step.");
         if (_numbers.Length < all) _numbers = new float[all];
@@ -110,9 +151,6 @@ internal sealed class GradientExchange : IDisposable
             bucket.Numbers = _numbers.AsMemory(at, (int)_sum.RoundUp(bucket.Length));
             at += bucket.Numbers.Length;
         }
-        (_buckets, _masksVersion, _dense) = ([.. buckets], _parameters.MasksVersion, dense);
-
-        GradientBucket NewBucket(Parameter[] part, int step) => new(_parameters, part, [.. part.Select(p => lengths[p.Index])], dense, step);
     }
 
     /// <summary>Trained parameters in the order of the backward pass, in parts of about the length of a bucket.</summary>

@@ -37,12 +37,12 @@ internal static class LargestLaunches
                 new PossibleLaunch(kernel, new Dim3(CudaBatchNorm.Groups(int.MaxValue), blocks.Count), ChannelBlocks.Threads)),
             _ when Is("batch_norm_rows_", "batch_norm_gradient_rows") => [new(kernel, CudaBatchNorm.TotalBlocks(int.MaxValue), CudaBatchNorm.TotalThreads)],
             _ when Is("depthwise_forward_", "depthwise_data_gradient_", "max_pool_", "mean_pool_", "add_", "activate_backward_", "smooth_", "to_channels_last_", "to_channels_first_",
-                "images_to_channels_last_", "sample_images_", "pad_channels_", "drop_channels_") => [new(kernel, CudaDevice.Blocks(long.MaxValue / 2, multiprocessors), CudaDevice.Threads)],
+                "images_to_channels_last_", "sample_images_", "pad_channels_", "drop_channels_", "tree_sum") => [new(kernel, CudaDevice.Blocks(long.MaxValue / 2, multiprocessors), CudaDevice.Threads)],
             "live_blocks" => [new(kernel, int.MaxValue, LiveBlocks.Threads)],
             "loss_sum" => [new(kernel, 1, CudaLoss.SumThreads)],
             "loss_fp32" or "loss_bf16" => [new(kernel, CudaLoss.Blocks(int.MaxValue), CudaLoss.Threads)],
             // A block a chunk of the parameters' elements, which an int counts, a few blocks, or one.
-            _ when Is("threshold_", "sign_statistics", "assign_by_sign", "update", "apply_masks", "combine_masks", "combine", "map_values", "map_gradients", "mark_groups", "move_gates", "output_squares", "combine_outputs") => [new(kernel, int.MaxValue, ChunkArgs.Threads)],
+            _ when Is("threshold_", "sign_statistics", "assign_by_sign", "update", "apply_masks", "combine_masks", "combine", "map_values", "map_gradients", "mark_groups", "move_gates", "output_squares", "combine_outputs", "pack") => [new(kernel, int.MaxValue, ChunkArgs.Threads)],
             // Of the tests and the benchmarks, as those ask for them.
             _ when Is("fill32", "limit_", "test_reverse", "test_warp_sum", "test_functions") => [new(kernel, 1 << 20, 256)],
             "test_dynamic_reverse" => [new(kernel, 1, 1024, 64 << 10)],

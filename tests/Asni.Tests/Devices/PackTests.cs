@@ -19,10 +19,10 @@ public class PackTests(DeviceCase device) : DeviceTests
             Mask mask = Workbench.MaskOf(from, p.Index);
             float[] expected = dense ? numbers : [.. numbers.Where((_, i) => mask[i])];
             var packed = new float[expected.Length];
-            from.Pack(p.Index, ParameterSlot.Gradient, dense, packed);
+            from.Pack([p.Index], ParameterSlot.Gradient, dense, packed);
             Assert.That(packed.Order(), Is.EqualTo(expected.Order()), p.Name);
 
-            to.Unpack(p.Index, ParameterSlot.Gradient, dense, packed);
+            to.Unpack([p.Index], ParameterSlot.Gradient, dense, packed);
             float[] have = Workbench.Read(to, p.Index, ParameterSlot.Gradient);
             for (int i = 0; i < have.Length; i++)
                 if (dense || mask[i]) Assert.That(have[i], Is.EqualTo(numbers[i]), $"{p.Name}[{i}]");
@@ -42,17 +42,35 @@ public class PackTests(DeviceCase device) : DeviceTests
         from.SetMask(0, mask);
         to.SetMask(0, mask);
         from.Upload(0, ParameterSlot.Gradient, numbers);
-        from.Pack(0, ParameterSlot.Gradient, dense: false, packed);
+        from.Pack([0], ParameterSlot.Gradient, dense: false, packed);
         Assert.That(packed.Order(), Is.EqualTo(numbers.Where((_, i) => mask[i]).Order()));
-        to.Unpack(0, ParameterSlot.Gradient, dense: false, packed);
+        to.Unpack([0], ParameterSlot.Gradient, dense: false, packed);
         float[] have = Workbench.Read(to, 0, ParameterSlot.Gradient);
         Assert.That(have.Where((_, i) => mask[i]), Is.EqualTo(numbers.Where((_, i) => mask[i])));
 
         Mask other = Values.Mask(5, mask.Length, density / 2);
         from.SetMask(0, other);
         packed = new float[other.Live];
-        from.Pack(0, ParameterSlot.Gradient, dense: false, packed);
+        from.Pack([0], ParameterSlot.Gradient, dense: false, packed);
         Assert.That(packed.Order(), Is.EqualTo(numbers.Where((_, i) => other[i]).Order()), "of the mask as it is now");
+    }
+
+    [Test]
+    public void Several_parameters_leave_together([Values] bool dense)
+    {
+        using Workbench bench = device.Open(), other = device.Open();
+        DeviceParameters from = Masked(bench, 0.3, 1), to = Masked(other, 0.3, 2);
+        int[] parameters = [.. from.Parameters.Where(p => p.IsTrained).Select(p => p.Index).Reverse()];
+        var packed = new float[from.PackedLength(parameters, dense)];
+        from.Pack(parameters, ParameterSlot.Gradient, dense, packed);
+        to.Unpack(parameters, ParameterSlot.Gradient, dense, packed);
+        foreach (int p in parameters)
+        {
+            Mask mask = Workbench.MaskOf(from, p);
+            float[] numbers = Workbench.Read(from, p, ParameterSlot.Gradient), have = Workbench.Read(to, p, ParameterSlot.Gradient);
+            Assert.That(have.Where((_, i) => dense || mask[i]), Is.EqualTo(numbers.Where((_, i) => dense || mask[i])), from.Parameters[p].Name);
+        }
+        Assert.That(() => from.Pack(parameters, ParameterSlot.Gradient, dense, packed.AsSpan(1)), Throws.ArgumentException);
     }
 
     [Test]
@@ -62,9 +80,9 @@ public class PackTests(DeviceCase device) : DeviceTests
         DeviceParameters parameters = Masked(bench, 0.3, 1);
         Parameter p = parameters.Parameters.First(p => !p.IsTrained);
         float[] values = Workbench.Read(parameters, p.Index, ParameterSlot.Value), packed = new float[values.Length];
-        parameters.Pack(p.Index, ParameterSlot.Value, dense: false, packed);
+        parameters.Pack([p.Index], ParameterSlot.Value, dense: false, packed);
         parameters.Upload(p.Index, ParameterSlot.Value, new float[values.Length]);
-        parameters.Unpack(p.Index, ParameterSlot.Value, dense: false, packed);
+        parameters.Unpack([p.Index], ParameterSlot.Value, dense: false, packed);
         Assert.That(Workbench.Read(parameters, p.Index, ParameterSlot.Value), Is.EqualTo(values));
     }
 

@@ -98,7 +98,7 @@ public class GradientExchangeTests
             .. s_normed.Parameters.Select(p =>
             {
                 var numbers = new float[dense || !p.IsTrained ? p.Elements : model.Parameters.Live(p.Index)];
-                model.Parameters.Pack(p.Index, p.IsTrained ? ParameterSlot.Gradient : ParameterSlot.Value, dense, numbers);
+                model.Parameters.Pack([p.Index], p.IsTrained ? ParameterSlot.Gradient : ParameterSlot.Value, dense, numbers);
                 return numbers;
             }),
         ];

@@ -34,6 +34,24 @@ internal sealed class ReferenceParameters : DeviceParameters
         for (int i = 0; i < source.Length; i++) values[i] = (float)source[i];
     }
 
+    public override void Pack(ReadOnlySpan<int> parameters, ParameterSlot slot, bool dense, Span<float> to)
+    {
+        RequirePackedLength(parameters, dense, to.Length);
+        int at = 0;
+        foreach (int p in parameters)
+            for (int i = 0; i < Parameters[p].Elements; i++)
+                if (dense || Lives(p, i)) to[at++] = (float)Doubles(p, slot)[i];
+    }
+
+    public override void Unpack(ReadOnlySpan<int> parameters, ParameterSlot slot, bool dense, ReadOnlySpan<float> from)
+    {
+        RequirePackedLength(parameters, dense, from.Length);
+        int at = 0;
+        foreach (int p in parameters)
+            for (int i = 0; i < Parameters[p].Elements; i++)
+                if (dense || Lives(p, i)) Doubles(p, slot)[i] = from[at++];
+    }
+
     protected override void SetMaskCore(int parameter, Mask? mask)
     {
         _masks[parameter] = mask?.Clone();

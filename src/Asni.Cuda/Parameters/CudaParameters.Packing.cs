@@ -1,0 +1,109 @@
+using System.Numerics;
+using Asni.Cuda.Driver;
+using Asni.Devices;
+using Asni.Networks;
+
+namespace Asni.Cuda;
+
+internal sealed partial class CudaParameters
+{
+    private readonly Dictionary<string, RowLayout> _layouts = [];
+    private CudaBuffer? _row;
+
+    public override void Pack(ReadOnlySpan<int> parameters, ParameterSlot slot, bool dense, Span<float> to)
+    {
+        RequirePackedLength(parameters, dense, to.Length);
+        RowLayout layout = Layout(parameters, dense);
+        if (layout.Length == 0) return;
+        ulong row = Grown(ref _row, layout.Length * sizeof(float));
+        Move(layout, slot, row, unpack: false);
+        _stream.Download(to, row);
+    }
+
+    public override void Unpack(ReadOnlySpan<int> parameters, ParameterSlot slot, bool dense, ReadOnlySpan<float> from)
+    {
+        RequirePackedLength(parameters, dense, from.Length);
+        RowLayout layout = Layout(parameters, dense);
+        if (layout.Length == 0) return;
+        ulong row = Grown(ref _row, layout.Length * sizeof(float));
+        _stream.Upload(row, from);
+        Move(layout, slot, row, unpack: true);
+    }
+
+    /// <summary>Between a slot and a row of its numbers on the device.</summary>
+    private void Move(RowLayout layout, ParameterSlot slot, ulong row, bool unpack)
+    {
+        var args = new PackArgs
+        {
+            Arena = _arena,
+            Chunks = layout.Chunks.Pointer,
+            Firsts = layout.Firsts.Pointer,
+            Numbers = Slot(slot).Pointer,
+            Row = row,
+            Dense = layout.Dense ? 1 : 0,
+            Unpack = unpack ? 1 : 0,
+        };
+        Launch("pack", layout.Chunks.Count, in args);
+    }
+
+    /// <summary>Made once for each set of parameters while their masks stay; there are few.</summary>
+    private RowLayout Layout(ReadOnlySpan<int> parameters, bool dense)
+    {
+        ChunkList chunks = List(parameters);
+        string key = string.Join(',', chunks.Parameters) + (dense ? " dense" : "");
+        if (_layouts.TryGetValue(key, out RowLayout? layout) && (dense || layout.MasksVersion == MasksVersion)) return layout;
+        if (layout is not null)
+        {
+            // Launches that read it may not be done.
+            _stream.Synchronize();
+            layout.Dispose();
+        }
+        return _layouts[key] = NewLayout(chunks, dense);
+    }
+
+    private RowLayout NewLayout(ChunkList chunks, bool dense)
+    {
+        var firsts = new List<int>(chunks.Count);
+        long length = 0;
+        foreach (int index in chunks.Parameters)
+        {
+            Parameter p = Parameters[index];
+            bool all = dense || _live[index] == p.Elements;
+            ReadOnlySpan<uint> words = all ? default : FetchMask(p);
+            for (int first = 0; first < p.Elements; first += ChunkArgs.Elements)
+            {
+                firsts.Add(checked((int)length));
+                if (all) length += Math.Min(ChunkArgs.Elements, p.Elements - first);
+                else
+                    foreach (uint word in words[(first / 32)..Math.Min((first + ChunkArgs.Elements) / 32, words.Length)]) length += BitOperations.PopCount(word);
+            }
+        }
+        var buffer = new CudaBuffer(_stream, Math.Max(1, firsts.Count) * sizeof(int));
+        if (firsts.Count > 0) _stream.Upload<int>(buffer.Pointer, firsts.ToArray());
+        return new RowLayout(chunks, buffer, checked((int)length), dense, MasksVersion);
+    }
+
+    /// <summary>A mask's bits in the device's order.</summary>
+    private uint[] FetchMask(Parameter p)
+    {
+        var words = new uint[(p.Elements + 31) / 32];
+        _stream.Download<uint>(words, _masks.Pointer + (ulong)_offsets[p.Index] / 8);
+        if (p.Elements % 32 != 0) words[^1] &= (1u << (int)(p.Elements % 32)) - 1;
+        return words;
+    }
+
+    /// <summary>How the live numbers of some parameters lie side by side.</summary>
+    /// <param name="Firsts">Of each chunk.</param>
+    /// <param name="Length">Of the row.</param>
+    private sealed record RowLayout(ChunkList Chunks, CudaBuffer Firsts, int Length, bool Dense, int MasksVersion) : IDisposable
+    {
+        public void Dispose() => Firsts.Dispose();
+    }
+
+    private struct PackArgs
+    {
+        public ArenaArgs Arena;
+        public ulong Chunks, Firsts, Numbers, Row;
+        public int Dense, Unpack;
+    }
+}

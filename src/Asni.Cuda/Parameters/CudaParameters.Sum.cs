@@ -1,0 +1,70 @@
+using Asni.Cuda.Driver;
+using Asni.Cuda.Libraries;
+using Asni.Devices;
+using Asni.Distributed;
+
+namespace Asni.Cuda;
+
+internal sealed partial class CudaParameters
+{
+    /// <summary>
+    /// Sums over ranks by NCCL, which in ordered ones only moves bytes: each rank adds up its part of the numbers in one binary tree over the ranks and gives it to all, as
+    /// <see cref="OrderedSum"/> does, whose bits these are.
+    /// </summary>
+    /// <param name="ordered">Else in NCCL's own order, whose bits depend on the number of ranks and on the network between them.</param>
+    internal sealed class CudaSum(CudaParameters parameters, CudaStream stream, CudaKernels kernels, Nccl nccl, bool ordered) : DeviceSum
+    {
+        private CudaBuffer? _row, _received;
+
+        public override void Prepare(ReadOnlySpan<int> indices, bool dense)
+        {
+            long bytes = PartOf(parameters.Layout(indices, dense).Length) * (long)nccl.Size * sizeof(float);
+            if (bytes == 0) return;
+            parameters.Grown(ref _row, bytes);
+            if (ordered) parameters.Grown(ref _received, bytes);
+        }
+
+        public override void Run(ReadOnlySpan<int> indices, ParameterSlot slot, bool dense, int having)
+        {
+            RowLayout layout = parameters.Layout(indices, dense);
+            if (layout.Length == 0) return;
+            ulong row = _row!.Pointer;
+            parameters.Move(layout, slot, row, unpack: false);
+            if (ordered) AddInOrder(row, layout.Length, having);
+            else
+            {
+                if (nccl.Rank >= having) stream.Fill32(row, 0, layout.Length);
+                nccl.AllReduce(row, layout.Length);
+            }
+            parameters.Move(layout, slot, row, unpack: true);
+        }
+
+        public override void Dispose()
+        {
+            _row?.Dispose();
+            _received?.Dispose();
+            base.Dispose();
+        }
+
+        private void AddInOrder(ulong row, int length, int having)
+        {
+            int part = PartOf(length);
+            // Of what makes the parts equal.
+            if (part * (long)nccl.Size - length is > 0 and var rest) stream.Fill32(row + (ulong)length * sizeof(float), 0, rest);
+            ulong received = _received!.Pointer;
+            nccl.AllToAll(row, received, part);
+            var args = new TreeSumArgs { Rows = received, Length = part, Count = having };
+            kernels.Get("tree_sum").Launch(stream, CudaDevice.Blocks(part, stream.Context.MultiprocessorCount), CudaDevice.Threads, 0, in args);
+            nccl.AllGather(received, row, part);
+        }
+
+        private int PartOf(int length) => (int)((length + (long)nccl.Size - 1) / nccl.Size);
+    }
+
+    private struct TreeSumArgs
+    {
+        public ulong Rows;
+        public long Length;
+        public int Count;
+    }
+}

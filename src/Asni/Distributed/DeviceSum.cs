@@ -1,0 +1,16 @@
+using Asni.Devices;
+
+namespace Asni.Distributed;
+
+/// <summary>Sums over ranks of numbers that stay on the devices. What is given to the device afterwards happens after them.</summary>
+internal abstract class DeviceSum : IDisposable
+{
+    /// <summary>Makes what <see cref="Run"/> needs for these parameters with the masks that they have now.</summary>
+    public abstract void Prepare(ReadOnlySpan<int> parameters, bool dense);
+
+    /// <summary>Puts the sum over ranks 0 to <paramref name="having"/> - 1 in place of a slot's numbers, on every rank. May be recorded.</summary>
+    /// <param name="dense">Numbers of pruned elements too.</param>
+    public abstract void Run(ReadOnlySpan<int> parameters, ParameterSlot slot, bool dense, int having);
+
+    public virtual void Dispose() => GC.SuppressFinalize(this);
+}

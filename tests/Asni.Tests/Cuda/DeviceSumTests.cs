@@ -1,0 +1,120 @@
+using Asni.Cuda;
+using Asni.Devices;
+using Asni.Distributed;
+using Asni.Engine;
+using Asni.Networks;
+using Asni.Tensors;
+using Asni.Tests.Devices;
+using Asni.Tests.Distributed;
+using Asni.Tests.Golden;
+
+namespace Asni.Tests.Cuda;
+
+/// <summary>Gradients that GPUs add up among themselves: in the simulator ranks are threads, each with a GPU of its own.</summary>
+public class DeviceSumTests
+{
+    // Parameters whose last mask word is a part of one, and one of several chunks.
+    private static readonly Network s_network = new NetworkBuilder("normed", new Chw(3, 9, 9)).Convolution("conv", 7, 3, padding: 1).BatchNorm("norm").Relu("cut").Linear("head", 5).Build();
+
+    [SetUp]
+    public void RequireSimulator()
+    {
+        if (CudaDevice.GetUnavailableReason() is { } reason) Assert.Ignore(reason);
+        if (!CudaDevice.IsSimulated) Assert.Ignore("a machine's GPUs are not one for each thread");
+    }
+
+    /// <summary>The first two steps run directly and recorded, in the next a rank has no lane, then masks move.</summary>
+    [Test]
+    public void Ordered_sums_have_the_bits_of_those_through_the_host([Values(1, 2, 5, 9)] int size, [Values] bool dense)
+    {
+        float[][][] onDevice = Sums(size, dense, onDevice: true, ordered: true), throughHost = Sums(size, dense, onDevice: false, ordered: true);
+        Assert.That(onDevice[0], Is.EqualTo(throughHost[0]));
+        for (int rank = 1; rank < size; rank++) Assert.That(onDevice[rank], Is.EqualTo(onDevice[0]));
+    }
+
+    [Test]
+    public void Fast_sums_are_the_same_but_for_rounding([Values(1, 3)] int size, [Values] bool dense)
+    {
+        float[][][] fast = Sums(size, dense, onDevice: true, ordered: false), ordered = Sums(size, dense, onDevice: false, ordered: true);
+        for (int rank = 0; rank < size; rank++)
+            for (int step = 0; step < ordered[0].Length; step++) Assert.That(fast[rank][step], Is.EqualTo(ordered[0][step]).Within(1e-5), $"rank {rank}, step {step}");
+    }
+
+    [Test]
+    public void Messages_that_do_not_meet_fail_on_all_ranks()
+    {
+        (bool, Exception? Failure)[] ended = ThreadRanks.Try(2, r =>
+        {
+            using var device = new CudaDevice();
+            using Model model = Create(device);
+            using DeviceSum sum = device.CreateSum(model.Parameters, r, ordered: true)!;
+            // As no masks of two ranks may be.
+            if (r.Rank == 1) model.Parameters.SetMask(0, Values.Mask(7, s_network.Parameters[0].Elements, 0.2));
+            sum.Prepare([0], dense: false);
+            sum.Run([0], ParameterSlot.Gradient, dense: false, having: 2);
+            device.Synchronize();
+            return true;
+        });
+        Assert.That(ended.Select(e => e.Failure), Is.All.InstanceOf<AsniException>().With.Message.Contains("NCCL: rank"));
+    }
+
+    /// <summary>All numbers of each rank after each step.</summary>
+    private static float[][][] Sums(int size, bool dense, bool onDevice, bool ordered) => ThreadRanks.Run(size, r =>
+    {
+        using var device = new CudaDevice();
+        using Model model = Create(device);
+        using var plan = new Plan(model, 2, training: true) { Lanes = size };
+        using var exchange = new GradientExchange(model, plan, onDevice ? r : new WithoutDevice(r), null, beside: false, ordered: ordered, lengths: (16, 64));
+        Assert.That(exchange.IsOnDevice, Is.EqualTo(onDevice));
+        var steps = new List<float[]>();
+        foreach (int having in (int[])[size, size, Math.Max(1, size - 1), size])
+        {
+            if (steps.Count == 3) SetMasks(model, seed: 9);
+            exchange.Begin(having, dense);
+            plan.Load(Values.Random((ulong)(10 * steps.Count + r.Rank), 2 * s_network.Input.Elements), [1, 3]);
+            plan.RunTraining(dense, 2 * size);
+            exchange.Finish();
+            steps.Add([.. s_network.Parameters.SelectMany(p => NumbersOf(model, p, dense))]);
+        }
+        return steps.ToArray();
+    });
+
+    private static float[] NumbersOf(Model model, Parameter p, bool dense)
+    {
+        float[] numbers = Workbench.Read(model.Parameters, p.Index, p.IsTrained ? ParameterSlot.Gradient : ParameterSlot.Value);
+        Mask? mask = dense ? null : model.Parameters.GetMask(p.Index);
+        return [.. numbers.Where((_, i) => mask?[i] != false)];
+    }
+
+    private static Model Create(Device device)
+    {
+        var model = new Model(s_network, device);
+        GoldenComparison.Initialize(model);
+        SetMasks(model, seed: 1);
+        return model;
+    }
+
+    private static void SetMasks(Model model, ulong seed)
+    {
+        foreach (Parameter p in s_network.Weights) model.Parameters.SetMask(p.Index, Values.Mask(seed + (ulong)p.Index, p.Elements, 0.3));
+    }
+
+    /// <summary>One whose GPUs do not find each other: all say the same.</summary>
+    private sealed class WithoutDevice(Communicator ranks) : Communicator
+    {
+        private bool _asked;
+
+        public override int Rank => ranks.Rank;
+        public override int Size => ranks.Size;
+        public override void Broadcast(Span<byte> bytes, int root) => ranks.Broadcast(bytes, root);
+
+        public override void AllGather(ReadOnlySpan<byte> own, Span<byte> all)
+        {
+            ranks.AllGather(own, all);
+            if (!_asked) all.Clear();
+            _asked = true;
+        }
+
+        public override void AllToAll(ReadOnlySpan<byte> parts, Span<byte> received) => ranks.AllToAll(parts, received);
+    }
+}
