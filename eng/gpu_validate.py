@@ -69,9 +69,9 @@ class Run:
         self.results = {"commit": read(os.path.join(HERE, "commit.txt")).strip() or "unknown", "dry_run": bool(simulator), "steps": {}, "rows": {}}
 
     def find_libraries(self):
-        """cuBLAS and cuDNN, optional, as PyTorch's wheels bring them; cuDNN loads libnvrtc by name."""
+        """cuBLAS, cuDNN and NCCL, optional, as PyTorch's wheels bring them; cuDNN loads libnvrtc by name."""
         packages = sysconfig.get_paths()["purelib"]
-        folders = sorted({os.path.dirname(f) for name in ("libcublas.so.1*", "libcudnn.so.9", "libnvrtc.so.1*", "libcudart.so.1*")
+        folders = sorted({os.path.dirname(f) for name in ("libcublas.so.1*", "libcudnn.so.9", "libnccl.so.2", "libnvrtc.so.1*", "libcudart.so.1*")
                           for f in glob.glob(f"{packages}/nvidia/*/lib/{name}")})
         self.env.setdefault("ASNI_CUDA_LIBRARIES", ":".join(folders))
         self.env["LD_LIBRARY_PATH"] = ":".join([p for p in [self.env.get("LD_LIBRARY_PATH")] if p] + folders)

@@ -141,7 +141,7 @@ void fail_all(World& world, const std::string& text) {
 // Waits, with the driver free for the others, until something holds.
 template <class F>
 void wait_for_ranks(World& world, Stream* stream, F reached) {
-    // Others wait for this stream, or pass it over, in place of doing its work.
+    // Others wait for this stream in place of doing its work.
     Stream::Owner before = stream == nullptr ? Stream::Owner{} : stream->waiting;
     if (stream != nullptr) stream->waiting = std::this_thread::get_id();
     bool in_time = moved.wait_for(driver_lock, patience, [&] { return reached() || !world.failure.empty(); });
@@ -188,6 +188,7 @@ void enqueue_part(Communicator* communicator, Stream* stream, Part part, const c
     std::shared_ptr<World> world = communicator->world;
     int rank = communicator->rank;
     require_part(part, world->size, call);
+    stream->rank = std::this_thread::get_id();
     enqueue(stream, [=, part = std::move(part)] {
         require_part(part, world->size, call);
         take_part(*world, rank, stream, part);

@@ -93,9 +93,8 @@ void drain(Stream* stream, uint64_t position) {
 }
 
 void synchronize_all() {
-    // Of a rank that waits for this one nothing more can be done.
     for (Stream* stream : streams)
-        if (stream->waiting == Stream::Owner{}) drain(stream);
+        if (stream->rank == Stream::Owner{} || stream->rank == std::this_thread::get_id()) drain(stream);
 }
 
 void require_no_capture(const char* call) {

@@ -36,6 +36,7 @@ struct Stream {
     uint64_t captured = 0;  // operations recorded from this stream
     bool joined = true;     // whether the capture's origin depends on the latest of them
     using Owner = std::thread::id;
+    Owner rank;             // where ranks are threads, the one whose work it has; none: of all
     Owner waiting;          // the thread that does its work and waits for other ranks with the lock given up; none: nobody
 };
 
@@ -71,6 +72,8 @@ void wait_while_others_drain(Stream* stream);
 
 // Does the stream's work up to a position; the default is all of it.
 void drain(Stream* stream, uint64_t position = UINT64_MAX);
+
+// Not what belongs to other ranks, which may wait for this one.
 void synchronize_all();
 
 // Throws when a capture is in progress that does not allow this call, which would wait for the device.

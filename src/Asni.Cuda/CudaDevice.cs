@@ -14,7 +14,7 @@ namespace Asni.Cuda;
 /// The CUDA device: one GPU, one stream. Activations are NHWC in the device's precision; parameters are fp32, filters in the order
 /// (output, height, width, input), with a bf16 copy for the products in bf16 precision.
 /// </summary>
-public sealed class CudaDevice : Device, ICudaAddresses
+public sealed class CudaDevice : Device, ICudaAddresses, IExchangingDevice
 {
     internal const int Threads = 256;
 
@@ -131,14 +131,14 @@ public sealed class CudaDevice : Device, ICudaAddresses
 
     internal override DeviceParameters CreateParameters(ImmutableArray<Parameter> parameters) => new CudaParameters(parameters, _stream, _kernels, Precision);
 
-    internal override DeviceSum? CreateSum(DeviceParameters parameters, Communicator ranks, bool ordered)
+    DeviceSum? IExchangingDevice.CreateSum(DeviceParameters parameters, Communicator ranks, SumOrder order)
     {
         if (_exchange?.Ranks != ranks)
         {
             _exchange?.Nccl?.Dispose();
             _exchange = (ranks, Nccl.Open(_stream, ranks));
         }
-        return _exchange?.Nccl is { } nccl ? new CudaParameters.CudaSum((CudaParameters)parameters, _stream, _kernels, nccl, ordered) : null;
+        return _exchange?.Nccl is { } nccl ? new CudaParameters.CudaSum((CudaParameters)parameters, _stream, _kernels, nccl, order) : null;
     }
 
     internal override ConvolutionOperation CreateConvolution(in ConvolutionSpec spec) => _runtime.Create(spec);

@@ -1,4 +1,5 @@
 using Asni.Cuda.Driver;
+using Asni.Cuda.Libraries;
 using Asni.Devices;
 
 namespace Asni.Cuda;
@@ -30,8 +31,9 @@ public sealed class CudaDeviceProvider : IDeviceProvider
             ("device " + Name, device.Description + (CudaDevice.IsSimulated ? " (simulated)" : "")),
             kernels,
             ("GPU libraries", device.Libraries.Count == 0
-                ? "none found, and none needed; folders with cuBLAS and cuDNN may be named in ASNI_CUDA_LIBRARIES"
+                ? "none found, and none needed; folders with cuBLAS, cuDNN and NCCL may be named in ASNI_CUDA_LIBRARIES"
                 : string.Join(", ", device.Libraries) + ", tried beside our own kernels"),
+            ("NCCL", Nccl.VersionText ?? "not found, and needed only by ranks on a GPU each: without it their gradients go through the host's memory"),
         ];
     }
 

@@ -38,6 +38,9 @@ internal sealed unsafe partial class Nccl : IDisposable
     /// <summary>As NCCL counts: 22809 is 2.28.9. Null: the library is not there.</summary>
     public static int? Version => NativeLibraries.Exports(Library, nameof(ncclSend)) && ncclGetVersion(out int version) == 0 ? version : null;
 
+    /// <summary>"2.28.9"; null: the library is not there.</summary>
+    public static string? VersionText => Version is { } v ? FormattableString.Invariant($"{v / 10000}.{v / 100 % 100}.{v % 100}") : null;
+
     /// <summary>Null on every rank when the library is not on all of them in one version, or two share a GPU.</summary>
     /// <exception cref="CudaLibraryException">NCCL does not find the other ranks.</exception>
     public static Nccl? Open(CudaStream stream, Communicator ranks)

@@ -11,8 +11,7 @@ internal sealed partial class CudaParameters
     /// Sums over ranks by NCCL, which in ordered ones only moves bytes: each rank adds up its part of the numbers in one binary tree over the ranks and gives it to all, as
     /// <see cref="OrderedSum"/> does, whose bits these are.
     /// </summary>
-    /// <param name="ordered">Else in NCCL's own order, whose bits depend on the number of ranks and on the network between them.</param>
-    internal sealed class CudaSum(CudaParameters parameters, CudaStream stream, CudaKernels kernels, Nccl nccl, bool ordered) : DeviceSum
+    internal sealed class CudaSum(CudaParameters parameters, CudaStream stream, CudaKernels kernels, Nccl nccl, SumOrder order) : DeviceSum
     {
         private CudaBuffer? _row, _received;
 
@@ -21,7 +20,7 @@ internal sealed partial class CudaParameters
             long bytes = PartOf(parameters.Layout(indices, dense).Length) * (long)nccl.Size * sizeof(float);
             if (bytes == 0) return;
             parameters.Grown(ref _row, bytes);
-            if (ordered) parameters.Grown(ref _received, bytes);
+            if (order == SumOrder.Ordered) parameters.Grown(ref _received, bytes);
         }
 
         public override void Run(ReadOnlySpan<int> indices, ParameterSlot slot, bool dense, int having)
@@ -30,7 +29,7 @@ internal sealed partial class CudaParameters
             if (layout.Length == 0) return;
             ulong row = _row!.Pointer;
             parameters.Move(layout, slot, row, unpack: false);
-            if (ordered) AddInOrder(row, layout.Length, having);
+            if (order == SumOrder.Ordered) AddInOrder(row, layout.Length, having);
             else
             {
                 if (nccl.Rank >= having) stream.Fill32(row, 0, layout.Length);

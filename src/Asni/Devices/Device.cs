@@ -1,6 +1,5 @@
 using System.Collections.Immutable;
 using Asni.Data;
-using Asni.Distributed;
 using Asni.Networks;
 using Asni.Tensors;
 
@@ -89,10 +88,6 @@ public abstract class Device : IDisposable
     /// at no cost worth saving. The work must have run once before, and may not upload, download or read.
     /// </summary>
     internal virtual DeviceRecording? Record(Action work) => null;
-
-    /// <summary>Sums over ranks of parameters' numbers without the host's memory between; null on every rank: they go through it.</summary>
-    /// <param name="ordered">With bits that do not depend on the number of ranks; else in the quickest order.</param>
-    internal virtual DeviceSum? CreateSum(DeviceParameters parameters, Communicator ranks, bool ordered) => null;
 
     /// <summary>Waits for everything issued.</summary>
     public abstract void Synchronize();

@@ -2,6 +2,13 @@ using Asni.Devices;
 
 namespace Asni.Distributed;
 
+/// <summary>A device that may exchange numbers with those of other ranks itself.</summary>
+internal interface IExchangingDevice
+{
+    /// <summary>Null on every rank: the numbers are to go through the host's memory.</summary>
+    DeviceSum? CreateSum(DeviceParameters parameters, Communicator ranks, SumOrder order);
+}
+
 /// <summary>Sums over ranks of numbers that stay on the devices. What is given to the device afterwards happens after them.</summary>
 internal abstract class DeviceSum : IDisposable
 {

@@ -35,12 +35,14 @@ internal sealed class GradientExchange : IDisposable
     /// <param name="lanes">Of this rank; null: it never has more than one.</param>
     /// <param name="beside">Whether to send during the backward pass; null: if a processor is to spare.</param>
     /// <param name="lengths">Most numbers of the first bucket and of the others.</param>
-    /// <param name="ordered">Bits of the sums do not depend on the number of ranks. Through the host's memory they never do.</param>
-    public GradientExchange(Model model, Plan plan, Communicator ranks, LaneTree? lanes, bool? beside = null, (int First, int Others)? lengths = null, bool ordered = true)
+    /// <exception cref="UsageException">Devices that add in an order of their own do not find each other.</exception>
+    public GradientExchange(Model model, Plan plan, Communicator ranks, LaneTree? lanes, bool? beside = null, (int First, int Others)? lengths = null, SumOrder order = SumOrder.Ordered)
     {
         (_parameters, _ranks, _lanes, _sum) = (model.Parameters, ranks, lanes, new OrderedSum(ranks));
         _stepOf = [.. _parameters.Parameters.Select(p => plan.StepOf(p.Index))];
-        _onDevice = model.Device.CreateSum(_parameters, ranks, ordered);
+        _onDevice = (model.Device as IExchangingDevice)?.CreateSum(_parameters, ranks, order);
+        if (_onDevice is null && order == SumOrder.Fast)
+            throw new UsageException("fast sums of gradients are for ranks on a GPU each, all with the same NCCL (libnccl.so.2); ordered ones need neither.");
         (_first, _length) = lengths ?? (_onDevice is null ? (FirstLength, BucketLength) : (DeviceLength, DeviceLength));
         if (_onDevice is not null) _work = new RecordedWork(model.Device, SumOnDevice);
         else if (beside ?? ranks.Processors > model.Device.HostThreads) _beside = new BucketQueue(_sum);

@@ -1,5 +1,6 @@
 using Asni.Data;
 using Asni.Devices;
+using Asni.Distributed;
 using Asni.Engine;
 using Asni.Optimizers;
 using Asni.Pruning;
@@ -25,6 +26,10 @@ public sealed record Recipe
     /// statistics is kept.
     /// </summary>
     public int Lanes { get; init; } = 1;
+
+    /// <summary>How several ranks add their gradients up.</summary>
+    public SumOrder Reduce { get; init; }
+
     public OptimizerSettings Optimizer { get; init; } = new();
     public LearningRate LearningRate { get; init; } = new();
 

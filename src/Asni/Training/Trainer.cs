@@ -58,7 +58,7 @@ internal sealed class Trainer : IDisposable
             throw;
         }
         _feed = new BatchFeed(_training, data.Train, augmentation, shuffle: true, _share);
-        if (ranks is not null) _exchange = new GradientExchange(model, _training, all, _lanes);
+        if (ranks is not null) _exchange = new GradientExchange(model, _training, all, _lanes, order: ranks.Order);
     }
 
     public Model Model { get; }

@@ -1,12 +1,20 @@
+using Asni.Cpu;
 using Asni.Cuda;
+using Asni.Cuda.Libraries;
+using Asni.Data;
 using Asni.Devices;
 using Asni.Distributed;
 using Asni.Engine;
+using Asni.Methods;
 using Asni.Networks;
+using Asni.Optimizers;
 using Asni.Tensors;
 using Asni.Tests.Devices;
 using Asni.Tests.Distributed;
 using Asni.Tests.Golden;
+using Asni.Tests.Methods;
+using Asni.Tests.Reference;
+using Asni.Training;
 
 namespace Asni.Tests.Cuda;
 
@@ -17,10 +25,10 @@ public class DeviceSumTests
     private static readonly Network s_network = new NetworkBuilder("normed", new Chw(3, 9, 9)).Convolution("conv", 7, 3, padding: 1).BatchNorm("norm").Relu("cut").Linear("head", 5).Build();
 
     [SetUp]
-    public void RequireSimulator()
+    public void RequireDevice()
     {
         if (CudaDevice.GetUnavailableReason() is { } reason) Assert.Ignore(reason);
-        if (!CudaDevice.IsSimulated) Assert.Ignore("a machine's GPUs are not one for each thread");
+        if (Nccl.Version is null) Assert.Ignore("NCCL is not here");
     }
 
     /// <summary>The first two steps run directly and recorded, in the next a rank has no lane, then masks move.</summary>
@@ -43,11 +51,11 @@ public class DeviceSumTests
     [Test]
     public void Messages_that_do_not_meet_fail_on_all_ranks()
     {
-        (bool, Exception? Failure)[] ended = ThreadRanks.Try(2, r =>
+        (bool, Exception? Failure)[] ended = ThreadRanks.Try(Require(2), r =>
         {
             using var device = new CudaDevice();
             using Model model = Create(device);
-            using DeviceSum sum = device.CreateSum(model.Parameters, r, ordered: true)!;
+            using DeviceSum sum = ((IExchangingDevice)device).CreateSum(model.Parameters, r, SumOrder.Ordered)!;
             // As no masks of two ranks may be.
             if (r.Rank == 1) model.Parameters.SetMask(0, Values.Mask(7, s_network.Parameters[0].Elements, 0.2));
             sum.Prepare([0], dense: false);
@@ -58,13 +66,60 @@ public class DeviceSumTests
         Assert.That(ended.Select(e => e.Failure), Is.All.InstanceOf<AsniException>().With.Message.Contains("NCCL: rank"));
     }
 
+    [Test]
+    public void Training_on_several_GPUs_has_the_bits_of_one([Values("bottleneck")] string network)
+    {
+        Network net = SmallNetworks.Create(network);
+        DatasetSplit data = BlobDataset.Split(60, net.Input, net.Classes);
+        var recipe = new Recipe
+        {
+            Network = "tiny",
+            Data = "blobs",
+            Epochs = 2,
+            BatchSize = 24,
+            Lanes = 4,
+            LearningRate = new LearningRate { Initial = 1e-2 },
+            Method = new Gmp { Cuts = new() { Sparsity = 0.7, EverySteps = 1 } },
+        };
+        string alone = Train(1)[0];
+        Assert.That(Train(2), Is.All.EqualTo(alone));
+        Assert.That(Train(4), Is.All.EqualTo(alone));
+
+        string[] Train(int size) => ThreadRanks.Run(Require(size), ranks =>
+        {
+            using var device = new CudaDevice();
+            return MethodRunner.Run(recipe, net, data, device, ranks).Phases[^1].Model.ComputeSha256();
+        });
+    }
+
+    [Test]
+    public void Without_NCCL_fast_sums_are_refused()
+    {
+        Exception?[] failures = [.. ThreadRanks.Try(2, r =>
+        {
+            using var device = new CpuDevice(1);
+            using Model model = Create(device);
+            using var plan = new Plan(model, 2, training: true);
+            using var exchange = new GradientExchange(model, plan, r, null, order: SumOrder.Fast);
+            return true;
+        }).Select(e => e.Failure)];
+        Assert.That(failures, Is.All.InstanceOf<UsageException>().With.Message.Contains("NCCL"));
+    }
+
+    /// <summary>A machine's GPUs are not one for each thread.</summary>
+    private static int Require(int size)
+    {
+        if (size > 1 && !CudaDevice.IsSimulated) Assert.Ignore("one GPU is one rank");
+        return size;
+    }
+
     /// <summary>All numbers of each rank after each step.</summary>
-    private static float[][][] Sums(int size, bool dense, bool onDevice, bool ordered) => ThreadRanks.Run(size, r =>
+    private static float[][][] Sums(int size, bool dense, bool onDevice, bool ordered) => ThreadRanks.Run(Require(size), r =>
     {
         using var device = new CudaDevice();
         using Model model = Create(device);
         using var plan = new Plan(model, 2, training: true) { Lanes = size };
-        using var exchange = new GradientExchange(model, plan, onDevice ? r : new WithoutDevice(r), null, beside: false, ordered: ordered, lengths: (16, 64));
+        using var exchange = new GradientExchange(model, plan, onDevice ? r : new WithoutDevice(r), null, beside: false, lengths: (16, 64), ordered ? SumOrder.Ordered : SumOrder.Fast);
         Assert.That(exchange.IsOnDevice, Is.EqualTo(onDevice));
         var steps = new List<float[]>();
         foreach (int having in (int[])[size, size, Math.Max(1, size - 1), size])
