@@ -4,10 +4,13 @@
   eng/structured.py --net resnet20 --start DENSE.safetensors [--criterion l1,taylor,...] [--budget macs=0.7,macs=0.5] [--seed 1,2,3] [--scratch l1] [--scratch-with "--epochs 30"] [--runs DIR] [--write docs/results.md] [-- FLAGS OF asni]
 
 Each run has a folder of its own; complete runs stay as they are, and stopped ones are resumed. The network is one of the zoo, and the page has the lines <!-- structured-NET --> and <!-- /structured-NET -->. Times are those of SparseModel, by bench/Asni.Latency, measured for each network when the table is made.
+--write also puts a row a run into structured-NET.tsv beside the page; what that file has of runs that are no longer in the folder stays in the table. Its runs have one start and the same flags: with ASNI_SIMD=256 machines with AVX2 and with AVX-512 train the same start.
 """
 import argparse
+import csv
 import functools
 import hashlib
+import io
 import json
 import os
 import re
@@ -19,7 +22,7 @@ import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
-from leaderboard import accuracy_of, end, is_complete, keep_settings, mean, parse, read, replace, table, train
+from leaderboard import accuracy_of, end, is_complete, keep_settings, mean, parse, read, replace, table, table_beside, train
 
 ASNI = ("dotnet", os.path.join(HERE, "..", "src/Asni.Host/bin/Release/net10.0/Asni.Host.dll"))
 LATENCY = ("dotnet", os.path.join(HERE, "..", "bench/Asni.Latency/bin/Release/net10.0/Asni.Latency.dll"))
@@ -27,6 +30,8 @@ CRITERIA = "l1,l2,fpgm,bnscale,taylor,sosp,sospi,obd,hrank,random"
 # They choose among hidden units.
 HIDDEN = ("ispasp", "greedy", "thinet")
 METHOD, SCRATCH = "structured", "scratch"
+# What is known of a run, beside what it is.
+NUMBERS, WORDS = ("top1", "kept", "macs", "test_images", "classes"), ("network", "data", "input")
 
 
 def name_of(file):
@@ -68,9 +73,37 @@ def results_in(runs, net):
     return found
 
 
+def load_table(path):
+    """The settings and the results that save_table wrote; None and nothing where there is no file."""
+    settings, found = None, {}
+    with open(path, encoding="utf-8", newline="") if os.path.exists(path) else io.StringIO() as file:
+        for row in csv.DictReader(file, delimiter="\t", strict=True):
+            settings = row["settings"]
+            run = {**{key: float(row[key]) for key in NUMBERS}, **{key: row[key] for key in WORDS}}
+            found.setdefault(row["budget"], {}).setdefault(row["criterion"], {})[int(row["seed"])] = run
+    return settings, found
+
+
+def save_table(path, results, settings):
+    """Tab-separated, a row a run: top1 is a fraction of the test images, settings are flags and the SHA-256 of the start."""
+    rows = [["budget", "criterion", "seed", *NUMBERS, *WORDS, "settings"]]
+    for budget, criteria in sorted(results.items()):
+        for criterion, seeds in sorted(criteria.items()):
+            rows += [[budget, criterion, seed, *(f"{run[key]:.10g}" for key in NUMBERS), *(run[key] for key in WORDS), settings] for seed, run in sorted(seeds.items())]
+    replace(path, "".join("\t".join(map(str, row)) + "\n" for row in rows).encode())
+
+
+def merge(known, results):
+    """Adds the results to those that are known."""
+    for budget, criteria in results.items():
+        for criterion, seeds in criteria.items():
+            known.setdefault(budget, {}).setdefault(criterion, {}).update(seeds)
+    return known
+
+
 def milliseconds(latency, network, shape, classes, batch):
     """Median for a batch, on one thread."""
-    command = [*latency, "--net", network, "--input", shape, "--classes", str(classes), "--batch", str(batch), "--threads", "1"]
+    command = [*latency, "--net", network, "--input", shape, "--classes", f"{classes:.0f}", "--batch", str(batch), "--threads", "1"]
     return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)["p50_ms"]
 
 
@@ -109,19 +142,27 @@ def main():
     # Said before anything is trained.
     if options.write and not between.search(read(options.write) or ""):
         sys.exit(f"structured.py: {options.write} needs one line {marks[0]} with a line {marks[1]} after it.")
-    failed = []
+    settings = []
     if options.start:
         # Runs from another network are others.
         with open(options.start, "rb") as start:
-            control = ["--scratch-with", options.scratch_with] if options.scratch in options.criterion.split(",") else []
-            keep_settings(options.runs, [*flags, *control, "--init", hashlib.sha256(start.read()).hexdigest()], None, keep=True)
+            settings = [*flags, *(["--scratch-with", options.scratch_with] if options.scratch_with else []), "--init", hashlib.sha256(start.read()).hexdigest()]
+    settings = shlex.join(keep_settings(options.runs, settings, None, keep=False)["flags"])
+    beside = options.write and table_beside(options.write, f"structured-{options.net}")
+    before, known = load_table(beside) if beside else (None, {})
+    if before and settings and before != settings:
+        sys.exit(f"structured.py: {beside} is of runs with {before}, and these have {settings}; move it away to begin a new table.")
+    failed = []
+    if options.start:
+        keep_settings(options.runs, shlex.split(settings), None, keep=True)
         failed = train_all(shlex.split(options.asni), options, flags)
-    results = results_in(options.runs, options.net)
+    results = merge(known, results_in(options.runs, options.net))
     if not results:
         sys.exit(f"structured.py: {options.runs} has no complete run of {options.net}.")
     time_of = functools.cache(lambda *what: milliseconds(shlex.split(options.latency), *what))
     text = markdown(options.net, results, time_of)
     if options.write:
+        save_table(beside, results, before or settings)
         replace(options.write, between.sub(lambda m: m[1] + text + m[2], read(options.write)).encode())
     else:
         print(text)

@@ -82,6 +82,15 @@ class Structured(unittest.TestCase):
         with open(page, encoding="utf-8") as file:
             text = file.read()
         self.assertTrue(text.startswith("before\n<!-- structured-net -->\n**net on digits**") and text.endswith("<!-- /structured-net -->\nafter\n") and "old" not in text)
+        # Of runs that are no longer there the table keeps what it had.
+        os.rename(self.path("runs"), self.path("elsewhere"))
+        self.call("--start", self.path("dense.safetensors"), "--criterion", "l2", "--budget", "macs=0.2", "--write", page)
+        with open(page, encoding="utf-8") as file:
+            again = file.read()
+        self.assertTrue(all(line in again for line in text.splitlines()) and "| macs=0.2 | l2 | 20.00 % |" in again, again)
+        with open(self.path("dense.safetensors"), "w", encoding="utf-8") as file:
+            file.write("other weights")
+        self.assertIn("move it away", self.call("--runs", self.path("third"), "--start", self.path("dense.safetensors"), "--criterion", "l2", "--budget", "macs=0.2", "--write", page).stderr)
         self.assertIn("needs one line", self.call("--write", self.path("log")).stderr)
         self.assertIn("has no complete run", self.call("--runs", self.path("none")).stderr)
 

@@ -8,7 +8,7 @@ namespace Asni.Mpi;
 /// <param name="LocalRank">Among them.</param>
 internal sealed record Launcher(string Name, int Size, int Rank, int LocalSize, int LocalRank)
 {
-    public const string Slurm = "srun";
+    public const string Slurm = "srun", Torchrun = "torchrun";
 
     private static readonly (string Name, string Size, string Rank, string LocalSize, string LocalRank)[] s_known =
     [
@@ -17,6 +17,7 @@ internal sealed record Launcher(string Name, int Size, int Rank, int LocalSize, 
         ("Open MPI's mpirun", "OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_LOCAL_SIZE", "OMPI_COMM_WORLD_LOCAL_RANK"),
         // Of a job step alone: what runs in the batch script itself is one process.
         (Slurm, "SLURM_STEP_NUM_TASKS", "SLURM_PROCID", "SLURM_STEP_TASKS_PER_NODE", "SLURM_LOCALID"),
+        (Torchrun, "WORLD_SIZE", "RANK", "LOCAL_WORLD_SIZE", "LOCAL_RANK"),
     ];
 
     /// <param name="variable">Of the environment.</param>
@@ -24,7 +25,8 @@ internal sealed record Launcher(string Name, int Size, int Rank, int LocalSize, 
     public static Launcher? Find(Func<string, string?> variable)
     {
         foreach ((string name, string size, string rank, string localSize, string localRank) in s_known)
-            if (Number(variable(size)) is > 1 and int processes && Number(variable(localSize)) is { } here)
+            // Others set torchrun's names too.
+            if ((name != Torchrun || variable("TORCHELASTIC_RUN_ID") is not null) && Number(variable(size)) is > 1 and int processes && Number(variable(localSize)) is { } here)
                 return new Launcher(name, processes, Number(variable(rank)) ?? 0, here, Number(variable(localRank)) ?? 0);
         return null;
     }

@@ -22,10 +22,12 @@ internal sealed unsafe class MpiCommunicator : Communicator
 
     /// <summary>The processes that a launcher started this one with.</summary>
     /// <param name="launcher">Null: none did.</param>
-    /// <exception cref="AsniException">There is no MPI library, or it is not the launcher's.</exception>
+    /// <exception cref="AsniException">There is no MPI library, or it is not the launcher's, or that has none.</exception>
     public static Communicator Open(Launcher? launcher)
     {
         if (launcher is null || Environment.GetEnvironmentVariable(MpiLibrary.Variable) == "none") return Alone;
+        if (launcher.Name == Launcher.Torchrun)
+            throw new AsniException($"torchrun started {launcher.Size} processes and brings them no MPI, by which ranks of Asni find each other: use mpirun or srun, or set {MpiLibrary.Variable}=none for runs by themselves.");
         var library = MpiLibrary.Load(launcher);
         Check(MPI_Init_thread(null, null, library.Serialized, out int provided));
         Check(MPI_Comm_set_errhandler(library.World, library.ErrorsReturn));
