@@ -138,7 +138,7 @@ public sealed class CudaDevice : Device, ICudaAddresses, IExchangingDevice
             _exchange?.Nccl?.Dispose();
             _exchange = (ranks, Nccl.Open(_stream, ranks));
         }
-        return _exchange?.Nccl is { } nccl ? new CudaParameters.CudaSum((CudaParameters)parameters, _stream, _kernels, nccl, order) : null;
+        return _exchange?.Nccl is { } nccl ? new CudaParameters.CudaSum((CudaParameters)parameters, _stream, nccl, order) : null;
     }
 
     internal override ConvolutionOperation CreateConvolution(in ConvolutionSpec spec) => _runtime.Create(spec);

@@ -13,26 +13,40 @@ internal sealed partial class CudaParameters
     public override void Pack(ReadOnlySpan<int> parameters, ParameterSlot slot, bool dense, Span<float> to)
     {
         RequirePackedLength(parameters, dense, to.Length);
-        RowLayout layout = Layout(parameters, dense);
-        if (layout.Length == 0) return;
-        ulong row = Grown(ref _row, layout.Length * sizeof(float));
-        Move(layout, slot, row, unpack: false);
+        if (to.IsEmpty) return;
+        ulong row = Grown(ref _row, (long)to.Length * sizeof(float));
+        Pack(parameters, slot, dense, row);
         _stream.Download(to, row);
     }
 
     public override void Unpack(ReadOnlySpan<int> parameters, ParameterSlot slot, bool dense, ReadOnlySpan<float> from)
     {
         RequirePackedLength(parameters, dense, from.Length);
-        RowLayout layout = Layout(parameters, dense);
-        if (layout.Length == 0) return;
-        ulong row = Grown(ref _row, layout.Length * sizeof(float));
+        if (from.IsEmpty) return;
+        ulong row = Grown(ref _row, (long)from.Length * sizeof(float));
         _stream.Upload(row, from);
-        Move(layout, slot, row, unpack: true);
+        Unpack(parameters, slot, dense, row);
     }
 
-    /// <summary>Between a slot and a row of its numbers on the device.</summary>
+    /// <inheritdoc cref="DeviceParameters.Pack"/>
+    /// <param name="row">Device address of as many numbers.</param>
+    public void Pack(ReadOnlySpan<int> parameters, ParameterSlot slot, bool dense, ulong row) => Move(Layout(parameters, dense), slot, row, unpack: false);
+
+    /// <inheritdoc cref="DeviceParameters.Unpack"/>
+    /// <param name="row">Device address of as many numbers.</param>
+    public void Unpack(ReadOnlySpan<int> parameters, ParameterSlot slot, bool dense, ulong row) => Move(Layout(parameters, dense), slot, row, unpack: true);
+
+    /// <summary>Leaves in the first of some rows their sum, in one binary tree over the rows.</summary>
+    /// <param name="rows">Device address; they lie behind each other.</param>
+    public void AddRows(ulong rows, int length, int count)
+    {
+        var args = new TreeSumArgs { Rows = rows, Length = length, Count = count };
+        _kernels.Get("tree_sum").Launch(_stream, CudaDevice.Blocks(length, _stream.Context.MultiprocessorCount), CudaDevice.Threads, 0, in args);
+    }
+
     private void Move(RowLayout layout, ParameterSlot slot, ulong row, bool unpack)
     {
+        if (layout.Length == 0) return;
         var args = new PackArgs
         {
             Arena = _arena,
@@ -98,6 +112,13 @@ internal sealed partial class CudaParameters
     private sealed record RowLayout(ChunkList Chunks, CudaBuffer Firsts, int Length, bool Dense, int MasksVersion) : IDisposable
     {
         public void Dispose() => Firsts.Dispose();
+    }
+
+    private struct TreeSumArgs
+    {
+        public ulong Rows;
+        public long Length;
+        public int Count;
     }
 
     private struct PackArgs

@@ -11,7 +11,7 @@ internal sealed partial class CudaParameters
     /// Sums over ranks by NCCL, which in ordered ones only moves bytes: each rank adds up its part of the numbers in one binary tree over the ranks and gives it to all, as
     /// <see cref="OrderedSum"/> does, whose bits these are.
     /// </summary>
-    internal sealed class CudaSum(CudaParameters parameters, CudaStream stream, CudaKernels kernels, Nccl nccl, SumOrder order) : DeviceSum
+    internal sealed class CudaSum(CudaParameters parameters, CudaStream stream, Nccl nccl, SumOrder order) : DeviceSum
     {
         private CudaBuffer? _row, _received;
 
@@ -25,17 +25,17 @@ internal sealed partial class CudaParameters
 
         public override void Run(ReadOnlySpan<int> indices, ParameterSlot slot, bool dense, int having)
         {
-            RowLayout layout = parameters.Layout(indices, dense);
-            if (layout.Length == 0) return;
+            int length = parameters.Layout(indices, dense).Length;
+            if (length == 0) return;
             ulong row = _row!.Pointer;
-            parameters.Move(layout, slot, row, unpack: false);
-            if (order == SumOrder.Ordered) AddInOrder(row, layout.Length, having);
+            parameters.Pack(indices, slot, dense, row);
+            if (order == SumOrder.Ordered) AddInOrder(row, length, having);
             else
             {
-                if (nccl.Rank >= having) stream.Fill32(row, 0, layout.Length);
-                nccl.AllReduce(row, layout.Length);
+                if (nccl.Rank >= having) stream.Fill32(row, 0, length);
+                nccl.AllReduce(row, length);
             }
-            parameters.Move(layout, slot, row, unpack: true);
+            parameters.Unpack(indices, slot, dense, row);
         }
 
         public override void Dispose()
@@ -52,18 +52,10 @@ internal sealed partial class CudaParameters
             if (part * (long)nccl.Size - length is > 0 and var rest) stream.Fill32(row + (ulong)length * sizeof(float), 0, rest);
             ulong received = _received!.Pointer;
             nccl.AllToAll(row, received, part);
-            var args = new TreeSumArgs { Rows = received, Length = part, Count = having };
-            kernels.Get("tree_sum").Launch(stream, CudaDevice.Blocks(part, stream.Context.MultiprocessorCount), CudaDevice.Threads, 0, in args);
+            parameters.AddRows(received, part, having);
             nccl.AllGather(received, row, part);
         }
 
         private int PartOf(int length) => (int)((length + (long)nccl.Size - 1) / nccl.Size);
-    }
-
-    private struct TreeSumArgs
-    {
-        public ulong Rows;
-        public long Length;
-        public int Count;
     }
 }
