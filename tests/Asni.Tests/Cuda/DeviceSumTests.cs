@@ -19,6 +19,8 @@ using Asni.Training;
 namespace Asni.Tests.Cuda;
 
 /// <summary>Gradients that GPUs add up among themselves: in the simulator ranks are threads, each with a GPU of its own.</summary>
+/// <remarks>A failure in the simulator drops what all streams have in flight.</remarks>
+[NonParallelizable]
 public class DeviceSumTests
 {
     // Parameters whose last mask word is a part of one, and one of several chunks.
