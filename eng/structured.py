@@ -152,6 +152,8 @@ def main():
     before, known = load_table(beside) if beside else (None, {})
     if before and settings and before != settings:
         sys.exit(f"structured.py: {beside} is of runs with {before}, and these have {settings}; move it away to begin a new table.")
+    if beside and not (before or settings):
+        sys.exit(f"structured.py: nothing says with what flags the runs in {options.runs} were made; call with --start and those flags.")
     failed = []
     if options.start:
         keep_settings(options.runs, shlex.split(settings), None, keep=True)

@@ -89,8 +89,8 @@ internal sealed class CudaSpeed : IDisposable
         }
         // Of the gradients about every memory sector of 32 bytes that has a live one is read: 8 of 20 of them; and all of the mask.
         Time("pack, 5 % live", shape, (8 / 20.0 * sizeof(float) + 1 / 8.0 + sizeof(float) / 20.0) * count, 0, () => p.Pack(weights, ParameterSlot.Gradient, dense: false, row.Pointer));
-        using DeviceSum? sum = ((IExchangingDevice)_device).CreateSum(p, Communicator.Alone, SumOrder.Ordered);
-        if (sum is null) return;
+        if (((IExchangingDevice)_device).Join(Communicator.Alone) is null) return;
+        DeviceSum sum = ((IExchangingDevice)_device).CreateSum(p, SumOrder.Ordered, (long)count);
         sum.Prepare(weights, dense: true);
         // Packed, sent, added, given to all and unpacked: read and written each.
         Time("exchange of one rank, NCCL", shape, 10 * sizeof(float) * count, 0, () => sum.Run(weights, ParameterSlot.Gradient, dense: true, having: 1));

@@ -63,7 +63,7 @@ ASNI_EXPORT CUresult cuDeviceGetName(char* name, int length, int device) {
 }
 
 // The threads that ask are counted, so that ranks that are threads have a GPU of their own each, and those that are processes share one.
-ASNI_EXPORT CUresult cuDeviceGetUuid_v2(char* uuid, int device) {
+ASNI_EXPORT CUresult cuDeviceGetUuid(char* uuid, int device) {
     return guarded([&] {
         static std::atomic<int> threads = 0;
         static thread_local int number = ++threads;

@@ -41,7 +41,7 @@ struct Part {
 
 // Ranks of one communicator. All under the driver's lock.
 struct World {
-    int size = 0, joined = 0, left = 0;
+    int size = 0, joined = 0;
     uint64_t done = 0;  // exchanges
     int arrived = 0;
     std::vector<Part> parts;
@@ -158,7 +158,6 @@ void take_part(World& world, int rank, Stream* stream, const Part& part) {
     uint64_t number = world.done;
     world.parts[rank] = part;
     world.arrived++;
-    if (world.left > 0) fail_all(world, "NCCL: a rank has left");
     if (world.arrived < world.size) {
         wait_for_ranks(world, stream, [&] { return world.done > number; });
         return;
@@ -260,18 +259,9 @@ ASNI_EXPORT int ncclCommInitRank(void** handle, int size, UniqueId id, int rank)
         world->here[rank] = true;
         world->joined++;
         moved.notify_all();
+        if (world->joined == size) worlds.erase(std::string(id.bytes, sizeof id.bytes));
         wait_for_ranks(*world, nullptr, [&] { return world->joined == size; });
         *handle = new Communicator{world, rank};
-    });
-}
-
-ASNI_EXPORT int ncclCommDestroy(void* handle) {
-    return nccl_call(invalid_argument, [&] {
-        Communicator* communicator = communicator_of(handle);
-        communicator->world->left++;
-        // Who waits for it would wait for ever.
-        if (communicator->world->arrived > 0) fail_all(*communicator->world, "NCCL: a rank has left");
-        delete communicator;
     });
 }
 

@@ -23,7 +23,7 @@ public sealed class CudaDevice : Device, ICudaAddresses, IExchangingDevice
     private readonly CudaKernels _kernels;
     private readonly ConvolutionRuntime _runtime;
     private CudaBuffer? _staging, _imageTable;
-    private (Communicator Ranks, Nccl? Nccl)? _exchange;
+    private readonly GpuExchange _exchange;
     private Normalization? _tabled;
 
     /// <param name="ordinal">Number of the GPU.</param>
@@ -36,6 +36,7 @@ public sealed class CudaDevice : Device, ICudaAddresses, IExchangingDevice
         _context = CudaContext.Open(ordinal);
         _kernels = new CudaKernels(_context);
         _stream = new CudaStream(_context);
+        _exchange = new GpuExchange(_stream);
         TuningCache? cache = ConvolutionTuner.MayMeasure(_context) ? TuningCache.Default : null;
         _runtime = new ConvolutionRuntime(_stream, _kernels, precision, this, cache);
     }
@@ -131,14 +132,17 @@ public sealed class CudaDevice : Device, ICudaAddresses, IExchangingDevice
 
     internal override DeviceParameters CreateParameters(ImmutableArray<Parameter> parameters) => new CudaParameters(parameters, _stream, _kernels, Precision);
 
-    DeviceSum? IExchangingDevice.CreateSum(DeviceParameters parameters, Communicator ranks, SumOrder order)
+    string? IExchangingDevice.Join(Communicator ranks)
     {
-        if (_exchange?.Ranks != ranks)
-        {
-            _exchange?.Nccl?.Dispose();
-            _exchange = (ranks, Nccl.Open(_stream, ranks));
-        }
-        return _exchange?.Nccl is { } nccl ? new CudaParameters.CudaSum((CudaParameters)parameters, _stream, nccl, order) : null;
+        _exchange.Join(ranks);
+        return _exchange.Nccl is null ? null : "NCCL " + Nccl.VersionText;
+    }
+
+    DeviceSum IExchangingDevice.CreateSum(DeviceParameters parameters, SumOrder order, long most)
+    {
+        Nccl nccl = _exchange.Nccl ?? throw new InvalidOperationException("the ranks' GPUs have not joined");
+        (ulong row, ulong received) = _exchange.Reserve(CudaParameters.CudaSum.PartOf(most, nccl.Size) * (long)nccl.Size * sizeof(float));
+        return new CudaParameters.CudaSum((CudaParameters)parameters, _stream, nccl, order, row, received);
     }
 
     internal override ConvolutionOperation CreateConvolution(in ConvolutionSpec spec) => _runtime.Create(spec);
@@ -165,15 +169,16 @@ public sealed class CudaDevice : Device, ICudaAddresses, IExchangingDevice
     internal override DeviceRecording? Record(Action work)
     {
         _stream.BeginCapture();
-        CudaGraph graph;
         try
         {
             work();
         }
-        finally
+        catch
         {
-            graph = _stream.EndCapture();
+            _stream.DropCapture();
+            throw;
         }
+        CudaGraph graph = _stream.EndCapture();
         Recordings++;
         return new Recording(_stream, graph);
     }
@@ -191,7 +196,7 @@ public sealed class CudaDevice : Device, ICudaAddresses, IExchangingDevice
     protected override void Dispose(bool disposing)
     {
         if (!disposing) return;
-        _exchange?.Nccl?.Dispose();
+        _exchange.Dispose();
         _staging?.Dispose();
         _imageTable?.Dispose();
         _runtime.Dispose();

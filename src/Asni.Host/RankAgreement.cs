@@ -73,6 +73,8 @@ internal static class RankAgreement
         for (int rank = 1; rank < ranks.Size; rank++)
             for (int i = 0; i < common.Length; i++)
                 if (!Hash(rank, i).SequenceEqual(Hash(0, i))) throw new AsniException($"rank {rank} has {common[i].What} than rank 0.");
+        // What is asked for and cannot be is told before there is a folder.
+        GradientExchange.Join(device, ranks, plan.Recipe.Reduce);
 
         Span<byte> Hash(int rank, int i) => all.AsSpan(rank * own.Length + i * SHA256.HashSizeInBytes, SHA256.HashSizeInBytes);
     }

@@ -22,7 +22,7 @@ internal static unsafe partial class Cuda
     [LibraryImport(Library)] internal static partial int cuDeviceGetName(byte* name, int length, int device);
     [LibraryImport(Library)] internal static partial int cuDeviceGetAttribute(out int value, int attribute, int device);
     [LibraryImport(Library)] internal static partial int cuDeviceTotalMem_v2(out nuint bytes, int device);
-    [LibraryImport(Library)] internal static partial int cuDeviceGetUuid_v2(out Guid uuid, int device);
+    [LibraryImport(Library)] internal static partial int cuDeviceGetUuid(out Guid uuid, int device);
     [LibraryImport(Library)] internal static partial int cuDevicePrimaryCtxRetain(out nint context, int device);
     [LibraryImport(Library)] internal static partial int cuDevicePrimaryCtxRelease_v2(int device);
     [LibraryImport(Library)] internal static partial int cuCtxSetCurrent(nint context);

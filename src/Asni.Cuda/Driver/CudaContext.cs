@@ -39,12 +39,12 @@ internal sealed unsafe class CudaContext : IDisposable
     /// <summary>Bytes.</summary>
     public long TotalMemory { get; }
 
-    /// <summary>16 bytes that no other GPU has.</summary>
+    /// <summary>16 bytes that no other GPU has; slices of one (MIG) have the same.</summary>
     public Guid Uuid
     {
         get
         {
-            CudaException.Check(Cuda.cuDeviceGetUuid_v2(out Guid uuid, _device));
+            CudaException.Check(Cuda.cuDeviceGetUuid(out Guid uuid, _device));
             return uuid;
         }
     }

@@ -120,6 +120,15 @@ internal sealed unsafe class CudaStream : IDisposable
         return new CudaGraph(graph);
     }
 
+    /// <summary>In place of <see cref="EndCapture"/>, after a call in between failed: nothing is being recorded any more.</summary>
+    public void DropCapture()
+    {
+        IsCapturing = false;
+        Context.MakeCurrent();
+        // The driver may have ended it itself.
+        if (Cuda.cuStreamEndCapture(Handle, out nint graph) == 0) new CudaGraph(graph).Dispose();
+    }
+
     public void Dispose()
     {
         if (Handle == 0) return;

@@ -8,7 +8,7 @@ namespace Asni.Cuda.Libraries;
 /// <summary>
 /// NCCL, NVIDIA's library of exchanges between GPUs, on one stream, if every rank has it and a GPU of its own. Functions under their C names, each returns an ncclResult_t.
 /// </summary>
-internal sealed unsafe partial class Nccl : IDisposable
+internal sealed unsafe partial class Nccl
 {
     private const string Library = NativeLibraries.Nccl;
 
@@ -16,24 +16,24 @@ internal sealed unsafe partial class Nccl : IDisposable
     private const int Float32 = 7, Sum = 0;
 
     private readonly nint _stream;
-    private readonly int _size;
-    private nint _handle;
+    private readonly nint _handle;
 
     static Nccl() => NativeLibraries.Register();
 
     private Nccl(CudaStream stream, Communicator ranks)
     {
-        (_stream, _size, Rank) = (stream.Handle, ranks.Size, ranks.Rank);
+        (_stream, Size, Rank) = (stream.Handle, ranks.Size, ranks.Rank);
         var id = default(UniqueId);
         stream.Context.MakeCurrent();
         if (Rank == 0) Check(ncclGetUniqueId(out id));
         ranks.Broadcast(MemoryMarshal.AsBytes(new Span<UniqueId>(ref id)), root: 0);
-        Check(ncclCommInitRank(out _handle, _size, id, Rank));
+        // It takes its memory here, and connects the GPUs.
+        Check(ncclCommInitRank(out _handle, Size, id, Rank));
     }
 
     public int Rank { get; }
 
-    public int Size => _size;
+    public int Size { get; }
 
     /// <summary>As NCCL counts: 22809 is 2.28.9. Null: the library is not there.</summary>
     public static int? Version => NativeLibraries.Exports(Library, nameof(ncclSend)) && ncclGetVersion(out int version) == 0 ? version : null;
@@ -60,13 +60,16 @@ internal sealed unsafe partial class Nccl : IDisposable
     {
         // One ncclAlltoAll is there from 2.28 on; these are what it does.
         Check(ncclGroupStart());
-        for (int rank = 0; rank < _size; rank++)
+        int failed = 0;
+        for (int rank = 0; rank < Size && failed == 0; rank++)
         {
             ulong at = (ulong)rank * (ulong)length * sizeof(float);
-            Check(ncclSend(parts + at, (nuint)length, Float32, rank, _handle, _stream));
-            Check(ncclRecv(received + at, (nuint)length, Float32, rank, _handle, _stream));
+            failed = ncclSend(parts + at, (nuint)length, Float32, rank, _handle, _stream);
+            if (failed == 0) failed = ncclRecv(received + at, (nuint)length, Float32, rank, _handle, _stream);
         }
-        Check(ncclGroupEnd());
+        // Always, or the thread's later calls would wait for it.
+        int ended = ncclGroupEnd();
+        Check(failed == 0 ? ended : failed, "ncclSend");
     }
 
     /// <summary>Gives every rank what each has, in the order of the ranks.</summary>
@@ -74,13 +77,6 @@ internal sealed unsafe partial class Nccl : IDisposable
 
     /// <summary>Puts the sum over the ranks, in an order of NCCL's own, in place of the numbers.</summary>
     public void AllReduce(ulong numbers, int length) => Check(ncclAllReduce(numbers, numbers, (nuint)length, Float32, Sum, _handle, _stream));
-
-    public void Dispose()
-    {
-        if (_handle == 0) return;
-        ncclCommDestroy(_handle);
-        _handle = 0;
-    }
 
     private void Check(int status, [CallerArgumentExpression(nameof(status))] string call = "")
     {
@@ -92,7 +88,6 @@ internal sealed unsafe partial class Nccl : IDisposable
     [LibraryImport(Library)] private static partial int ncclGetVersion(out int version);
     [LibraryImport(Library)] private static partial int ncclGetUniqueId(out UniqueId id);
     [LibraryImport(Library)] private static partial int ncclCommInitRank(out nint handle, int size, UniqueId id, int rank);
-    [LibraryImport(Library)] private static partial int ncclCommDestroy(nint handle);
     [LibraryImport(Library)] private static partial nint ncclGetErrorString(int status);
     // From 2.13 on.
     [LibraryImport(Library)] private static partial nint ncclGetLastError(nint handle);

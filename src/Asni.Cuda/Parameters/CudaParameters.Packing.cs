@@ -60,19 +60,28 @@ internal sealed partial class CudaParameters
         Launch("pack", layout.Chunks.Count, in args);
     }
 
-    /// <summary>Made once for each set of parameters while their masks stay; there are few.</summary>
+    /// <summary>Made once for each set of parameters while their masks stay.</summary>
     private RowLayout Layout(ReadOnlySpan<int> parameters, bool dense)
     {
-        ChunkList chunks = List(parameters);
-        string key = string.Join(',', chunks.Parameters) + (dense ? " dense" : "");
+        int[] ordered = parameters.ToArray();
+        Array.Sort(ordered);
+        string key = string.Join(',', ordered) + (dense ? " dense" : "");
         if (_layouts.TryGetValue(key, out RowLayout? layout) && (dense || layout.MasksVersion == MasksVersion)) return layout;
-        if (layout is not null)
+        DropLayouts();
+        return _layouts[key] = NewLayout(new ChunkList(this, ordered, byOutput: false), dense);
+    }
+
+    /// <summary>Those of masks that have moved.</summary>
+    private void DropLayouts()
+    {
+        string[] stale = [.. _layouts.Where(l => !l.Value.Dense && l.Value.MasksVersion != MasksVersion).Select(l => l.Key)];
+        // Launches that read them may not be done.
+        if (stale.Length > 0) _stream.Synchronize();
+        foreach (string key in stale)
         {
-            // Launches that read it may not be done.
-            _stream.Synchronize();
-            layout.Dispose();
+            _layouts[key].Dispose();
+            _layouts.Remove(key);
         }
-        return _layouts[key] = NewLayout(chunks, dense);
     }
 
     private RowLayout NewLayout(ChunkList chunks, bool dense)
@@ -84,12 +93,12 @@ internal sealed partial class CudaParameters
             Parameter p = Parameters[index];
             bool all = dense || _live[index] == p.Elements;
             ReadOnlySpan<uint> words = all ? default : FetchMask(p);
-            for (int first = 0; first < p.Elements; first += ChunkArgs.Elements)
+            for (long first = 0; first < p.Elements; first += ChunkArgs.Elements)
             {
                 firsts.Add(checked((int)length));
                 if (all) length += Math.Min(ChunkArgs.Elements, p.Elements - first);
                 else
-                    foreach (uint word in words[(first / 32)..Math.Min((first + ChunkArgs.Elements) / 32, words.Length)]) length += BitOperations.PopCount(word);
+                    foreach (uint word in words[(int)(first / 32)..(int)Math.Min((first + ChunkArgs.Elements) / 32, words.Length)]) length += BitOperations.PopCount(word);
             }
         }
         var buffer = new CudaBuffer(_stream, Math.Max(1, firsts.Count) * sizeof(int));
@@ -111,7 +120,11 @@ internal sealed partial class CudaParameters
     /// <param name="Length">Of the row.</param>
     private sealed record RowLayout(ChunkList Chunks, CudaBuffer Firsts, int Length, bool Dense, int MasksVersion) : IDisposable
     {
-        public void Dispose() => Firsts.Dispose();
+        public void Dispose()
+        {
+            Chunks.Dispose();
+            Firsts.Dispose();
+        }
     }
 
     private struct TreeSumArgs

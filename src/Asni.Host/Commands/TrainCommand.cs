@@ -214,7 +214,7 @@ internal sealed class TrainCommand
         string part = plan.Settings.Limit is null || DataSource.IsSynthetic(r.Data) ? "" : text($"; the first {plan.Data.Train.Count:N0} of them");
         _console.Line("data        " + plan.Data.Source + part);
         _console.Line("device      " + device.Description);
-        if (Ranks.Size > 1) _console.Line(text($"ranks       {Ranks.Size}, with {r.Lanes / Ranks.Size} of {r.Lanes} lanes each"));
+        if (Ranks.Size > 1) _console.Line(text($"ranks       {Ranks.Size}, with {r.Lanes / Ranks.Size} of {r.Lanes} lanes each{(GradientExchange.Join(device, Ranks, r.Reduce) is { } by ? "; gradients by " + by : "")}"));
         if (deviceNote is not null) _console.Line("            no GPU is used: " + deviceNote);
         PhasePlan first = plan.Phases.First();
         string sparsity = r.Method.FinalSparsity(r, plan.Network) is { } final ? text($", sparsity {final * 100:0.0#} %") : "";

@@ -71,7 +71,7 @@ internal static class RunSettingList
         Integer<Recipe>("batch", "images per training step", r => r.BatchSize, (r, v) => r with { BatchSize = v }),
         Integer<Recipe>("lanes", "equal parts of a batch that are computed one after another, in the memory of one; batch-norm normalizes within each (default: 1, where --batch is given)", r => r.Lanes, (r, v) => r with { Lanes = v })
             with { YieldsTo = ("batch", r => r with { Lanes = 1 }) },
-        Choice<Recipe, SumOrder>("reduce", "how ranks on GPUs add their gradients: ordered, with the bits of one rank, or fast, in an order of NCCL's own", r => r.Reduce, (r, v) => r with { Reduce = v }),
+        Choice<Recipe, SumOrder>("reduce", "how ranks on GPUs add their gradients: ordered, with the bits of one rank; host, likewise but without NCCL; fast, in an order of NCCL's own", r => r.Reduce, (r, v) => r with { Reduce = v }),
         Switch<Recipe>("augment", "augment images: random crop after padding by 4 (image files: random resized crop) and horizontal flip",
             r => r.Augmentation != Augmentation.None, (r, v) => r with { Augmentation = v ? s_augmentation : Augmentation.None }) with { OffSummary = "train without augmentation" },
         Number<Recipe>("label-smoothing", "share of the label that is spread over all classes", r => r.LabelSmoothing, (r, v) => r with { LabelSmoothing = v }),

@@ -1,4 +1,3 @@
-using System.Numerics;
 using Asni.Tensors;
 
 namespace Asni.Devices;

@@ -6,7 +6,7 @@ using Asni.Networks;
 namespace Asni.Distributed;
 
 /// <summary>
-/// Adds the gradients of all ranks, and what their running statistics became, in the order of the ranks. Numbers of live weights alone travel, in buckets: those of the last layers
+/// Adds the gradients of all ranks, and what their running statistics became. Numbers of live weights alone travel, in buckets: those of the last layers
 /// are on their way while the backward pass goes on with the layers before, where the device computes as it is called and a processor is to spare. Without one, what goes on beside the
 /// backward pass slows it by more than it saves. Where devices exchange among themselves, they do after the backward pass.
 /// </summary>
@@ -24,7 +24,8 @@ internal sealed class GradientExchange : IDisposable
     private readonly OrderedSum _sum;
     private readonly BucketQueue? _beside;
     private readonly DeviceSum? _onDevice;
-    private readonly RecordedWork? _work;
+    private readonly Device _device;
+    private RecordedWork? _work;
     private readonly int[] _stepOf;
     private readonly int _first, _length;
     private GradientBucket[] _buckets = [];
@@ -38,14 +39,25 @@ internal sealed class GradientExchange : IDisposable
     /// <exception cref="UsageException">Devices that add in an order of their own do not find each other.</exception>
     public GradientExchange(Model model, Plan plan, Communicator ranks, LaneTree? lanes, bool? beside = null, (int First, int Others)? lengths = null, SumOrder order = SumOrder.Ordered)
     {
-        (_parameters, _ranks, _lanes, _sum) = (model.Parameters, ranks, lanes, new OrderedSum(ranks));
+        (_device, _parameters, _ranks, _lanes, _sum) = (model.Device, model.Parameters, ranks, lanes, new OrderedSum(ranks));
         _stepOf = [.. _parameters.Parameters.Select(p => plan.StepOf(p.Index))];
-        _onDevice = (model.Device as IExchangingDevice)?.CreateSum(_parameters, ranks, order);
-        if (_onDevice is null && order == SumOrder.Fast)
+        bool onDevice = Join(_device, ranks, order) is not null;
+        (_first, _length) = lengths ?? (onDevice ? (DeviceLength, DeviceLength) : (FirstLength, BucketLength));
+        long most = Math.Max(Math.Max(_first, _length), _parameters.Parameters.Where(p => p.IsTrained).Max(p => p.Elements));
+        most = Math.Max(most, _parameters.Parameters.Where(p => !p.IsTrained).Sum(p => p.Elements));
+        if (onDevice) _onDevice = ((IExchangingDevice)_device).CreateSum(_parameters, order, most);
+        else if (beside ?? ranks.Processors > _device.HostThreads) _beside = new BucketQueue(_sum);
+    }
+
+    /// <summary>Finds the devices of the other ranks, the first time. All ranks call it.</summary>
+    /// <returns>By what they exchange gradients, in words; null: through the host's memory.</returns>
+    /// <exception cref="UsageException">Sums are to be fast, and the devices do not exchange.</exception>
+    public static string? Join(Device device, Communicator ranks, SumOrder order)
+    {
+        string? by = order == SumOrder.Host ? null : (device as IExchangingDevice)?.Join(ranks);
+        if (by is null && order == SumOrder.Fast)
             throw new UsageException("fast sums of gradients are for ranks on a GPU each, all with the same NCCL (libnccl.so.2); ordered ones need neither.");
-        (_first, _length) = lengths ?? (_onDevice is null ? (FirstLength, BucketLength) : (DeviceLength, DeviceLength));
-        if (_onDevice is not null) _work = new RecordedWork(model.Device, SumOnDevice);
-        else if (beside ?? ranks.Processors > model.Device.HostThreads) _beside = new BucketQueue(_sum);
+        return by;
     }
 
     /// <summary>Whether devices exchange among themselves.</summary>
@@ -63,17 +75,17 @@ internal sealed class GradientExchange : IDisposable
     public void Begin(int having, bool dense)
     {
         if (_masksVersion != _parameters.MasksVersion || _dense != dense) Divide(dense);
-        if (_having != having) _work?.Forget();
+        if (_having != having) ForgetWork();
         (_next, _having) = (0, having);
     }
 
     /// <summary>After the backward pass, or in place of it where this rank has no lane in the step. Leaves the sums.</summary>
     public void Finish()
     {
-        if (_work is not null)
+        if (_onDevice is not null)
         {
             _lanes?.AddLast(_dense);
-            _work.Run();
+            (_work ??= new RecordedWork(_device, SumOnDevice)).Run();
         }
         else if (_beside is null) ExchangeAll();
         else
@@ -89,9 +101,15 @@ internal sealed class GradientExchange : IDisposable
 
     public void Dispose()
     {
-        _work?.Dispose();
-        _onDevice?.Dispose();
+        ForgetWork();
         _beside?.Dispose();
+    }
+
+    /// <summary>What is done once is not recorded.</summary>
+    private void ForgetWork()
+    {
+        _work?.Dispose();
+        _work = null;
     }
 
     private void SumOnDevice()
@@ -134,7 +152,7 @@ internal sealed class GradientExchange : IDisposable
         if (_onDevice is null) Place(buckets);
         else
         {
-            _work!.Forget();
+            ForgetWork();
             foreach (GradientBucket bucket in buckets) _onDevice.Prepare(bucket.Parameters, dense);
         }
 

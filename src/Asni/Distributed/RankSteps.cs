@@ -14,7 +14,8 @@ internal sealed class RankSteps(Communicator ranks, CancellationTokenSource stop
 
     public Communicator Ranks => ranks;
 
-    public SumOrder Order { get; init; }
+    /// <summary>How gradients are added.</summary>
+    public SumOrder Sum { get; init; }
 
     /// <summary>Sums over all lanes of the epoch so far.</summary>
     public LossSums Sums { get; private set; }

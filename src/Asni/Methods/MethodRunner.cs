@@ -40,7 +40,7 @@ public static class MethodRunner
             Given = start,
             Checkpoints = checkpoints,
             Cancellation = cancellation,
-            Ranks = ranks.Size == 1 ? null : new RankSteps(ranks, stop, cancellationToken) { Order = recipe.Reduce },
+            Ranks = ranks.Size == 1 ? null : new RankSteps(ranks, stop, cancellationToken) { Sum = recipe.Reduce },
         };
         var phases = ImmutableArray.CreateBuilder<PhaseResult>();
         bool complete = false;

@@ -46,19 +46,23 @@ internal sealed class Trainer : IDisposable
         _share.Validate();
         if (lanes > 1) _lanes = new LaneTree(model.Parameters);
         _ranks = ranks;
+        // What exchanges takes its memory first, so that a batch that does not fit beside it is told.
+        if (ranks is not null) GradientExchange.Join(model.Device, all, ranks.Sum);
         try
         {
             _training = new Plan(model, batch, training: true, labelSmoothing) { Lanes = lanes };
             _evaluator = new Evaluator(model, data.Test, batch, all);
+            _feed = new BatchFeed(_training, data.Train, augmentation, shuffle: true, _share);
+            if (ranks is not null) _exchange = new GradientExchange(model, _training, all, _lanes, order: ranks.Sum);
         }
         catch (Exception e)
         {
+            _feed?.Dispose();
             _training?.Dispose();
+            _evaluator?.Dispose();
             if (e is DeviceMemoryException) throw TooLarge(model, batch, lanes, n => batchSize % n == 0 ? Math.Min(batchSize / n, data.Train.Count) : int.MaxValue);
             throw;
         }
-        _feed = new BatchFeed(_training, data.Train, augmentation, shuffle: true, _share);
-        if (ranks is not null) _exchange = new GradientExchange(model, _training, all, _lanes, order: ranks.Order);
     }
 
     public Model Model { get; }

@@ -33,11 +33,10 @@ public class DeviceSumTests
         if (Nccl.Version is null) Assert.Ignore("NCCL is not here");
     }
 
-    /// <summary>The first two steps run directly and recorded, in the next a rank has no lane, then masks move.</summary>
     [Test]
     public void Ordered_sums_have_the_bits_of_those_through_the_host([Values(1, 2, 5, 9)] int size, [Values] bool dense)
     {
-        float[][][] onDevice = Sums(size, dense, onDevice: true, ordered: true), throughHost = Sums(size, dense, onDevice: false, ordered: true);
+        float[][][] onDevice = Sums(size, dense, SumOrder.Ordered), throughHost = Sums(size, dense, SumOrder.Host);
         Assert.That(onDevice[0], Is.EqualTo(throughHost[0]));
         for (int rank = 1; rank < size; rank++) Assert.That(onDevice[rank], Is.EqualTo(onDevice[0]));
     }
@@ -45,9 +44,9 @@ public class DeviceSumTests
     [Test]
     public void Fast_sums_are_the_same_but_for_rounding([Values(1, 3)] int size, [Values] bool dense)
     {
-        float[][][] fast = Sums(size, dense, onDevice: true, ordered: false), ordered = Sums(size, dense, onDevice: false, ordered: true);
+        float[][][] fast = Sums(size, dense, SumOrder.Fast), ordered = Sums(size, dense, SumOrder.Host);
         for (int rank = 0; rank < size; rank++)
-            for (int step = 0; step < ordered[0].Length; step++) Assert.That(fast[rank][step], Is.EqualTo(ordered[0][step]).Within(1e-5), $"rank {rank}, step {step}");
+            for (int step = 0; step < ordered[0].Length; step++) Assert.That(fast[rank][step], Is.EqualTo(ordered[0][step]).Within(1e-4), $"rank {rank}, step {step}");
     }
 
     [Test]
@@ -57,7 +56,9 @@ public class DeviceSumTests
         {
             using var device = new CudaDevice();
             using Model model = Create(device);
-            using DeviceSum sum = ((IExchangingDevice)device).CreateSum(model.Parameters, r, SumOrder.Ordered)!;
+            IExchangingDevice exchanging = device;
+            Assert.That(exchanging.Join(r), Does.StartWith("NCCL "));
+            DeviceSum sum = exchanging.CreateSum(model.Parameters, SumOrder.Ordered, most: 1000);
             // As no masks of two ranks may be.
             if (r.Rank == 1) model.Parameters.SetMask(0, Values.Mask(7, s_network.Parameters[0].Elements, 0.2));
             sum.Prepare([0], dense: false);
@@ -69,9 +70,9 @@ public class DeviceSumTests
     }
 
     [Test]
-    public void Training_on_several_GPUs_has_the_bits_of_one([Values("bottleneck")] string network)
+    public void Training_on_several_GPUs_has_the_bits_of_one([Values(CudaPrecision.Fp32, CudaPrecision.Bf16)] CudaPrecision precision)
     {
-        Network net = SmallNetworks.Create(network);
+        Network net = SmallNetworks.Create("bottleneck");
         DatasetSplit data = BlobDataset.Split(60, net.Input, net.Classes);
         var recipe = new Recipe
         {
@@ -89,7 +90,8 @@ public class DeviceSumTests
 
         string[] Train(int size) => ThreadRanks.Run(Require(size), ranks =>
         {
-            using var device = new CudaDevice();
+            using var device = new CudaDevice(0, precision);
+            Assert.That(GradientExchange.Join(device, ranks, recipe.Reduce), Does.StartWith("NCCL "));
             return MethodRunner.Run(recipe, net, data, device, ranks).Phases[^1].Model.ComputeSha256();
         });
     }
@@ -116,17 +118,18 @@ public class DeviceSumTests
     }
 
     /// <summary>All numbers of each rank after each step.</summary>
-    private static float[][][] Sums(int size, bool dense, bool onDevice, bool ordered) => ThreadRanks.Run(Require(size), r =>
+    private static float[][][] Sums(int size, bool dense, SumOrder order) => ThreadRanks.Run(Require(size), r =>
     {
         using var device = new CudaDevice();
         using Model model = Create(device);
         using var plan = new Plan(model, 2, training: true) { Lanes = size };
-        using var exchange = new GradientExchange(model, plan, onDevice ? r : new WithoutDevice(r), null, beside: false, lengths: (16, 64), ordered ? SumOrder.Ordered : SumOrder.Fast);
-        Assert.That(exchange.IsOnDevice, Is.EqualTo(onDevice));
+        using var exchange = new GradientExchange(model, plan, r, null, beside: false, lengths: (16, 64), order);
+        Assert.That(exchange.IsOnDevice, Is.EqualTo(order != SumOrder.Host));
         var steps = new List<float[]>();
-        foreach (int having in (int[])[size, size, Math.Max(1, size - 1), size])
+        // Directly, recorded and replayed; then a rank has no lane, and masks move.
+        foreach (int having in (int[])[size, size, size, Math.Max(1, size - 1), size, size])
         {
-            if (steps.Count == 3) SetMasks(model, seed: 9);
+            if (steps.Count == 4) SetMasks(model, seed: 9);
             exchange.Begin(having, dense);
             plan.Load(Values.Random((ulong)(10 * steps.Count + r.Rank), 2 * s_network.Input.Elements), [1, 3]);
             plan.RunTraining(dense, 2 * size);
@@ -154,24 +157,5 @@ public class DeviceSumTests
     private static void SetMasks(Model model, ulong seed)
     {
         foreach (Parameter p in s_network.Weights) model.Parameters.SetMask(p.Index, Values.Mask(seed + (ulong)p.Index, p.Elements, 0.3));
-    }
-
-    /// <summary>One whose GPUs do not find each other: all say the same.</summary>
-    private sealed class WithoutDevice(Communicator ranks) : Communicator
-    {
-        private bool _asked;
-
-        public override int Rank => ranks.Rank;
-        public override int Size => ranks.Size;
-        public override void Broadcast(Span<byte> bytes, int root) => ranks.Broadcast(bytes, root);
-
-        public override void AllGather(ReadOnlySpan<byte> own, Span<byte> all)
-        {
-            ranks.AllGather(own, all);
-            if (!_asked) all.Clear();
-            _asked = true;
-        }
-
-        public override void AllToAll(ReadOnlySpan<byte> parts, Span<byte> received) => ranks.AllToAll(parts, received);
     }
 }
