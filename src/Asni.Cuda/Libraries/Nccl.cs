@@ -42,14 +42,22 @@ internal sealed unsafe partial class Nccl
     public static string? VersionText => Version is { } v ? FormattableString.Invariant($"{v / 10000}.{v / 100 % 100}.{v % 100}") : null;
 
     /// <summary>Null on every rank when the library is not on all of them in one version, or two share a GPU.</summary>
-    /// <exception cref="CudaLibraryException">NCCL does not find the other ranks.</exception>
+    /// <exception cref="AsniException">NCCL does not find the other ranks.</exception>
     public static Nccl? Open(CudaStream stream, Communicator ranks)
     {
         var own = new Place { Version = Version ?? 0, Gpu = stream.Context.Uuid };
         var all = new Place[ranks.Size];
         ranks.AllGather(MemoryMarshal.AsBytes(new ReadOnlySpan<Place>(in own)), MemoryMarshal.AsBytes(all.AsSpan()));
         bool everywhere = all[0].Version != 0 && all.All(p => p.Version == all[0].Version);
-        return everywhere && all.Select(p => p.Gpu).Distinct().Count() == ranks.Size ? new Nccl(stream, ranks) : null;
+        if (!everywhere || all.Select(p => p.Gpu).Distinct().Count() < ranks.Size) return null;
+        try
+        {
+            return new Nccl(stream, ranks);
+        }
+        catch (CudaLibraryException e)
+        {
+            throw new AsniException($"{e.Message.TrimEnd('.')}; NCCL_DEBUG=INFO tells more, and 'reduce: host' does without NCCL.");
+        }
     }
 
     /// <summary>Gives rank r the r-th part of what each has, in the order of the ranks that had it.</summary>

@@ -106,6 +106,13 @@ public class MpiTests(string launcher)
         Refused("6 lanes go on 1, 3 or 6 ranks, not on 4.", 2, ["-np", "4", .. Program, "--net", "lenet300", "--data", "digits", "--batch", "60", "--lanes", "6", "--out", _folder["x"]]);
 
     [Test]
+    public void Fast_sums_without_GPUs_are_refused()
+    {
+        Refused("fast sums of gradients are for ranks on a GPU each", 2, ["-np", "2", .. Program, .. s_run, "--reduce", "fast", "--out", _folder["x"]]);
+        Assert.That(Directory.Exists(_folder["x"]), Is.False);
+    }
+
+    [Test]
     public void A_failure_of_one_rank_ends_all()
     {
         _folder.Write("x/there", [1]);
