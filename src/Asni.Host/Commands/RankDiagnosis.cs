@@ -19,13 +19,18 @@ internal static class RankDiagnosis
 
     public static void Write(HostConsole console)
     {
+        using Device device = DeviceChoice.Best(new DeviceOptions { Threads = console.Ranks.Processors }).For(console.Ranks).Open();
+        Write(console, device, s_lengths);
+    }
+
+    public static void Write(HostConsole console, Device device, int[] lengths)
+    {
         Communicator ranks = console.Ranks;
-        using Device device = DeviceChoice.Best(new DeviceOptions { Threads = ranks.Processors }).For(ranks).Open();
         string[] all = Gather(ranks, Describe(ranks, device));
         var times = new List<(string Way, double Milliseconds, int Length)>();
-        foreach (int length in s_lengths) times.Add(("", Time(ranks, length), length));
+        foreach (int length in lengths) times.Add(("", Time(ranks, length), length));
         if (Join(ranks, device) is { } by)
-            foreach (int length in s_lengths) times.Add((" by " + by, Time(ranks, device, length), length));
+            foreach (int length in lengths) times.Add((" by " + by, Time(ranks, device, length), length));
         if (ranks.Rank == 0)
         {
             ConsoleTable table = console.NewTable(["rank", "machine"]);

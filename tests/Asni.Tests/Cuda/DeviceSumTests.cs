@@ -5,6 +5,8 @@ using Asni.Data;
 using Asni.Devices;
 using Asni.Distributed;
 using Asni.Engine;
+using Asni.Host;
+using Asni.Host.Commands;
 using Asni.Methods;
 using Asni.Networks;
 using Asni.Optimizers;
@@ -94,6 +96,22 @@ public class DeviceSumTests
             Assert.That(GradientExchange.Join(device, ranks, recipe.Reduce), Does.StartWith("NCCL "));
             return MethodRunner.Run(recipe, net, data, device, ranks).Phases[^1].Model.ComputeSha256();
         });
+    }
+
+    [Test]
+    public void Doctor_times_sums_by_MPI_and_by_NCCL()
+    {
+        string[] said = ThreadRanks.Run(Require(2), ranks =>
+        {
+            using var output = new StringWriter();
+            using var device = new CudaDevice();
+            HostConsole console = HostConsole.Plain(output, output);
+            console.Ranks = ranks;
+            RankDiagnosis.Write(console, device, [5000]);
+            return output.ToString();
+        });
+        Assert.That(said[0], Does.Match(@"sum of 0 MB on each rank: [\d.]+ ms").And.Match(@"sum of 0 MB on each rank by NCCL \d+\.\d+\.\d+: [\d.]+ ms"));
+        Assert.That(said[1], Is.Empty);
     }
 
     [Test]
