@@ -127,25 +127,35 @@ def add(found, net, method, asked, seed, result):
     found.setdefault(net, {}).setdefault(method, {}).setdefault(asked, {})[seed] = result
 
 
+def load_rows(path):
+    """What save_rows wrote, a dictionary a row; nothing where there is no file."""
+    with open(path, encoding="utf-8", newline="") if os.path.exists(path) else io.StringIO() as file:
+        return list(csv.DictReader(file, delimiter="\t", strict=True))
+
+
+def save_rows(path, rows):
+    """Tab-separated; the first row has the columns' names."""
+    replace(path, "".join("\t".join(map(str, row)) + "\n" for row in rows).encode())
+
+
 def load_table(path):
     """The settings and the results that save_table wrote; None and nothing where there is no file."""
     settings, found = None, {}
-    with open(path, encoding="utf-8", newline="") if os.path.exists(path) else io.StringIO() as file:
-        for row in csv.DictReader(file, delimiter="\t", strict=True):
-            settings = {"flags": shlex.split(row["flags"]), "recipes": row["recipes"] or None}
-            add(found, row["net"], row["method"], float(row["asked"]), int(row["seed"]), {"data": row["data"], **{key: float(row[key]) for key in NUMBERS}})
+    for row in load_rows(path):
+        settings = {"flags": shlex.split(row["flags"]), "recipes": row["recipes"] or None}
+        add(found, row["net"], row["method"], float(row["asked"]), int(row["seed"]), {"data": row["data"], **{key: float(row[key]) for key in NUMBERS}})
     return settings, found
 
 
 def save_table(path, results, settings):
-    """Tab-separated, a row a run: asked is the sparsity that was asked for, 0 for none; sparsities, top1 and best are fractions, of the test set's images."""
+    """A row a run: asked is the sparsity that was asked for, 0 for none; sparsities, top1 and best are fractions, of the test set's images."""
     rows = [["net", "method", "asked", "seed", *NUMBERS, "data", "recipes", "flags"]]
     for net, methods in results.items():
         for method in sorted(methods):
             for asked in sorted(methods[method]):
                 for seed, run in sorted(methods[method][asked].items()):
                     rows.append([net, method, f"{asked!r}", seed, *(f"{run[key]:.10g}" for key in NUMBERS), run["data"], settings["recipes"] or "", shlex.join(settings["flags"])])
-    replace(path, "".join("\t".join(map(str, row)) + "\n" for row in rows).encode())
+    save_rows(path, rows)
 
 
 def merge(before, results):

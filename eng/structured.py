@@ -7,10 +7,8 @@ Each run has a folder of its own; complete runs stay as they are, and stopped on
 --write also puts a row a run into structured-NET.tsv beside the page; what that file has of runs that are no longer in the folder stays in the table. Its runs have one start and the same flags: with ASNI_SIMD=256 machines with AVX2 and with AVX-512 train the same start.
 """
 import argparse
-import csv
 import functools
 import hashlib
-import io
 import json
 import os
 import re
@@ -22,7 +20,7 @@ import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
-from leaderboard import accuracy_of, end, is_complete, keep_settings, mean, parse, read, replace, table, table_beside, train
+from leaderboard import accuracy_of, end, is_complete, keep_settings, load_rows, mean, parse, read, replace, save_rows, table, table_beside, train
 
 ASNI = ("dotnet", os.path.join(HERE, "..", "src/Asni.Host/bin/Release/net10.0/Asni.Host.dll"))
 LATENCY = ("dotnet", os.path.join(HERE, "..", "bench/Asni.Latency/bin/Release/net10.0/Asni.Latency.dll"))
@@ -76,21 +74,20 @@ def results_in(runs, net):
 def load_table(path):
     """The settings and the results that save_table wrote; None and nothing where there is no file."""
     settings, found = None, {}
-    with open(path, encoding="utf-8", newline="") if os.path.exists(path) else io.StringIO() as file:
-        for row in csv.DictReader(file, delimiter="\t", strict=True):
-            settings = row["settings"]
-            run = {**{key: float(row[key]) for key in NUMBERS}, **{key: row[key] for key in WORDS}}
-            found.setdefault(row["budget"], {}).setdefault(row["criterion"], {})[int(row["seed"])] = run
+    for row in load_rows(path):
+        settings = row["settings"]
+        run = {**{key: float(row[key]) for key in NUMBERS}, **{key: row[key] for key in WORDS}}
+        found.setdefault(row["budget"], {}).setdefault(row["criterion"], {})[int(row["seed"])] = run
     return settings, found
 
 
 def save_table(path, results, settings):
-    """Tab-separated, a row a run: top1 is a fraction of the test images, settings are flags and the SHA-256 of the start."""
+    """A row a run: top1 is a fraction of the test images, settings are flags and the SHA-256 of the start."""
     rows = [["budget", "criterion", "seed", *NUMBERS, *WORDS, "settings"]]
     for budget, criteria in sorted(results.items()):
         for criterion, seeds in sorted(criteria.items()):
             rows += [[budget, criterion, seed, *(f"{run[key]:.10g}" for key in NUMBERS), *(run[key] for key in WORDS), settings] for seed, run in sorted(seeds.items())]
-    replace(path, "".join("\t".join(map(str, row)) + "\n" for row in rows).encode())
+    save_rows(path, rows)
 
 
 def merge(known, results):

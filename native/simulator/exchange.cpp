@@ -67,16 +67,6 @@ struct Group {
 
 thread_local Group group;
 
-template <class F>
-int nccl_call(int failed, F body) {
-    CUresult result = guarded([&] {
-        std::lock_guard hold(driver_lock);
-        require_context();
-        body();
-    });
-    return result == CUDA_SUCCESS ? 0 : failed;
-}
-
 Communicator* communicator_of(void* handle) {
     if (handle == nullptr) fail_call(CUDA_ERROR_INVALID_HANDLE, "NCCL: a communicator is null");
     return static_cast<Communicator*>(handle);
@@ -142,11 +132,10 @@ void fail_all(World& world, const std::string& text) {
 template <class F>
 void wait_for_ranks(World& world, Stream* stream, F reached) {
     // Others wait for this stream in place of doing its work.
-    Stream::Owner before = stream == nullptr ? Stream::Owner{} : stream->waiting;
-    if (stream != nullptr) stream->waiting = std::this_thread::get_id();
+    if (stream != nullptr) stream->waiting = true;
     bool in_time = moved.wait_for(driver_lock, patience, [&] { return reached() || !world.failure.empty(); });
     if (stream != nullptr) {
-        stream->waiting = before;
+        stream->waiting = false;
         moved.notify_all();
     }
     if (!in_time) fail_all(world, "NCCL: a rank did not come");
@@ -195,7 +184,7 @@ void enqueue_part(Communicator* communicator, Stream* stream, Part part, const c
 }
 
 int collective(Kind kind, uint64_t from, uint64_t to, size_t count, int type, void* handle, void* stream, const char* call) {
-    return nccl_call(invalid_argument, [&] {
+    return library_call(invalid_argument, [&] {
         require_float(type, call);
         if (group.depth > 0) fail_call(CUDA_ERROR_INVALID_VALUE, "%s: only messages are simulated in a group", call);
         Part part;
@@ -208,7 +197,7 @@ int collective(Kind kind, uint64_t from, uint64_t to, size_t count, int type, vo
 }
 
 int message(bool sends, uint64_t address, size_t count, int type, int peer, void* handle, void* stream, const char* call) {
-    return nccl_call(invalid_argument, [&] {
+    return library_call(invalid_argument, [&] {
         require_float(type, call);
         Communicator* communicator = communicator_of(handle);
         if (group.depth == 0) fail_call(CUDA_ERROR_INVALID_VALUE, "%s: only messages in a group are simulated", call);
@@ -224,7 +213,7 @@ int message(bool sends, uint64_t address, size_t count, int type, int peer, void
 namespace asni::sim {
 
 void wait_while_others_drain(Stream* stream) {
-    moved.wait(driver_lock, [=] { return stream->waiting == Stream::Owner{}; });
+    moved.wait(driver_lock, [=] { return !stream->waiting; });
 }
 
 }  // namespace asni::sim
@@ -238,7 +227,7 @@ ASNI_EXPORT const char* ncclGetErrorString(int) { return last_error(); }
 ASNI_EXPORT const char* ncclGetLastError(void*) { return last_error(); }
 
 ASNI_EXPORT int ncclGetUniqueId(UniqueId* id) {
-    return nccl_call(invalid_usage, [&] {
+    return library_call(invalid_usage, [&] {
         *id = {};
         uint64_t number = ++ids;
         memcpy(id->bytes, &number, sizeof number);
@@ -246,7 +235,7 @@ ASNI_EXPORT int ncclGetUniqueId(UniqueId* id) {
 }
 
 ASNI_EXPORT int ncclCommInitRank(void** handle, int size, UniqueId id, int rank) {
-    return nccl_call(invalid_argument, [&] {
+    return library_call(invalid_argument, [&] {
         std::shared_ptr<World>& kept = worlds[std::string(id.bytes, sizeof id.bytes)];
         if (kept == nullptr) {
             kept = std::make_shared<World>();
@@ -274,7 +263,7 @@ ASNI_EXPORT int ncclGroupEnd() {
     if (group.depth == 0) return invalid_usage;
     if (--group.depth > 0 || group.communicator == nullptr) return 0;
     Group ended = std::exchange(group, {});
-    return nccl_call(invalid_argument, [&] { enqueue_part(ended.communicator, ended.stream, std::move(ended.part), "ncclGroupEnd"); });
+    return library_call(invalid_argument, [&] { enqueue_part(ended.communicator, ended.stream, std::move(ended.part), "ncclGroupEnd"); });
 }
 
 ASNI_EXPORT int ncclSend(uint64_t from, size_t count, int type, int to, void* handle, void* stream) {

@@ -14,16 +14,6 @@ namespace {
 
 constexpr int invalid_value = 7, bad_parameter = 2000;  // of cuBLAS, of cuDNN
 
-template <class F>
-int library_call(int failed, F body) {
-    CUresult result = guarded([&] {
-        std::lock_guard hold(driver_lock);
-        require_context();
-        body();
-    });
-    return result == CUDA_SUCCESS ? 0 : failed;
-}
-
 struct Library {
     Stream* stream = nullptr;
 };

@@ -75,7 +75,7 @@ bool enqueue(Stream* stream, Operation operation) {
 
 void drain(Stream* stream, uint64_t position) {
     auto has_more = [=] {
-        if (stream->waiting != Stream::Owner{}) wait_while_others_drain(stream);
+        if (stream->waiting) wait_while_others_drain(stream);
         return stream->completed < position && !stream->pending.empty();
     };
     while (has_more()) {
@@ -94,7 +94,7 @@ void drain(Stream* stream, uint64_t position) {
 
 void synchronize_all() {
     for (Stream* stream : streams)
-        if (stream->rank == Stream::Owner{} || stream->rank == std::this_thread::get_id()) drain(stream);
+        if (stream->rank == std::thread::id{} || stream->rank == std::this_thread::get_id()) drain(stream);
 }
 
 void require_no_capture(const char* call) {

@@ -35,9 +35,8 @@ struct Stream {
     std::shared_ptr<Capture> capture;
     uint64_t captured = 0;  // operations recorded from this stream
     bool joined = true;     // whether the capture's origin depends on the latest of them
-    using Owner = std::thread::id;
-    Owner rank;             // where ranks are threads, the one whose work it has; none: of all
-    Owner waiting;          // the thread that does its work and waits for other ranks with the lock given up; none: nobody
+    std::thread::id rank;   // where ranks are threads, the one whose work it has; none: of all
+    bool waiting = false;   // whether a thread that does its work waits for other ranks, with the lock given up
 };
 
 struct Event {
@@ -58,6 +57,17 @@ extern std::recursive_mutex driver_lock;
 
 // Throws unless a context is current on the calling thread.
 void require_context();
+
+// The body of a library's entry point.
+template <class F>
+int library_call(int failed, F body) {
+    CUresult result = guarded([&] {
+        std::lock_guard hold(driver_lock);
+        require_context();
+        body();
+    });
+    return result == CUDA_SUCCESS ? 0 : failed;
+}
 
 // The stream of a handle; throws when it is none. Null is the legacy stream.
 Stream* stream_of(void* handle);

@@ -5,12 +5,12 @@ namespace Asni.Cuda.Libraries;
 
 /// <summary>
 /// What a GPU has for exchanges with those of other ranks. The communicator stays until the process ends: its own end waits for the other ranks, which a rank that failed may not do.
-/// Its memory stays too, because NCCL remembers addresses of recorded exchanges.
+/// Memory stays as long as the device, because NCCL remembers the addresses of recorded exchanges.
 /// </summary>
 internal sealed class GpuExchange(CudaStream stream) : IDisposable
 {
     private Communicator? _ranks;
-    private CudaBuffer? _row, _received;
+    private readonly List<CudaBuffer> _buffers = [];
 
     /// <summary>Null: the ranks' GPUs do not exchange.</summary>
     public Nccl? Nccl { get; private set; }
@@ -26,20 +26,16 @@ internal sealed class GpuExchange(CudaStream stream) : IDisposable
     /// <summary>Device addresses of memory for what a rank gives and what it takes.</summary>
     public (ulong Row, ulong Received) Reserve(long bytes)
     {
-        if (_row is null || _row.Bytes < bytes)
+        if (_buffers.Count == 0 || _buffers[^1].Bytes < bytes)
         {
-            Free();
-            (_row, _received) = (new CudaBuffer(stream, bytes), new CudaBuffer(stream, bytes));
+            _buffers.Add(new CudaBuffer(stream, bytes));
+            _buffers.Add(new CudaBuffer(stream, bytes));
         }
-        return (_row.Pointer, _received!.Pointer);
+        return (_buffers[^2].Pointer, _buffers[^1].Pointer);
     }
 
-    public void Dispose() => Free();
-
-    private void Free()
+    public void Dispose()
     {
-        if (_row is not null) stream.Synchronize();
-        _row?.Dispose();
-        _received?.Dispose();
+        foreach (CudaBuffer buffer in _buffers) buffer.Dispose();
     }
 }

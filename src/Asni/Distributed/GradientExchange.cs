@@ -60,9 +60,6 @@ internal sealed class GradientExchange : IDisposable
         return by;
     }
 
-    /// <summary>Whether devices exchange among themselves.</summary>
-    public bool IsOnDevice => _onDevice is not null;
-
     /// <summary>Numbers that are added up in a step as it was last.</summary>
     public long Length => _buckets.Sum(b => (long)b.Length);
 

@@ -142,7 +142,7 @@ public class DeviceSumTests
         using Model model = Create(device);
         using var plan = new Plan(model, 2, training: true) { Lanes = size };
         using var exchange = new GradientExchange(model, plan, r, null, beside: false, lengths: (16, 64), order);
-        Assert.That(exchange.IsOnDevice, Is.EqualTo(order != SumOrder.Host));
+        Assert.That(GradientExchange.Join(device, r, order) is not null, Is.EqualTo(order != SumOrder.Host));
         var steps = new List<float[]>();
         // Directly, recorded and replayed; then a rank has no lane, and masks move.
         foreach (int having in (int[])[size, size, size, Math.Max(1, size - 1), size, size])
