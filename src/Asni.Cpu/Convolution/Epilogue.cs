@@ -38,6 +38,13 @@ internal readonly unsafe struct Epilogue(int columns, float* bias, bool add, Cla
         if (n < _columns) StoreRest<L, V>(tile + n, n, _columns - n, y + n);
     }
 
+    /// <summary>Bias and clamp of a vector of channels, from <paramref name="n"/> on, that is still in a register.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public V Finish<L, V>(V x, int n) where L : struct, ILanes<V> where V : struct => Clamped<L, V>(_bias != null ? L.Add(x, L.Load(_bias + n)) : x);
+
+    /// <summary>The same of the first lanes of one.</summary>
+    public V FinishFirst<L, V>(V x, int n, int count) where L : struct, ILanes<V> where V : struct => Clamped<L, V>(_bias != null ? L.Add(x, L.LoadFirst(_bias + n, count)) : x);
+
     private void StoreRest<L, V>(float* tile, int n, int count, float* y) where L : struct, ILanes<V> where V : struct
     {
         V x = L.LoadFirst(tile, count);
