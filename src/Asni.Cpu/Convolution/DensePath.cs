@@ -27,20 +27,20 @@ internal sealed unsafe class DensePath : IDisposable
         double direct = SparseCost.Direct(spec, spec.Batch);
         _winogradPays = SparseCost.Dense(spec, spec.Batch) < direct;
         _winogradGradientPays = SparseCost.DenseGradient(spec, spec.Batch, workers.Count) < direct;
-        _winogradForward = new WinogradProduct(spec, transposed: false, workers, scratch);
+        _winogradForward = new WinogradProduct(spec, transposed: false, workers, scratch, like?._winogradForward);
         if (spec.Training) _winogradWeights = new WinogradGradient(spec, workers, scratch);
         if (backward) _winogradBackward = new WinogradProduct(spec, transposed: true, workers, scratch);
     }
 
     public void Forward(float* x, WeightValues w, float* bias, int batch, float* y)
     {
-        if (_winogradForward is not null && (Winograd.Forced ?? _winogradPays)) _winogradForward.Run(x, w.Weights, bias, false, _clamp, batch, y);
+        if (_winogradForward is not null && (Winograd.Forced ?? _winogradPays)) _winogradForward.Run(x, w, bias, false, _clamp, batch, y);
         else _forward.Run(x, w, bias, false, _clamp, batch, y);
     }
 
     public void BackwardData(float* dy, WeightValues w, bool accumulate, int batch, float* dx)
     {
-        if (_winogradBackward is not null && (Winograd.Forced ?? _winogradPays)) _winogradBackward.Run(dy, w.Weights, null, accumulate, default, batch, dx);
+        if (_winogradBackward is not null && (Winograd.Forced ?? _winogradPays)) _winogradBackward.Run(dy, w, null, accumulate, default, batch, dx);
         else _backward!.Run(dy, w, null, accumulate, default, batch, dx);
     }
 
@@ -55,5 +55,7 @@ internal sealed unsafe class DensePath : IDisposable
         _forward.Dispose();
         _backward?.Dispose();
         _weights?.Dispose();
+        _winogradForward?.Dispose();
+        _winogradBackward?.Dispose();
     }
 }

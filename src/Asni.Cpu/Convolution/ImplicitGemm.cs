@@ -41,10 +41,12 @@ internal sealed unsafe class ImplicitGemm : IDisposable
         long activations = (long)spec.Batch * windows.Source.Elements, weights = inner * channels;
         _macs = (long)spec.Batch * windows.Phases.Sum(p => (long)p.Positions * p.Taps) * _groupChannels * (channels / spec.Groups);
         _splitPanels = workers.Count > 1 && weights > activations && channels / spec.Groups >= lanes * workers.Count;
-        _panels = Panels.Cut(channels, spec.Groups, lanes, _splitPanels ? workers.Count : 1);
-        bool contiguous = _panels.Length == 1 && _panels[0].Columns == _panels[0].Vectors * lanes && !transposed;
         _positions = windows.Phases.Max(p => p.Positions);
-        bool fewRows = (long)spec.Batch * _positions < 512;
+        long rows = (long)spec.Batch * _positions;
+        _panels = Panels.Cut(channels, spec.Groups, lanes, _splitPanels ? workers.Count : 1, oneRow: rows == 1);
+        bool contiguous = _panels.Length == 1 && _panels[0].Columns == _panels[0].Vectors * lanes && !transposed;
+        // Training packs anew in each step, which few rows do not pay for; inference does so once.
+        bool fewRows = spec.Training && rows < 512;
         _ownsPacking = like is null;
         if (transposed || !(contiguous || fewRows)) _packing = like?._packing ?? new WeightPacking(spec, windows.Phases, _panels, _groupChannels, lanes, transposed);
         _blocks = [.. windows.Phases.Select(p => CutBlocks(p, packed: _packing is not null))];
@@ -176,8 +178,8 @@ internal sealed unsafe class ImplicitGemm : IDisposable
         /// <summary>No tap of the phase meets the source: its sums are 0.</summary>
         private readonly void StoreEmpty<L, V>(WindowPhase phase, in Panel panel, int positions, float* y) where L : struct, ILanes<V> where V : struct
         {
-            float* zeros = stackalloc float[InnerTiles.Stride];
-            new Span<float>(zeros, InnerTiles.Stride).Clear();
+            float* zeros = stackalloc float[InnerTiles.MaximumColumns];
+            new Span<float>(zeros, InnerTiles.MaximumColumns).Clear();
             var epilogue = new Epilogue(panel.Columns, Bias != null ? Bias + panel.Start : null, Accumulate, Clamp);
             for (int p = 0; p < positions; p++) epilogue.Store<L, V>(zeros, y + phase.Target.Pointer[p]);
         }
@@ -186,8 +188,8 @@ internal sealed unsafe class ImplicitGemm : IDisposable
             in Epilogue epilogue, float* y) where L : struct, ILanes<V> where V : struct
         {
             float** rows = stackalloc float*[InnerTiles.MaximumRows], outs = stackalloc float*[InnerTiles.MaximumRows], starts = stackalloc float*[InnerTiles.MaximumRows];
-            float* zeros = stackalloc float[InnerTiles.Stride];
-            new Span<float>(zeros, InnerTiles.Stride).Clear();
+            float* zeros = stackalloc float[InnerTiles.MaximumColumns];
+            new Span<float>(zeros, InnerTiles.MaximumColumns).Clear();
             float* tile = stackalloc float[InnerTiles.MaximumRows * InnerTiles.Stride + 16];
             tile = (float*)(((nint)tile + 63) & ~63);
             int tileRows = InnerTiles.Rows(panel.Vectors, L.Count == 16);
@@ -204,7 +206,7 @@ internal sealed unsafe class ImplicitGemm : IDisposable
                     rows[r] = source + from[p + Math.Min(r, valid - 1)];
                     outs[r] = direct && r < valid ? y + to[p + r] : tile + r * InnerTiles.Stride;
                 }
-                InnerTiles.Run<L, V>(panel.Vectors, rows, segments, end, b, ldb, starts, floor, outs);
+                InnerTiles.Run<L, V>(panel.Vectors, valid, rows, segments, end, b, ldb, starts, floor, outs);
                 for (int r = 0; r < valid && !direct; r++) epilogue.Store<L, V>(tile + r * InnerTiles.Stride, y + to[p + r]);
             }
         }

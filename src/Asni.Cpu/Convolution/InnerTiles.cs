@@ -15,26 +15,72 @@ internal static unsafe class InnerTiles
 
     public const int MaximumRows = 12;
 
-    /// <summary>Rows of the tile that is used with this many vectors: all fill the register file.</summary>
-    public static int Rows(int vectors, bool wide) => vectors == 4 ? 6 : vectors == 2 ? (wide ? 12 : 6) : 12;
+    /// <summary>Vectors of a tile of one row, enough for no sum to wait for itself, and the most columns that they have.</summary>
+    public const int RowVectors = 8, MaximumColumns = 16 * RowVectors;
 
-    public static void Run<L, V>(int vectors, float** rows, InnerRun* segment, InnerRun* end, float* b, nint ldb, float** starts, float floor, float** outs)
+    /// <summary>Rows of the tile that is used with this many vectors: all fill the register file.</summary>
+    public static int Rows(int vectors, bool wide) => vectors == RowVectors ? 1 : vectors == 4 ? 6 : vectors == 2 ? (wide ? 12 : 6) : 12;
+
+    /// <param name="count">Rows that are wanted, up to <see cref="Rows"/>. Those of a whole tile, or of 1, 2 or 4 rows, whichever is next, are computed.</param>
+    public static void Run<L, V>(int vectors, int count, float** rows, InnerRun* segment, InnerRun* end, float* b, nint ldb, float** starts, float floor, float** outs)
         where L : struct, ILanes<V> where V : struct
     {
-        if (vectors == 4) Tile<L, V, Six, Four>(rows, segment, end, b, ldb, starts, floor, outs);
-        else if (vectors == 1) Tile<L, V, Twelve, One>(rows, segment, end, b, ldb, starts, floor, outs);
-        else if (L.Count == 16) Tile<L, V, Twelve, Two>(rows, segment, end, b, ldb, starts, floor, outs);
-        else Tile<L, V, Six, Two>(rows, segment, end, b, ldb, starts, floor, outs);
+        if (vectors == RowVectors) Row<L, V>(rows[0], segment, end, b, ldb, starts[0], floor, outs[0]);
+        else if (vectors == 4) Tiles<L, V, Six, Four>(count, rows, segment, end, b, ldb, starts, floor, outs);
+        else if (vectors == 1) Tiles<L, V, Twelve, One>(count, rows, segment, end, b, ldb, starts, floor, outs);
+        else if (L.Count == 16) Tiles<L, V, Twelve, Two>(count, rows, segment, end, b, ldb, starts, floor, outs);
+        else Tiles<L, V, Six, Two>(count, rows, segment, end, b, ldb, starts, floor, outs);
     }
 
-    /// <summary><typeparamref name="R"/> rows, 6 or 12, by <typeparamref name="N"/> vectors.</summary>
+    /// <summary>Each element's sum is the same whichever tile computes it.</summary>
+    private static void Tiles<L, V, R, N>(int count, float** rows, InnerRun* segment, InnerRun* end, float* b, nint ldb, float** starts, float floor, float** outs)
+        where L : struct, ILanes<V> where V : struct where R : struct, IConstant where N : struct, IConstant
+    {
+        if (count > 6 || count > 4 && R.Value == 6) Tile<L, V, R, N>(rows, segment, end, b, ldb, starts, floor, outs);
+        else if (count > 4) Tile<L, V, Six, N>(rows, segment, end, b, ldb, starts, floor, outs);
+        else if (count > 2) Tile<L, V, Four, N>(rows, segment, end, b, ldb, starts, floor, outs);
+        else if (count == 2) Tile<L, V, Two, N>(rows, segment, end, b, ldb, starts, floor, outs);
+        else Tile<L, V, One, N>(rows, segment, end, b, ldb, starts, floor, outs);
+    }
+
+    /// <summary>One row by <see cref="RowVectors"/> vectors.</summary>
+    private static void Row<L, V>(float* row, InnerRun* segment, InnerRun* end, float* b, nint ldb, float* start, float floor, float* to) where L : struct, ILanes<V> where V : struct
+    {
+        int half = RowVectors / 2 * L.Count;
+        TileRow<L, V, Four> low = TileRow<L, V, Four>.Load(start), high = TileRow<L, V, Four>.Load(start + half);
+        for (; segment < end; segment++)
+        {
+            float* p = b + segment->Row * ldb, a = row + segment->Offset, last = a + segment->Length;
+            for (; a < last; a++, p += ldb)
+            {
+                V factor = L.Create(*a);
+                low.AddProduct(factor, p);
+                high.AddProduct(factor, p + half);
+            }
+        }
+        low.StoreMax(L.Create(floor), to);
+        high.StoreMax(L.Create(floor), to + half);
+    }
+
+    /// <summary><typeparamref name="R"/> rows, 1, 2, 4, 6 or 12, by <typeparamref name="N"/> vectors.</summary>
     private static void Tile<L, V, R, N>(float** rows, InnerRun* segment, InnerRun* end, float* b, nint ldb, float** starts, float floor, float** outs)
         where L : struct, ILanes<V> where V : struct where R : struct, IConstant where N : struct, IConstant
     {
-        TileRow<L, V, N> c0 = TileRow<L, V, N>.Load(starts[0]), c1 = TileRow<L, V, N>.Load(starts[1]), c2 = TileRow<L, V, N>.Load(starts[2]);
-        TileRow<L, V, N> c3 = TileRow<L, V, N>.Load(starts[3]), c4 = TileRow<L, V, N>.Load(starts[4]), c5 = TileRow<L, V, N>.Load(starts[5]);
+        TileRow<L, V, N> c0 = default, c1 = default, c2 = default, c3 = default, c4 = default, c5 = default;
         TileRow<L, V, N> c6 = default, c7 = default, c8 = default, c9 = default, c10 = default, c11 = default;
-        if (R.Value == 12)
+        c0 = TileRow<L, V, N>.Load(starts[0]);
+        if (R.Value > 1) c1 = TileRow<L, V, N>.Load(starts[1]);
+        if (R.Value > 2)
+        {
+            c2 = TileRow<L, V, N>.Load(starts[2]);
+            c3 = TileRow<L, V, N>.Load(starts[3]);
+        }
+        if (R.Value > 4)
+        {
+            c4 = TileRow<L, V, N>.Load(starts[4]);
+            c5 = TileRow<L, V, N>.Load(starts[5]);
+        }
+        if (R.Value > 6)
         {
             c6 = TileRow<L, V, N>.Load(starts[6]);
             c7 = TileRow<L, V, N>.Load(starts[7]);
@@ -47,10 +93,20 @@ internal static unsafe class InnerTiles
         {
             float* p = b + segment->Row * ldb;
             nint offset = segment->Offset, length = segment->Length;
-            float* r0 = rows[0] + offset, r1 = rows[1] + offset, r2 = rows[2] + offset;
-            float* r3 = rows[3] + offset, r4 = rows[4] + offset, r5 = rows[5] + offset;
-            float* r6 = null, r7 = null, r8 = null, r9 = null, r10 = null, r11 = null;
-            if (R.Value == 12)
+            float* r0 = null, r1 = null, r2 = null, r3 = null, r4 = null, r5 = null, r6 = null, r7 = null, r8 = null, r9 = null, r10 = null, r11 = null;
+            r0 = rows[0] + offset;
+            if (R.Value > 1) r1 = rows[1] + offset;
+            if (R.Value > 2)
+            {
+                r2 = rows[2] + offset;
+                r3 = rows[3] + offset;
+            }
+            if (R.Value > 4)
+            {
+                r4 = rows[4] + offset;
+                r5 = rows[5] + offset;
+            }
+            if (R.Value > 6)
             {
                 r6 = rows[6] + offset;
                 r7 = rows[7] + offset;
@@ -63,33 +119,49 @@ internal static unsafe class InnerTiles
             {
                 var v = TileRow<L, V, N>.Load(p);
                 c0.AddProduct(r0[k], v);
-                c1.AddProduct(r1[k], v);
-                c2.AddProduct(r2[k], v);
-                c3.AddProduct(r3[k], v);
-                c4.AddProduct(r4[k], v);
-                c5.AddProduct(r5[k], v);
-                if (R.Value == 6) continue;
-                c6.AddProduct(r6[k], v);
-                c7.AddProduct(r7[k], v);
-                c8.AddProduct(r8[k], v);
-                c9.AddProduct(r9[k], v);
-                c10.AddProduct(r10[k], v);
-                c11.AddProduct(r11[k], v);
+                if (R.Value > 1) c1.AddProduct(r1[k], v);
+                if (R.Value > 2)
+                {
+                    c2.AddProduct(r2[k], v);
+                    c3.AddProduct(r3[k], v);
+                }
+                if (R.Value > 4)
+                {
+                    c4.AddProduct(r4[k], v);
+                    c5.AddProduct(r5[k], v);
+                }
+                if (R.Value > 6)
+                {
+                    c6.AddProduct(r6[k], v);
+                    c7.AddProduct(r7[k], v);
+                    c8.AddProduct(r8[k], v);
+                    c9.AddProduct(r9[k], v);
+                    c10.AddProduct(r10[k], v);
+                    c11.AddProduct(r11[k], v);
+                }
             }
         }
         V low = L.Create(floor);
         c0.StoreMax(low, outs[0]);
-        c1.StoreMax(low, outs[1]);
-        c2.StoreMax(low, outs[2]);
-        c3.StoreMax(low, outs[3]);
-        c4.StoreMax(low, outs[4]);
-        c5.StoreMax(low, outs[5]);
-        if (R.Value == 6) return;
-        c6.StoreMax(low, outs[6]);
-        c7.StoreMax(low, outs[7]);
-        c8.StoreMax(low, outs[8]);
-        c9.StoreMax(low, outs[9]);
-        c10.StoreMax(low, outs[10]);
-        c11.StoreMax(low, outs[11]);
+        if (R.Value > 1) c1.StoreMax(low, outs[1]);
+        if (R.Value > 2)
+        {
+            c2.StoreMax(low, outs[2]);
+            c3.StoreMax(low, outs[3]);
+        }
+        if (R.Value > 4)
+        {
+            c4.StoreMax(low, outs[4]);
+            c5.StoreMax(low, outs[5]);
+        }
+        if (R.Value > 6)
+        {
+            c6.StoreMax(low, outs[6]);
+            c7.StoreMax(low, outs[7]);
+            c8.StoreMax(low, outs[8]);
+            c9.StoreMax(low, outs[9]);
+            c10.StoreMax(low, outs[10]);
+            c11.StoreMax(low, outs[11]);
+        }
     }
 }

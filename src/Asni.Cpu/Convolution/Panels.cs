@@ -7,7 +7,8 @@ internal readonly record struct Panel(int Start, int Columns, int Vectors, int G
 internal static class Panels
 {
     /// <summary>Cuts the channels of each group into panels; for a split by panels, each worker's share apart.</summary>
-    public static Panel[] Cut(int channels, int groups, int lanes, int workers)
+    /// <param name="oneRow">For products of a single row.</param>
+    public static Panel[] Cut(int channels, int groups, int lanes, int workers, bool oneRow = false)
     {
         var panels = new List<Panel>();
         int perGroup = channels / groups, vectors = (perGroup + lanes - 1) / lanes;
@@ -17,7 +18,7 @@ internal static class Panels
                 int from = vectors * worker / workers, to = vectors * (worker + 1) / workers;
                 while (from < to)
                 {
-                    int take = Largest(to - from, lanes == 16);
+                    int take = Largest(to - from, lanes == 16, oneRow);
                     int start = from * lanes;
                     panels.Add(new Panel(group * perGroup + start, Math.Min(take * lanes, perGroup - start), take, group, (group * workers + worker) % workers));
                     from += take;
@@ -26,6 +27,7 @@ internal static class Panels
         return [.. panels];
     }
 
-    /// <summary>Tiles exist of 1, 2 and, with 32 registers, 4 vectors.</summary>
-    private static int Largest(int vectors, bool wide) => wide && vectors >= 4 ? 4 : vectors >= 2 ? 2 : 1;
+    /// <summary>Tiles exist of 1, 2 and, with 32 registers, 4 vectors; of one row, of 8 and 4 too.</summary>
+    private static int Largest(int vectors, bool wide, bool oneRow) =>
+        oneRow && vectors >= InnerTiles.RowVectors ? InnerTiles.RowVectors : (wide || oneRow) && vectors >= 4 ? 4 : vectors >= 2 ? 2 : 1;
 }

@@ -5,9 +5,9 @@ namespace Asni.Cpu.Convolution;
 
 /// <summary>
 /// A filter rearranged for the tiles: for each phase and panel, the inner rows in the order in which the windows are read, each of the
-/// panel's full width with zeros past its last column. Done anew when the weights have changed, once for all callers that share it.
+/// panel's full width with zeros past its last column.
 /// </summary>
-internal sealed unsafe class WeightPacking : IDisposable
+internal sealed unsafe class WeightPacking : PreparedWeights
 {
     private readonly ConvolutionSpec _spec;
     private readonly List<WindowPhase> _phases;
@@ -16,9 +16,6 @@ internal sealed unsafe class WeightPacking : IDisposable
     private readonly int _lanes;
     private readonly bool _transposed;
     private readonly long[][] _offsets;
-    private readonly CpuBuffer _buffer;
-    private readonly Lock _gate = new();
-    private WeightValues _packed;
 
     /// <param name="inner">Inner channels of a group: input channels, or output channels when transposed.</param>
     public WeightPacking(in ConvolutionSpec spec, List<WindowPhase> phases, Panel[] panels, int inner, int lanes, bool transposed)
@@ -34,26 +31,13 @@ internal sealed unsafe class WeightPacking : IDisposable
                 Size += (long)phases[phase].Taps * inner * Width(panel);
             }
         }
-        _buffer = new CpuBuffer(Size * sizeof(float));
     }
 
-    /// <summary>Floats.</summary>
-    public long Size { get; }
+    private protected override long Size { get; }
 
-    public float* Pointer => (float*)_buffer.Pointer;
     public float* PanelPointer(int phase, int panel) => Pointer + _offsets[phase][panel];
-    public void Dispose() => _buffer.Dispose();
 
-    /// <summary>Packs these weights, unless it holds them.</summary>
-    public void Take(WeightValues weights, Workers workers)
-    {
-        lock (_gate)
-        {
-            if (_packed == weights) return;
-            workers.Vectorize(Size, new PackBody { Packing = this, Weights = weights.Weights });
-            _packed = weights;
-        }
-    }
+    private protected override void Prepare(float* weights, float* to, Workers workers) => workers.Vectorize(Size, new PackBody { Packing = this, Weights = weights });
 
     /// <summary>This worker's share: (phase, panel, tap) triples in turn.</summary>
     private void Pack(float* weights, int worker, int workers)

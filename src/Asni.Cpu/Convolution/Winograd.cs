@@ -48,12 +48,25 @@ internal static class Winograd
     private static double Tile { get; } = SparseCost.On(500, 250, 0);
     private static double GradientTile { get; } = SparseCost.On(1000, 500, 0);
 
+    /// <summary>
+    /// Whether the transformed filter is kept, four times the memory of the filter: in inference, whose weights do not change, where transforming it anew takes a tenth of a
+    /// pass over so few tiles and caches may hold it.
+    /// </summary>
+    public static bool KeepsFilter(in ConvolutionSpec spec)
+    {
+        double filter = Filter(spec);
+        return !spec.Training && filter <= CachedFloats && 10 * filter * FilterCost(filter) > Products(spec, Tiles(spec, spec.Batch), Tile);
+    }
+
     /// <summary>Cycles of one core, with AVX-512, for a forward pass or data gradient: products, transforms of both sides, and the filter's.</summary>
     public static double Cost(in ConvolutionSpec spec, int batch)
     {
         double tiles = Tiles(spec, batch), filter = Filter(spec);
-        return Products(spec, tiles, Tile) + filter * FilterCost(filter);
+        return Products(spec, tiles, Tile) + filter * (KeepsFilter(spec) ? Fetch(filter) : FilterCost(filter));
     }
+
+    /// <summary>Reading an element of a filter that was transformed before.</summary>
+    private static double Fetch(double filter) => filter * sizeof(float) > 2.0 * Caches.Second ? 0.4 : 0.1;
 
     /// <summary>Transforming an element of the filter, and fetching it where it came to lie.</summary>
     private static double FilterCost(double filter)

@@ -5,38 +5,36 @@ using Asni.Tensors;
 namespace Asni.Cpu.Convolution;
 
 /// <summary>
-/// Forward convolution or data gradient by <see cref="WinogradTransforms"/>: the filter is transformed once a call; each worker takes blocks of
+/// Forward convolution or data gradient by <see cref="WinogradTransforms"/>: the filter is transformed once a call, or as often as it changes; each worker takes blocks of
 /// tiles, transforms what they read, runs 36 matrix products over a block, and transforms the results back. A block stays in the second
 /// cache, so that activations pass through memory once.
 /// </summary>
-internal sealed unsafe class WinogradProduct
+internal sealed unsafe class WinogradProduct : IDisposable
 {
-    /// <summary>Output channels that are transposed together for the data gradient.</summary>
-    private const int Together = 8;
-
-    private readonly ConvolutionSpec _spec;
     private readonly WinogradTiles _tiles;
+    private readonly WinogradFilter _filter;
+    private readonly bool _keepsFilter, _ownsFilter;
     private readonly Workers _workers;
     private readonly Scratch _scratch;
     private readonly Panel[] _panels;
-    private readonly bool _transposed;
     // Rows of the transformed sides are whole vectors; nothing uses what stands behind their channels.
     private readonly int _inner, _columns, _innerRow, _columnRow, _block;
 
     /// <param name="transposed">Data gradient: from dy to dx, by the filter turned about.</param>
-    public WinogradProduct(in ConvolutionSpec spec, bool transposed, Workers workers, Scratch scratch)
+    /// <param name="like">The same product of another caller, who lends the filter; null: none.</param>
+    public WinogradProduct(in ConvolutionSpec spec, bool transposed, Workers workers, Scratch scratch, WinogradProduct? like = null)
     {
-        (_spec, _transposed, _workers, _scratch) = (spec, transposed, workers, scratch);
+        (_workers, _scratch) = (workers, scratch);
         (Chw from, Chw to) = transposed ? (spec.Output, spec.Input) : (spec.Input, spec.Output);
         _tiles = new WinogradTiles(from, to, transposed ? 2 - spec.Padding : spec.Padding);
         (_inner, _columns) = (from.Channels, to.Channels);
         (_innerRow, _columnRow) = (Simd.Whole(_inner), Simd.Whole(_columns));
         _panels = Panels.Cut(_columnRow, 1, Simd.Width / 32, 1);
         _block = Winograd.Block(_innerRow, _columnRow);
+        _keepsFilter = Winograd.KeepsFilter(spec);
+        _ownsFilter = like is null;
+        _filter = like?._filter ?? new WinogradFilter(_inner, _columns, _panels, transposed, scratch);
     }
-
-    /// <summary>Floats between the filters of two points, not a power of two.</summary>
-    private long FilterStep => (long)_inner * _columnRow + 16;
 
     /// <summary>
     /// Floats from a point's block to the next. Of both sides: the results of a point take the place of what the point before it was computed from, so that a block needs
@@ -44,10 +42,9 @@ internal sealed unsafe class WinogradProduct
     /// </summary>
     private nint PointStep => (nint)_block * Math.Max(_innerRow, _columnRow) + 16;
 
-    public void Run(float* x, float* w, float* bias, bool accumulate, Clamp clamp, int batch, float* y)
+    public void Run(float* x, WeightValues w, float* bias, bool accumulate, Clamp clamp, int batch, float* y)
     {
-        float* filter = _scratch.Shared(WinogradTransforms.Points * FilterStep);
-        _workers.Vectorize(long.MaxValue, new FilterBody { Product = this, W = w, To = filter, Rows = _workers.Queue((_inner + Together - 1) / Together) });
+        float* filter = Filter(w);
         long tiles = (long)batch * _tiles.Count;
         int block = (int)Math.Min(_block, (tiles + _workers.Count - 1) / _workers.Count);
         _workers.Vectorize(long.MaxValue, new Body
@@ -66,40 +63,21 @@ internal sealed unsafe class WinogradProduct
         });
     }
 
-    /// <summary>The filter as 36 matrices of inner by outer channels, each panel by panel.</summary>
-    private struct FilterBody : IVectorBody
+    public void Dispose()
     {
-        public WinogradProduct Product;
-        public float* W, To;
-        public WorkQueue Rows;
+        if (_ownsFilter) _filter.Dispose();
+    }
 
-        public readonly void Execute<L, V>(int worker, int workers) where L : struct, ILanes<V> where V : struct
+    private float* Filter(WeightValues w)
+    {
+        if (_keepsFilter)
         {
-            int inner = Product._inner, columns = Product._columns, row = Product._columnRow;
-            float* temporary = Product._scratch.Get(worker, WinogradTransforms.Temporary + 9L * Together * row);
-            float* turned = temporary + WinogradTransforms.Temporary;
-            for (int unit; (unit = Rows.Next(worker)) >= 0;)
-            {
-                int o = unit * Together, count = Math.Min(Together, inner - o);
-                if (!Product._transposed)
-                {
-                    for (int i = o; i < o + count; i++) Row<L, V>(W + (long)i * columns, (nint)inner * columns, i, temporary);
-                    continue;
-                }
-                for (int tap = 0; tap < 9; tap++)
-                    RegisterTranspose.Run(W + (long)tap * columns * inner + o, columns, count, inner, turned + (long)tap * Together * row, row);
-                // Backwards: a tap of the data gradient is the opposite one of the filter.
-                for (int k = 0; k < count; k++)
-                    Row<L, V>(turned + (8L * Together + k) * row, -Together * row, o + k, temporary);
-            }
+            _filter.Take(w, _workers);
+            return _filter.Pointer;
         }
-
-        private readonly void Row<L, V>(float* w, nint tap, int i, float* temporary) where L : struct, ILanes<V> where V : struct
-        {
-            foreach (Panel panel in Product._panels)
-                for (int n = 0; n < panel.Columns; n += L.Count)
-                    WinogradTransforms.Filter<L, V>(w + panel.Start + n, tap, temporary, To + (long)panel.Start * Product._inner + i * panel.Columns + n, (nint)Product.FilterStep);
-        }
+        float* to = _scratch.Shared(_filter.Floats);
+        _filter.Transform(w.Weights, to, _workers);
+        return to;
     }
 
     private struct Body : IVectorBody
@@ -126,7 +104,7 @@ internal sealed unsafe class WinogradProduct
                 for (int t = 0; t < count; t++) Take<L, V>(first + t, zeros, temporary, from + t * Product._innerRow, step);
                 (Prefetch xAhead, Prefetch yAhead) = Ahead(unit, Blocks.Ahead(worker), L.Count == 16);
                 for (int point = 0; point < WinogradTransforms.Points; point++)
-                    Multiply<L, V>(from + point * step, Filter + point * Product.FilterStep, count, to + point * step, ref xAhead, ref yAhead);
+                    Multiply<L, V>(from + point * step, Filter + point * Product._filter.Step, count, to + point * step, ref xAhead, ref yAhead);
                 for (int t = 0; t < count; t++) Give<L, V>(first + t, to + t * Product._columnRow, step, temporary);
             }
         }
@@ -174,7 +152,7 @@ internal sealed unsafe class WinogradProduct
                         rows[r] = from + Math.Min(t + r, count - 1) * innerRow;
                         outs[r] = to + (t + r) * columnRow + panel.Start;
                     }
-                    InnerTiles.Run<L, V>(panel.Vectors, rows, &segment, &segment + 1, filter + (long)panel.Start * inner, panel.Columns, starts, float.NegativeInfinity, outs);
+                    InnerTiles.Run<L, V>(panel.Vectors, Math.Min(tileRows, count - t), rows, &segment, &segment + 1, filter + (long)panel.Start * inner, panel.Columns, starts, float.NegativeInfinity, outs);
                 }
             }
         }

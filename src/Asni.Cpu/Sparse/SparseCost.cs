@@ -38,8 +38,12 @@ internal static class SparseCost
     /// <summary>An entry of an unrolled matrix, besides its vectors: its weight lies somewhere in the filter, which the second cache holds or not.</summary>
     public static double Entry(in ConvolutionSpec spec) => (long)spec.Filter.Out * spec.Filter.FanIn <= 128 * 1024 ? 2 : 6;
 
-    /// <summary>Weights of the direct product, besides their multiply-adds: they are packed, and their gradients put down, in second caches or beyond them.</summary>
-    private static double Packed(double weights) => weights * (AreCached(weights) ? On(0, 0, 0.8) : On(0, 0, 3));
+    /// <summary>
+    /// Weights of the direct product, besides their multiply-adds. In a step of training they are packed, and their gradients put down, in second caches or beyond them; in
+    /// inference they were packed before, and are read.
+    /// </summary>
+    private static double Packed(in ConvolutionSpec spec, double weights) =>
+        weights * (AreCached(weights) ? spec.Training ? On(0, 0, 0.8) : 0.1 : spec.Training ? On(0, 0, 3) : 0.4);
 
     /// <summary>Whether second caches hold the weights and a copy of them.</summary>
     private static bool AreCached(double weights) => sizeof(float) * weights <= 4.0 * Caches.Second;
@@ -101,7 +105,7 @@ internal static class SparseCost
         double rate = Simd.Width < 512 ? IsShallow(spec) ? 17 : 21 : outputs < 32 ? 22 : 28;
         (double rows, double usedRows) = Meeting(spec.Filter.Height, spec.Input.Height, spec.Output.Height, spec);
         (double columns, double usedColumns) = Meeting(spec.Filter.Width, spec.Input.Width, spec.Output.Width, spec);
-        return spec.Macs * rows * columns * batch / (Filled(outputs, spec) * rate * Simd.WorkingWidth / 512) + Packed(usedRows * usedColumns * spec.Filter.Out * spec.Filter.FanIn);
+        return spec.Macs * rows * columns * batch / (Filled(outputs, spec) * rate * Simd.WorkingWidth / 512) + Packed(spec, usedRows * usedColumns * spec.Filter.Out * spec.Filter.FanIn);
     }
 
     /// <summary>
