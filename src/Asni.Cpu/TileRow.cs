@@ -63,18 +63,16 @@ internal unsafe struct TileRow<L, V, N> where L : struct, ILanes<V> where V : st
         }
     }
 
-    /// <summary>Stores the larger of the row and a floor.</summary>
+    /// <summary>Stores the row cut off at both ends. Max and Min give their second argument for NaN: a NaN stays visible.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public readonly void StoreMax(V floor, float* to)
+    public readonly void StoreClamped(V floor, V ceiling, float* to)
     {
-        TileRow<L, V, N> row = default;
-        row._0 = L.Max(floor, _0);
-        if (N.Value > 1) row._1 = L.Max(floor, _1);
+        L.Store(L.Min(ceiling, L.Max(floor, _0)), to);
+        if (N.Value > 1) L.Store(L.Min(ceiling, L.Max(floor, _1)), to + L.Count);
         if (N.Value > 2)
         {
-            row._2 = L.Max(floor, _2);
-            row._3 = L.Max(floor, _3);
+            L.Store(L.Min(ceiling, L.Max(floor, _2)), to + 2 * L.Count);
+            L.Store(L.Min(ceiling, L.Max(floor, _3)), to + 3 * L.Count);
         }
-        row.Store(to);
     }
 }

@@ -16,12 +16,11 @@ internal readonly unsafe struct Epilogue(int columns, float* bias, bool add, Cla
     public bool IsPlain => _bias == null && !_add && _clamp.IsNone && !_nonTemporal;
 
     /// <summary>Whether register tiles can do all of it, by what they start with and cut off.</summary>
-    public bool SuitsTiles => !_add && !_clamp.Above && !_nonTemporal;
+    public bool SuitsTiles => !_add && !_nonTemporal;
 
-    /// <summary>What each row of a tile begins with; <paramref name="zeros"/> when there is no bias.</summary>
-    public float* Start(float* zeros) => _bias != null ? _bias : zeros;
-
-    public float Floor => _clamp.Below ? 0 : float.NegativeInfinity;
+    /// <summary>What tiles do of it then; <paramref name="zeros"/> is what they begin with when there is no bias.</summary>
+    public TileEnds TileEnds(float* zeros) =>
+        new(_bias != null ? _bias : zeros, _clamp.Below ? 0 : float.NegativeInfinity, _clamp.Above ? 6 : float.PositiveInfinity);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Store<L, V>(float* tile, float* y) where L : struct, ILanes<V> where V : struct

@@ -15,6 +15,9 @@ internal sealed unsafe class ImplicitGemm : IDisposable
     /// <summary>Rows of B at a time: 64 columns of them stay in the first-level cache's reach while all positions of a chunk pass by.</summary>
     private const int BlockRows = 512;
 
+    /// <summary>Rows of B from which on all panels go by before the next positions; shorter sums were slower that way.</summary>
+    private const int EnoughRows = 32;
+
     private readonly Windows _windows;
     private readonly Workers _workers;
     private readonly WeightPacking? _packing;
@@ -22,7 +25,7 @@ internal sealed unsafe class ImplicitGemm : IDisposable
     private readonly InnerRun[][][] _blocks;
     private readonly CpuBuffer? _scratch;
     private readonly Panel[] _panels;
-    private readonly bool _splitPanels;
+    private readonly bool _splitPanels, _acrossPanels;
     private readonly int _channels, _positions;
     private readonly int _groupChannels;
     private readonly long _macs;
@@ -50,6 +53,7 @@ internal sealed unsafe class ImplicitGemm : IDisposable
         _ownsPacking = like is null;
         if (transposed || !(contiguous || fewRows)) _packing = like?._packing ?? new WeightPacking(spec, windows.Phases, _panels, _groupChannels, lanes, transposed);
         _blocks = [.. windows.Phases.Select(p => CutBlocks(p, packed: _packing is not null))];
+        _acrossPanels = !_splitPanels && _panels.Length > 1 && spec.Groups == 1 && inner >= EnoughRows && weights * sizeof(float) <= Caches.Second / 2 && _blocks.All(b => b.Length == 1);
         if (windows.Padded) _scratch = new CpuBuffer(workers.Count * ScratchStride * sizeof(float));
     }
 
@@ -150,7 +154,8 @@ internal sealed unsafe class ImplicitGemm : IDisposable
                 row += Windows.GlobalRows(chunk);
                 float* source = windows.Prepare(X, chunk, scratch);
                 for (int phase = 0; phase < windows.Phases.Count; phase++)
-                    for (int panel = 0; panel < Gemm._panels.Length; panel++)
+                    if (Gemm._acrossPanels) RunAcross<L, V>(chunk, phase, source);
+                    else for (int panel = 0; panel < Gemm._panels.Length; panel++)
                         if (owner == AllPanels || Gemm._panels[panel].Owner == owner) RunPanel<L, V>(chunk, phase, panel, source);
             }
         }
@@ -159,21 +164,41 @@ internal sealed unsafe class ImplicitGemm : IDisposable
         {
             WindowPhase phase = Gemm._windows.Phases[phaseIndex];
             Panel panel = Gemm._panels[panelIndex];
-            int positions = Windows.Positions(phase, chunk);
-            float* y = Y + (long)chunk.Image * Gemm._windows.TargetElements + (long)chunk.Row * phase.TargetRowStep + panel.Start;
             InnerRun[][] blocks = Gemm._blocks[phaseIndex];
-            if (blocks.Length == 0) StoreEmpty<L, V>(phase, panel, positions, y);
-            source += panel.Group * Gemm._groupChannels;
-            float* b = Gemm._packing is { } packing ? packing.PanelPointer(phaseIndex, panelIndex) : B + panel.Start;
-            nint ldb = Gemm._packing is null ? Gemm._channels : panel.Vectors * L.Count;
+            if (blocks.Length == 0) StoreEmpty<L, V>(phase, panel, Windows.Positions(phase, chunk), Target(phase, chunk) + panel.Start);
+            byte* memory = stackalloc byte[TileRows.Bytes];
+            var rows = new TileRows(memory);
             for (int block = 0; block < blocks.Length; block++)
-                fixed (InnerRun* segments = blocks[block])
-                {
-                    bool first = block == 0, last = block == blocks.Length - 1;
-                    var epilogue = new Epilogue(panel.Columns, first && Bias != null ? Bias + panel.Start : null, Accumulate || !first, last ? Clamp : default);
-                    RunTiles<L, V>(phase, panel, positions, source, segments, segments + blocks[block].Length, b, ldb, epilogue, y);
-                }
+            {
+                PanelPart part = Part<L, V>(phaseIndex, panelIndex, block == 0, block == blocks.Length - 1, rows.Zeros);
+                RunTiles<L, V>(phase, chunk, source + panel.Group * Gemm._groupChannels, blocks[block], &part, 1, InnerTiles.Rows(panel.Vectors, L.Count == 16), ref rows);
+            }
         }
+
+        /// <summary>
+        /// All panels of a tile's rows before the next rows: for filters that the second cache holds. Rows are found once, and the output is written as it lies in memory.
+        /// </summary>
+        private readonly void RunAcross<L, V>(in Chunk chunk, int phaseIndex, float* source) where L : struct, ILanes<V> where V : struct
+        {
+            byte* memory = stackalloc byte[TileRows.Bytes];
+            var rows = new TileRows(memory);
+            Panel[] panels = Gemm._panels;
+            PanelPart* parts = stackalloc PanelPart[panels.Length];
+            for (int i = 0; i < panels.Length; i++) parts[i] = Part<L, V>(phaseIndex, i, first: true, last: true, rows.Zeros);
+            // A narrower panel at the end takes tiles of as many rows as the others.
+            RunTiles<L, V>(Gemm._windows.Phases[phaseIndex], chunk, source, Gemm._blocks[phaseIndex][0], parts, panels.Length, InnerTiles.Rows(panels[0].Vectors, L.Count == 16), ref rows);
+        }
+
+        /// <param name="first">Of the blocks of rows of B: it begins with the bias. The last ends with the clamp.</param>
+        private readonly PanelPart Part<L, V>(int phaseIndex, int panelIndex, bool first, bool last, float* zeros) where L : struct, ILanes<V> where V : struct
+        {
+            Panel panel = Gemm._panels[panelIndex];
+            float* b = Gemm._packing is { } packing ? packing.PanelPointer(phaseIndex, panelIndex) : B + panel.Start;
+            var epilogue = new Epilogue(panel.Columns, first && Bias != null ? Bias + panel.Start : null, Accumulate || !first, last ? Clamp : default);
+            return new PanelPart(panel, b, Gemm._packing is null ? Gemm._channels : panel.Vectors * L.Count, epilogue, zeros, L.Count);
+        }
+
+        private readonly float* Target(WindowPhase phase, in Chunk chunk) => Y + (long)chunk.Image * Gemm._windows.TargetElements + (long)chunk.Row * phase.TargetRowStep;
 
         /// <summary>No tap of the phase meets the source: its sums are 0.</summary>
         private readonly void StoreEmpty<L, V>(WindowPhase phase, in Panel panel, int positions, float* y) where L : struct, ILanes<V> where V : struct
@@ -184,31 +209,17 @@ internal sealed unsafe class ImplicitGemm : IDisposable
             for (int p = 0; p < positions; p++) epilogue.Store<L, V>(zeros, y + phase.Target.Pointer[p]);
         }
 
-        private static void RunTiles<L, V>(WindowPhase phase, in Panel panel, int positions, float* source, InnerRun* segments, InnerRun* end, float* b, nint ldb,
-            in Epilogue epilogue, float* y) where L : struct, ILanes<V> where V : struct
+        private readonly void RunTiles<L, V>(WindowPhase phase, in Chunk chunk, float* source, InnerRun[] block, PanelPart* parts, int count, int tileRows, ref TileRows rows)
+            where L : struct, ILanes<V> where V : struct
         {
-            float** rows = stackalloc float*[InnerTiles.MaximumRows], outs = stackalloc float*[InnerTiles.MaximumRows], starts = stackalloc float*[InnerTiles.MaximumRows];
-            float* zeros = stackalloc float[InnerTiles.MaximumColumns];
-            new Span<float>(zeros, InnerTiles.MaximumColumns).Clear();
-            float* tile = stackalloc float[InnerTiles.MaximumRows * InnerTiles.Stride + 16];
-            tile = (float*)(((nint)tile + 63) & ~63);
-            int tileRows = InnerTiles.Rows(panel.Vectors, L.Count == 16);
-            bool direct = epilogue.SuitsTiles && panel.Columns == panel.Vectors * L.Count;
-            for (int r = 0; r < InnerTiles.MaximumRows; r++) starts[r] = direct ? epilogue.Start(zeros) : zeros;
-            float floor = direct ? epilogue.Floor : float.NegativeInfinity;
-            int* from = phase.Source.Pointer, to = phase.Target.Pointer;
-            for (int p = 0; p < positions; p += tileRows)
-            {
-                int valid = Math.Min(tileRows, positions - p);
-                // Rows past the end repeat the last one; their results are not stored.
-                for (int r = 0; r < tileRows; r++)
+            int positions = Windows.Positions(phase, chunk);
+            float* target = Target(phase, chunk);
+            fixed (InnerRun* segments = block)
+                for (int p = 0; p < positions; p += tileRows)
                 {
-                    rows[r] = source + from[p + Math.Min(r, valid - 1)];
-                    outs[r] = direct && r < valid ? y + to[p + r] : tile + r * InnerTiles.Stride;
+                    rows.Find(source, phase.Source.Pointer + p, target, phase.Target.Pointer + p, Math.Min(tileRows, positions - p), tileRows);
+                    for (int i = 0; i < count; i++) parts[i].Run<L, V>(rows, segments, segments + block.Length);
                 }
-                InnerTiles.Run<L, V>(panel.Vectors, valid, rows, segments, end, b, ldb, starts, floor, outs);
-                for (int r = 0; r < valid && !direct; r++) epilogue.Store<L, V>(tile + r * InnerTiles.Stride, y + to[p + r]);
-            }
         }
     }
 }

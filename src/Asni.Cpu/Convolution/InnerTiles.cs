@@ -3,9 +3,16 @@ namespace Asni.Cpu.Convolution;
 /// <summary>A run of consecutive inner elements: where it starts behind a row's pointer, how long it is, and its first row of B.</summary>
 internal readonly record struct InnerRun(int Offset, int Length, int Row);
 
+/// <summary>What each row of a tile begins with, as many floats as the tile is wide, and what it is cut off at. NaN stays.</summary>
+internal readonly unsafe struct TileEnds(float* start, float floor = float.NegativeInfinity, float ceiling = float.PositiveInfinity)
+{
+    public readonly float* Start = start;
+    public readonly float Floor = floor, Ceiling = ceiling;
+}
+
 /// <summary>
 /// Register tiles of C = A * B: rows of A are given by pointers (an implicit im2col), B by rows of <c>ldb</c> floats. Every element of A is
-/// broadcast against vectors of B. Each row of the result begins with what stands at its start (a bias, or zeros), is cut off below a floor, and goes to
+/// broadcast against vectors of B. Each row of the result begins with what stands at the start (a bias, or zeros), is cut off at both ends, and goes to
 /// a place of its own: its destination, or a row of a small buffer of <see cref="Stride"/> floats a row when something is still to be done with it.
 /// </summary>
 internal static unsafe class InnerTiles
@@ -21,33 +28,34 @@ internal static unsafe class InnerTiles
     /// <summary>Rows of the tile that is used with this many vectors: all fill the register file.</summary>
     public static int Rows(int vectors, bool wide) => vectors == RowVectors ? 1 : vectors == 4 ? 6 : vectors == 2 ? (wide ? 12 : 6) : 12;
 
+    /// <param name="column">Floats behind each of <paramref name="outs"/>.</param>
     /// <param name="count">Rows that are wanted, up to <see cref="Rows"/>. Those of a whole tile, or of 1, 2 or 4 rows, whichever is next, are computed.</param>
-    public static void Run<L, V>(int vectors, int count, float** rows, InnerRun* segment, InnerRun* end, float* b, nint ldb, float** starts, float floor, float** outs)
+    public static void Run<L, V>(int vectors, int count, float** rows, InnerRun* segment, InnerRun* end, float* b, nint ldb, in TileEnds ends, float** outs, nint column)
         where L : struct, ILanes<V> where V : struct
     {
-        if (vectors == RowVectors) Row<L, V>(rows[0], segment, end, b, ldb, starts[0], floor, outs[0]);
-        else if (vectors == 4) Tiles<L, V, Six, Four>(count, rows, segment, end, b, ldb, starts, floor, outs);
-        else if (vectors == 1) Tiles<L, V, Twelve, One>(count, rows, segment, end, b, ldb, starts, floor, outs);
-        else if (L.Count == 16) Tiles<L, V, Twelve, Two>(count, rows, segment, end, b, ldb, starts, floor, outs);
-        else Tiles<L, V, Six, Two>(count, rows, segment, end, b, ldb, starts, floor, outs);
+        if (vectors == RowVectors) Row<L, V>(rows[0], segment, end, b, ldb, ends, outs[0] + column);
+        else if (vectors == 4) Tiles<L, V, Six, Four>(count, rows, segment, end, b, ldb, ends, outs, column);
+        else if (vectors == 1) Tiles<L, V, Twelve, One>(count, rows, segment, end, b, ldb, ends, outs, column);
+        else if (L.Count == 16) Tiles<L, V, Twelve, Two>(count, rows, segment, end, b, ldb, ends, outs, column);
+        else Tiles<L, V, Six, Two>(count, rows, segment, end, b, ldb, ends, outs, column);
     }
 
     /// <summary>Each element's sum is the same whichever tile computes it.</summary>
-    private static void Tiles<L, V, R, N>(int count, float** rows, InnerRun* segment, InnerRun* end, float* b, nint ldb, float** starts, float floor, float** outs)
+    private static void Tiles<L, V, R, N>(int count, float** rows, InnerRun* segment, InnerRun* end, float* b, nint ldb, in TileEnds ends, float** outs, nint column)
         where L : struct, ILanes<V> where V : struct where R : struct, IConstant where N : struct, IConstant
     {
-        if (count > 6 || count > 4 && R.Value == 6) Tile<L, V, R, N>(rows, segment, end, b, ldb, starts, floor, outs);
-        else if (count > 4) Tile<L, V, Six, N>(rows, segment, end, b, ldb, starts, floor, outs);
-        else if (count > 2) Tile<L, V, Four, N>(rows, segment, end, b, ldb, starts, floor, outs);
-        else if (count == 2) Tile<L, V, Two, N>(rows, segment, end, b, ldb, starts, floor, outs);
-        else Tile<L, V, One, N>(rows, segment, end, b, ldb, starts, floor, outs);
+        if (count > 6 || count > 4 && R.Value == 6) Tile<L, V, R, N>(rows, segment, end, b, ldb, ends, outs, column);
+        else if (count > 4) Tile<L, V, Six, N>(rows, segment, end, b, ldb, ends, outs, column);
+        else if (count > 2) Tile<L, V, Four, N>(rows, segment, end, b, ldb, ends, outs, column);
+        else if (count == 2) Tile<L, V, Two, N>(rows, segment, end, b, ldb, ends, outs, column);
+        else Tile<L, V, One, N>(rows, segment, end, b, ldb, ends, outs, column);
     }
 
     /// <summary>One row by <see cref="RowVectors"/> vectors.</summary>
-    private static void Row<L, V>(float* row, InnerRun* segment, InnerRun* end, float* b, nint ldb, float* start, float floor, float* to) where L : struct, ILanes<V> where V : struct
+    private static void Row<L, V>(float* row, InnerRun* segment, InnerRun* end, float* b, nint ldb, in TileEnds ends, float* to) where L : struct, ILanes<V> where V : struct
     {
         int half = RowVectors / 2 * L.Count;
-        TileRow<L, V, Four> low = TileRow<L, V, Four>.Load(start), high = TileRow<L, V, Four>.Load(start + half);
+        TileRow<L, V, Four> low = TileRow<L, V, Four>.Load(ends.Start), high = TileRow<L, V, Four>.Load(ends.Start + half);
         for (; segment < end; segment++)
         {
             float* p = b + segment->Row * ldb, a = row + segment->Offset, last = a + segment->Length;
@@ -58,36 +66,38 @@ internal static unsafe class InnerTiles
                 high.AddProduct(factor, p + half);
             }
         }
-        low.StoreMax(L.Create(floor), to);
-        high.StoreMax(L.Create(floor), to + half);
+        V floor = L.Create(ends.Floor), ceiling = L.Create(ends.Ceiling);
+        low.StoreClamped(floor, ceiling, to);
+        high.StoreClamped(floor, ceiling, to + half);
     }
 
     /// <summary><typeparamref name="R"/> rows, 1, 2, 4, 6 or 12, by <typeparamref name="N"/> vectors.</summary>
-    private static void Tile<L, V, R, N>(float** rows, InnerRun* segment, InnerRun* end, float* b, nint ldb, float** starts, float floor, float** outs)
+    private static void Tile<L, V, R, N>(float** rows, InnerRun* segment, InnerRun* end, float* b, nint ldb, in TileEnds ends, float** outs, nint column)
         where L : struct, ILanes<V> where V : struct where R : struct, IConstant where N : struct, IConstant
     {
         TileRow<L, V, N> c0 = default, c1 = default, c2 = default, c3 = default, c4 = default, c5 = default;
         TileRow<L, V, N> c6 = default, c7 = default, c8 = default, c9 = default, c10 = default, c11 = default;
-        c0 = TileRow<L, V, N>.Load(starts[0]);
-        if (R.Value > 1) c1 = TileRow<L, V, N>.Load(starts[1]);
+        float* start = ends.Start;
+        c0 = TileRow<L, V, N>.Load(start);
+        if (R.Value > 1) c1 = TileRow<L, V, N>.Load(start);
         if (R.Value > 2)
         {
-            c2 = TileRow<L, V, N>.Load(starts[2]);
-            c3 = TileRow<L, V, N>.Load(starts[3]);
+            c2 = TileRow<L, V, N>.Load(start);
+            c3 = TileRow<L, V, N>.Load(start);
         }
         if (R.Value > 4)
         {
-            c4 = TileRow<L, V, N>.Load(starts[4]);
-            c5 = TileRow<L, V, N>.Load(starts[5]);
+            c4 = TileRow<L, V, N>.Load(start);
+            c5 = TileRow<L, V, N>.Load(start);
         }
         if (R.Value > 6)
         {
-            c6 = TileRow<L, V, N>.Load(starts[6]);
-            c7 = TileRow<L, V, N>.Load(starts[7]);
-            c8 = TileRow<L, V, N>.Load(starts[8]);
-            c9 = TileRow<L, V, N>.Load(starts[9]);
-            c10 = TileRow<L, V, N>.Load(starts[10]);
-            c11 = TileRow<L, V, N>.Load(starts[11]);
+            c6 = TileRow<L, V, N>.Load(start);
+            c7 = TileRow<L, V, N>.Load(start);
+            c8 = TileRow<L, V, N>.Load(start);
+            c9 = TileRow<L, V, N>.Load(start);
+            c10 = TileRow<L, V, N>.Load(start);
+            c11 = TileRow<L, V, N>.Load(start);
         }
         for (; segment < end; segment++)
         {
@@ -141,27 +151,27 @@ internal static unsafe class InnerTiles
                 }
             }
         }
-        V low = L.Create(floor);
-        c0.StoreMax(low, outs[0]);
-        if (R.Value > 1) c1.StoreMax(low, outs[1]);
+        V floor = L.Create(ends.Floor), ceiling = L.Create(ends.Ceiling);
+        c0.StoreClamped(floor, ceiling, outs[0] + column);
+        if (R.Value > 1) c1.StoreClamped(floor, ceiling, outs[1] + column);
         if (R.Value > 2)
         {
-            c2.StoreMax(low, outs[2]);
-            c3.StoreMax(low, outs[3]);
+            c2.StoreClamped(floor, ceiling, outs[2] + column);
+            c3.StoreClamped(floor, ceiling, outs[3] + column);
         }
         if (R.Value > 4)
         {
-            c4.StoreMax(low, outs[4]);
-            c5.StoreMax(low, outs[5]);
+            c4.StoreClamped(floor, ceiling, outs[4] + column);
+            c5.StoreClamped(floor, ceiling, outs[5] + column);
         }
         if (R.Value > 6)
         {
-            c6.StoreMax(low, outs[6]);
-            c7.StoreMax(low, outs[7]);
-            c8.StoreMax(low, outs[8]);
-            c9.StoreMax(low, outs[9]);
-            c10.StoreMax(low, outs[10]);
-            c11.StoreMax(low, outs[11]);
+            c6.StoreClamped(floor, ceiling, outs[6] + column);
+            c7.StoreClamped(floor, ceiling, outs[7] + column);
+            c8.StoreClamped(floor, ceiling, outs[8] + column);
+            c9.StoreClamped(floor, ceiling, outs[9] + column);
+            c10.StoreClamped(floor, ceiling, outs[10] + column);
+            c11.StoreClamped(floor, ceiling, outs[11] + column);
         }
     }
 }

@@ -135,10 +135,9 @@ internal sealed unsafe class WinogradProduct : IDisposable
             where L : struct, ILanes<V> where V : struct
         {
             int inner = Product._inner, innerRow = Product._innerRow, columnRow = Product._columnRow;
-            float** rows = stackalloc float*[InnerTiles.MaximumRows], outs = stackalloc float*[InnerTiles.MaximumRows], starts = stackalloc float*[InnerTiles.MaximumRows];
+            float** rows = stackalloc float*[InnerTiles.MaximumRows], outs = stackalloc float*[InnerTiles.MaximumRows];
             float* zeros = stackalloc float[InnerTiles.Stride];
             new Span<float>(zeros, InnerTiles.Stride).Clear();
-            for (int r = 0; r < InnerTiles.MaximumRows; r++) starts[r] = zeros;
             var segment = new InnerRun(0, inner, 0);
             foreach (Panel panel in Product._panels)
             {
@@ -152,7 +151,7 @@ internal sealed unsafe class WinogradProduct : IDisposable
                         rows[r] = from + Math.Min(t + r, count - 1) * innerRow;
                         outs[r] = to + (t + r) * columnRow + panel.Start;
                     }
-                    InnerTiles.Run<L, V>(panel.Vectors, Math.Min(tileRows, count - t), rows, &segment, &segment + 1, filter + (long)panel.Start * inner, panel.Columns, starts, float.NegativeInfinity, outs);
+                    InnerTiles.Run<L, V>(panel.Vectors, Math.Min(tileRows, count - t), rows, &segment, &segment + 1, filter + (long)panel.Start * inner, panel.Columns, new TileEnds(zeros), outs, 0);
                 }
             }
         }
