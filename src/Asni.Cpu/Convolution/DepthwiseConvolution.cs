@@ -38,6 +38,8 @@ internal sealed unsafe class DepthwiseConvolution : ConvolutionOperation
 
     public override void Dispose()
     {
+        _forward.Dispose();
+        _backward?.Dispose();
         _output?.Dispose();
         _weights?.Dispose();
         base.Dispose();

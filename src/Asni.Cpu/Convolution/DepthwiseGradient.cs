@@ -5,7 +5,7 @@ namespace Asni.Cpu.Convolution;
 
 /// <summary>
 /// The weight gradient of a depthwise convolution: dw(tap) = sum over positions of x * dy, channel by channel. Each worker has sums of its own over rows of the batch. A row of
-/// outputs is passed once for each row of the filter, whose sums, three taps at a time, stay in registers.
+/// outputs is passed once for each row of the filter, whose sums, three taps at a time, stay in registers; those of one or two taps, which are left in rows of other widths, do not.
 /// </summary>
 internal sealed unsafe class DepthwiseGradient : IDisposable
 {

@@ -7,7 +7,7 @@ namespace Asni.Cpu.Convolution;
 /// The forward pass or the data gradient of a depthwise convolution: y = sum over taps of x * w, channel by channel. Sums stay in registers, those of four positions of a row
 /// at once where all taps meet the source; each is over the filter's taps in their order.
 /// </summary>
-internal sealed unsafe class DepthwisePass
+internal sealed unsafe class DepthwisePass : IDisposable
 {
     /// <summary>Positions that are computed at once.</summary>
     private const int Together = 4;
@@ -15,6 +15,9 @@ internal sealed unsafe class DepthwisePass
     private readonly DepthwiseAxis[] _rows, _columns;
     private readonly Chw _source, _target;
     private readonly int _kernelWidth, _kernelHeight;
+
+    /// <summary>The taps of a position, for each worker.</summary>
+    private readonly CpuBuffer _taps;
     private readonly Workers _workers;
 
     /// <param name="backward">From dy to dx.</param>
@@ -27,6 +30,7 @@ internal sealed unsafe class DepthwisePass
             : [DepthwiseAxis.Forward(spec.Input.Height, spec.Output.Height, _kernelHeight, spec.Stride, spec.Padding)];
         _columns = backward ? DepthwiseAxis.Backward(spec.Input.Width, spec.Output.Width, _kernelWidth, spec.Stride, spec.Padding)
             : [DepthwiseAxis.Forward(spec.Input.Width, spec.Output.Width, _kernelWidth, spec.Stride, spec.Padding)];
+        _taps = new CpuBuffer((long)workers.Count * _kernelHeight * _kernelWidth * sizeof(DepthwiseTap));
     }
 
     /// <param name="w">[height, width, channels]</param>
@@ -42,6 +46,8 @@ internal sealed unsafe class DepthwisePass
         Epilogue = new Epilogue(_target.Channels, bias, false, clamp),
     });
 
+    public void Dispose() => _taps.Dispose();
+
     private struct Body : IVectorBody
     {
         public DepthwisePass Pass;
@@ -54,7 +60,7 @@ internal sealed unsafe class DepthwisePass
         {
             int height = Pass._target.Height, remainders = Pass._rows.Length;
             (long from, long to) = Partition.Range((long)Batch * height, worker, workers);
-            var taps = new DepthwiseTap[Pass._kernelHeight * Pass._kernelWidth];
+            DepthwiseTap* taps = (DepthwiseTap*)Pass._taps.Pointer + worker * Pass._kernelHeight * Pass._kernelWidth;
             for (long row = from; row < to; row++)
             {
                 long image = row / height;
@@ -66,21 +72,18 @@ internal sealed unsafe class DepthwisePass
             }
         }
 
-        private readonly void Row<L, V>(DepthwiseAxis rows, int row, DepthwiseAxis columns, float* x, float* y, DepthwiseTap[] taps) where L : struct, ILanes<V> where V : struct
+        private readonly void Row<L, V>(DepthwiseAxis rows, int row, DepthwiseAxis columns, float* x, float* y, DepthwiseTap* list) where L : struct, ILanes<V> where V : struct
         {
             int channels = Pass._source.Channels;
             nint step = columns.Step * channels, targetStep = columns.TargetStep * channels;
             x += (nint)row * rows.Step * columns.Source * channels;
             y += (nint)columns.Origin * channels;
-            fixed (DepthwiseTap* list = taps)
-            {
-                int column = 0;
-                for (; column < columns.WholeFrom; column++) One<L, V>(list, Collect(rows, row, columns, column, list), x + column * step, y + column * targetStep);
-                int count = column < columns.WholeTo ? Collect(rows, row, columns, column, list) : 0;
-                for (; column <= columns.WholeTo - Together; column += Together) Four<L, V>(list, count, x + column * step, step, y + column * targetStep, targetStep);
-                for (; column < columns.WholeTo; column++) One<L, V>(list, count, x + column * step, y + column * targetStep);
-                for (; column < columns.Places; column++) One<L, V>(list, Collect(rows, row, columns, column, list), x + column * step, y + column * targetStep);
-            }
+            int column = 0;
+            for (; column < columns.WholeFrom; column++) One<L, V>(list, Collect(rows, row, columns, column, list), x + column * step, y + column * targetStep);
+            int count = column < columns.WholeTo ? Collect(rows, row, columns, column, list) : 0;
+            for (; column <= columns.WholeTo - Together; column += Together) Four<L, V>(list, count, x + column * step, step, y + column * targetStep, targetStep);
+            for (; column < columns.WholeTo; column++) One<L, V>(list, count, x + column * step, y + column * targetStep);
+            for (; column < columns.Places; column++) One<L, V>(list, Collect(rows, row, columns, column, list), x + column * step, y + column * targetStep);
         }
 
         /// <summary>The taps that a position reads.</summary>

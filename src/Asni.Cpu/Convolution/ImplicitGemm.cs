@@ -18,6 +18,9 @@ internal sealed unsafe class ImplicitGemm : IDisposable
     /// <summary>Rows of B from which on all panels go by before the next positions; shorter sums were slower that way.</summary>
     private const int EnoughRows = 32;
 
+    /// <summary>Panels whose descriptions a worker's stack holds.</summary>
+    private const int MostPanels = 256;
+
     private readonly Windows _windows;
     private readonly Workers _workers;
     private readonly WeightPacking? _packing;
@@ -53,7 +56,8 @@ internal sealed unsafe class ImplicitGemm : IDisposable
         _ownsPacking = like is null;
         if (transposed || !(contiguous || fewRows)) _packing = like?._packing ?? new WeightPacking(spec, windows.Phases, _panels, _groupChannels, lanes, transposed);
         _blocks = [.. windows.Phases.Select(p => CutBlocks(p, packed: _packing is not null))];
-        _acrossPanels = !_splitPanels && _panels.Length > 1 && spec.Groups == 1 && inner >= EnoughRows && weights * sizeof(float) <= Caches.Second / 2 && _blocks.All(b => b.Length == 1);
+        _acrossPanels = !_splitPanels && _panels.Length > 1 && spec.Groups == 1 && _panels.Length <= MostPanels
+            && windows.Phases.All(p => p.Taps * _groupChannels >= EnoughRows && (long)p.Taps * _groupChannels * channels * sizeof(float) <= Caches.Second / 2) && _blocks.All(b => b.Length == 1);
         if (windows.Padded) _scratch = new CpuBuffer(workers.Count * ScratchStride * sizeof(float));
     }
 

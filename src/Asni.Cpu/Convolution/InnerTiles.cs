@@ -25,11 +25,11 @@ internal static unsafe class InnerTiles
     /// <summary>Vectors of a tile of one row, enough for no sum to wait for itself, and the most columns that they have.</summary>
     public const int RowVectors = 8, MaximumColumns = 16 * RowVectors;
 
-    /// <summary>Rows of the tile that is used with this many vectors: all fill the register file.</summary>
+    /// <summary>Rows of the largest tile with this many vectors: it fills the register file. With 16 registers, four vectors are for one row alone.</summary>
     public static int Rows(int vectors, bool wide) => vectors == RowVectors ? 1 : vectors == 4 ? 6 : vectors == 2 ? (wide ? 12 : 6) : 12;
 
     /// <param name="column">Floats behind each of <paramref name="outs"/>.</param>
-    /// <param name="count">Rows that are wanted, up to <see cref="Rows"/>. Those of a whole tile, or of 1, 2 or 4 rows, whichever is next, are computed.</param>
+    /// <param name="count">Rows that are wanted, up to <see cref="Rows"/>. Computed are 1, 2, 4, 6 or 12, whichever is next, so that as many pointers must be valid.</param>
     public static void Run<L, V>(int vectors, int count, float** rows, InnerRun* segment, InnerRun* end, float* b, nint ldb, in TileEnds ends, float** outs, nint column)
         where L : struct, ILanes<V> where V : struct
     {

@@ -49,11 +49,12 @@ internal unsafe ref struct TileRows
     /// <summary>As many as a tile is wide.</summary>
     public readonly float* Zeros;
 
-    /// <param name="memory">Zeros.</param>
+    /// <param name="memory"><see cref="Bytes"/> of them.</param>
     public TileRows(byte* memory)
     {
         float* buffer = (float*)(((nint)memory + Caches.Line - 1) / Caches.Line * Caches.Line);
         Zeros = buffer + BufferFloats;
+        new Span<float>(Zeros, InnerTiles.MaximumColumns).Clear();
         Sources = (float**)(Zeros + InnerTiles.MaximumColumns);
         Targets = Sources + Pointers;
         Buffers = Targets + Pointers;

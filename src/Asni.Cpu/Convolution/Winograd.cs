@@ -49,8 +49,8 @@ internal static class Winograd
     private static double GradientTile { get; } = SparseCost.On(1000, 500, 0);
 
     /// <summary>
-    /// Whether the transformed filter is kept, four times the memory of the filter: in inference, whose weights do not change, where transforming it anew takes a tenth of a
-    /// pass over so few tiles and caches may hold it.
+    /// Whether the transformed filter is kept, four times the memory of the filter and more where channels do not fill vectors: in inference, whose weights do not change, where
+    /// transforming it anew takes a tenth of a pass over so few tiles. Not those that would come from memory each time.
     /// </summary>
     public static bool KeepsFilter(in ConvolutionSpec spec)
     {

@@ -21,7 +21,7 @@ internal sealed unsafe class WinogradProduct : IDisposable
     private readonly int _inner, _columns, _innerRow, _columnRow, _block;
 
     /// <param name="transposed">Data gradient: from dy to dx, by the filter turned about.</param>
-    /// <param name="like">The same product of another caller, who lends the filter; null: none.</param>
+    /// <param name="like">The same forward product of another caller, who lends the filter; null: none. That of a data gradient uses its owner's scratch, and is not lent.</param>
     public WinogradProduct(in ConvolutionSpec spec, bool transposed, Workers workers, Scratch scratch, WinogradProduct? like = null)
     {
         (_workers, _scratch) = (workers, scratch);

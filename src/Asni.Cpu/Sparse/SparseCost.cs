@@ -43,7 +43,7 @@ internal static class SparseCost
     /// inference they were packed before, and are read.
     /// </summary>
     private static double Packed(in ConvolutionSpec spec, double weights) =>
-        weights * (AreCached(weights) ? spec.Training ? On(0, 0, 0.8) : 0.1 : spec.Training ? On(0, 0, 3) : 0.4);
+        weights * (AreCached(weights) ? On(0, 0, spec.Training ? 0.8 : 0.1) : On(0, 0, spec.Training ? 3 : 0.4));
 
     /// <summary>Whether second caches hold the weights and a copy of them.</summary>
     private static bool AreCached(double weights) => sizeof(float) * weights <= 4.0 * Caches.Second;

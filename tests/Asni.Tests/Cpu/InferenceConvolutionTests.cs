@@ -23,6 +23,15 @@ public class InferenceConvolutionTests
         }
     }
 
+    /// <summary>Sums in several blocks, through buffers where they are added to what is there, and cut off at both ends.</summary>
+    [Test]
+    public void Few_positions_of_many_channels_agree_with_the_reference([Values(1, 3, 5, 8)] int positions, [Values(20, 136, 530)] int outputs, [Values(true, false)] bool training)
+    {
+        var spec = new ConvolutionSpec(1, new Chw(1100, 1, positions), new FilterShape(outputs, 1100, 1, 1), 1, 0, 1, Bias: true, Activation.Relu6, training, InputGradient: training);
+        foreach (bool accumulate in (bool[])[false, true])
+            new ConvolutionCase(spec, 1, accumulate).AssertAgrees(new DeviceCase("cpu", () => new CpuDevice(2)));
+    }
+
     [Test]
     public void A_batch_that_is_not_full_agrees_with_the_reference([Values(1, 2, 7)] int batch)
     {

@@ -45,11 +45,12 @@ public class SparseModelTests
         Assert.That(model.Predict(images.AsSpan(0, net.Input.Elements)), Is.EqualTo(best));
     }
 
-    [Test]
-    public void Nothing_is_allocated_after_the_first_call()
+    [TestCase("resnet20", 16)]
+    [TestCase("mobilenet_v2", 32)]
+    public void Nothing_is_allocated_after_the_first_call(string name, int size)
     {
         using var folder = new TemporaryFolder();
-        Network net = NetworkZoo.Create("resnet20", new Chw(3, 16, 16), 10);
+        Network net = NetworkZoo.Create(name, new Chw(3, size, size), 10);
         using var modelDevice = new CpuDevice(1);
         using var model = SparseModel.Load(Write(folder, net, out _), modelDevice);
         float[] image = SparseNetworks.Images(net.Input.Elements, 1);
