@@ -4,6 +4,7 @@
 # NVIDIA's licence, into a cache folder. Nothing is installed.
 #   eng/ptxas.sh && ./build.sh          the build finds them in that folder from then on
 set -euo pipefail
+. "$(dirname "$0")/debian13.sh"
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/asni/cuda
 
 give_up() {
@@ -17,21 +18,10 @@ for folder in "$(dirname "$(command -v ptxas || echo .)")" /usr/local/cuda/bin "
         exit 0
     fi
 done
-for tool in apt-get dpkg-deb timeout; do
-    command -v $tool > /dev/null || give_up "not found, and without $tool not to be had from Debian"
-done
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-mkdir -p "$work/lists/partial" "$work/cache/archives/partial"
-echo "deb http://deb.debian.org/debian trixie non-free" > "$work/sources.list"
-debian() {
-    (cd "$work" && timeout 240 apt-get -o Dir::Etc::sourcelist="$work/sources.list" -o Dir::Etc::sourceparts=- -o Dir::State::lists="$work/lists" \
-        -o Dir::Cache="$work/cache" -o APT::Sandbox::User="$(id -un)" -o Acquire::Retries=1 -o Acquire::http::Timeout=20 \
-        -o APT::Update::Error-Mode=any "$@" > /dev/null 2>&1)
-}
-debian update || give_up "not found, and Debian 13's list of packages could not be read"
-debian download nvidia-cuda-toolkit || give_up "not found, and Debian 13's nvidia-cuda-toolkit could not be downloaded"
+why=$(debian13 non-free "$work" nvidia-cuda-toolkit) || give_up "not found, and $why"
 dpkg-deb --fsys-tarfile "$work"/nvidia-cuda-toolkit_*.deb | tar -x -C "$work" ./usr/bin/ptxas ./usr/bin/cuobjdump ./usr/bin/nvdisasm ./usr/share/doc/nvidia-cuda-toolkit
 "$work/usr/bin/ptxas" --version > /dev/null || give_up "Debian 13's does not run here"
 mkdir -p "$cache"
