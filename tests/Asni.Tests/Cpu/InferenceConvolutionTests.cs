@@ -93,6 +93,7 @@ public class InferenceConvolutionTests
         {
             convolution.Forward(x, p.Value(0), null, y);
             return bench.Read(y);
-        });
+        }
+        );
     }
 }
