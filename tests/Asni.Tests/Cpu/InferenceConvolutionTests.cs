@@ -89,11 +89,12 @@ public class InferenceConvolutionTests
         convolution.SetMask(p, 0);
         DeviceTensor x = bench.Unwritten(1, spec.Input), y = bench.Unwritten(1, spec.Output);
         bench.Device.Upload(Values.Random(9, spec.Input.Elements), x);
-        return (p, () =>
+        return (p, Forward);
+
+        float[] Forward()
         {
             convolution.Forward(x, p.Value(0), null, y);
             return bench.Read(y);
         }
-        );
     }
 }
