@@ -76,15 +76,18 @@ internal sealed class SideProcess : IDisposable
     /// <summary>What such a process does: tells who it is and what it computes, then answers each line, a number of seconds, with a measurement.</summary>
     public static int Serve(string name, string[] arguments)
     {
+        // What engines say, TorchSharp while it looks for its library, is no answer.
+        TextWriter answers = Console.Out;
+        Console.SetOut(Console.Error);
         using ISide side = Sides.Create(name, StepOptions.Parse(arguments));
         float[] answer = side.Answer();
         ForgetPeak();
-        Console.WriteLine(JsonSerializer.Serialize(new Introduction(side.Engine, answer), s_json));
+        answers.WriteLine(JsonSerializer.Serialize(new Introduction(side.Engine, answer), s_json));
         while (Console.ReadLine() is { } line)
         {
             double[] times = Steps.Measure(side.Step, double.Parse(line, CultureInfo.InvariantCulture));
             using Process self = Process.GetCurrentProcess();
-            Console.WriteLine(JsonSerializer.Serialize(new Measurement(times[times.Length / 2], self.PeakWorkingSet64 / 1048576.0)));
+            answers.WriteLine(JsonSerializer.Serialize(new Measurement(times[times.Length / 2], self.PeakWorkingSet64 / 1048576.0)));
         }
         return 0;
     }
@@ -148,8 +151,8 @@ internal sealed class SideProcess : IDisposable
             }
         }
         _process.WaitForExit();
-        string said = string.Join(' ', _errors.Result.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).Take(3));
-        throw new AsniException($"{Name}: {(said.Length > 0 ? said : $"exit code {_process.ExitCode}")}");
+        string? said = _errors.Result.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).LastOrDefault(line => !line.StartsWith("at ", StringComparison.Ordinal));
+        throw new AsniException($"{Name}: {said?.TrimEnd('.') ?? $"exit code {_process.ExitCode}"}");
     }
 }
 

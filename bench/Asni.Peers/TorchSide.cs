@@ -23,7 +23,19 @@ internal abstract class TorchSide : ISide
         Images = (channelsLast ? TorchNetwork.ToChannelsLast(images) : images).MoveToOuterDisposeScope();
     }
 
-    public static TorchSide Create(StepOptions o, bool channelsLast) => o.Training ? new TorchTraining(o, channelsLast) : new TorchInference(o, channelsLast);
+    /// <exception cref="AsniException">libtorch's libraries cannot be loaded here.</exception>
+    public static TorchSide Create(StepOptions o, bool channelsLast)
+    {
+        try
+        {
+            return o.Training ? new TorchTraining(o, channelsLast) : new TorchInference(o, channelsLast);
+        }
+        catch (TypeInitializationException e) when (e.GetBaseException() is NotSupportedException or DllNotFoundException)
+        {
+            string remedy = OperatingSystem.IsLinux() ? "; TorchSharp needs glibc 2.38 or newer, which --libtorch-host \"$(eng/newer-libc.sh)\" brings" : "";
+            throw new AsniException($"libtorch cannot be loaded{remedy}");
+        }
+    }
 
     public string Engine => $"libtorch {torch.__version__} by TorchSharp {typeof(torch).Assembly.GetName().Version?.ToString(3)}";
 
