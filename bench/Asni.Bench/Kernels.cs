@@ -1,7 +1,6 @@
 using System.Globalization;
 using System.Runtime.InteropServices;
 using System.Text;
-using Asni.Formats;
 using BenchmarkDotNet.Configs;
 using BenchmarkDotNet.Reports;
 using BenchmarkDotNet.Running;
@@ -14,7 +13,7 @@ namespace Asni.Bench;
 internal static class Kernels
 {
     private const string Usage = "use kernels, kernels --filter GLOB or kernels --write FILE.";
-    private const string Open = "<!-- kernels -->", Close = "<!-- /kernels -->";
+    private const string Marker = "kernels";
 
     /// <exception cref="AsniException">A benchmark failed, or the file has no markers; the file stays as it was.</exception>
     public static int Run(string[] args)
@@ -26,10 +25,11 @@ internal static class Kernels
             ["--write", string path] => ("*", path),
             _ => throw new UsageException($"kernels does not know '{string.Join(' ', args)}'; {Usage}"),
         };
-        if (file is not null) Replace(file, ""); // The minutes of measuring are not spent in vain.
+        MarkdownPage? page = file is null ? null : new MarkdownPage(file);
+        page?.Require(Marker);
         string table = Table(Benchmark(["--filter", filter]));
-        if (file is null) Console.Write(table);
-        else AtomicFile.WriteText(file, Replace(file, table));
+        if (page is null) Console.Write(table);
+        else page.Write(Marker, table.TrimEnd('\n').Split('\n'));
         return 0;
     }
 
@@ -72,15 +72,5 @@ internal static class Kernels
             }
         }
         return rows > 0 ? text.ToString() : throw new UsageException($"no benchmark was chosen; {Usage}");
-    }
-
-    /// <summary>The file's text with the table between the markers.</summary>
-    private static string Replace(string file, string table)
-    {
-        if (!File.Exists(file)) throw new UsageException($"{file} does not exist; --write needs a file that has a line {Open} and a line {Close}.");
-        string text = File.ReadAllText(file);
-        int open = text.IndexOf(Open + "\n", StringComparison.Ordinal), close = text.IndexOf(Close, StringComparison.Ordinal);
-        if (open < 0 || close < open) throw new UsageException($"{file} has no line {Open} with a line {Close} after it.");
-        return string.Concat(text.AsSpan(0, open + Open.Length + 1), table, text.AsSpan(close));
     }
 }

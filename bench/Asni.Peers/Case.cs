@@ -17,6 +17,9 @@ internal sealed record Case(string Net, int Batch, string Optimizer)
 
     public int Classes => Net is "resnet50" or "mobilenet_v2" ? 1000 : 10;
 
+    /// <summary>Multiply-accumulates of a dense forward pass of one image.</summary>
+    public long Macs => NetworkAnalysis.Analyze(NetworkZoo.Create(Net, Input, Classes)).Macs;
+
     /// <summary>The options of Asni.Bench's <c>steps</c> for a side with this batch.</summary>
     /// <param name="masks">A network file; null for the initialized network.</param>
     /// <param name="density">Share of the weights that stay, the largest by magnitude; null for all.</param>

@@ -32,16 +32,15 @@ internal sealed class Comparison(ComparisonOptions options)
     /// <summary>A sentence for each engine that could not be measured.</summary>
     public IEnumerable<string> Missing => _missing;
 
-    /// <exception cref="AsniException">Asni itself cannot be measured.</exception>
-    /// <param name="macs">Multiply-accumulates of a dense forward pass of one image.</param>
     /// <param name="peak">GFLOP/s of this machine.</param>
-    public string Train(Case which, long macs, double peak)
+    /// <exception cref="AsniException">Asni itself cannot be measured.</exception>
+    public string Train(Case which, double peak)
     {
         using var sides = new SideSet(this, which, training: true, which.Batch);
         SideProcess dense = sides.Add(Sides.Asni)!, sparse = sides.AddSparse(Sides.Asni)!;
         SideProcess?[] torch = [sides.Add(Sides.LibTorch), sides.Add(Sides.LibTorchChannelsLast)];
         sides.Measure();
-        double rate = 3 * 2 * macs * which.Batch / dense.Milliseconds / 1e6;
+        double rate = 3 * 2.0 * which.Macs * which.Batch / dense.Milliseconds / 1e6;
         return Row(which.Net, which.Batch, Milliseconds(dense), Milliseconds(sparse), Milliseconds(torch[0]), Milliseconds(torch[1]), Ratio(dense, torch), Ratio(sparse, torch),
             Number(which.Batch / dense.Milliseconds * 1e3, "n0"), $"{Number(100 * rate / peak, "f0")} %", Number(dense.PeakMebibytes, "n0"),
             Measured(torch) is [_, ..] measured ? Number(measured.Min(t => t.PeakMebibytes), "n0") : "-");

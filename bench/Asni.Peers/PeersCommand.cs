@@ -41,7 +41,7 @@ internal static class PeersCommand
             foreach (string m in modes) page?.Require(Marker(m));
             // As many processors as the engines have threads.
             double peak = Limits.Get(Bound.Peak) * Math.Min(1, (double)options.Threads / Environment.ProcessorCount);
-            Func<Comparison, string>[] training = [.. cases.Select<Case, Func<Comparison, string>>(c => comparison => comparison.Train(c, MacsOf(c), peak))];
+            Func<Comparison, string>[] training = [.. cases.Select<Case, Func<Comparison, string>>(c => comparison => comparison.Train(c, peak))];
             Func<Comparison, string>[] inference =
                 [.. cases.SelectMany(c => BatchesOf(c, result.GetValue(batches)!), (Case c, int batch) => (Func<Comparison, string>)(comparison => comparison.Infer(c, batch)))];
             bool all = true;
@@ -94,12 +94,6 @@ internal static class PeersCommand
     }
 
     private static IEnumerable<int> BatchesOf(Case which, int[] batches) => batches.Length > 0 ? batches : [1, which.Batch];
-
-    private static long MacsOf(Case which)
-    {
-        StepOptions o = StepOptions.Parse(which.ToArguments(training: true, which.Batch, threads: 1, masks: null, density: null));
-        return NetworkAnalysis.Analyze(NetworkZoo.Create(o.Net, o.Input, o.Classes)).Macs;
-    }
 
     private static Dictionary<string, string> NetworksOf(string[] files, Case[] cases)
     {

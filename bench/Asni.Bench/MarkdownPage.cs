@@ -1,11 +1,13 @@
 using Asni.Formats;
 
-namespace Asni.Peers;
+namespace Asni.Bench;
 
 /// <summary>A Markdown file with tables that programs write, each between a line &lt;!-- NAME --&gt; and a line &lt;!-- /NAME --&gt;.</summary>
 internal sealed class MarkdownPage(string path)
 {
-    /// <exception cref="AsniException">The file cannot be read, or has no such table: told before hours of measuring.</exception>
+    /// <summary>Tells what is missing before hours of measuring.</summary>
+    /// <exception cref="UsageException">The file does not exist, or has no such table.</exception>
+    /// <exception cref="AsniException">It cannot be read.</exception>
     public void Require(string name) => Find(Read(), name);
 
     public void Write(string name, IEnumerable<string> lines)
@@ -18,6 +20,7 @@ internal sealed class MarkdownPage(string path)
 
     private string[] Read()
     {
+        if (!File.Exists(path)) throw new UsageException($"{path} does not exist; --write needs a file that has the table's lines <!-- NAME --> and <!-- /NAME -->.");
         try
         {
             return File.ReadAllLines(path);
@@ -31,6 +34,6 @@ internal sealed class MarkdownPage(string path)
     private (int Begin, int End) Find(string[] text, string name)
     {
         int begin = Array.IndexOf(text, $"<!-- {name} -->"), end = Array.IndexOf(text, $"<!-- /{name} -->");
-        return begin >= 0 && end > begin ? (begin, end) : throw new AsniException($"{path} needs a line <!-- {name} --> with a line <!-- /{name} --> after it.");
+        return begin >= 0 && end > begin ? (begin, end) : throw new UsageException($"{path} needs a line <!-- {name} --> with a line <!-- /{name} --> after it.");
     }
 }
