@@ -55,11 +55,9 @@ internal sealed unsafe class DepthwiseGradient : IDisposable
     {
         for (int first = 0; first < spec.Filter.Width; first += Together)
         {
-            int count = Math.Min(Together, spec.Filter.Width - first), last = first + count - 1;
-            // Columns ow with 0 <= ow * stride + tap - padding < width.
-            int from = Math.Max(0, (spec.Padding - first + spec.Stride - 1) / spec.Stride);
-            int to = Math.Min(spec.Output.Width, spec.Input.Width + spec.Padding - last <= 0 ? 0 : (spec.Input.Width + spec.Padding - last - 1) / spec.Stride + 1);
-            yield return new TapGroup(first, count, Math.Min(from, spec.Output.Width), Math.Max(to, Math.Min(from, spec.Output.Width)));
+            int count = Math.Min(Together, spec.Filter.Width - first);
+            var taps = DepthwiseAxis.Forward(spec.Input.Width, spec.Output.Width, count, spec.Stride, spec.Padding - first);
+            yield return new TapGroup(first, count, taps.WholeFrom, taps.WholeTo);
         }
     }
 
@@ -92,15 +90,13 @@ internal sealed unsafe class DepthwiseGradient : IDisposable
         /// <summary>A group of taps over one output row.</summary>
         private readonly void Row<L, V>(in TapGroup group, float* x, float* dy, float* dw) where L : struct, ILanes<V> where V : struct
         {
-            Clipped<L, V>(group, x, dy, 0, group.From, dw);
-            int channels = Gradient._spec.Filter.Out, stride = Gradient._spec.Stride, c = 0, columns = group.To - group.From;
-            float* first = x + ((nint)group.From * stride + group.First - Gradient._spec.Padding) * channels;
-            dy += (nint)group.From * channels;
+            Taps<L, V>(group, x, dy, 0, group.From, 0, dw);
+            int channels = Gradient._spec.Filter.Out, stride = Gradient._spec.Stride, c = 0;
+            float* wholeX = x + ((nint)group.From * stride + group.First - Gradient._spec.Padding) * channels, wholeDy = dy + (nint)group.From * channels;
             if (group.Count == Together)
-                for (; c <= channels - L.Count && columns > 0; c += L.Count) Three<L, V>(first + c, (nint)stride * channels, dy + c, channels, columns, dw + c);
-            dy -= (nint)group.From * channels;
+                for (; c <= channels - L.Count; c += L.Count) Three<L, V>(wholeX + c, (nint)stride * channels, wholeDy + c, channels, group.To - group.From, dw + c);
             if (c < channels) Taps<L, V>(group, x, dy, group.From, group.To, c, dw);
-            Clipped<L, V>(group, x, dy, group.To, Gradient._spec.Output.Width, dw);
+            Taps<L, V>(group, x, dy, group.To, Gradient._spec.Output.Width, 0, dw);
         }
 
         /// <summary>Three neighbouring taps of one vector of channels.</summary>
@@ -117,11 +113,6 @@ internal sealed unsafe class DepthwiseGradient : IDisposable
             L.Store(d0, dw);
             L.Store(d1, dw + channels);
             L.Store(d2, dw + 2 * channels);
-        }
-
-        private readonly void Clipped<L, V>(in TapGroup group, float* x, float* dy, int from, int to, float* dw) where L : struct, ILanes<V> where V : struct
-        {
-            if (from < to) Taps<L, V>(group, x, dy, from, to, 0, dw);
         }
 
         /// <summary>Tap by tap, where not all may lie in the source, for the channels from <paramref name="c"/> on.</summary>

@@ -102,24 +102,7 @@ internal sealed unsafe class DepthwisePass : IDisposable
         {
             int channels = Pass._source.Channels, c = 0;
             for (; c <= channels - 2 * L.Count; c += 2 * L.Count) Pair<L, V>(taps, count, x + c, step, y + c, targetStep, c);
-            for (; c <= channels - L.Count; c += L.Count)
-            {
-                V y0 = Start<L, V>(y + c), y1 = Start<L, V>(y + c + targetStep), y2 = Start<L, V>(y + c + 2 * targetStep), y3 = Start<L, V>(y + c + 3 * targetStep);
-                for (int t = 0; t < count; t++)
-                {
-                    float* p = x + c + taps[t].Offset;
-                    V w = L.Load(taps[t].Values + c);
-                    y0 = L.Fma(L.Load(p), w, y0);
-                    y1 = L.Fma(L.Load(p + step), w, y1);
-                    y2 = L.Fma(L.Load(p + 2 * step), w, y2);
-                    y3 = L.Fma(L.Load(p + 3 * step), w, y3);
-                }
-                L.Store(Epilogue.Finish<L, V>(y0, c), y + c);
-                L.Store(Epilogue.Finish<L, V>(y1, c), y + c + targetStep);
-                L.Store(Epilogue.Finish<L, V>(y2, c), y + c + 2 * targetStep);
-                L.Store(Epilogue.Finish<L, V>(y3, c), y + c + 3 * targetStep);
-            }
-            for (int r = 0; r < Together && c < channels; r++) Rest<L, V>(taps, count, x + r * step, y + r * targetStep, c);
+            for (int r = 0; r < Together && c < channels; r++) One<L, V>(taps, count, x + r * step, y + r * targetStep, c);
         }
 
         /// <summary>Four positions of two vectors of channels, from <paramref name="c"/> on.</summary>
@@ -155,9 +138,10 @@ internal sealed unsafe class DepthwisePass : IDisposable
             L.Store(Epilogue.Finish<L, V>(z3, d), z + 3 * targetStep);
         }
 
-        private readonly void One<L, V>(DepthwiseTap* taps, int count, float* x, float* y) where L : struct, ILanes<V> where V : struct
+        /// <summary>A position's channels from <paramref name="c"/> on.</summary>
+        private readonly void One<L, V>(DepthwiseTap* taps, int count, float* x, float* y, int c = 0) where L : struct, ILanes<V> where V : struct
         {
-            int channels = Pass._source.Channels, c = 0;
+            int channels = Pass._source.Channels;
             for (; c <= channels - 4 * L.Count; c += 4 * L.Count)
             {
                 float* to = y + c;

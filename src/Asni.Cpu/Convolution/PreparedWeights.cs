@@ -12,7 +12,7 @@ internal abstract unsafe class PreparedWeights : IDisposable
     public float* Pointer => (float*)_buffer!.Pointer;
 
     /// <summary>Floats of the form.</summary>
-    private protected abstract long Size { get; }
+    public abstract long Size { get; }
 
     /// <summary>Prepares these weights, unless it holds them. Memory is taken at the first call: a layer may never go this way.</summary>
     public void Take(WeightValues weights, Workers workers)
@@ -21,12 +21,13 @@ internal abstract unsafe class PreparedWeights : IDisposable
         {
             if (_prepared == weights) return;
             _buffer ??= new CpuBuffer(Size * sizeof(float));
-            Prepare(weights.Weights, Pointer, workers);
+            Prepare(weights.Weights, workers);
             _prepared = weights;
         }
     }
 
     public void Dispose() => _buffer?.Dispose();
 
-    private protected abstract void Prepare(float* weights, float* to, Workers workers);
+    /// <summary>Writes the form of these weights to <see cref="Pointer"/>.</summary>
+    private protected abstract void Prepare(float* weights, Workers workers);
 }

@@ -33,11 +33,11 @@ internal sealed unsafe class WeightPacking : PreparedWeights
         }
     }
 
-    private protected override long Size { get; }
+    public override long Size { get; }
 
     public float* PanelPointer(int phase, int panel) => Pointer + _offsets[phase][panel];
 
-    private protected override void Prepare(float* weights, float* to, Workers workers) => workers.Vectorize(Size, new PackBody { Packing = this, Weights = weights });
+    private protected override void Prepare(float* weights, Workers workers) => workers.Vectorize(Size, new PackBody { Packing = this, Weights = weights });
 
     /// <summary>This worker's share: (phase, panel, tap) triples in turn.</summary>
     private void Pack(float* weights, int worker, int workers)

@@ -13,14 +13,12 @@ internal sealed unsafe class WinogradFilter(int inner, int columns, Panel[] pane
     /// <summary>Floats between the filters of two points, not a power of two.</summary>
     public long Step => (long)inner * _row + 16;
 
-    public long Floats => WinogradTransforms.Points * Step;
-
-    private protected override long Size => Floats;
+    public override long Size => WinogradTransforms.Points * Step;
 
     public void Transform(float* weights, float* to, Workers workers) =>
         workers.Vectorize(long.MaxValue, new Body { Filter = this, W = weights, To = to, Rows = workers.Queue((inner + Together - 1) / Together) });
 
-    private protected override void Prepare(float* weights, float* to, Workers workers) => Transform(weights, to, workers);
+    private protected override void Prepare(float* weights, Workers workers) => Transform(weights, Pointer, workers);
 
     private void Rows<L, V>(int unit, int worker, float* w, float* to, float* temporary) where L : struct, ILanes<V> where V : struct
     {

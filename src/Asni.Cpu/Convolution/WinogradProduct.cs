@@ -75,7 +75,7 @@ internal sealed unsafe class WinogradProduct : IDisposable
             _filter.Take(w, _workers);
             return _filter.Pointer;
         }
-        float* to = _scratch.Shared(_filter.Floats);
+        float* to = _scratch.Shared(_filter.Size);
         _filter.Transform(w.Weights, to, _workers);
         return to;
     }
