@@ -26,6 +26,14 @@ switch -CaseSensitive ($verb) {
     'build' { Build }
     'test' { Build; Invoke-Step dotnet (@('test', '--no-build') + $rest) }
     'bench' { Build; Invoke-Step dotnet (@('run', '--no-build', '--project', 'bench/Asni.Bench', '--') + $rest) }
-    'pack' { Build; Invoke-Step dotnet @('pack', '--no-build', '-o', 'artifacts') }
+    'pack' {
+        Build
+        Invoke-Step dotnet @('pack', '--no-build', '-o', 'artifacts')
+        & dotnet pack src/Asni.Host -p:Precompiled=true -o artifacts
+        if ($LASTEXITCODE -ne 0) {
+            [Console]::Error.WriteLine('build.ps1: the tool could not be compiled ahead of time; artifacts/ has it all the same, and it starts slower.')
+            exit 0
+        }
+    }
     default { [Console]::Error.WriteLine("build.ps1: there is no verb '$verb'; use build, test, bench or pack."); exit 2 }
 }

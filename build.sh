@@ -15,6 +15,10 @@ case $verb in
     build) build ;;
     test) build; dotnet test --no-build "$@" ;;
     bench) build; dotnet run --no-build --project bench/Asni.Bench -- "$@" ;;
-    pack) build; dotnet pack --no-build -o artifacts ;;
+    pack)
+        build
+        dotnet pack --no-build -o artifacts
+        dotnet pack src/Asni.Host -p:Precompiled=true -o artifacts ||
+            echo "build.sh: the tool could not be compiled ahead of time; artifacts/ has it all the same, and it starts slower." >&2 ;;
     *) echo "build.sh: there is no verb '$verb'; use build, test, bench or pack." >&2; exit 2 ;;
 esac

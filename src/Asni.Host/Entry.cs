@@ -24,7 +24,7 @@ internal static class Entry
     private static int RunCommand(string[] args, HostConsole console)
     {
         var verbose = new Option<bool>("--verbose") { Description = "show stack traces", Recursive = true };
-        RootCommand root = Commands(console, verbose);
+        RootCommand root = Commands(console, verbose, args);
         ParseResult parsed = root.Parse(args);
         if (parsed.Errors.Count > 0 || EmptyValue(parsed) is not null)
         {
@@ -48,28 +48,33 @@ internal static class Entry
         }
     }
 
-    private static RootCommand Commands(HostConsole console, Option<bool> verbose)
+    /// <summary>All commands; or one alone where it is named first, because it takes longer to make the flags of all methods than most commands run.</summary>
+    private static RootCommand Commands(HostConsole console, Option<bool> verbose, string[] args)
     {
-        var train = new TrainCommand(console);
         var root = new RootCommand(
             "Asni trains sparse neural networks: ASNI-I prunes weights during training, ASNI-II retrains the sparse network from two values per layer.");
         root.Add(verbose);
+        (string Name, Func<Command> Create)[] others =
+        [
+            ("methods", () => MethodsCommand.Create(console)), ("info", () => InfoCommand.Create(console)), ("eval", () => EvalCommand.Create(console)),
+            ("predict", () => PredictCommand.Create(console)), ("export", () => ExportCommand.Create(console)), ("verify", () => VerifyCommand.Create(console)),
+            ("compare", () => CompareCommand.Create(console)),
+            ("sweep", () => SweepCommand.Create(console, verbose, arguments => RunCommand([TrainVerb, .. arguments], console))),
+            ("compact", () => CompactCommand.Create(console)), ("data", () => DataCommand.Create(console)), ("doctor", () => DoctorCommand.Create(console)),
+        ];
+        if (Array.Find(others, o => o.Name == args.FirstOrDefault()).Create is { } create)
+        {
+            root.Add(create());
+            return root;
+        }
+        if (args is ["--version"]) return root;
+        var train = new TrainCommand(console);
         // Training is what the program is for: its flags work without the verb.
         train.AddTo(root);
         var trainVerb = new Command(TrainVerb, "train a network (the default command)");
         train.AddTo(trainVerb);
         root.Add(trainVerb);
-        root.Add(MethodsCommand.Create(console));
-        root.Add(InfoCommand.Create(console));
-        root.Add(EvalCommand.Create(console));
-        root.Add(PredictCommand.Create(console));
-        root.Add(ExportCommand.Create(console));
-        root.Add(VerifyCommand.Create(console));
-        root.Add(CompareCommand.Create(console));
-        root.Add(SweepCommand.Create(console, verbose, arguments => RunCommand([TrainVerb, .. arguments], console)));
-        root.Add(CompactCommand.Create(console));
-        root.Add(DataCommand.Create(console));
-        root.Add(DoctorCommand.Create(console));
+        foreach ((_, Func<Command> make) in others) root.Add(make());
         return root;
     }
 

@@ -14,14 +14,20 @@ internal sealed class HostConsole
         Output = output;
         Error = error;
         _isLive = isLive;
-        Screen = AnsiConsole.Create(new AnsiConsoleSettings
+        _screen = new Lazy<IAnsiConsole>(() => NewScreen(output, isLive));
+    }
+
+    private static IAnsiConsole NewScreen(TextWriter output, bool isLive)
+    {
+        IAnsiConsole screen = AnsiConsole.Create(new AnsiConsoleSettings
         {
             Ansi = isLive ? AnsiSupport.Yes : AnsiSupport.No,
             ColorSystem = isLive ? ColorSystemSupport.Detect : ColorSystemSupport.NoColors,
             Interactive = isLive ? InteractionSupport.Yes : InteractionSupport.No,
             Out = new AnsiConsoleOutput(output),
         });
-        if (!isLive) Screen.Profile.Width = PlainWidth;
+        if (!isLive) screen.Profile.Width = PlainWidth;
+        return screen;
     }
 
     public TextWriter Output { get; }
@@ -32,7 +38,9 @@ internal sealed class HostConsole
 
     /// <summary>Of which rank 0 alone prints, but for failures.</summary>
     public Communicator Ranks { get; set; } = Communicator.Alone;
-    public IAnsiConsole Screen { get; }
+
+    /// <summary>Made when it is first used: that takes a tenth of the start of a command, and many commands print plain lines only.</summary>
+    public IAnsiConsole Screen => _screen.Value;
 
     public static HostConsole OfProcess()
     {
@@ -55,6 +63,7 @@ internal sealed class HostConsole
     public Exception? OutputFailure => _lasting?.Failure;
 
     private readonly bool _isLive;
+    private readonly Lazy<IAnsiConsole> _screen;
     private LastingWriter? _lasting;
 
     /// <summary>Prints to the given writers, without colours or redrawing.</summary>

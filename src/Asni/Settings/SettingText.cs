@@ -68,7 +68,7 @@ internal static class SettingText
         throw new FormatException(Choices<T>());
     }
 
-    public static string Choices<T>() where T : struct, Enum => "one of " + string.Join(", ", Enum.GetValues<T>().Select(Name));
+    public static string Choices<T>() where T : struct, Enum => "one of " + string.Join(", ", typeof(T).GetEnumNames()).ToLowerInvariant();
 
     public static string Name<T>(T value) where T : struct, Enum => value.ToString().ToLowerInvariant();
     public static string Text(double value) => value.ToString(CultureInfo.InvariantCulture);
