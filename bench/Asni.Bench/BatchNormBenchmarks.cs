@@ -7,7 +7,7 @@ using BenchmarkDotNet.Attributes;
 namespace Asni.Bench;
 
 /// <summary>Batch-norm + add + ReLU. Bytes: two passes forward (x; x, skip, y), two backward (x, y, dy; x, y, dy, dx, dskip).</summary>
-[InProcess]
+[InProcess, BenchmarkCategory("batch-norm + add + ReLU")]
 public class BatchNormBenchmarks : IWork, IDisposable
 {
     private static readonly Dictionary<string, (int Batch, Chw Shape)> Layers = new()
@@ -52,10 +52,10 @@ public class BatchNormBenchmarks : IWork, IDisposable
         Check(batch, shape);
     }
 
-    [Benchmark(Description = "batch-norm + add + ReLU, forward")]
+    [Benchmark(Description = "forward")]
     public void Forward() => _operation.ForwardTraining(_x, _bound, _skip, _y);
 
-    [Benchmark(Description = "batch-norm + add + ReLU, backward")]
+    [Benchmark(Description = "backward")]
     public void Backward() => _operation.Backward(_x, _y, _dy, _bound.Weight, _parameters.Gradient(0), _parameters.Gradient(1), false, _dskip, _dy);
 
     [GlobalCleanup]

@@ -23,14 +23,14 @@ internal static class Callers
         Network network = NetworkZoo.Create(o.Net, o.Input, o.Classes);
         (TrainedNetwork pruned, _, double density) = Latency.Networks(network, o);
         float[] images = Answers.Random((long)o.Batch * o.Input.Elements, 1), expected = new float[o.Batch * o.Classes];
-        long empty = Memory();
+        long empty = Memory.Live();
         using var pooledDevice = new CpuDevice(o.Threads);
         using SparseModel pooled = SparseModel.Create(pruned, pooledDevice, o.Batch, callers);
         pooled.Run(images, expected);
-        long alone = Memory() - empty;
+        long alone = Memory.Live() - empty;
         // All at once until each has had a plan of its own.
         Calls(pooled, callers, images, expected, o.Seconds / Rounds);
-        double each = callers == 1 ? 0 : (double)(Memory() - empty - alone) / (callers - 1);
+        double each = callers == 1 ? 0 : (double)(Memory.Live() - empty - alone) / (callers - 1);
         using var lockedDevice = new CpuDevice(o.Threads);
         using SparseModel locked = SparseModel.Create(pruned, lockedDevice, o.Batch, maxConcurrency: 1);
         Func<(double, double)>[] ways =
@@ -73,14 +73,6 @@ internal static class Callers
         foreach (Thread thread in threads) thread.Join();
         if (wrong > 0) throw new AsniException($"{wrong} of {counts.Sum()} calls by {callers} threads gave other logits than one alone.");
         return (counts.Sum() / watch.Elapsed.TotalSeconds, (Environment.CpuUsage.TotalTime - used).TotalMilliseconds / counts.Sum());
-    }
-
-    /// <summary>Bytes that tensors, lists and objects take.</summary>
-    private static long Memory()
-    {
-        long managed = GC.GetTotalMemory(forceFullCollection: true);
-        GC.WaitForPendingFinalizers();
-        return managed + CpuBuffer.LiveBytes;
     }
 
     private static (int Callers, string[] Others) TakeCallers(string[] args)

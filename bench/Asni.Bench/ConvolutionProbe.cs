@@ -21,14 +21,15 @@ internal sealed class ConvolutionProbe(ConvolutionSpec spec, string layer, float
     {
         FilterShape f = spec.Filter;
         Chw input = spec.Input, output = spec.Output;
-        Compare(y, "the output", i =>
+        int outputs = f.Out / spec.Groups;
+        Compare(y, "the output", null, i =>
         {
             (int n, int k, int row, int column) = Split(i, output.Channels, output.Height, output.Width);
             for (int c = 0; c < f.In; c++)
                 for (int r = 0; r < f.Height; r++)
                     for (int s = 0; s < f.Width; s++) Tap(n, k, c, r, s, row, column, (inX, inW, _) => x[inX] * (double)w[inW]);
         });
-        Compare(dw, "the weight gradient", i =>
+        Compare(dw, "the weight gradient", Array.FindAll([.. Enumerable.Range(0, w.Length)], i => w[i] != 0), i =>
         {
             (int k, int c, int r, int s) = Split(i, f.In, f.Height, f.Width);
             for (int n = 0; n < spec.Batch; n++)
@@ -36,10 +37,11 @@ internal sealed class ConvolutionProbe(ConvolutionSpec spec, string layer, float
                     for (int column = 0; column < output.Width; column++)
                         Tap(n, k, c, r, s, row, column, (inX, _, inY) => x[inX] * (double)dy[inY]);
         });
-        Compare(dx, "the data gradient", i =>
+        Compare(dx, "the data gradient", null, i =>
         {
-            (int n, int c, int h, int v) = Split(i, input.Channels, input.Height, input.Width);
-            for (int k = 0; k < f.Out; k++)
+            (int n, int channel, int h, int v) = Split(i, input.Channels, input.Height, input.Width);
+            (int group, int c) = Math.DivRem(channel, f.In);
+            for (int k = group * outputs; k < (group + 1) * outputs; k++)
                 for (int r = 0; r < f.Height; r++)
                     for (int s = 0; s < f.Width; s++)
                     {
@@ -50,12 +52,15 @@ internal sealed class ConvolutionProbe(ConvolutionSpec spec, string layer, float
         });
     }
 
-    private void Compare(float[] computed, string what, Action<long> sum)
+    /// <param name="among">Indices of the elements that are defined: of the weight gradient those of live weights. Null: all.</param>
+    private void Compare(float[] computed, string what, int[]? among, Action<long> sum)
     {
         var random = new SplitMix64(4);
+        int count = among?.Length ?? computed.Length;
         for (int probe = 0; probe < Probes; probe++)
         {
-            int i = probe == 0 ? 0 : probe == 1 ? computed.Length - 1 : random.Next(computed.Length);
+            int i = probe == 0 ? 0 : probe == 1 ? count - 1 : random.Next(count);
+            if (among is not null) i = among[i];
             _sum = _magnitudes = 0;
             sum(i);
             Answers.Near(computed[i], _sum, Tolerance * _magnitudes, $"{what} of {layer} at element {i}");
@@ -68,7 +73,8 @@ internal sealed class ConvolutionProbe(ConvolutionSpec spec, string layer, float
         Chw input = spec.Input, output = spec.Output;
         int h = row * spec.Stride - spec.Padding + r, v = column * spec.Stride - spec.Padding + s;
         if (!Inside(row, column, output) || !Inside(h, v, input)) return;
-        double term = product(Join(n, c, h, v, input.Channels, input.Height, input.Width),
+        // Of channel c of the output's group.
+        double term = product(Join(n, k / (spec.Filter.Out / spec.Groups) * spec.Filter.In + c, h, v, input.Channels, input.Height, input.Width),
             Join(k, c, r, s, spec.Filter.In, spec.Filter.Height, spec.Filter.Width),
             Join(n, k, row, column, output.Channels, output.Height, output.Width));
         _sum += term;

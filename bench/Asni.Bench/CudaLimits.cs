@@ -24,6 +24,8 @@ internal readonly record struct CudaCeilings(double Copy, double DriverCopy, dou
 /// <summary>`cuda kernels`: what the driver made of each kernel. `cuda limits`: what the GPU can do at most. Lines of JSON.</summary>
 internal sealed class CudaLimits : IDisposable
 {
+    public const string Options = "files | kernels [FILE...] | limits | smoke NET PRECISION | speed";
+
     private const long CopyBytes = 512L << 20;
     private const int Repeats = 20;
     private const string Wgmma = "limit_bf16_wgmma";
@@ -58,7 +60,7 @@ internal sealed class CudaLimits : IDisposable
                     using (var limits = new CudaLimits()) limits.Limits();
                     return 0;
                 default:
-                    throw new UsageException("cuda knows files, kernels [FILE...], limits, smoke NET PRECISION and speed.");
+                    throw new UsageException($"cuda is followed by one of: {Options}.");
             }
         }
         catch (AsniException e)

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Runtime.InteropServices;
 using System.Text;
 using BenchmarkDotNet.Configs;
+using BenchmarkDotNet.Parameters;
 using BenchmarkDotNet.Reports;
 using BenchmarkDotNet.Running;
 
@@ -12,6 +13,8 @@ namespace Asni.Bench;
 /// </summary>
 internal static class Kernels
 {
+    public const string Options = "[--filter GLOB | --write FILE]";
+
     private const string Usage = "use kernels, kernels --filter GLOB or kernels --write FILE.";
     private const string Marker = "kernels";
 
@@ -62,8 +65,8 @@ internal static class Kernels
         {
             foreach (BenchmarkCase benchmark in summary.BenchmarksCases)
             {
-                string operation = benchmark.Descriptor.WorkloadMethodDisplayInfo.Trim('\'');
-                string subject = benchmark.Parameters.Items[0].Value?.ToString() ?? "";
+                string operation = $"{benchmark.Descriptor.Categories[0]}, {benchmark.Descriptor.WorkloadMethodDisplayInfo.Trim('\'')}";
+                string subject = string.Join(", ", benchmark.Parameters.Items.OrderBy(p => p.Value is double).Select(Subject));
                 Achievement a = Achievement.Create(summary, benchmark)
                     ?? throw new AsniException($"the benchmark {operation} of {subject} did not run; its output above says why.");
                 text.Append(CultureInfo.InvariantCulture, $"| {operation} | {subject} | {a.MedianMilliseconds:f3} ");
@@ -73,4 +76,7 @@ internal static class Kernels
         }
         return rows > 0 ? text.ToString() : throw new UsageException($"no benchmark was chosen; {Usage}");
     }
+
+    private static string Subject(ParameterInstance parameter) =>
+        parameter.Value is double share ? string.Create(CultureInfo.InvariantCulture, $"{100 * share:g3} %") : parameter.Value?.ToString() ?? "";
 }

@@ -37,8 +37,10 @@ internal static unsafe class Limits
     private static readonly Dictionary<(Bound Bound, long Bytes), double> s_best = [];
 
     /// <summary>Prints a line of JSON, which bench/peers reads.</summary>
-    public static int Print()
+    /// <exception cref="UsageException">There are arguments.</exception>
+    public static int Print(string[] args)
     {
+        if (args.Length > 0) throw new UsageException("limits takes no arguments.");
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
             $"{{\"peak_gflops\": {Get(Bound.Peak):f0}, \"read_gbytes_per_second\": {Get(Bound.Read):f1}, "
             + $"\"update_gbytes_per_second\": {Get(Bound.Update):f1}, \"copy_gbytes_per_second\": {Get(Bound.Copy):f1}}}"));

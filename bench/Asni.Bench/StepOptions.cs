@@ -14,6 +14,9 @@ namespace Asni.Bench;
 internal sealed record StepOptions(string Net, Chw Input, int Classes, int Batch, OptimizerKind Optimizer, bool Training, double Seconds, int Threads,
     string? NetworkFile, double? Density, bool Cuda, CudaPrecision Precision)
 {
+    public const string Help = "[--net lenet300] [--input CxHxW] [--classes 10] [--batch 60] [--mode train|infer] [--optimizer adam] [--density 0.05] [--masks RUN] [--threads N] [--seconds 3] "
+        + "[--device cpu|cuda] [--precision fp32|tf32|bf16]";
+
     private static readonly string[] s_names =
         ["net", "input", "classes", "batch", "optimizer", "mode", "seconds", "threads", "masks", "density", "device", "precision"];
 

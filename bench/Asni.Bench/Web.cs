@@ -9,7 +9,8 @@ namespace Asni.Bench;
 /// </summary>
 internal static class Web
 {
-    private const string Usage = "web --url http://localhost:5000/classify --image FILE [--callers 8] [--seconds 3]";
+    public const string Options = "--url http://localhost:5000/classify --image FILE [--callers 8] [--seconds 3]";
+    private const string Usage = "web " + Options;
     private static readonly string[] s_options = ["--url", "--image", "--callers", "--seconds"];
 
     public static int Run(string[] args)

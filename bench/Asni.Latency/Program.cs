@@ -3,7 +3,7 @@ using Asni.Bench;
 
 try
 {
-    return Latency.Run(args);
+    return args is [FirstCall.Name, var file] ? FirstCall.Run(file) : Latency.Run(args);
 }
 catch (AsniException e)
 {

@@ -1,0 +1,155 @@
+using System.Globalization;
+using Asni.Cpu;
+using Asni.Engine;
+using Asni.Inference;
+using Asni.Networks;
+
+namespace Asni.Bench;
+
+/// <summary>
+/// Two tables in Markdown. Training steps against the number of threads, with the share of a step that more threads did not make faster and, by Amdahl's law, what that share allows on 64
+/// processors. And images/s and memory against the batch, in training and of a <see cref="SparseModel"/>, dense and pruned. The columns of a row are timed in turn.
+/// </summary>
+internal static class Scale
+{
+    public const string Options = "[--nets lenet300,resnet20,...] [--batches 1,4,...] [--threads 1,2,...] [--seconds 1] [--density 0.05] [--write FILE]";
+
+    private const int ManyProcessors = 64;
+
+    private static readonly (string Net, string Input, int Batch, string Optimizer)[] s_cases =
+    [
+        ("lenet300", "1x28x28", 60, "adam"), ("conv6", "3x32x32", 60, "adam"), ("resnet20", "3x32x32", 128, "momentum"), ("vgg16", "3x32x32", 128, "momentum"),
+        ("resnet18", "3x32x32", 128, "momentum"), ("resnet50", "3x224x224", 8, "momentum"), ("mobilenet_v2", "3x224x224", 8, "momentum"),
+    ];
+
+    public static int Run(string[] args)
+    {
+        var flags = new Flags("scale", args, "--nets", "--batches", "--threads", "--seconds", "--density", "--write");
+        double seconds = flags.Number("--seconds", 1), density = flags.Number("--density", 0.05, most: 1);
+        int[] threads = flags.Counts("--threads", DefaultThreads()), batches = flags.Counts("--batches", 1, 4, 16, 64, 256, 1024);
+        var page = flags.Text("--write") is { } file ? new MarkdownPage(file) : null;
+        foreach (string table in (string[])["threads", "batch"]) page?.Require(Marker(table));
+        StepOptions[] all = Cases(flags.List("--nets", [.. s_cases.Select(c => c.Net)]), seconds), small = Cases(flags.List("--nets", "lenet300", "conv6", "resnet20"), seconds);
+        Table("threads", page, ThreadsHead(threads), all.SelectMany(o => new[] { 1, density }.Distinct(), (o, d) => (Func<string>)(() => ThreadsRow(o, d, threads))));
+        Table("batch", page, BatchHead(density), small.SelectMany(o => batches, (o, batch) => (Func<string>)(() => BatchRow(o with { Batch = batch }, density))));
+        return 0;
+    }
+
+    /// <summary>One for each width of vectors: machines of each kind keep their tables.</summary>
+    private static string Marker(string table) => $"scale-{table}-{Simd.Width}";
+
+    private static int[] DefaultThreads()
+    {
+        int n = 1;
+        var counts = new List<int>();
+        for (; n < Environment.ProcessorCount; n *= 2) counts.Add(n);
+        return [.. counts, Environment.ProcessorCount];
+    }
+
+    private static StepOptions[] Cases(string[] nets, double seconds) => [.. nets.Select(net =>
+    {
+        var found = Array.Find(s_cases, c => c.Net == net);
+        if (found.Net is null) throw new UsageException($"scale: --nets '{net}' is none of {string.Join(", ", s_cases.Select(c => c.Net))}.");
+        return StepOptions.Parse(["--net", net, "--input", found.Input, "--classes", found.Input is "3x224x224" ? "1000" : "10", "--batch", Text(found.Batch), "--optimizer", found.Optimizer,
+            "--seconds", seconds.ToString(CultureInfo.InvariantCulture)]);
+    })];
+
+    private static void Table(string name, MarkdownPage? page, string[] head, IEnumerable<Func<string>> rows)
+    {
+        string[] about = [string.Create(CultureInfo.InvariantCulture, $"{Environment.ProcessorCount} processors, vectors of {Simd.Width} bits, fp32."), ""];
+        var made = new List<string>();
+        Console.WriteLine(string.Join('\n', [.. about, .. head]));
+        foreach (Func<string> row in rows)
+        {
+            made.Add(row());
+            Console.WriteLine(made[^1]);
+            page?.Write(Marker(name), [.. about, .. head, .. made]);
+        }
+        Console.WriteLine();
+    }
+
+    private static string[] ThreadsHead(int[] threads) =>
+    [
+        $"| network | batch | density | {string.Join(" | ", threads.Select(t => t == 1 ? "1 thread, ms" : $"{t} threads, ms"))} | times as fast | did not gain | {ManyProcessors} processors, at most |",
+        $"| --- | ---: | ---: | {string.Join(" | ", threads.Select(_ => "---:"))} | ---: | ---: | ---: |",
+    ];
+
+    private static string ThreadsRow(StepOptions o, double density, int[] threads)
+    {
+        using var made = new Made();
+        Action[] steps = [.. threads.Select(t => made.Training(o with { Threads = t }, density))];
+        double[] ms = [.. Steps.MeasureInTurn(steps, o.Seconds).Select(times => times[times.Length / 2])];
+        string row = $"| {o.Net} | {Text(o.Batch)} | {Text(density)} | {string.Join(" | ", ms.Select(Milliseconds))} |";
+        if (threads.Length < 2) return row + " | | |";
+        // Amdahl: t(p) = t(1) (s + (1 - s) / p).
+        double gain = ms[0] / ms[^1], p = (double)threads[^1] / threads[0], serial = Math.Clamp((p / gain - 1) / (p - 1), 0, 1);
+        return row + string.Create(CultureInfo.InvariantCulture, $" {gain:f2} | {serial:p0} | {1 / (serial + (1 - serial) / ManyProcessors):f0} |");
+    }
+
+    private static string[] BatchHead(double density) =>
+    [
+        string.Create(CultureInfo.InvariantCulture, $"| network | batch | training images/s | at {100 * density:g3} % | MiB | at {100 * density:g3} % | inference images/s | at {100 * density:g3} % | MiB | at {100 * density:g3} % |"),
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ];
+
+    private static string BatchRow(StepOptions o, double density)
+    {
+        using var made = new Made();
+        (Action Step, double Mebibytes)[] ways =
+        [
+            made.Weighed(() => made.Training(o, 1)), made.Weighed(() => made.Training(o, density)), made.Weighed(() => made.Inference(o, 1)), made.Weighed(() => made.Inference(o, density)),
+        ];
+        double[][] times = Steps.MeasureInTurn([.. ways.Select(w => w.Step)], o.Seconds);
+        string Rate(int i) => (o.Batch / times[i][times[i].Length / 2] * 1e3).ToString("n0", CultureInfo.InvariantCulture);
+        string Size(int i) => ways[i].Mebibytes.ToString(ways[i].Mebibytes < 10 ? "f1" : "n0", CultureInfo.InvariantCulture);
+        return $"| {o.Net} | {Text(o.Batch)} | {Rate(0)} | {Rate(1)} | {Size(0)} | {Size(1)} | {Rate(2)} | {Rate(3)} | {Size(2)} | {Size(3)} |";
+    }
+
+    private static string Milliseconds(double ms) => ms.ToString(ms < 10 ? "f3" : "f1", CultureInfo.InvariantCulture);
+
+    private static string Text(double n) => n.ToString(CultureInfo.InvariantCulture);
+
+    /// <summary>What a row needs, disposed of with it.</summary>
+    private sealed class Made : IDisposable
+    {
+        private readonly Stack<IDisposable> _all = new();
+
+        public Action Training(StepOptions o, double density)
+        {
+            CpuDevice device = Keep(new CpuDevice(o.Threads));
+            Model model = Keep(new Model(NetworkZoo.Create(o.Net, o.Input, o.Classes), device));
+            Action step = Steps.Prepare(model, o, out Plan plan);
+            Keep(plan);
+            Steps.Prune(model, o with { Density = density });
+            return step;
+        }
+
+        public Action Inference(StepOptions o, double density)
+        {
+            TrainedNetwork network = Latency.Networks(NetworkZoo.Create(o.Net, o.Input, o.Classes), o with { Density = density }).Pruned;
+            SparseModel model = Keep(SparseModel.Create(network, Keep(new CpuDevice(o.Threads)), o.Batch, maxConcurrency: 1));
+            float[] images = Answers.Random((long)o.Batch * o.Input.Elements, 1), logits = new float[o.Batch * o.Classes];
+            return () => model.Run(images, logits);
+        }
+
+        /// <summary>What is made, after a step, and what it takes.</summary>
+        public (Action Step, double Mebibytes) Weighed(Func<Action> make)
+        {
+            long before = Memory.Live();
+            Action step = make();
+            step();
+            return (step, (Memory.Live() - before) / 1048576.0);
+        }
+
+        public void Dispose()
+        {
+            while (_all.TryPop(out IDisposable? one)) one.Dispose();
+        }
+
+        private T Keep<T>(T one) where T : IDisposable
+        {
+            _all.Push(one);
+            return one;
+        }
+    }
+}
