@@ -42,31 +42,23 @@ internal sealed class CudaLimits : IDisposable
 
     public static int Run(string[] args)
     {
-        try
+        switch (args)
         {
-            switch (args)
-            {
-                case ["speed"]:
-                    using (var speed = new CudaSpeed()) return speed.Measure();
-                case ["smoke", var net, var precision]:
-                    return CudaSmoke.Run(net, precision);
-                case ["files"]:
-                    using (var limits = new CudaLimits()) limits.Files();
-                    return 0;
-                case ["kernels", .. var files]:
-                    using (var limits = new CudaLimits()) limits.Kernels(files);
-                    return 0;
-                case ["limits"]:
-                    using (var limits = new CudaLimits()) limits.Limits();
-                    return 0;
-                default:
-                    throw new UsageException($"cuda is followed by one of: {Options}.");
-            }
-        }
-        catch (AsniException e)
-        {
-            Console.Error.WriteLine(e.Message);
-            return e is UsageException ? 2 : 1;
+            case ["speed"]:
+                using (var speed = new CudaSpeed()) return speed.Measure();
+            case ["smoke", var net, var precision]:
+                return CudaSmoke.Run(net, precision);
+            case ["files"]:
+                using (var limits = new CudaLimits()) limits.Files();
+                return 0;
+            case ["kernels", .. var files]:
+                using (var limits = new CudaLimits()) limits.Kernels(files);
+                return 0;
+            case ["limits"]:
+                using (var limits = new CudaLimits()) limits.Limits();
+                return 0;
+            default:
+                throw new UsageException($"cuda is followed by one of: {Options}.");
         }
     }
 

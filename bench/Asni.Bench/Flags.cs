@@ -20,7 +20,13 @@ internal sealed class Flags
         }
     }
 
+    /// <exception cref="UsageException">It is not a whole number from 1.</exception>
+    public int Count(string flag, int otherwise) => Counts(flag, otherwise) is [int one] ? one : throw Wrong(flag, "one whole number from 1");
+
     public string? Text(string flag) => _given.GetValueOrDefault(flag);
+
+    /// <exception cref="UsageException">It is missing.</exception>
+    public string Required(string flag) => Text(flag) ?? throw new UsageException($"{_program} needs {flag}.");
 
     public string[] List(string flag, params string[] otherwise) => Text(flag)?.Split(',') ?? otherwise;
 

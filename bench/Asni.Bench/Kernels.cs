@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Runtime.InteropServices;
 using System.Text;
+using Asni.Cpu;
 using BenchmarkDotNet.Configs;
 using BenchmarkDotNet.Parameters;
 using BenchmarkDotNet.Reports;
@@ -9,14 +10,16 @@ using BenchmarkDotNet.Running;
 namespace Asni.Bench;
 
 /// <summary>
-/// `kernels [--filter GLOB | --write FILE]`: all benchmarks, and their table as Markdown, printed or put between FILE's kernels markers.
+/// `kernels [--filter GLOB | --write FILE]`: all benchmarks, and their table as Markdown, printed or put between FILE's markers for the width of this processor's vectors.
 /// </summary>
 internal static class Kernels
 {
     public const string Options = "[--filter GLOB | --write FILE]";
 
     private const string Usage = "use kernels, kernels --filter GLOB or kernels --write FILE.";
-    private const string Marker = "kernels";
+
+    /// <summary>One for each width of vectors: machines of each kind keep their tables.</summary>
+    private static string Marker => $"kernels-{Simd.Width}";
 
     /// <exception cref="AsniException">A benchmark failed, or the file has no markers; the file stays as it was.</exception>
     public static int Run(string[] args)

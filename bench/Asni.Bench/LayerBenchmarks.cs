@@ -12,6 +12,7 @@ public abstract class LayerBenchmarks : IWork, IDisposable
 {
     private CpuDevice _device = null!;
     private ConvolutionOperation _operation = null!;
+    private TrainingPasses _passes = null!;
     private DeviceParameters _parameters = null!;
     private DeviceTensor _x, _y, _dx;
 
@@ -38,21 +39,23 @@ public abstract class LayerBenchmarks : IWork, IDisposable
         ConvolutionSpec spec = Spec;
         _device = new CpuDevice();
         _operation = _device.CreateConvolution(spec);
+        _passes = new TrainingPasses(_operation, spec.Batch);
         _parameters = _device.CreateParameters([new Parameter(0, "w", ParameterKind.Weight,
             new Shape(spec.Filter.Out, spec.Filter.In, spec.Filter.Height, spec.Filter.Width), spec.Filter)]);
         (_x, _y, _dx) = (Tensor(spec, spec.Input), Tensor(spec, spec.Output), Tensor(spec, spec.Input));
-        foreach (string benchmark in (string[])[nameof(Forward), nameof(BackwardWeights), nameof(BackwardData)]) Limits.Measure(BoundOf(benchmark), Footprint(benchmark));
+        foreach ((Bound bound, long bytes) in ((string[])[nameof(Forward), nameof(BackwardWeights), nameof(BackwardData)]).Select(b => (BoundOf(b), Footprint(b))).Distinct())
+            Limits.Measure(bound, bytes);
         Check(spec);
     }
 
     [Benchmark(Description = "forward")]
-    public void Forward() => _operation.Forward(_x, _parameters.Value(0), null, _y);
+    public void Forward() => _passes.Forward(_x, _parameters.Value(0), _y);
 
     [Benchmark(Description = "weight gradient")]
-    public void BackwardWeights() => _operation.BackwardWeights(_x, _y, _parameters.Gradient(0));
+    public void BackwardWeights() => _passes.BackwardWeights(_x, _y, _parameters.Gradient(0));
 
     [Benchmark(Description = "data gradient")]
-    public void BackwardData() => _operation.BackwardData(_y, _parameters.Value(0), false, _dx);
+    public void BackwardData() => _passes.BackwardData(_y, _parameters.Value(0), _dx);
 
     [GlobalCleanup]
     public void Dispose()

@@ -60,27 +60,15 @@ internal static class Layers
         operation.SetMask(model.Parameters, weight.Index);
         double density = (double)model.Parameters.Live(weight.Index) / weight.Elements;
         SparsePath sparse = operation.Sparse;
-        // What a sparse pass turned serves the next, in a step: x from the forward pass, dy from the weight gradient.
-        bool forward = sparse.TakesForward(spec.Batch), gradient = sparse.TakesBackwardWeights(spec.Batch);
-        var passes = new List<(Pass Pass, bool TakesSparse, Action Run)> { (Pass.Forward, forward, () => operation.Forward(x, w, null, y)) };
-        if (spec.Training)
-            passes.Add((Pass.WeightGradient, gradient, () =>
-            {
-                if (forward) sparse.ForgetGradient();
-                else sparse.Forget();
-                operation.BackwardWeights(x, y, dw);
-            }
-            ));
-        if (spec.InputGradient)
-            passes.Add((Pass.DataGradient, sparse.TakesBackwardData(spec.Batch), () =>
-            {
-                if (!gradient) sparse.ForgetGradient();
-                operation.BackwardData(y, w, false, dx);
-            }
-            ));
-        foreach ((Pass pass, bool takesSparse, Action work) in passes)
+        var training = new TrainingPasses(operation, spec.Batch);
+        var passes = new List<(Pass Pass, bool TakesSparse, Action Run)>
         {
-            Action run = spec.Training ? () => { ((CpuBuffer)w.Buffer).Changed(); work(); } : work; // as an update does
+            (Pass.Forward, sparse.TakesForward(spec.Batch), spec.Training ? () => training.Forward(x, w, y) : () => operation.Forward(x, w, null, y)),
+        };
+        if (spec.Training) passes.Add((Pass.WeightGradient, sparse.TakesBackwardWeights(spec.Batch), () => training.BackwardWeights(x, y, dw)));
+        if (spec.InputGradient) passes.Add((Pass.DataGradient, sparse.TakesBackwardData(spec.Batch), () => training.BackwardData(y, w, dx)));
+        foreach ((Pass pass, bool takesSparse, Action run) in passes)
+        {
             double[][] times = density == 1 ? [Steps.Measure(() => Forced(false, run), seconds)] : Steps.MeasureInTurn([() => Forced(false, run), () => Forced(true, run)], seconds);
             double dense = times[0][times[0].Length / 2];
             yield return new Row(weight.Name, density, pass, dense, density == 1 ? dense : times[1][times[1].Length / 2], takesSparse);

@@ -12,9 +12,10 @@ namespace Asni.Bench;
 /// </summary>
 internal static class Scale
 {
-    public const string Options = "[--nets lenet300,resnet20,...] [--batches 1,4,...] [--threads 1,2,...] [--seconds 1] [--density 0.05] [--write FILE]";
+    public const string Options = "[--table threads|batch] [--nets lenet300,resnet20,...] [--batches 1,4,...] [--threads 1,2,...] [--seconds 1] [--density 0.05] [--write FILE]";
 
     private const int ManyProcessors = 64;
+    private const string Threads = "threads", Batch = "batch";
 
     private static readonly (string Net, string Input, int Batch, string Optimizer)[] s_cases =
     [
@@ -24,14 +25,16 @@ internal static class Scale
 
     public static int Run(string[] args)
     {
-        var flags = new Flags("scale", args, "--nets", "--batches", "--threads", "--seconds", "--density", "--write");
+        var flags = new Flags("scale", args, "--table", "--nets", "--batches", "--threads", "--seconds", "--density", "--write");
         double seconds = flags.Number("--seconds", 1), density = flags.Number("--density", 0.05, most: 1);
-        int[] threads = flags.Counts("--threads", DefaultThreads()), batches = flags.Counts("--batches", 1, 4, 16, 64, 256, 1024);
+        int[] threads = [.. flags.Counts("--threads", DefaultThreads()).Append(1).Distinct().Order()], batches = flags.Counts("--batches", 1, 4, 16, 64, 256, 1024);
         var page = flags.Text("--write") is { } file ? new MarkdownPage(file) : null;
-        foreach (string table in (string[])["threads", "batch"]) page?.Require(Marker(table));
+        string[] tables = flags.List("--table", Threads, Batch);
+        if (tables.Any(t => t is not (Threads or Batch))) throw new UsageException($"scale: --table '{flags.Text("--table")}' is neither {Threads} nor {Batch}.");
+        foreach (string table in tables) page?.Require(Marker(table));
         StepOptions[] all = Cases(flags.List("--nets", [.. s_cases.Select(c => c.Net)]), seconds), small = Cases(flags.List("--nets", "lenet300", "conv6", "resnet20"), seconds);
-        Table("threads", page, ThreadsHead(threads), all.SelectMany(o => new[] { 1, density }.Distinct(), (o, d) => (Func<string>)(() => ThreadsRow(o, d, threads))));
-        Table("batch", page, BatchHead(density), small.SelectMany(o => batches, (o, batch) => (Func<string>)(() => BatchRow(o with { Batch = batch }, density))));
+        if (tables.Contains(Threads)) Table(Threads, page, ThreadsHead(threads), all.SelectMany(o => new[] { 1, density }.Distinct(), (o, d) => (Func<string>)(() => ThreadsRow(o, d, threads))));
+        if (tables.Contains(Batch)) Table(Batch, page, BatchHead(density), small.SelectMany(o => batches, (o, batch) => (Func<string>)(() => BatchRow(o with { Batch = batch }, density))));
         return 0;
     }
 
@@ -78,11 +81,12 @@ internal static class Scale
     {
         using var made = new Made();
         Action[] steps = [.. threads.Select(t => made.Training(o with { Threads = t }, density))];
-        double[] ms = [.. Steps.MeasureInTurn(steps, o.Seconds).Select(times => times[times.Length / 2])];
+        // The least, not the median: what other programs take of a processor is not the step's.
+        double[] ms = [.. Steps.MeasureInTurn(steps, o.Seconds).Select(times => times[0])];
         string row = $"| {o.Net} | {Text(o.Batch)} | {Text(density)} | {string.Join(" | ", ms.Select(Milliseconds))} |";
         if (threads.Length < 2) return row + " | | |";
         // Amdahl: t(p) = t(1) (s + (1 - s) / p).
-        double gain = ms[0] / ms[^1], p = (double)threads[^1] / threads[0], serial = Math.Clamp((p / gain - 1) / (p - 1), 0, 1);
+        double gain = ms[0] / ms[^1], p = threads[^1], serial = Math.Clamp((p / gain - 1) / (p - 1), 0, 1);
         return row + string.Create(CultureInfo.InvariantCulture, $" {gain:f2} | {serial:p0} | {1 / (serial + (1 - serial) / ManyProcessors):f0} |");
     }
 
@@ -95,9 +99,11 @@ internal static class Scale
     private static string BatchRow(StepOptions o, double density)
     {
         using var made = new Made();
+        float[] images = Answers.Random((long)o.Batch * o.Input.Elements, 1), logits = new float[o.Batch * o.Classes];
         (Action Step, double Mebibytes)[] ways =
         [
-            made.Weighed(() => made.Training(o, 1)), made.Weighed(() => made.Training(o, density)), made.Weighed(() => made.Inference(o, 1)), made.Weighed(() => made.Inference(o, density)),
+            made.Weighed(() => made.Training(o, 1)), made.Weighed(() => made.Training(o, density)),
+            made.Weighed(() => made.Inference(o, 1, images, logits)), made.Weighed(() => made.Inference(o, density, images, logits)),
         ];
         double[][] times = Steps.MeasureInTurn([.. ways.Select(w => w.Step)], o.Seconds);
         string Rate(int i) => (o.Batch / times[i][times[i].Length / 2] * 1e3).ToString("n0", CultureInfo.InvariantCulture);
@@ -124,11 +130,10 @@ internal static class Scale
             return step;
         }
 
-        public Action Inference(StepOptions o, double density)
+        public Action Inference(StepOptions o, double density, float[] images, float[] logits)
         {
             TrainedNetwork network = Latency.Networks(NetworkZoo.Create(o.Net, o.Input, o.Classes), o with { Density = density }).Pruned;
             SparseModel model = Keep(SparseModel.Create(network, Keep(new CpuDevice(o.Threads)), o.Batch, maxConcurrency: 1));
-            float[] images = Answers.Random((long)o.Batch * o.Input.Elements, 1), logits = new float[o.Batch * o.Classes];
             return () => model.Run(images, logits);
         }
 

@@ -31,7 +31,7 @@ internal static class Start
     public static int Run(string[] args)
     {
         var flags = new Flags("start", args, "--rounds", "--tool", "--aot", "--write");
-        int rounds = flags.Counts("--rounds", 9)[0];
+        int rounds = flags.Count("--rounds", 9);
         var page = flags.Text("--write") is { } file ? new MarkdownPage(file) : null;
         page?.Require(Marker);
         string bench = typeof(Start).Assembly.Location;

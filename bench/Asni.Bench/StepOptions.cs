@@ -32,7 +32,7 @@ internal sealed record StepOptions(string Net, Chw Input, int Classes, int Batch
         for (int i = 0; i < args.Length; i += 2)
         {
             string name = args[i].StartsWith("--", StringComparison.Ordinal) ? args[i][2..] : "";
-            if (!s_names.Contains(name)) throw new UsageException($"steps does not know '{args[i]}'; it knows --{string.Join(", --", s_names)}.");
+            if (!s_names.Contains(name)) throw new UsageException($"There is no flag '{args[i]}'; there are --{string.Join(", --", s_names)}.");
             if (i + 1 == args.Length || args[i + 1].StartsWith("--", StringComparison.Ordinal))
                 throw new UsageException($"{args[i]} needs a value.");
             given[name] = args[i + 1];

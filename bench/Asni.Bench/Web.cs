@@ -10,21 +10,13 @@ namespace Asni.Bench;
 internal static class Web
 {
     public const string Options = "--url http://localhost:5000/classify --image FILE [--callers 8] [--seconds 3]";
-    private const string Usage = "web " + Options;
-    private static readonly string[] s_options = ["--url", "--image", "--callers", "--seconds"];
 
     public static int Run(string[] args)
     {
-        var given = new Dictionary<string, string>();
-        for (int i = 0; i < args.Length; i += 2)
-        {
-            if (!s_options.Contains(args[i]) || i + 1 == args.Length) throw new UsageException($"'{args[i]}' is not understood: {Usage}");
-            given[args[i]] = args[i + 1];
-        }
-        if (!given.TryGetValue("--url", out string? url) || !given.TryGetValue("--image", out string? image)) throw new UsageException($"An option is missing: {Usage}");
-        if (!int.TryParse(given.GetValueOrDefault("--callers", "8"), NumberStyles.None, CultureInfo.InvariantCulture, out int callers)
-            || !double.TryParse(given.GetValueOrDefault("--seconds", "3"), CultureInfo.InvariantCulture, out double seconds) || callers < 1 || seconds <= 0)
-            throw new UsageException($"A number is not understood: {Usage}");
+        var flags = new Flags("web", args, "--url", "--image", "--callers", "--seconds");
+        string url = flags.Required("--url"), image = flags.Required("--image");
+        int callers = flags.Count("--callers", 8);
+        double seconds = flags.Number("--seconds", 3);
         byte[] file = File.ReadAllBytes(image);
         using var client = new HttpClient();
         string answer = Post(client, url, file).Result;
