@@ -17,19 +17,6 @@ internal sealed class HostConsole
         _screen = new Lazy<IAnsiConsole>(() => NewScreen(output, isLive));
     }
 
-    private static IAnsiConsole NewScreen(TextWriter output, bool isLive)
-    {
-        IAnsiConsole screen = AnsiConsole.Create(new AnsiConsoleSettings
-        {
-            Ansi = isLive ? AnsiSupport.Yes : AnsiSupport.No,
-            ColorSystem = isLive ? ColorSystemSupport.Detect : ColorSystemSupport.NoColors,
-            Interactive = isLive ? InteractionSupport.Yes : InteractionSupport.No,
-            Out = new AnsiConsoleOutput(output),
-        });
-        if (!isLive) screen.Profile.Width = PlainWidth;
-        return screen;
-    }
-
     public TextWriter Output { get; }
     public TextWriter Error { get; }
 
@@ -65,6 +52,19 @@ internal sealed class HostConsole
     private readonly bool _isLive;
     private readonly Lazy<IAnsiConsole> _screen;
     private LastingWriter? _lasting;
+
+    private static IAnsiConsole NewScreen(TextWriter output, bool isLive)
+    {
+        IAnsiConsole screen = AnsiConsole.Create(new AnsiConsoleSettings
+        {
+            Ansi = isLive ? AnsiSupport.Yes : AnsiSupport.No,
+            ColorSystem = isLive ? ColorSystemSupport.Detect : ColorSystemSupport.NoColors,
+            Interactive = isLive ? InteractionSupport.Yes : InteractionSupport.No,
+            Out = new AnsiConsoleOutput(output),
+        });
+        if (!isLive) screen.Profile.Width = PlainWidth;
+        return screen;
+    }
 
     /// <summary>Prints to the given writers, without colours or redrawing.</summary>
     public static HostConsole Plain(TextWriter output, TextWriter error) => new(output, error, isLive: false);

@@ -8,6 +8,33 @@ namespace Asni.Tests.Host;
 /// <summary>What users get wrong: one sentence, the right exit code, nothing left behind.</summary>
 public class UsageTests : FolderTest
 {
+    // A command that is named first is made without the others; after a flag all are.
+    [TestCase("methods")]
+    [TestCase("info")]
+    [TestCase("eval")]
+    [TestCase("predict")]
+    [TestCase("export")]
+    [TestCase("verify")]
+    [TestCase("compare")]
+    [TestCase("sweep")]
+    [TestCase("compact")]
+    [TestCase("data")]
+    [TestCase("doctor")]
+    [TestCase("train")]
+    public void A_command_is_the_same_whether_it_is_made_alone_or_with_the_others(string name)
+    {
+        foreach (string[] arguments in (string[][])[["--help"], ["--no-such-flag"]])
+        {
+            CommandLine.Outcome alone = CommandLine.Run([name, "--verbose", .. arguments]), among = CommandLine.Run(["--verbose", name, .. arguments]);
+            Assert.That((alone.ExitCode, alone.Output, alone.Error), Is.EqualTo((among.ExitCode, among.Output, among.Error)), string.Join(' ', arguments));
+        }
+        Assert.That(CommandLine.Run("--help").Output, Does.Match($@"(?m)^  {name} "));
+    }
+
+    [Test]
+    public void The_version_is_printed_alone() =>
+        Assert.That(CommandLine.Run("--version").Output.Trim(), Does.Match(@"^\d+\.\d+\.\d+\S*$"));
+
     [TestCase("unknown flag --epohcs; did you mean --epochs.", "--epohcs", "3")]
     [TestCase("--out needs a value.", "--data", "digits", "--out", "")]
     [TestCase("<file> needs a value.", "info", "")]
