@@ -48,7 +48,7 @@ public class BatchNormBenchmarks : IWork, IDisposable
         _parameters = _device.CreateParameters([.. kinds.Select((k, i) => new Parameter(i, k.ToString(), k, new Shape(shape.Channels), vector))]);
         _bound = new BatchNormParameters(_parameters.Value(0), _parameters.Value(1), _parameters.Value(2), _parameters.Value(3));
         (_x, _skip, _y, _dy, _dskip) = (Tensor(), Tensor(), Tensor(), Tensor(), Tensor());
-        foreach (string benchmark in (string[])[nameof(Forward), nameof(Backward)]) Limits.Measure(BoundOf(benchmark), Footprint(benchmark));
+        this.MeasureLimits(nameof(Forward), nameof(Backward));
         Check(batch, shape);
     }
 

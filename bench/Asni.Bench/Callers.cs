@@ -18,8 +18,9 @@ internal static class Callers
 
     public static int Run(string[] args)
     {
-        (int callers, string[] rest) = TakeCallers(args);
-        StepOptions o = StepOptions.Parse(rest);
+        var flags = new Flags("callers", args, ["--callers", .. StepOptions.Names]);
+        int callers = flags.Count("--callers", 8);
+        StepOptions o = StepOptions.Parse(flags);
         Network network = NetworkZoo.Create(o.Net, o.Input, o.Classes);
         (TrainedNetwork pruned, _, double density) = Latency.Networks(network, o);
         float[] images = Answers.Random((long)o.Batch * o.Input.Elements, 1), expected = new float[o.Batch * o.Classes];
@@ -73,14 +74,5 @@ internal static class Callers
         foreach (Thread thread in threads) thread.Join();
         if (wrong > 0) throw new AsniException($"{wrong} of {counts.Sum()} calls by {callers} threads gave other logits than one alone.");
         return (counts.Sum() / watch.Elapsed.TotalSeconds, (Environment.CpuUsage.TotalTime - used).TotalMilliseconds / counts.Sum());
-    }
-
-    private static (int Callers, string[] Others) TakeCallers(string[] args)
-    {
-        int at = Array.IndexOf(args, "--callers");
-        if (at < 0) return (8, args);
-        if (at + 1 == args.Length || !int.TryParse(args[at + 1], NumberStyles.None, CultureInfo.InvariantCulture, out int callers) || callers < 1)
-            throw new UsageException("--callers needs a number from 1.");
-        return (callers, [.. args[..at], .. args[(at + 2)..]]);
     }
 }

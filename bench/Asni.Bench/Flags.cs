@@ -15,7 +15,7 @@ internal sealed class Flags
         for (int i = 0; i < args.Length; i += 2)
         {
             if (!known.Contains(args[i])) throw new UsageException($"{program} does not know '{args[i]}'; it knows {string.Join(", ", known)}.");
-            if (i + 1 == args.Length) throw new UsageException($"{args[i]} needs a value.");
+            if (i + 1 == args.Length || args[i + 1].StartsWith("--", StringComparison.Ordinal)) throw new UsageException($"{args[i]} needs a value.");
             _given[args[i]] = args[i + 1];
         }
     }

@@ -22,6 +22,15 @@ internal interface IWork
     long Footprint(string benchmark);
 }
 
+internal static class WorkLimits
+{
+    /// <summary>Measures (again) what bounds these benchmarks: just before they run, so that both see the machine in the same state.</summary>
+    public static void MeasureLimits(this IWork work, params string[] benchmarks)
+    {
+        foreach ((Bound bound, long bytes) in benchmarks.Select(b => (work.BoundOf(b), work.Footprint(b))).Distinct()) Limits.Measure(bound, bytes);
+    }
+}
+
 /// <summary>What a benchmark reached: the rate and the limit it is held against.</summary>
 internal readonly record struct Achievement(double MedianMilliseconds, double Rate, Bound Bound, double Limit)
 {

@@ -43,8 +43,7 @@ public abstract class LayerBenchmarks : IWork, IDisposable
         _parameters = _device.CreateParameters([new Parameter(0, "w", ParameterKind.Weight,
             new Shape(spec.Filter.Out, spec.Filter.In, spec.Filter.Height, spec.Filter.Width), spec.Filter)]);
         (_x, _y, _dx) = (Tensor(spec, spec.Input), Tensor(spec, spec.Output), Tensor(spec, spec.Input));
-        foreach ((Bound bound, long bytes) in ((string[])[nameof(Forward), nameof(BackwardWeights), nameof(BackwardData)]).Select(b => (BoundOf(b), Footprint(b))).Distinct())
-            Limits.Measure(bound, bytes);
+        this.MeasureLimits(nameof(Forward), nameof(BackwardWeights), nameof(BackwardData));
         Check(spec);
     }
 

@@ -53,8 +53,7 @@ public class ParameterBenchmarks : IWork, IDisposable
         _weights = [.. network.Weights.Select(p => p.Index)];
         _pivots = new float[_weights.Length];
         _sums = new SignStatistics[_weights.Length];
-        foreach (string benchmark in (string[])[nameof(TwoMeans), nameof(Adam), nameof(MomentumSgd)])
-            Limits.Measure(BoundOf(benchmark), Footprint(benchmark));
+        this.MeasureLimits(nameof(TwoMeans), nameof(Adam), nameof(MomentumSgd));
         Check(network);
     }
 

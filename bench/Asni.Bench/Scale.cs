@@ -17,11 +17,7 @@ internal static class Scale
     private const int ManyProcessors = 64;
     private const string Threads = "threads", Batch = "batch";
 
-    private static readonly (string Net, string Input, int Batch, string Optimizer)[] s_cases =
-    [
-        ("lenet300", "1x28x28", 60, "adam"), ("conv6", "3x32x32", 60, "adam"), ("resnet20", "3x32x32", 128, "momentum"), ("vgg16", "3x32x32", 128, "momentum"),
-        ("resnet18", "3x32x32", 128, "momentum"), ("resnet50", "3x224x224", 8, "momentum"), ("mobilenet_v2", "3x224x224", 8, "momentum"),
-    ];
+    private static readonly string[] s_nets = ["lenet300", "conv6", "resnet20", "vgg16", "resnet18", "resnet50", "mobilenet_v2"], s_small = ["lenet300", "conv6", "resnet20"];
 
     public static int Run(string[] args)
     {
@@ -32,7 +28,7 @@ internal static class Scale
         string[] tables = flags.List("--table", Threads, Batch);
         if (tables.Any(t => t is not (Threads or Batch))) throw new UsageException($"scale: --table '{flags.Text("--table")}' is neither {Threads} nor {Batch}.");
         foreach (string table in tables) page?.Require(Marker(table));
-        StepOptions[] all = Cases(flags.List("--nets", [.. s_cases.Select(c => c.Net)]), seconds), small = Cases(flags.List("--nets", "lenet300", "conv6", "resnet20"), seconds);
+        StepOptions[] all = Cases(flags.List("--nets", s_nets), seconds), small = Cases(flags.List("--nets", s_small), seconds);
         if (tables.Contains(Threads)) Table(Threads, page, ThreadsHead(threads), all.SelectMany(o => new[] { 1, density }.Distinct(), (o, d) => (Func<string>)(() => ThreadsRow(o, d, threads))));
         if (tables.Contains(Batch)) Table(Batch, page, BatchHead(density), small.SelectMany(o => batches, (o, batch) => (Func<string>)(() => BatchRow(o with { Batch = batch }, density))));
         return 0;
@@ -51,10 +47,8 @@ internal static class Scale
 
     private static StepOptions[] Cases(string[] nets, double seconds) => [.. nets.Select(net =>
     {
-        var found = Array.Find(s_cases, c => c.Net == net);
-        if (found.Net is null) throw new UsageException($"scale: --nets '{net}' is none of {string.Join(", ", s_cases.Select(c => c.Net))}.");
-        return StepOptions.Parse(["--net", net, "--input", found.Input, "--classes", found.Input is "3x224x224" ? "1000" : "10", "--batch", Text(found.Batch), "--optimizer", found.Optimizer,
-            "--seconds", seconds.ToString(CultureInfo.InvariantCulture)]);
+        Case found = Array.Find(Case.All, c => c.Net == net) ?? throw new UsageException($"scale: --nets '{net}' is none of {string.Join(", ", Case.All.Select(c => c.Net))}.");
+        return StepOptions.Parse(found.ToArguments(training: true, found.Batch, Environment.ProcessorCount, masks: null, density: null)) with { Seconds = seconds };
     })];
 
     private static void Table(string name, MarkdownPage? page, string[] head, IEnumerable<Func<string>> rows)

@@ -17,8 +17,9 @@ internal sealed record StepOptions(string Net, Chw Input, int Classes, int Batch
     public const string Help = "[--net lenet300] [--input CxHxW] [--classes 10] [--batch 60] [--mode train|infer] [--optimizer adam] [--density 0.05] [--masks RUN] [--threads N] [--seconds 3] "
         + "[--device cpu|cuda] [--precision fp32|tf32|bf16]";
 
-    private static readonly string[] s_names =
-        ["net", "input", "classes", "batch", "optimizer", "mode", "seconds", "threads", "masks", "density", "device", "precision"];
+    /// <summary>The flags.</summary>
+    public static readonly string[] Names =
+        ["--net", "--input", "--classes", "--batch", "--optimizer", "--mode", "--seconds", "--threads", "--masks", "--density", "--device", "--precision"];
 
     private static readonly string[] s_phases = ["asni2", "asni1", "dense"];
 
@@ -26,39 +27,32 @@ internal sealed record StepOptions(string Net, Chw Input, int Classes, int Batch
 
     /// <summary>Flags and their values, in pairs. With --masks the network, its input and its classes are the run's unless given.</summary>
     /// <exception cref="UsageException">A flag is unknown or its value is not of its kind.</exception>
-    public static StepOptions Parse(string[] args)
+    public static StepOptions Parse(string[] args) => Parse(new Flags("steps", args, Names));
+
+    /// <inheritdoc cref="Parse(string[])"/>
+    public static StepOptions Parse(Flags flags)
     {
-        var given = new Dictionary<string, string>();
-        for (int i = 0; i < args.Length; i += 2)
-        {
-            string name = args[i].StartsWith("--", StringComparison.Ordinal) ? args[i][2..] : "";
-            if (!s_names.Contains(name)) throw new UsageException($"There is no flag '{args[i]}'; there are --{string.Join(", --", s_names)}.");
-            if (i + 1 == args.Length || args[i + 1].StartsWith("--", StringComparison.Ordinal))
-                throw new UsageException($"{args[i]} needs a value.");
-            given[name] = args[i + 1];
-        }
-        string? file = given.TryGetValue("masks", out string? run) ? FindNetwork(run) : null;
+        string? file = flags.Text("--masks") is { } run ? FindNetwork(run) : null;
         Network? stored = file is null ? null : Formats.NetworkFile.ReadHeader(file).Network;
-        string net = given.GetValueOrDefault("net", stored?.Name ?? "lenet300");
+        string net = flags.Text("--net") ?? stored?.Name ?? "lenet300";
         T Get<T>(string name, T otherwise, string kind, Func<string, T?> parse) where T : struct =>
-            !given.TryGetValue(name, out string? text) ? otherwise
-            : parse(text) ?? throw new UsageException($"--{name} '{text}' is not {kind}.");
+            flags.Text(name) is not { } text ? otherwise : parse(text) ?? throw new UsageException($"{name} '{text}' is not {kind}.");
         return new StepOptions(
             net,
-            Get("input", stored?.Input ?? NetworkZoo.Create(net).Input, "CxHxW", ParseInput),
-            Get("classes", stored?.Classes ?? 10, "a number from 1", Count),
-            Get("batch", 60, "a number from 1", Count),
-            Get("optimizer", OptimizerKind.Adam, "sgd, momentum, nesterov or adam",
+            Get("--input", stored?.Input ?? NetworkZoo.Create(net).Input, "CxHxW", ParseInput),
+            Get("--classes", stored?.Classes ?? 10, "a number from 1", Count),
+            Get("--batch", 60, "a number from 1", Count),
+            Get("--optimizer", OptimizerKind.Adam, "sgd, momentum, nesterov or adam",
                 t => Enum.TryParse(t, true, out OptimizerKind kind) && Enum.IsDefined(kind) ? kind : null),
-            Get("mode", true, "train or infer", t => t == "train" ? true : t == "infer" ? false : null),
-            Get("seconds", 3.0, "a number above 0", t => Number(t) is > 0 and double s ? s : null),
-            Get("threads", Environment.ProcessorCount, "a number from 1", Count),
+            Get("--mode", true, "train or infer", t => t == "train" ? true : t == "infer" ? false : null),
+            Get("--seconds", 3.0, "a number above 0", t => Number(t) is > 0 and double s ? s : null),
+            Get("--threads", Environment.ProcessorCount, "a number from 1", Count),
             file,
-            given.ContainsKey("density")
-                ? Get("density", 1.0, "a number from 0 to 1", t => Number(t) is >= 0 and <= 1 and double d ? d : null)
+            flags.Text("--density") is not null
+                ? Get("--density", 1.0, "a number from 0 to 1", t => Number(t) is >= 0 and <= 1 and double d ? d : null)
                 : null,
-            Get("device", false, "cpu or cuda", t => t == "cuda" ? true : t == "cpu" ? false : null),
-            Get("precision", CudaPrecision.Fp32, "fp32, tf32 or bf16",
+            Get("--device", false, "cpu or cuda", t => t == "cuda" ? true : t == "cpu" ? false : null),
+            Get("--precision", CudaPrecision.Fp32, "fp32, tf32 or bf16",
                 t => Enum.TryParse(t, true, out CudaPrecision kind) && Enum.IsDefined(kind) ? kind : null));
     }
 

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Asni.Bench;
 
 namespace Asni.Peers;
 

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Text.RegularExpressions;
+using Asni.Tests.Host;
 
 namespace Asni.Tests.Bench;
 
@@ -56,11 +57,8 @@ public class BenchSuiteTests
 
     private static (int Code, string Said) Run(params string[] arguments)
     {
-        string output = Path.GetFileName(Path.GetDirectoryName(Path.GetDirectoryName(typeof(BenchSuiteTests).Assembly.Location)))!;
-        string program = Path.Combine(ArchitectureTests.Root, "bench", "Asni.Bench", "bin", output, "net10.0", "Asni.Bench.dll");
-        Assume.That(File.Exists(program), "the benchmarks were built with the tests");
         using var folder = new TemporaryFolder();
-        using Process process = Process.Start(new ProcessStartInfo("dotnet", [program, .. arguments])
+        using Process process = Process.Start(new ProcessStartInfo("dotnet", [ProgramProcess.Built("bench", "Asni.Bench"), .. arguments])
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,

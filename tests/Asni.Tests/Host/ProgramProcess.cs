@@ -29,6 +29,16 @@ internal sealed class ProgramProcess : IDisposable
     /// <summary>The program's file, for dotnet.</summary>
     public static string Path => s_program;
 
+    /// <summary>The file of a program of the repository that is built with the tests; without it the test is passed over.</summary>
+    /// <param name="project">The folders from the root to the project's.</param>
+    public static string Built(params string[] project)
+    {
+        string output = System.IO.Path.GetFileName(System.IO.Path.GetDirectoryName(System.IO.Path.GetDirectoryName(typeof(ProgramProcess).Assembly.Location)))!;
+        string file = System.IO.Path.Combine([ArchitectureTests.Root, .. project, "bin", output, "net10.0", project[^1] + ".dll"]);
+        Assume.That(File.Exists(file), $"{project[^1]} was built with the tests");
+        return file;
+    }
+
     /// <summary>Another program, which starts it.</summary>
     public static ProgramProcess Of(string file, Dictionary<string, string> environment, string[] args) => new(file, environment, args);
 

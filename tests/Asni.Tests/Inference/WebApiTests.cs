@@ -52,13 +52,8 @@ public class WebApiTests
         return new PngImage(28, 28, pixels).Encode();
     }
 
-    private static Process Start(string run)
-    {
-        string output = Path.GetFileName(Path.GetDirectoryName(Path.GetDirectoryName(typeof(WebApiTests).Assembly.Location)))!;
-        string program = Path.Combine(ArchitectureTests.Root, "examples", "WebApi", "bin", output, "net10.0", "WebApi.dll");
-        Assume.That(File.Exists(program), "the example was built with the tests");
-        return Process.Start(new ProcessStartInfo("dotnet", [program, run, "--urls", "http://127.0.0.1:0"]) { RedirectStandardOutput = true })!;
-    }
+    private static Process Start(string run) =>
+        Process.Start(new ProcessStartInfo("dotnet", [ProgramProcess.Built("examples", "WebApi"), run, "--urls", "http://127.0.0.1:0"]) { RedirectStandardOutput = true })!;
 
     private static async Task<string> UrlOf(Process server)
     {

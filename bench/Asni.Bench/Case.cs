@@ -2,9 +2,9 @@ using System.Globalization;
 using Asni.Networks;
 using Asni.Tensors;
 
-namespace Asni.Peers;
+namespace Asni.Bench;
 
-/// <summary>A network as it is compared: its batch in training, and its optimizer there.</summary>
+/// <summary>A network as it is measured: its batch in training, and its optimizer there.</summary>
 internal sealed record Case(string Net, int Batch, string Optimizer)
 {
     public static readonly Case[] All =
@@ -20,7 +20,7 @@ internal sealed record Case(string Net, int Batch, string Optimizer)
     /// <summary>Multiply-accumulates of a dense forward pass of one image.</summary>
     public long Macs => NetworkAnalysis.Analyze(NetworkZoo.Create(Net, Input, Classes)).Macs;
 
-    /// <summary>The options of Asni.Bench's <c>steps</c> for a side with this batch.</summary>
+    /// <summary>The options of <c>steps</c> with this batch.</summary>
     /// <param name="masks">A network file; null for the initialized network.</param>
     /// <param name="density">Share of the weights that stay, the largest by magnitude; null for all.</param>
     public string[] ToArguments(bool training, int batch, int threads, string? masks, double? density)
