@@ -26,7 +26,7 @@ internal sealed class HostConsole
     /// <summary>Of which rank 0 alone prints, but for failures.</summary>
     public Communicator Ranks { get; set; } = Communicator.Alone;
 
-    /// <summary>Made when it is first used: that takes a tenth of the start of a command, and many commands print plain lines only.</summary>
+    /// <summary>Made when it is first used: some sixty methods of Spectre are compiled for it, and many commands print plain lines only.</summary>
     public IAnsiConsole Screen => _screen.Value;
 
     public static HostConsole OfProcess()

@@ -68,7 +68,7 @@ internal static class SettingText
         throw new FormatException(Choices<T>());
     }
 
-    // GetEnumNames, because Enum.GetNames<T> is compiled for each enumeration, which takes a tenth of the time that the command line takes to start.
+    // GetEnumNames, because Enum.GetNames<T> is compiled anew for each enumeration, and the command line makes the choices of some thirty whenever it starts.
     public static string Choices<T>() where T : struct, Enum => "one of " + string.Join(", ", typeof(T).GetEnumNames()).ToLowerInvariant();
 
     public static string Name<T>(T value) where T : struct, Enum => value.ToString().ToLowerInvariant();
